@@ -1,0 +1,82 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Scope is the instrumentation scope of the service's spans.
+const Scope = "github.com/spillway-dev/spillway"
+
+// Start begins a span below the one in ctx. When that one is not recorded it returns ctx as it is and a span that does
+// nothing, without allocating: layers can call it on every request.
+func Start(ctx context.Context, name string, attrs ...attribute.KeyValue) (context.Context, trace.Span) {
+	parent := trace.SpanFromContext(ctx)
+	if !parent.IsRecording() {
+		return ctx, idle
+	}
+	return parent.TracerProvider().Tracer(Scope).Start(ctx, name, trace.WithAttributes(attrs...))
+}
+
+var idle = trace.SpanFromContext(context.Background())
+
+// End ends a span, with err as its status when it is not nil.
+func End(span trace.Span, err error) {
+	if err != nil && span.IsRecording() {
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+}
+
+// Setup sends spans to where the standard variables say (OTEL_EXPORTER_OTLP_ENDPOINT or its traces variant, and what
+// else the exporters read of OTEL_*). When neither is set, or OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none, nothing is
+// recorded and nothing dialled. shutdown sends what is still held; it is never nil.
+func Setup(ctx context.Context, lookupenv func(string) (string, bool), service, version string) (shutdown func(context.Context) error, err error) {
+	none := func(context.Context) error { return nil }
+	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
+	get := func(name string) string { v, _ := lookupenv(name); return v }
+	endpoint := get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") + get("OTEL_EXPORTER_OTLP_ENDPOINT")
+	if endpoint == "" || strings.EqualFold(get("OTEL_SDK_DISABLED"), "true") || get("OTEL_TRACES_EXPORTER") == "none" {
+		return none, nil
+	}
+	exporter, err := newExporter(ctx, get)
+	if err != nil {
+		return none, fmt.Errorf("setting up traces: %w", err)
+	}
+	about, err := resource.New(ctx,
+		resource.WithAttributes(attribute.String("service.name", service), attribute.String("service.version", version)),
+		resource.WithFromEnv(), // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win
+		resource.WithTelemetrySDK(), resource.WithHost())
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
+		return none, fmt.Errorf("setting up traces: %w", err)
+	}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
+	otel.SetTracerProvider(provider)
+	return provider.Shutdown, nil
+}
+
+func newExporter(ctx context.Context, get func(string) string) (sdktrace.SpanExporter, error) {
+	protocol := get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+	if protocol == "" {
+		protocol = get("OTEL_EXPORTER_OTLP_PROTOCOL")
+	}
+	switch protocol {
+	case "", "http/protobuf":
+		return otlptracehttp.New(ctx)
+	case "grpc":
+		return otlptracegrpc.New(ctx)
+	}
+	return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: use http/protobuf or grpc", protocol)
+}

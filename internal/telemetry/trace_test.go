@@ -1,0 +1,80 @@
+package telemetry_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/spillway-dev/spillway/internal/telemetry"
+)
+
+func TestStartIsFreeWhileNobodyRecords(t *testing.T) {
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(100, func() {
+		_, span := telemetry.Start(ctx, "layer")
+		telemetry.End(span, nil)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestSpansNestAndCarryErrors(t *testing.T) {
+	t.Parallel()
+	seen := tracetest.NewSpanRecorder()
+	ctx, root := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(seen)).Tracer("test").Start(t.Context(), "request")
+	_, span := telemetry.Start(ctx, "quota")
+	telemetry.End(span, errors.New("used up"))
+	root.End()
+	spans := seen.Ended()
+	if len(spans) != 2 || spans[0].Name() != "quota" || spans[0].Parent().SpanID() != root.SpanContext().SpanID() {
+		t.Fatalf("got %v", spans)
+	}
+	if s := spans[0].Status(); s.Code != codes.Error || s.Description != "used up" {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// Setup is tested in one function: it sets process-wide providers, as OpenTelemetry has it.
+func TestSetup(t *testing.T) {
+	got := make(chan string, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.URL.Path }))
+	defer collector.Close()
+	env := map[string]string{}
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+
+	before := otel.GetTracerProvider()
+	shutdown, err := telemetry.Setup(t.Context(), lookup, "svc", "v1")
+	if err != nil || otel.GetTracerProvider() != before {
+		t.Fatalf("without the standard variables a provider was set, or %v", err)
+	}
+	if err := shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.URL
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL) // the exporter reads it itself
+	env["OTEL_EXPORTER_OTLP_PROTOCOL"] = "carrier-pigeon"
+	if _, err := telemetry.Setup(t.Context(), lookup, "svc", "v1"); err == nil {
+		t.Error("an unknown protocol was accepted")
+	}
+	delete(env, "OTEL_EXPORTER_OTLP_PROTOCOL")
+	shutdown, err = telemetry.Setup(t.Context(), lookup, "svc", "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := otel.Tracer("test").Start(context.Background(), "request")
+	span.End()
+	if err := shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if path := <-got; path != "/v1/traces" {
+		t.Errorf("the collector was called at %s", path)
+	}
+}
