@@ -19,7 +19,7 @@ func TestLoggerIsAWholeHandler(t *testing.T) {
 	slogtest.Run(t, func(*testing.T) slog.Handler {
 		out.Reset()
 		return telemetry.NewLogger(&out, slog.LevelInfo).Handler()
-	}, func(t *testing.T) map[string]any { return record(t, &out) })
+	}, func(t *testing.T) map[string]any { t.Helper(); return record(t, &out) })
 }
 
 func TestLoggerAddsWhatTheContextKnows(t *testing.T) {
@@ -29,7 +29,7 @@ func TestLoggerAddsWhatTheContextKnows(t *testing.T) {
 	defer span.End()
 	for name, with := range map[string]func(*slog.Logger) *slog.Logger{
 		"plain":      func(l *slog.Logger) *slog.Logger { return l },
-		"after With": func(l *slog.Logger) *slog.Logger { return l.With("a", 1) },
+		"after With": func(l *slog.Logger) *slog.Logger { return l.With(slog.Int("a", 1)) },
 	} {
 		var out bytes.Buffer
 		with(telemetry.NewLogger(&out, slog.LevelInfo)).InfoContext(ctx, "hello")

@@ -1,13 +1,11 @@
 package telemetry_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -15,7 +13,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-func TestStartIsFreeWhileNobodyRecords(t *testing.T) {
+func TestStartIsFreeWhileNobodyRecords(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts the whole process
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(100, func() {
 		_, span := telemetry.Start(ctx, "layer")
@@ -41,7 +39,7 @@ func TestSpansNestAndCarryErrors(t *testing.T) {
 	}
 }
 
-// Setup is tested in one function: it sets process-wide providers, as OpenTelemetry has it.
+// Setup is tested in one function: the exporter reads the process's environment itself.
 func TestSetup(t *testing.T) {
 	got := make(chan string, 10)
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.URL.Path }))
@@ -49,32 +47,36 @@ func TestSetup(t *testing.T) {
 	env := map[string]string{}
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 
-	before := otel.GetTracerProvider()
-	shutdown, err := telemetry.Setup(t.Context(), lookup, "svc", "v1")
-	if err != nil || otel.GetTracerProvider() != before {
-		t.Fatalf("without the standard variables a provider was set, or %v", err)
+	provider, shutdown, err := telemetry.Setup(t.Context(), lookup, "svc", "v1")
+	if err != nil || provider != nil {
+		t.Fatalf("without the standard variables there is a provider, or %v", err)
 	}
 	if err := shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
 
 	env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.URL
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL) // the exporter reads it itself
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
 	env["OTEL_EXPORTER_OTLP_PROTOCOL"] = "carrier-pigeon"
-	if _, err := telemetry.Setup(t.Context(), lookup, "svc", "v1"); err == nil {
+	if _, _, err := telemetry.Setup(t.Context(), lookup, "svc", "v1"); err == nil {
 		t.Error("an unknown protocol was accepted")
 	}
 	delete(env, "OTEL_EXPORTER_OTLP_PROTOCOL")
-	shutdown, err = telemetry.Setup(t.Context(), lookup, "svc", "v1")
+	provider, shutdown, err = telemetry.Setup(t.Context(), lookup, "svc", "v1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, span := otel.Tracer("test").Start(context.Background(), "request")
+	_, span := provider.Tracer("test").Start(t.Context(), "request")
 	span.End()
 	if err := shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if path := <-got; path != "/v1/traces" {
-		t.Errorf("the collector was called at %s", path)
+	select {
+	case path := <-got:
+		if path != "/v1/traces" {
+			t.Errorf("the collector was called at %s", path)
+		}
+	default:
+		t.Error("shutdown did not send what was held")
 	}
 }
