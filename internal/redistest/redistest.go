@@ -1,0 +1,154 @@
+// Package redistest starts real Redis servers for tests: one, a Cluster, or one with a Sentinel. It never skips: a test
+// that needs Redis and finds none fails and says how to get it.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is one redis-server process.
+type Server struct {
+	tb   testing.TB
+	port int
+	conf string // configuration file, for what cannot be said by arguments; "" for none
+	args []string
+	cmd  *exec.Cmd
+}
+
+// Start starts a Redis on a free port and stops it when the test ends.
+func Start(tb testing.TB) *Server {
+	tb.Helper()
+	return start(tb, "--save", "", "--appendonly", "no")
+}
+
+// attempts is how often another port is tried: between finding a free one and listening on it, another may take it.
+const attempts = 5
+
+func start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	var err error
+	for range attempts {
+		s := &Server{tb: tb, port: freePort(tb), args: args}
+		if err = s.run(); err == nil {
+			tb.Cleanup(s.Kill)
+			return s
+		}
+	}
+	tb.Fatalf("starting redis-server: %v", err)
+	return nil
+}
+
+func (s *Server) run() error {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		s.tb.Fatal("redis-server is not installed: `make test` installs it, or use your system's package manager")
+	}
+	log, err := os.Create(filepath.Join(s.tb.TempDir(), "redis.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	var args []string
+	if s.conf != "" {
+		args = append(args, s.conf)
+	}
+	args = append(args, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", filepath.Dir(log.Name()))
+	args = append(args, s.args...)
+	s.cmd = exec.Command(path, args...)
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.SysProcAttr = dieWithParent()
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	if err := s.await(); err != nil {
+		s.Kill()
+		out, _ := os.ReadFile(log.Name())
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// await waits until the server answers.
+func (s *Server) await() error {
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1})
+	defer c.Close()
+	var err error
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if err = c.Ping(context.Background()).Err(); err == nil {
+			return nil
+		}
+		if s.cmd.Process.Signal(syscall.Signal(0)) != nil {
+			break
+		}
+	}
+	return err
+}
+
+// Addr is host:port.
+func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+
+// URL is what REDIS_URL would be set to.
+func (s *Server) URL() string { return "redis://" + s.Addr() }
+
+// Client is a plain client of the server, closed when the test ends.
+func (s *Server) Client() *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: s.Addr()})
+	s.tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Stop makes the server hang: connections stay, nothing is answered.
+func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
+
+// Cont lets a stopped server go on.
+func (s *Server) Cont() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.tb.Errorf("%v to redis-server: %v", sig, err)
+	}
+}
+
+// Kill ends the server at once; connections are refused afterwards. Killing it twice is no error.
+func (s *Server) Kill() {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill() // works on a stopped process too
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Restart starts a killed server again, on the same port and empty.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	s.Kill()
+	var err error
+	for range attempts {
+		if err = s.run(); err == nil {
+			return
+		}
+	}
+	s.tb.Fatalf("restarting redis-server: %v", err)
+}
+
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}

@@ -1,0 +1,247 @@
+package redisx_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/spillway-dev/spillway/internal/redistest"
+	"github.com/spillway-dev/spillway/internal/redisx"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func connect(t testing.TB, cfg redisx.Config) (c *redisx.Client, changes <-chan bool) {
+	t.Helper()
+	if cfg.Budget == 0 {
+		cfg.Budget = 100 * time.Millisecond
+	}
+	if cfg.Pool == 0 {
+		cfg.Pool = 32
+	}
+	c, err := redisx.New(cfg, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	heard := make(chan bool, 100)
+	c.OnChange(func(away bool) { heard <- away })
+	return c, heard
+}
+
+func set(ctx context.Context, r redis.Cmdable) error { return r.Set(ctx, "key", "value", 0).Err() }
+
+// untilAway uses Redis until the guard has given it up.
+func untilAway(t *testing.T, c *redisx.Client) {
+	t.Helper()
+	for !c.Away() {
+		if err := c.Do(t.Context(), set); err == nil {
+			t.Fatal("a Redis in trouble answered")
+		}
+	}
+}
+
+func TestRedisInTroubleIsSkippedAndFoundAgain(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range map[string]struct{ begin, end func(*redistest.Server) }{
+		"hangs":            {(*redistest.Server).Stop, (*redistest.Server).Cont},
+		"killed and empty": {(*redistest.Server).Kill, (*redistest.Server).Restart},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			c, changes := connect(t, redisx.Config{URL: server.URL()})
+			if err := c.Do(t.Context(), set); err != nil {
+				t.Fatal(err)
+			}
+			trouble.begin(server)
+			untilAway(t, c)
+			if away := <-changes; !away {
+				t.Error("the first change told was a return")
+			}
+			if err := c.Do(t.Context(), func(context.Context, redis.Cmdable) error { t.Error("a Redis that is away was asked"); return nil }); !errors.Is(err, redisx.ErrAway) {
+				t.Errorf("got %v", err)
+			}
+			trouble.end(server)
+			if away := <-changes; away || c.Away() {
+				t.Error("the return was not noticed")
+			}
+			if err := c.Do(t.Context(), set); err != nil {
+				t.Errorf("after the return: %v", err)
+			}
+		})
+	}
+}
+
+func TestRedisThatNeverWasThereIsNoReasonNotToStart(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	c, _ := connect(t, redisx.Config{URL: "redis://" + l.Addr().String()})
+	untilAway(t, c)
+}
+
+// Many callers at the moment Redis hangs: all come back, and those in the shared pipeline are not stuck behind it.
+func TestNobodyHangsWithRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c, changes := connect(t, redisx.Config{URL: server.URL()})
+	var wg sync.WaitGroup
+	stopped := make(chan struct{})
+	for range 64 {
+		wg.Go(func() {
+			for {
+				err := c.Do(t.Context(), set)
+				if errors.Is(err, redisx.ErrAway) {
+					return
+				}
+				select {
+				case <-stopped:
+				default:
+					if err != nil {
+						t.Errorf("before Redis hung: %v", err)
+						return
+					}
+				}
+			}
+		})
+	}
+	close(stopped)
+	server.Stop()
+	wg.Wait()
+	<-changes
+	server.Cont()
+	if away := <-changes; away {
+		t.Error("the return was not noticed")
+	}
+}
+
+// A command that was sent is seen to its end, whoever hung up meanwhile.
+func TestAHangUpDoesNotInterruptACommand(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c, _ := connect(t, redisx.Config{URL: server.URL()})
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	if err := c.Do(ctx, set); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Replies are answers, not trouble.
+func TestRepliesAreNoTrouble(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c, _ := connect(t, redisx.Config{URL: server.URL()})
+	for range 10 {
+		if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error { return r.Get(ctx, "nothing").Err() }); !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+		if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error { return r.Eval(ctx, "error('mine')", nil).Err() }); err == nil {
+			t.Fatal("a broken script succeeded")
+		}
+	}
+	if c.Away() {
+		t.Error("answers were taken for trouble")
+	}
+}
+
+// A replica answers, but cannot serve: writing scripts fail there.
+func TestReadOnlyRedisIsAway(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c, changes := connect(t, redisx.Config{URL: server.URL()})
+	if err := server.Client().ReplicaOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	untilAway(t, c)
+	<-changes
+	if err := server.Client().ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if away := <-changes; away {
+		t.Error("the return was not noticed")
+	}
+}
+
+func TestSentinelAndCluster(t *testing.T) {
+	t.Parallel()
+	sentinel, _ := redistest.StartSentinel(t)
+	for name, cfg := range map[string]redisx.Config{
+		"sentinel": {URL: sentinel, Master: "mymaster"},
+		"cluster":  {URL: redistest.StartCluster(t), Cluster: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg.Budget = time.Second
+			c, _ := connect(t, cfg)
+			var wg sync.WaitGroup
+			for range 32 { // enough for the shared pipeline
+				wg.Go(func() {
+					script := redis.NewScript("return redis.call('INCR', KEYS[1]) + redis.call('INCR', KEYS[2])")
+					for range 20 {
+						if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error {
+							return script.Run(ctx, r, []string{"llm:{v}:a", "llm:{v}:b"}).Err()
+						}); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	good := redisx.Config{URL: "rediss://user:secret@host:6380/2?addr=other:6380", Budget: time.Second, Pool: 1}
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*redisx.Config){
+		"REDIS_URL is missing":     func(c *redisx.Config) { c.URL = "" },
+		"REDIS_URL cannot be read": func(c *redisx.Config) { c.URL = "http://user:secret@host" },
+		"REDIS_MASTER":             func(c *redisx.Config) { c.Master, c.Cluster = "m", true },
+		"REDIS_BUDGET":             func(c *redisx.Config) { c.Budget = 0 },
+		"REDIS_POOL":               func(c *redisx.Config) { c.Pool = 0 },
+	} {
+		bad := good
+		change(&bad)
+		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+func BenchmarkDo(b *testing.B) {
+	server := redistest.Start(b)
+	c, _ := connect(b, redisx.Config{URL: server.URL(), Budget: time.Second})
+	for name, callers := range map[string]int{"1 caller": 1, "64 callers": 64} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetParallelism(callers)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := c.Do(b.Context(), set); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
