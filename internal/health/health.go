@@ -1,0 +1,129 @@
+// Package health says whether this process lives and whether it wants traffic. Both are about this process alone: a vendor
+// or a Redis in trouble is the same for every pod, and taking all of them out of the Service would only add an outage.
+//
+//	starting -> ready <-> saturated      for a while, with hysteresis
+//	                 \-> draining        for good
+package health
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Config sets when a pod counts as saturated.
+type Config struct {
+	SaturatedAt    float64       // pressure from which on a pod is saturated, when it lasts; 0 means 1
+	SaturatedAfter time.Duration // for this long; 0 means 10 s
+	RelaxedAt      float64       // pressure below which it is ready again; 0 means 0.7
+}
+
+func (c Config) withDefaults() Config {
+	if c.SaturatedAt == 0 {
+		c.SaturatedAt = 1
+	}
+	if c.SaturatedAfter == 0 {
+		c.SaturatedAfter = 10 * time.Second
+	}
+	if c.RelaxedAt == 0 {
+		c.RelaxedAt = 0.7
+	}
+	return c
+}
+
+// State is what a pod says of itself.
+type State string
+
+// The states.
+const (
+	Starting  State = "starting"
+	Ready     State = "ready"
+	Saturated State = "saturated"
+	Draining  State = "draining"
+)
+
+// Health is the state of one process. It begins as starting. It is safe for concurrent use.
+type Health struct {
+	cfg      Config
+	pressure func() float64
+
+	mu        sync.Mutex
+	started   bool
+	draining  bool
+	saturated bool
+	since     time.Time // when the pressure last rose to SaturatedAt; zero while it is below
+}
+
+// New returns a health that reads the pod's pressure, 0 to 1, from pressure whenever it is asked.
+func New(cfg Config, pressure func() float64) *Health {
+	return &Health{cfg: cfg.withDefaults(), pressure: pressure}
+}
+
+// SetStarted says that the process can serve.
+func (h *Health) SetStarted() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.started = true
+}
+
+// Drain says that the process is going and wants no new traffic. There is no way back.
+func (h *Health) Drain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.draining = true
+}
+
+// State is the state now. Saturation is judged when somebody asks, which probes do every few seconds.
+func (h *Health) State(now time.Time) State {
+	p := h.pressure()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.judgeLocked(now, p)
+	switch {
+	case h.draining:
+		return Draining
+	case !h.started:
+		return Starting
+	case h.saturated:
+		return Saturated
+	}
+	return Ready
+}
+
+// judgeLocked follows the pressure: full for a while makes saturated, and only a clear relief ends it.
+func (h *Health) judgeLocked(now time.Time, p float64) {
+	switch {
+	case h.saturated:
+		h.saturated = p >= h.cfg.RelaxedAt
+		h.since = time.Time{}
+	case p < h.cfg.SaturatedAt:
+		h.since = time.Time{}
+	case h.since.IsZero():
+		h.since = now
+	default:
+		h.saturated = now.Sub(h.since) >= h.cfg.SaturatedAfter
+	}
+}
+
+// Livez answers 200 as long as the process can answer at all.
+func (h *Health) Livez(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, "alive")
+}
+
+// Readyz answers 200 when the process wants traffic, else 503, and says why.
+func (h *Health) Readyz(w http.ResponseWriter, _ *http.Request) {
+	state := h.State(time.Now())
+	code := http.StatusOK
+	if state != Ready {
+		code = http.StatusServiceUnavailable
+	}
+	write(w, code, string(state))
+}
+
+func write(w http.ResponseWriter, code int, status string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, `{"status":"`+status+`"}`+"\n")
+}

@@ -1,0 +1,74 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config holds the settings of the inbound layers.
+type Config struct {
+	SLA           time.Duration  `split_words:"true" default:"60s" desc:"Time a request may take as a whole, with retries and streams."`
+	AdmissionMax  int            `split_words:"true" default:"200" desc:"Requests inside this pod at most; more are refused at once."`
+	QueueMax      int            `split_words:"true" default:"100" desc:"Waiting calls that mean full pressure, 1.0."`
+	ShedFree      float64        `split_words:"true" default:"0.7" desc:"Pressure above which the lowest tier is shed."`
+	ShedAll       float64        `split_words:"true" default:"0.9" desc:"Pressure above which all tiers but the highest are shed."`
+	APIKeysFile   string         `split_words:"true" desc:"File with a line \"<sha256 hex> <user> <tier>\" for each API key; reloaded when it changes. Required."`
+	TierRates     map[string]int `split_words:"true" default:"free:10,pro:100,enterprise:1000" desc:"Requests per minute of one user, by tier. The order of the rates is the order of the tiers: the lowest is shed first, the highest never."`
+	EndpointRates map[string]int `split_words:"true" desc:"Requests per minute of one user at one route, as /route:rate. Such a route counts in a bucket of its own, at the lower of its and the tier's rate."`
+}
+
+// Validate reports every value that makes no sense.
+func (c Config) Validate() error {
+	var errs []error
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(c.SLA <= 0, "SLA is %v: use a positive duration such as 60s", c.SLA)
+	refuse(c.AdmissionMax < 1, "ADMISSION_MAX is %d: use at least 1", c.AdmissionMax)
+	refuse(c.QueueMax < 1, "QUEUE_MAX is %d: use at least 1", c.QueueMax)
+	inOrder := 0 < c.ShedFree && c.ShedFree <= c.ShedAll && c.ShedAll <= 1
+	refuse(!inOrder, "SHED_FREE is %v and SHED_ALL %v: use 0 < SHED_FREE <= SHED_ALL <= 1", c.ShedFree, c.ShedAll)
+	refuse(len(c.TierRates) == 0, "TIER_RATES is empty: name at least one tier, as free:10")
+	for _, tier := range slices.Sorted(maps.Keys(c.TierRates)) {
+		refuse(tier == "" || strings.ContainsAny(tier, " \t"), "TIER_RATES names the tier %q: use a word", tier)
+		refuse(c.TierRates[tier] < 1, "TIER_RATES gives %s %d requests a minute: use at least 1", tier, c.TierRates[tier])
+	}
+	for _, route := range slices.Sorted(maps.Keys(c.EndpointRates)) {
+		refuse(!strings.HasPrefix(route, "/"), "ENDPOINT_RATES names %q: use a route such as /llm", route)
+		refuse(c.EndpointRates[route] < 1, "ENDPOINT_RATES gives %s %d requests a minute: use at least 1", route, c.EndpointRates[route])
+	}
+	return errors.Join(errs...)
+}
+
+// rank is the place of a tier among the tiers.
+type rank int
+
+const (
+	lowest  rank = iota // "free" in whatever words: shed first, low priority
+	middle              // also the only tier, when there is but one
+	highest             // "enterprise": never shed, high priority
+)
+
+// rank orders the tiers by their rates.
+func (c Config) rank(tier string) rank {
+	rate := c.TierRates[tier]
+	low, high := rate, rate
+	for _, other := range c.TierRates {
+		low, high = min(low, other), max(high, other)
+	}
+	switch {
+	case low == high:
+		return middle
+	case rate == high:
+		return highest
+	case rate == low:
+		return lowest
+	}
+	return middle
+}

@@ -1,0 +1,74 @@
+// Package middleware holds what stands between the network and the handler: one layer a file, in the order of the list in
+// api/router.go.
+//
+//	Tracing, RequestID, AccessLog, Metrics, Recover   watch: they hold nothing, wait for nothing, refuse nobody
+//	Admission                                         this pod: at most N requests inside it
+//	Deadline                                          the SLA of the whole request
+//	Identity                                          API key -> user and tier
+//	Shed                                              this pod: early, and lower tiers first
+//	UserLimit                                         Redis: requests per minute of one user, over all pods
+//
+// A layer that refuses hands a *outcome.Rejected to the Fail it was given; what that means in HTTP is the api package's
+// affair. Nothing here knows of vendors.
+package middleware
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Fail answers a request with err and ends it. The api package provides it.
+type Fail func(c *gin.Context, err error)
+
+// Info is what the layers know of one request. It is made by RequestID and read when the request has ended.
+type Info struct {
+	ID     string // request ID
+	User   string // who the API key belongs to; "" until Identity
+	Tier   string // the user's tier
+	Reason string // code of the answer when the request failed or was refused; "" on success
+	Layer  string // the layer that refused it
+	Err    error  // why it failed, for the log
+	Status int    // the status to log when it differs from the one written: 499 for a client that hung up
+
+	attrs [maxAttrs]slog.Attr // of the access log line, beside the standing ones
+	n     int
+}
+
+// maxAttrs bounds what layers can say in the access log; an array in Info saves an allocation for each request.
+const maxAttrs = 12
+
+// Add puts attributes into the request's line of the access log. More than fit are dropped.
+func (i *Info) Add(attrs ...slog.Attr) {
+	i.n += copy(i.attrs[i.n:], attrs)
+}
+
+type infoKey struct{}
+
+// requestContext is the request's context with its record: one allocation instead of one for each.
+type requestContext struct {
+	context.Context //nolint:containedctx // it is a context itself
+
+	info   Info
+	header [1]string // the answer's request ID header
+}
+
+// Value finds the record; everything else is the parent's.
+func (r *requestContext) Value(key any) any {
+	if _, ok := key.(infoKey); ok {
+		return &r.info
+	}
+	return r.Context.Value(key)
+}
+
+// InfoFrom returns the record of the request, which belongs to the request's own goroutine. Outside the chain it returns a
+// record nobody reads.
+func InfoFrom(ctx context.Context) *Info {
+	if info, ok := ctx.Value(infoKey{}).(*Info); ok {
+		return info
+	}
+	return &Info{}
+}
+
+func info(c *gin.Context) *Info { return InfoFrom(c.Request.Context()) }

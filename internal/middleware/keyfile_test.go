@@ -1,0 +1,130 @@
+package middleware_test
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/middleware"
+)
+
+// A mounted Secret is a directory of links: keys -> ..data/keys, and ..data -> a directory that is new for each version.
+// Kubernetes replaces ..data by renaming another link over it; the file that was opened is never written.
+func TestKeysFollowAMountedSecret(t *testing.T) {
+	t.Parallel()
+	log, logged := newLog(slog.LevelInfo)
+	mount := t.TempDir()
+	update := func(version, text string) {
+		dir := filepath.Join(mount, version)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "keys"), text)
+		next := filepath.Join(mount, "..data_tmp")
+		if err := os.Symlink(version, next); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, filepath.Join(mount, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update("..v1", keyLine("one", "ada", "pro"))
+	path := filepath.Join(mount, "keys")
+	if err := os.Symlink(filepath.Join("..data", "keys"), path); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := middleware.NewKeys(path, config().TierRates, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	h := chain(served, middleware.RequestID(), middleware.Identity(keys, fail))
+	expect := func(key string, status int) {
+		t.Helper()
+		if got := post(h, "X-API-Key", key).Code; got != status {
+			t.Errorf("%s: %d, want %d", key, got, status)
+		}
+	}
+	expect("one", http.StatusOK)
+
+	// The key is rotated: the new one works, the old one does not, though their number is the same.
+	update("..v2", keyLine("two", "ada", "pro"))
+	logged.await(t, "API keys reloaded")
+	expect("two", http.StatusOK)
+	expect("one", http.StatusUnauthorized)
+
+	// A broken version changes nothing, and the log says which line is wrong without showing it.
+	update("..v3", keyLine("three", "ada", "pro")+"a-key-in-clear ada pro\n")
+	line := logged.await(t, "API keys stay as they were")
+	if text, _ := line["error"].(string); !strings.Contains(text, "line 2") || strings.Contains(text, "a-key-in-clear") {
+		t.Errorf("logged %q", text)
+	}
+	expect("two", http.StatusOK)
+	expect("three", http.StatusUnauthorized)
+
+	// So does an empty one.
+	update("..v4", "# nobody\n")
+	logged.await(t, "API keys stay as they were")
+	expect("two", http.StatusOK)
+
+	// The mended version is taken.
+	update("..v5", keyLine("three", "ada", "enterprise"))
+	logged.await(t, "API keys reloaded")
+	expect("three", http.StatusOK)
+	expect("two", http.StatusUnauthorized)
+}
+
+func TestKeysFollowAFileThatIsWrittenInPlace(t *testing.T) {
+	t.Parallel()
+	log, logged := newLog(slog.LevelInfo)
+	path := filepath.Join(t.TempDir(), "keys")
+	write(t, path, keyLine("one", "ada", "pro"))
+	keys, err := middleware.NewKeys(path, config().TierRates, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	write(t, path, keyLine("two", "ada", "pro"))
+	logged.await(t, "API keys reloaded")
+	h := chain(served, middleware.RequestID(), middleware.Identity(keys, fail))
+	if got := post(h, "X-API-Key", "two").Code; got != http.StatusOK {
+		t.Errorf("answered %d", got)
+	}
+}
+
+func TestNewKeysNamesEveryBadLine(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys")
+	write(t, path, "# a comment\n\n"+
+		keyLine("one", "ada", "pro")+ // line 3 is right
+		"abcd ada pro\n"+
+		"only two\n"+
+		keyLine("two", "bob", "platinum")+
+		keyLine("one", "eve", "pro")+
+		keyLine("three", "ada", "free"))
+	_, err := middleware.NewKeys(path, config().TierRates, discard())
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"line 4: the first field is no SHA-256", "line 5: 2 fields", "line 6: the third field is no tier",
+		"line 7: this key stands above", `line 8: user "ada" has tier "pro" above`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("not said: %s\nin: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "line 3") {
+		t.Errorf("line 3 is right: %v", err)
+	}
+}
+
+func TestNewKeysNeedsAFile(t *testing.T) {
+	t.Parallel()
+	if _, err := middleware.NewKeys(filepath.Join(t.TempDir(), "missing"), config().TierRates, discard()); err == nil {
+		t.Error("a missing file was accepted")
+	}
+}

@@ -1,0 +1,75 @@
+package middleware
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// Nodes run out of inotify instances, and events get lost. The poll finds the change then.
+func TestKeysArePolledWithoutAWatcher(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys")
+	put := func(key string) {
+		line := fmt.Sprintf("%x ada pro\n", sha256.Sum256([]byte(key)))
+		if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("one")
+	synctest.Test(t, func(t *testing.T) {
+		k := &Keys{path: path, tiers: map[string]int{"pro": 1}, log: slog.New(slog.NewTextHandler(io.Discard, nil)), stop: func() {}}
+		if _, err := k.load(); err != nil {
+			t.Fatal(err)
+		}
+		k.done.Go(func() { k.watch(t.Context(), &fsnotify.Watcher{}) })
+		put("two")
+		time.Sleep(pollKeys)
+		synctest.Wait()
+		if _, ok := k.table.Load().lookup("two"); !ok {
+			t.Error("the new key is not known after a poll")
+		}
+		if _, ok := k.table.Load().lookup("one"); ok {
+			t.Error("the old key is still known after a poll")
+		}
+	})
+}
+
+func FuzzParseKeys(f *testing.F) {
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("key")))
+	f.Add(sum + " ada pro\n")
+	f.Add("# comment\r\n\r\n" + strings.ToUpper(sum) + "\tada\tfree")
+	f.Add(sum + " ada pro\n" + sum + " ada pro\n")
+	f.Add("\ufeff" + sum + " ada pro extra\n\x00")
+	tiers := map[string]int{"free": 10, "pro": 100}
+	f.Fuzz(func(t *testing.T, text string) {
+		table, err := parseKeys(text, tiers)
+		if err == nil && len(table) == 0 {
+			t.Error("a table without keys was accepted")
+		}
+		for sum, who := range table {
+			if _, ok := tiers[who.tier]; !ok || who.user == "" || who.hash != sum {
+				t.Errorf("got %+v", who)
+			}
+		}
+		if _, ok := table.lookup(""); ok {
+			t.Error("the empty key is known")
+		}
+		if err != nil {
+			for _, word := range strings.Fields(text) {
+				if len(word) == 64 && !strings.Contains(word, `"`) && strings.Contains(err.Error(), " "+word+" ") {
+					t.Errorf("the error repeats what may be a key: %v", err)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/spillway-dev/spillway/internal/outcome"
+	"github.com/spillway-dev/spillway/internal/redisx"
+	"github.com/spillway-dev/spillway/internal/telemetry"
+)
+
+// UserLimit counts requests per user and minute over all pods, in Redis, in one round trip. While Redis is away every pod
+// counts for itself: better a user who gets his rate once from each pod than one who gets nothing.
+type UserLimit struct {
+	rdb       *redisx.Client
+	tiers     map[string]userRate
+	endpoints map[endpoint]userRate
+	local     localLimits
+	log       *slog.Logger
+}
+
+// endpoint is a route with a rate of its own, as one tier meets it.
+type endpoint struct{ tier, route string }
+
+// userRate is a rate with what is derived from it once.
+type userRate struct {
+	limit  redis_rate.Limit
+	policy []string // RateLimit-Policy
+	shared decisions
+	local  decisions
+}
+
+// decisions counts what became of requests.
+type decisions struct{ allowed, limited prometheus.Counter }
+
+// NewUserLimit returns the limit of every tier in cfg.
+func NewUserLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer) (*UserLimit, error) {
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "llm_user_limit_decisions_total",
+		Help: "Requests the user limit allowed and limited, by tier and by where they were counted: shared in Redis, or local while it was away.",
+	}, []string{"tier", "decision", "counted"})
+	u := &UserLimit{rdb: rdb, log: log, tiers: map[string]userRate{}, endpoints: map[endpoint]userRate{}}
+	for tier, rate := range cfg.TierRates {
+		u.tiers[tier] = newUserRate(tier, rate, counter)
+		for route, own := range cfg.EndpointRates {
+			u.endpoints[endpoint{tier, route}] = newUserRate(tier, min(own, rate), counter)
+		}
+	}
+	return u, reg.Register(counter)
+}
+
+func newUserRate(tier string, rate int, counter *prometheus.CounterVec) userRate {
+	count := func(where string) decisions {
+		return decisions{counter.WithLabelValues(tier, "allowed", where), counter.WithLabelValues(tier, "limited", where)}
+	}
+	limit := redis_rate.PerMinute(rate)
+	return userRate{limit: limit, policy: policyHeader(limit), shared: count("shared"), local: count("local")}
+}
+
+// Handler allows or limits, and says in either case how much is left.
+func (u *UserLimit) Handler(fail Fail) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		rate, key := u.bucket(info(c), c.FullPath())
+		res, count := u.allow(c.Request.Context(), key, rate)
+		writeLimits(c.Writer.Header(), rate.policy, res)
+		if res.Allowed == 0 {
+			count.limited.Inc()
+			fail(c, &outcome.Rejected{Layer: "user_limit", Reason: outcome.UserRateLimited, RetryAfter: res.RetryAfter,
+				Detail: "This key has used up its requests per minute. Slow down, or ask for a higher tier."})
+			return
+		}
+		count.allowed.Inc()
+		c.Next()
+	}
+}
+
+// bucket is where a request is counted: the user's bucket, or the user's at a route that has a rate of its own. Counting
+// such a request in both would take two round trips, or a script of our own in place of redis_rate's.
+func (u *UserLimit) bucket(in *Info, route string) (userRate, string) {
+	if rate, ok := u.endpoints[endpoint{in.Tier, route}]; ok {
+		return rate, "llm:user:" + in.User + ":" + route
+	}
+	return u.tiers[in.Tier], "llm:user:" + in.User
+}
+
+// allow asks Redis, and this pod's own count when Redis does not answer. It never fails.
+func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redis_rate.Result, decisions) {
+	ctx, span := telemetry.Start(ctx, "user_limit")
+	var res *redis_rate.Result
+	err := u.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) (err error) {
+		res, err = redis_rate.NewLimiter(r).Allow(ctx, key, rate.limit)
+		return err
+	})
+	telemetry.End(span, err)
+	if err == nil {
+		return res, rate.shared
+	}
+	if !errors.Is(err, redisx.ErrAway) { // which is said once, by the guard
+		u.log.DebugContext(ctx, "user limit counted by this pod alone", slog.Any("error", err))
+	}
+	return u.local.allow(time.Now(), key, rate.limit), rate.local
+}
