@@ -1,0 +1,75 @@
+-- The breaker's state machine, on Redis's clock. breakermachine.go says the same in Go; a test holds the two together.
+-- KEYS[1]  hash: state, gen, until, wins, lease, seq, and ten slices of counts: s<i> slice number, n<i> calls, f<i> failures
+-- ARGV     1 op  2 calls or lease id  3 failures  4 channel  5 failures to open  6 window  7 open  8 wins to close  9 lease
+--          times in ms
+-- returns  {state, gen, ms until the open state or the lease ends, lease id granted to this caller or 0}
+local CLOSED, HALF, OPEN = 0, 1, 2
+local key, op, arg, failures = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local max_failures, window, open_ms, max_wins, lease_ms =
+  tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local v = redis.call('HMGET', key, 'state', 'gen', 'until', 'wins', 'lease', 'seq')
+local state, gen, ends = tonumber(v[1]) or CLOSED, tonumber(v[2]) or 0, tonumber(v[3]) or 0
+local wins, lease, seq = tonumber(v[4]) or 0, tonumber(v[5]) or 0, tonumber(v[6]) or 0
+local granted = 0
+
+local function left()
+  if state == OPEN then return math.max(0, ends - now) end
+  if state == HALF then return math.max(0, lease - now) end
+  return 0
+end
+
+-- A new state gets a new generation. Generations begin at the clock, so that they grow even when Redis has lost its data.
+local function turn(to)
+  state, gen, wins, lease = to, math.max(gen + 1, now), 0, 0
+  if to == OPEN then ends = now + open_ms end
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'state', state, 'gen', gen, 'until', ends, 'wins', 0, 'lease', 0, 'seq', seq)
+  redis.call('PUBLISH', ARGV[4], state .. ' ' .. gen .. ' ' .. left())
+end
+
+local function count()
+  local slice_ms = math.max(1, math.floor(window / 10))
+  local slice = math.floor(now / slice_ms)
+  local i = slice % 10
+  if tonumber(redis.call('HGET', key, 's' .. i)) ~= slice then
+    redis.call('HSET', key, 's' .. i, slice, 'n' .. i, 0, 'f' .. i, 0)
+  end
+  redis.call('HINCRBY', key, 'n' .. i, arg)
+  redis.call('HINCRBY', key, 'f' .. i, failures)
+  redis.call('PEXPIRE', key, window + open_ms + lease_ms)
+  if failures == 0 then return end
+  local calls, failed = 0, 0
+  for j = 0, 9 do
+    local c = redis.call('HMGET', key, 's' .. j, 'n' .. j, 'f' .. j)
+    if c[1] and tonumber(c[1]) > slice - 10 then
+      calls, failed = calls + tonumber(c[2]), failed + tonumber(c[3])
+    end
+  end
+  if failed >= max_failures and failed * 2 >= calls then turn(OPEN) end
+end
+
+if state == OPEN and now >= ends then turn(HALF) end
+
+if op == 'report' then
+  if state == CLOSED and arg > 0 then count() end
+elseif op == 'probe' then
+  if state == HALF and now >= lease then
+    seq, lease = seq + 1, now + lease_ms
+    granted = seq
+    redis.call('HSET', key, 'seq', seq, 'lease', lease)
+  end
+elseif state == HALF and arg == seq and lease > 0 then -- the probe's end, by the one who holds the lease
+  if op == 'lost' then
+    turn(OPEN)
+  elseif op == 'won' and wins + 1 >= max_wins then
+    turn(CLOSED)
+  else -- won, but not often enough; or freed without a verdict
+    if op == 'won' then wins = wins + 1 end
+    lease = 0
+    redis.call('HSET', key, 'wins', wins, 'lease', 0)
+  end
+end
+return {state, gen, left(), granted}

@@ -1,0 +1,133 @@
+// Package llm calls an LLM vendor safely from many pods at once.
+//
+// The way of one call, outermost first:
+//
+//	Caller.Do        retry: holds nothing while it sleeps              retry.go
+//	  attempt        one try                                           call.go
+//	    enter        queue timeout, then the gates in order            gate.go
+//	      Breaker    shared: fails fast while the vendor is down       breaker.go
+//	      Quota      shared: the vendor's contract, booked ahead       quota.go
+//	      Pacer      local: smooths bursts                             pacer.go
+//	      Slots      local: calls in flight, waiters by priority       slots.go
+//	    Vendor.Send  call timeout, one HTTP exchange                   vendor.go
+//	      relay      server-sent events, passed on as they come        stream.go
+//
+// Reject before waiting, wait before reserving, reserve before calling. What protects the vendor is shared through Redis;
+// what protects this pod is local. Every layer has one responsibility and can be read alone.
+package llm
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Call is one request on its way to the vendor. The fields above the line are set by the caller of Do and not changed
+// afterwards; those below it are filled in on the way and read when Do has returned.
+type Call struct {
+	ID             string      // request ID, sent on as X-Request-ID
+	Body           []byte      // the payload exactly as the client sent it; must never change, even after Do
+	Payload        Payload     // what the gates need to know of Body
+	Priority       Priority    // class in the quota and the slots
+	IdempotencyKey string      // the client's Idempotency-Key, sent on when not empty
+	Header         http.Header // further headers to send on; nil means none
+	Stream         Sink        // where server-sent events go; required when Payload.Stream, else unused
+
+	Attempts int    // vendor attempts started, counting the first
+	Timing   Timing // where the time went, over all attempts
+	Usage    Usage  // tokens the vendor said it used
+}
+
+// Timing says where the time of a call went, added up over its attempts.
+type Timing struct {
+	Queue  time.Duration // in the gates: quota, pacer and slots together
+	Vendor time.Duration // in vendor exchanges, streams until their last byte
+	Retry  time.Duration // asleep between attempts
+}
+
+// Usage is the vendor's account of the tokens of one call. The zero value means the vendor did not say.
+type Usage struct {
+	Prompt     int
+	Completion int
+}
+
+// Total is the sum of both sides.
+func (u Usage) Total() int { return u.Prompt + u.Completion }
+
+// Response is the vendor's answer: a success, or its own 4xx that is passed through. When the call was streamed the body
+// has gone to the Sink already and Body is empty.
+type Response struct {
+	Status   int
+	Header   http.Header // the vendor's headers that clients may see
+	Body     []byte      // valid until Close
+	Streamed bool
+
+	buf *buffer
+}
+
+// Close gives the body's memory back. Body must not be used afterwards. Close on nil is a no-op.
+func (r *Response) Close() {
+	if r != nil && r.buf != nil {
+		r.Body = nil
+		r.buf.free()
+		r.buf = nil
+	}
+}
+
+// Sink receives a streamed answer. Its methods are called from one goroutine. An error means that the client cannot be
+// reached any more; the vendor call is then cancelled.
+type Sink interface {
+	// Start is called once, before the first event, with the headers that clients may see. After it nothing is retried.
+	Start(header http.Header) error
+	// Event passes on the raw bytes of one whole server-sent event, its blank line included, and flushes them.
+	Event(raw []byte) error
+}
+
+// Caller takes calls through every layer to the vendor. It is built once at start-up and safe for concurrent use.
+type Caller struct {
+	Gates
+
+	cfg     Config
+	gates   []namedGate // the same, outermost first
+	vendor  *Vendor
+	retry   *retry
+	metrics *metrics
+}
+
+// Do takes the call through the gates to the vendor and retries where that can help. The error is a *outcome.Rejected
+// when a gate turned the call away, a *VendorError when the vendor failed, or the cause of ctx when that ended first.
+// The response must be closed.
+func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
+	for {
+		resp, err := c.attempt(ctx, call)
+		if err == nil {
+			return resp, nil
+		}
+		wait, ok := c.retry.next(ctx, call, err)
+		if !ok {
+			return nil, err
+		}
+		if err := c.retry.sleep(ctx, call, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// attempt is one try: enter every gate, call the vendor, leave every gate with what happened.
+func (c *Caller) attempt(ctx context.Context, call *Call) (*Response, error) {
+	held, err := c.enter(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	out := Outcome{Err: errPanicked}
+	defer func() { held.leave(out) }() // also when something below panics
+	call.Attempts++
+	resp, o := c.vendor.Send(ctx, call)
+	out = o
+	call.Timing.Vendor += out.Duration
+	call.Usage = out.Usage
+	if !out.ClientGone {
+		c.retry.done(call, out.Duration, out.Err != nil)
+	}
+	return resp, out.Err
+}

@@ -1,0 +1,77 @@
+package llm
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+)
+
+// maxEvent is the largest server-sent event that is passed on, in bytes.
+const maxEvent = 1 << 20
+
+var errEventTooLarge = errors.New("a server-sent event over 1 MiB")
+
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
+
+// eventReader cuts a stream into server-sent events without interpreting them: an event ends with a blank line, whatever
+// kind of line ending the vendor uses.
+type eventReader struct {
+	r     *bufio.Reader
+	event []byte
+}
+
+func newEventReader(r io.Reader) *eventReader {
+	br := readers.Get().(*bufio.Reader)
+	br.Reset(r)
+	return &eventReader{r: br}
+}
+
+func (e *eventReader) free() {
+	e.r.Reset(nil)
+	readers.Put(e.r)
+	e.r = nil
+}
+
+// next returns the raw bytes of the next event, its blank line included; they are valid until the next call. Blank lines
+// before an event are dropped. At a clean end it returns io.EOF; when the stream ends within an event, io.ErrUnexpectedEOF.
+func (e *eventReader) next() ([]byte, error) {
+	e.event = e.event[:0]
+	for {
+		start := len(e.event)
+		if err := e.readLine(); err != nil {
+			if err == io.EOF && len(e.event) > 0 {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		line := bytes.TrimRight(e.event[start:], "\r\n")
+		switch {
+		case len(line) > 0:
+		case start == 0:
+			e.event = e.event[:0]
+		default:
+			return e.event, nil
+		}
+	}
+}
+
+// readLine appends one line with its ending. A lone CR ends a line too, as the format allows.
+func (e *eventReader) readLine() error {
+	for {
+		part, err := e.r.ReadSlice('\n')
+		if cr := bytes.IndexByte(part, '\r'); cr >= 0 && cr < len(part)-2 {
+			return errors.New("a server-sent event with lone carriage returns")
+		}
+		e.event = append(e.event, part...)
+		switch {
+		case len(e.event) > maxEvent:
+			return errEventTooLarge
+		case err == nil:
+			return nil
+		case err != bufio.ErrBufferFull:
+			return err
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package llm
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/outcome"
+)
+
+// Gate is anything a call must pass before it may start.
+//
+// Enter waits or rejects. If it admits the call it returns leave, which the caller calls exactly once with what happened.
+// leave never blocks on I/O: what it has to tell Redis it hands to a goroutine of its own. When Enter rejects it has
+// taken nothing, or has given it back.
+type Gate interface {
+	Enter(ctx context.Context, call *Call) (leave func(Outcome), err error)
+}
+
+// Rechecker is a gate whose answer can change while the call waits in a later one. Recheck is called when every gate is
+// entered, right before the vendor is called. It never waits and does no I/O.
+type Rechecker interface {
+	Recheck(call *Call) error
+}
+
+// maxGates bounds the chain, so that the gates a call holds need no allocation.
+const maxGates = 8
+
+// held is the gates a call has entered, in order.
+type held struct {
+	n      int
+	leaves [maxGates]func(Outcome)
+}
+
+// leave leaves every gate in reverse order.
+func (h *held) leave(out Outcome) {
+	for h.n > 0 {
+		h.n--
+		h.leaves[h.n](out)
+	}
+}
+
+// enter takes call through every gate under the queue timeout. When one rejects, those entered before it are left with
+// the zero Outcome, so that they give back what they hold for the call.
+func (c *Caller) enter(ctx context.Context, call *Call) (h held, err error) {
+	start := time.Now()
+	queueCtx, cancel := context.WithTimeoutCause(ctx, c.cfg.QueueTimeout, ErrQueueTimeout)
+	defer cancel()
+	admitted := false
+	defer func() { // also when a gate panics
+		wait := time.Since(start)
+		call.Timing.Queue += wait
+		c.retry.waited(wait)
+		if !admitted {
+			h.leave(Outcome{})
+		}
+	}()
+	for _, gate := range c.gates {
+		leave, err := gate.Enter(queueCtx, call)
+		if err != nil {
+			c.metrics.rejected(gate.name, err)
+			return h, err
+		}
+		h.leaves[h.n] = leave
+		h.n++
+	}
+	for _, gate := range c.gates {
+		if gate.recheck == nil {
+			continue
+		}
+		if err := gate.recheck(call); err != nil {
+			c.metrics.rejected(gate.name, err)
+			return h, err
+		}
+	}
+	admitted = true
+	return h, nil
+}
+
+// namedGate is a gate with the name it has in metrics.
+type namedGate struct {
+	Gate
+	name    string
+	recheck func(*Call) error // nil when the gate has none
+}
+
+func named(name string, gate Gate) namedGate {
+	n := namedGate{Gate: gate, name: name}
+	if r, ok := gate.(Rechecker); ok {
+		n.recheck = r.Recheck
+	}
+	return n
+}
+
+// ended says why a wait in a gate was cut short: the queue timeout is the gate's rejection; a client that hung up or the
+// SLA deadline are not ours, and their cause is returned as it is.
+func ended(ctx context.Context, layer string) error {
+	cause := context.Cause(ctx)
+	if !errors.Is(cause, ErrQueueTimeout) {
+		return cause
+	}
+	return &outcome.Rejected{Layer: layer, Reason: outcome.QueueTimeout, RetryAfter: time.Second, Err: cause}
+}
+
+// Outcome is what a gate learns when a call leaves it. The zero value means that the vendor was not called.
+type Outcome struct {
+	Called     bool          // whether the request was handed to the network
+	Err        error         // nil, *VendorError, or why the exchange was cut short
+	Duration   time.Duration // of the vendor exchange; zero when not called
+	Usage      Usage         // tokens, when the vendor said
+	Limits     Limits        // what the vendor said about its limits
+	ClientGone bool          // the client hung up, so Err says nothing about the vendor
+}
+
+// Limits is the vendor's own word on its limits, read from the response headers. Zero values mean not said.
+type Limits struct {
+	RetryAfter        time.Duration // wait this long before the next call
+	RemainingRequests int           // only when HasRemaining
+	RemainingTokens   int
+	HasRequests       bool // RemainingRequests was said
+	HasTokens         bool // RemainingTokens was said
+	ResetRequests     time.Duration
+	ResetTokens       time.Duration
+}
+
+// Priority is the class of a call. Higher classes wait in front of lower ones and may book further ahead.
+type Priority uint8
+
+// The classes, lowest first.
+const (
+	Low Priority = iota
+	Normal
+	High
+)
+
+func (p Priority) String() string { return [...]string{"low", "normal", "high"}[min(p, High)] }
+
+// Causes of a context's end, one for each timeout, so that no two can be mistaken for each other. Each wraps
+// context.DeadlineExceeded.
+var (
+	ErrQueueTimeout = timeoutCause("queue timeout: the gates could not be passed in time")
+	ErrCallTimeout  = timeoutCause("call timeout: the vendor did not answer in time")
+	ErrStreamIdle   = timeoutCause("stream idle: the vendor sent nothing for too long")
+)
+
+var errPanicked = errors.New("the attempt panicked")
+
+type timeoutError struct{ text string }
+
+func timeoutCause(text string) error { return &timeoutError{text} }
+
+func (e *timeoutError) Error() string { return e.text }
+func (e *timeoutError) Unwrap() error { return context.DeadlineExceeded }
+func (e *timeoutError) Timeout() bool { return true }

@@ -1,0 +1,245 @@
+package llm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/outcome"
+)
+
+// The guide this service follows ends with ten mistakes. Each has its test here, so that none can come back.
+
+// Mistake 1: the retry loop inside the semaphore. A call that waits for its next attempt must not keep others out.
+func TestMistake01RetryInsideTheSemaphore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := localConfig()
+		cfg.Slots = 1
+		first := true
+		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) {
+			if first {
+				first = false
+				return answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"20"}}, ""), nil
+			}
+			return answer(http.StatusOK, nil, `{}`), nil
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			resp, err := c.Do(t.Context(), newCall())
+			resp.Close()
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait() // the first call sleeps before its second attempt
+		start := time.Now()
+		resp, err := c.Do(t.Context(), newCall())
+		ok(t, err)
+		resp.Close()
+		if d := time.Since(start); d != 0 {
+			t.Errorf("the second call waited %v for a call that was asleep", d)
+		}
+		wg.Wait()
+	})
+}
+
+// Mistake 2: no queue timeout. A call that gets no slot is turned away, and not after minutes.
+func TestMistake02NoQueueTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := localConfig()
+		cfg.Slots = 1
+		c := localCaller(t, cfg, hang)
+		ctx, hangUp := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = c.Do(ctx, newCall()) })
+		synctest.Wait()
+		start := time.Now()
+		_, err := c.Do(t.Context(), newCall())
+		if r, ok := errors.AsType[*outcome.Rejected](err); !ok || r.Reason != outcome.QueueTimeout {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(start); d != cfg.QueueTimeout {
+			t.Errorf("turned away after %v, want the queue timeout", d)
+		}
+		hangUp()
+		wg.Wait()
+	})
+}
+
+// Mistake 3: no client timeout. A vendor that never answers costs a call the call timeout, not for ever.
+func TestMistake03NoClientTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := localConfig()
+		cfg.Retry.Max = 0
+		c := localCaller(t, cfg, hang)
+		start := time.Now()
+		_, err := c.Do(t.Context(), newCall())
+		if failed, ok := errors.AsType[*VendorError](err); !ok || failed.Kind != KindTimeout {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(start); d != cfg.CallTimeout {
+			t.Errorf("given up after %v, want the call timeout", d)
+		}
+	})
+}
+
+// Mistake 4: catching only one kind of timeout. Whatever is slow in the vendor, it is a vendor timeout, and is retried.
+func TestMistake04CatchingOnlyOneKindOfTimeout(t *testing.T) {
+	t.Parallel()
+	network := &netTimeout{}
+	for name, slow := range map[string]roundTrip{
+		"connect, TLS or header limit of net/http": func(*http.Request) (*http.Response, error) { return nil, network },
+		"the call timeout before the headers":      hang,
+		"the call timeout within the body": func(r *http.Request) (*http.Response, error) {
+			res := answer(http.StatusOK, nil, "")
+			pr, pw := io.Pipe()
+			context.AfterFunc(r.Context(), func() { pw.CloseWithError(context.Cause(r.Context())) })
+			res.Body, res.ContentLength = pr, -1
+			return res, nil
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			attempts := 0
+			c := localCaller(t, localConfig(), func(r *http.Request) (*http.Response, error) {
+				if attempts++; attempts == 1 {
+					return slow(r)
+				}
+				return answer(http.StatusOK, nil, `{}`), nil
+			})
+			var first Outcome
+			c.gates = append([]namedGate{named("spy", gateFunc(func(context.Context, *Call) (func(Outcome), error) {
+				return func(o Outcome) {
+					if first.Err == nil {
+						first = o
+					}
+				}, nil
+			}))}, c.gates...)
+			resp, err := c.Do(t.Context(), newCall())
+			resp.Close()
+			failed, isVendor := errors.AsType[*VendorError](first.Err)
+			if err != nil || attempts != 2 || !isVendor || failed.Kind != KindTimeout {
+				t.Errorf("%s: %d attempts, first ended with %v, the call with %v", name, attempts, first.Err, err)
+			}
+		})
+	}
+}
+
+type netTimeout struct{}
+
+func (*netTimeout) Error() string   { return "i/o timeout" }
+func (*netTimeout) Timeout() bool   { return true }
+func (*netTimeout) Temporary() bool { return true }
+
+// Mistake 5: the limiter inside the semaphore. A call that waits for the limiter holds no slot.
+func TestMistake05LimiterInsideTheSemaphore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := localConfig()
+		cfg.Slots = 1
+		cfg.Pacer = PacerConfig{Rate: 1, Burst: 1}
+		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) { return answer(http.StatusOK, nil, `{}`), nil })
+		resp, err := c.Do(t.Context(), newCall()) // uses the burst
+		ok(t, err)
+		resp.Close()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			resp, err := c.Do(t.Context(), newCall())
+			resp.Close()
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		if used, waiting := c.Slots.Used(), c.Slots.Waiting(); used != 0 || waiting != 0 {
+			t.Errorf("while a call waits for the pacer %d slots are used and %d calls wait for one", used, waiting)
+		}
+		wg.Wait()
+	})
+}
+
+// Mistake 6: primitives made per request, which limit nothing. Calls at the same time share the slots.
+func TestMistake06PerRequestPrimitives(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		flying, most := 0, 0
+		cfg := localConfig()
+		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) {
+			mu.Lock()
+			flying++
+			most = max(most, flying)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			flying--
+			mu.Unlock()
+			return answer(http.StatusOK, nil, `{}`), nil
+		})
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				resp, err := c.Do(t.Context(), newCall())
+				resp.Close()
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if most != cfg.Slots {
+			t.Errorf("%d calls in flight at once, want %d", most, cfg.Slots)
+		}
+	})
+}
+
+// Mistake 9: sleeping while holding. A gate that waits has not reserved what comes after it, and a retry that sleeps
+// has left every gate.
+func TestMistake09SleepingWhileHolding(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		holding := 0
+		spy := named("spy", gateFunc(func(context.Context, *Call) (func(Outcome), error) {
+			holding++
+			return func(Outcome) { holding-- }, nil
+		}))
+		c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) {
+			return answer(http.StatusServiceUnavailable, http.Header{"Retry-After": {"10"}}, ""), nil
+		}, spy)
+		ctx, hangUp := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = c.Do(ctx, newCall()) })
+		synctest.Wait()
+		if holding != 0 || c.Slots.Used() != 0 {
+			t.Errorf("asleep before a retry the call holds %d gates and %d slots", holding, c.Slots.Used())
+		}
+		hangUp()
+		wg.Wait()
+	})
+}
+
+// Mistake 10: retrying a queue timeout. A full pod says so once; trying again would only make it fuller.
+func TestMistake10RetryingAQueueTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		entered := 0
+		full := named("full", gateFunc(func(ctx context.Context, _ *Call) (func(Outcome), error) {
+			entered++
+			<-ctx.Done()
+			return nil, ended(ctx, "full")
+		}))
+		c := localCaller(t, localConfig(), hang, full)
+		call := newCall()
+		_, err := c.Do(t.Context(), call)
+		if r, ok := errors.AsType[*outcome.Rejected](err); !ok || r.Reason != outcome.QueueTimeout || entered != 1 || call.Attempts != 0 {
+			t.Errorf("got %v after entering %d times and calling %d times", err, entered, call.Attempts)
+		}
+	})
+}

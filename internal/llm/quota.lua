@@ -1,0 +1,132 @@
+-- Decides whether a call may start, and when: requests and tokens in one decision, on Redis's own clock.
+--
+-- quota_redis.go sets these in front, times in whole microseconds:
+--   Q          queue timeout: how long after its booking a call may still start
+--   span       contract window + Q, within which starts are counted
+--   reqT, reqB emission interval and burst tolerance of requests; both 0: requests are not limited
+--   tokL, tokT, tokB  tokens per window (0: not limited), pace per token, burst tolerance of the pace
+--   slice      width of a slice of the token ledger
+--   holdMax    longest pause a vendor can ask for
+--   ttl        milliseconds after which an unused state is forgotten
+--
+-- KEYS[1] holds everything of one contract: the fields read below, and tokens per slice in fields named by its number.
+-- ARGV: tokens to book (-1: none, only what follows), longest wait; then, when there is something to tell:
+--   calls asleep + 1 when this pod comes back from working alone (else 0), pause the vendor asked for, generation of
+--   what follows, tokens estimated and used by finished calls, correction of the pace, number of refunds, their marks,
+--   pairs of slice and change.
+-- Returns "admitted delay mark slice cost generation paused hold usedRequests usedTokens why".
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local key = KEYS[1]
+local function int(n) return string.format('%.0f', n) end
+local function at(i) return tonumber(redis.call('HGET', key, int(i)) or 0) end
+
+local s = redis.call('HMGET', key, 'gen', 'rtat', 'back', 'ttat', 'ratio', 'sum', 'low', 'last', 'hold', 'paused')
+for i = 1, 10 do s[i] = tonumber(s[i] or 0) end
+local gen, rtat, back, ttat, ratio, sum, low, last, hold, paused = unpack(s)
+local tokens, wait = tonumber(ARGV[1]), tonumber(ARGV[2])
+local returning, ask, batch = tonumber(ARGV[3] or 0), tonumber(ARGV[4] or 0), tonumber(ARGV[5] or 0)
+local current, oldest = math.floor(now / slice), math.floor((now - span) / slice)
+
+-- Nothing is known, or the clock went back by more than a window: begin without credit, as if the burst were used up.
+local cold = gen == 0 or current < low
+if cold then
+  redis.call('DEL', key)
+  gen = math.max(now, gen + 1)
+  rtat, back, ttat, ratio, sum, low, last, hold, paused = 0, 0, 0, 1, 0, oldest, 0, 0, 0
+end
+
+-- No healthy state lies further ahead than this; one that does comes from a clock that went back.
+hold = math.min(hold, now + holdMax)
+local ahead = math.max(now, hold) + Q
+rtat, last = math.min(rtat, ahead + reqB), math.min(last, ahead)
+ttat = math.min(ttat, ahead + math.max(tokB, tokL * tokT))
+
+-- Slices that no window of a coming start can reach any more leave the ledger.
+if low < oldest then
+  for i = low, math.min(oldest - 1, low + math.ceil((span + Q) / slice) + 1) do
+    local had = at(i)
+    if had > 0 then sum = sum - had end
+    redis.call('HDEL', key, int(i))
+  end
+  low = oldest
+  redis.call('PEXPIRE', key, ttl)
+end
+
+-- Refunds of calls that were booked and not made: at most what has not leaked out of the bucket since. A mark is the
+-- bucket's end right after the booking plus all that had been given back by then.
+if batch == gen then
+  for i = 10, 9 + tonumber(ARGV[9]) do
+    local r = math.min(reqT, tonumber(ARGV[i]) - back - now)
+    if r > 0 then rtat, back = rtat - r, back + r end
+  end
+  ttat = math.max(now, math.max(ttat, now) + tonumber(ARGV[8]))
+  local est, used = tonumber(ARGV[6]), tonumber(ARGV[7])
+  if est > 0 then
+    ratio = ratio + (used / est - ratio) * est / (est + tokL / 10)
+    ratio = math.max(0.01, math.min(1, ratio))
+  end
+end
+
+-- Corrections of the ledger. Slice 0 stands for now: tokens this pod used while it worked alone.
+if #ARGV > 9 then
+  for i = 10 + tonumber(ARGV[9]), #ARGV, 2 do
+    local to, change = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+    if to == 0 then to = current elseif batch ~= gen then to = -1 end
+    if to >= low then
+      change = math.max(change, -at(to))
+      redis.call('HINCRBY', key, int(to), int(change))
+      sum = sum + change
+    end
+  end
+end
+
+-- The vendor asked for a pause: the whole schedule moves by what the pause grows, sleeping calls too, in their order.
+local till = now + math.min(ask, holdMax)
+if ask > 0 and till > hold then
+  local more = till - math.max(hold, now)
+  rtat, ttat = math.max(rtat, now + reqB - reqT) + more, math.max(ttat, now + tokB) + more
+  last, hold, paused = math.max(last, now) + more, till, paused + more
+  redis.call('PUBLISH', key .. ':hold', int(gen) .. ' ' .. int(paused) .. ' ' .. int(hold - now))
+end
+
+-- A pod that comes back from working alone, or a state that is new, forfeits the burst: it may have been used. Calls that
+-- still sleep on what the pod booked alone count.
+local cost = math.ceil(math.max(tokens, 0) * ratio * tokT)
+if cold or returning > 0 then
+  rtat = math.max(rtat, now + reqB - reqT) + math.max(returning - 1, 0) * reqT
+  ttat = math.max(ttat, now + math.max(tokB - cost, 0))
+end
+
+-- The earliest start that every rule allows; why tells which one decided.
+local start, why = now, 0
+local function after(t, because) if t > start then start, why = t, because end end
+local crowd = tokL > 0 and 1 + 5 * math.max(0, math.min(1, sum / tokL) - 2) or 1
+local ok, r, t = 1, math.max(rtat, now) + reqT, math.max(ttat, now) + math.ceil(cost * crowd)
+if tokens >= 0 then
+  after(hold, 3)
+  after(last, 4) -- first come, first served
+  after(r - reqB, 1)
+  if tokL > 0 then
+    after(t - math.max(tokB, math.ceil(cost * crowd)), 2)
+    local over, i = sum + tokens - tokL, low
+    while over > 0 and i <= current + math.ceil(Q / slice) + 1 do over, i = over - at(i), i + 1 end
+    if i > low then after(i * slice + span, 2) end
+  end
+  if start - now <= wait then
+    rtat, last = r, start
+    if tokL > 0 then
+      ttat, sum = t, sum + tokens
+      redis.call('HINCRBY', key, int(math.floor(start / slice)), int(tokens))
+    end
+  else
+    ok = 0
+  end
+end
+
+redis.call('HSET', key, 'gen', int(gen), 'rtat', int(rtat), 'back', int(back), 'ttat', int(ttat),
+  'ratio', string.format('%.6f', ratio), 'sum', int(sum), 'low', int(low), 'last', int(last), 'hold', int(hold), 'paused', int(paused))
+if cold then redis.call('PEXPIRE', key, ttl) end
+return table.concat({ok, int(start - now), int(rtat + back), int(math.floor(start / slice)), int(cost), int(gen),
+  int(paused), int(math.max(hold - now, 0)), int(reqB > 0 and 1000 * math.max(rtat - now, 0) / reqB or 0),
+  int(tokL > 0 and 1000 * sum / tokL or 0), why}, ' ')

@@ -1,0 +1,50 @@
+package llm
+
+import (
+	"context"
+	"time"
+)
+
+// flusher tells Redis what no booking has taken along in time. It sleeps while there is nothing to tell, and looks twenty
+// times a second while there is: calls that finish do not wake it one by one.
+func (q *Quota) flusher(ctx context.Context) {
+	defer q.flush(context.WithoutCancel(ctx)) // what is left at the end, within Redis's budget
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-q.pending.wake:
+		}
+		for parked := false; !parked; {
+			urgent := false
+			timer.Reset(flushAfter)
+			select {
+			case <-ctx.Done():
+				return
+			case <-q.pending.urgent:
+				urgent = true
+			case <-timer.C:
+			}
+			var due bool
+			if due, parked = q.pending.due(time.Now()); due || urgent {
+				q.flush(ctx)
+			}
+		}
+	}
+}
+
+// flush makes a round trip of its own. While Redis is away everything stays where it is.
+func (q *Quota) flush(ctx context.Context) {
+	if q.shared.rdb.Away() {
+		return
+	}
+	args := q.pending.take([]any{-1, 0}, time.Now(), q.waiting.Load())
+	if len(args) <= 2 {
+		return
+	}
+	if v, err := q.shared.run(ctx, args); err == nil {
+		q.heard(&v)
+	}
+}

@@ -1,0 +1,145 @@
+package llm
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// pause is what Redis knows of the pauses the vendor asked for. Only durations cross the wire: the clocks of pods differ.
+type pause struct {
+	generation int64  // of the state in Redis; a larger one began with nothing
+	total      micros // all pauses of this generation added up
+	remaining  micros // of the one in force
+}
+
+// hold is a pod's copy of it. It is replaced, never changed.
+type hold struct {
+	pause
+	until   time.Time     // end of the pause in force, by this pod's clock
+	changed chan struct{} // closed when a later hold replaces this one
+}
+
+// holds is the pod's view on the vendor's pauses. It is safe for concurrent use.
+type holds struct{ current atomic.Pointer[hold] }
+
+func (h *holds) init() { h.current.Store(&hold{changed: make(chan struct{})}) }
+
+// observe takes in what Redis said in an answer or an announcement, in whatever order those arrive.
+func (h *holds) observe(p pause, now time.Time) {
+	for {
+		old := h.current.Load()
+		if p.generation < old.generation || p.generation == old.generation && p.total <= old.total {
+			return
+		}
+		until := old.until
+		if p.remaining > 0 {
+			until = later(until, now.Add(time.Duration(p.remaining)*time.Microsecond))
+		}
+		if h.replace(old, &hold{pause: p, until: until}) {
+			return
+		}
+	}
+}
+
+// demand starts a pause of d at once in this pod, before Redis has heard of it. It reports false when the one in force is
+// as long.
+func (h *holds) demand(d time.Duration, now time.Time) bool {
+	for {
+		old := h.current.Load()
+		if until := now.Add(d); !until.After(old.until) {
+			return false
+		} else if h.replace(old, &hold{pause: old.pause, until: until}) {
+			return true
+		}
+	}
+}
+
+func (h *holds) replace(old, next *hold) bool {
+	next.changed = make(chan struct{})
+	if !h.current.CompareAndSwap(old, next) {
+		return false
+	}
+	close(old.changed)
+	return true
+}
+
+// start returns when a call may start that was booked for at, when Redis's pauses were p: pauses that came since have
+// moved it, and all other calls with it. A younger generation began after the booking, so all its pauses count.
+func (h *hold) start(at time.Time, p pause) time.Time {
+	moved := h.total
+	if h.generation == p.generation {
+		moved -= p.total
+	}
+	return later(at.Add(time.Duration(max(moved, 0))*time.Microsecond), h.until)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// word is how long the vendor wants to be left alone by what it said, zero when it did not say so.
+//
+// The reset of a vendor is often when its bucket will be full again, not when the next call is welcome. With a 429 it is
+// the best word there is. With a success it only holds calls as long as they can wait in the queue; the answer
+// to the next one then tells.
+func word(out *Outcome, queue time.Duration) time.Duration {
+	if out.Err == nil {
+		return min(spent(&out.Limits), queue)
+	}
+	failed, ok := errors.AsType[*VendorError](out.Err)
+	if !ok {
+		return 0
+	}
+	switch failed.Status {
+	case http.StatusTooManyRequests:
+		if failed.RetryAfter > 0 {
+			return failed.RetryAfter
+		}
+		return max(out.Limits.RetryAfter, spent(&out.Limits))
+	case http.StatusServiceUnavailable, statusOverloaded:
+		return max(failed.RetryAfter, out.Limits.RetryAfter)
+	}
+	return 0
+}
+
+// statusOverloaded is what some vendors answer when they are too busy.
+const statusOverloaded = 529
+
+// spent is the time until a limit of which nothing remains is reset.
+func spent(l *Limits) (d time.Duration) {
+	if l.HasRequests && l.RemainingRequests == 0 {
+		d = l.ResetRequests
+	}
+	if l.HasTokens && l.RemainingTokens == 0 {
+		d = max(d, l.ResetTokens)
+	}
+	return d
+}
+
+// listen hears pauses that other pods were asked for, so that calls asleep here hear them too. A message that is lost is
+// made good by the answer to the next booking.
+func (q *Quota) listen(ctx context.Context) {
+	sub := q.shared.rdb.Redis().Subscribe(ctx, q.shared.channel())
+	defer sub.Close()
+	messages := sub.Channel()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m, ok := <-messages:
+			if !ok {
+				return
+			}
+			var p pause
+			if parseInts(m.Payload, []*int64{&p.generation, &p.total, &p.remaining}) == nil {
+				q.holds.observe(p, time.Now())
+			}
+		}
+	}
+}

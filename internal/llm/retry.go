@@ -1,0 +1,155 @@
+package llm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/telemetry"
+)
+
+// RetryConfig sets how a failed attempt is tried again.
+type RetryConfig struct {
+	Max      int           `split_words:"true" default:"3" desc:"Retries of one call at most, when the pod is calm. 0 switches retries off."`
+	Base     time.Duration `split_words:"true" default:"250ms" desc:"Upper bound of the first random delay; it doubles with every attempt."`
+	MaxDelay time.Duration `split_words:"true" default:"10s" desc:"Upper bound of every random delay. The vendor's own Retry-After may be longer."`
+	Budget   float64       `split_words:"true" default:"0.1" desc:"Retries per call this pod may make over time: 0.1 lets a dead vendor see at most 1.1 times the load."`
+}
+
+// Validate reports values that make no sense.
+func (c RetryConfig) Validate() error {
+	var errs []error
+	if c.Max < 0 {
+		errs = append(errs, fmt.Errorf("RETRY_MAX is %d: use 0 (off) or more", c.Max))
+	}
+	if c.Base <= 0 || c.MaxDelay < c.Base {
+		errs = append(errs, fmt.Errorf("RETRY_BASE is %v and RETRY_MAX_DELAY %v: use positive durations, the first not above the second", c.Base, c.MaxDelay))
+	}
+	if !(c.Budget >= 0 && c.Budget <= 1) {
+		errs = append(errs, fmt.Errorf("RETRY_BUDGET is %v: use a share from 0 to 1", c.Budget))
+	}
+	return errors.Join(errs...)
+}
+
+// conditions is what the pod looks like to a call that wants another attempt.
+type conditions struct {
+	breakerOpen bool
+	slotUse     float64 // 0 to 1
+}
+
+// conditions reads the pod's state for the retry.
+func (c *Caller) conditions() conditions {
+	return conditions{
+		breakerOpen: c.Breaker.State() == Open,
+		slotUse:     float64(c.Slots.Used()) / float64(c.Slots.Size()),
+	}
+}
+
+// retry decides whether and when a failed attempt is tried again. It holds nothing while it sleeps.
+type retry struct {
+	cfg     RetryConfig
+	pod     func() conditions
+	metrics *metrics
+
+	mu     sync.Mutex
+	budget budget
+	recent recent
+}
+
+func newRetry(cfg RetryConfig, pod func() conditions, m *metrics) *retry {
+	return &retry{cfg: cfg, pod: pod, metrics: m, budget: newBudget(cfg.Budget)}
+}
+
+// Conditions under which the guide's budget shrinks.
+const (
+	busyWait  = 2 * time.Second // average time in the gates above which nothing is retried
+	busySlots = 0.9             // share of slots in use above which nothing is retried
+	badErrors = 0.5             // error rate above which one retry is left
+	someError = 0.2             // error rate above which two are left
+)
+
+// allowed is the number of retries a call has under the given conditions, at most limit.
+func allowed(c conditions, avgWait time.Duration, errorRate float64, limit int) int {
+	switch {
+	case c.breakerOpen, avgWait > busyWait, c.slotUse > busySlots:
+		return 0
+	case errorRate > badErrors:
+		return min(1, limit)
+	case errorRate > someError:
+		return min(2, limit)
+	}
+	return limit
+}
+
+// waited records the time one attempt spent in the gates.
+func (r *retry) waited(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recent.wait(d)
+}
+
+// done records how one attempt ended and, for the first of a call, pays into the budget.
+func (r *retry) done(call *Call, took time.Duration, failed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if call.Attempts == 1 {
+		r.budget.deposit()
+	}
+	r.recent.attempt(time.Now(), took, failed)
+}
+
+// next returns how long to wait before another attempt, or false when there shall be none: the error is not one that
+// another attempt can mend, the pod is in no state for it, the budget is used up, or it could not end in time.
+func (r *retry) next(ctx context.Context, call *Call, err error) (time.Duration, bool) {
+	failed, ok := errors.AsType[*VendorError](err)
+	if !ok || !failed.Retryable() || ctx.Err() != nil {
+		return 0, false
+	}
+	pod := r.pod()
+	delay := r.delay(call.Attempts, failed.RetryAfter)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	reason := ""
+	deadline, bounded := ctx.Deadline()
+	switch {
+	case call.Attempts > allowed(pod, r.recent.avgWait, r.recent.errorRate(time.Now()), r.cfg.Max):
+		reason = "conditions"
+	case bounded && time.Until(deadline) < delay+r.recent.avgTook:
+		reason = "deadline"
+	case !r.budget.withdraw():
+		reason = "budget"
+	}
+	if reason != "" {
+		r.metrics.retryDenied.WithLabelValues(reason).Inc()
+		return 0, false
+	}
+	r.metrics.retries.WithLabelValues(string(failed.Kind)).Inc()
+	return delay, true
+}
+
+// delay is full jitter under a bound that doubles with every attempt. After a Retry-After it comes on top of the
+// vendor's word, so that the cluster does not return as one.
+func (r *retry) delay(attempts int, after time.Duration) time.Duration {
+	bound := min(r.cfg.MaxDelay, r.cfg.Base<<min(attempts-1, 20))
+	return after + rand.N(bound)
+}
+
+// sleep waits before the next attempt, or returns the cause of ctx when that ends first.
+func (r *retry) sleep(ctx context.Context, call *Call, d time.Duration) error {
+	start := time.Now()
+	ctx, span := telemetry.Start(ctx, "retry")
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	call.Timing.Retry += time.Since(start)
+	telemetry.End(span, err)
+	return err
+}

@@ -1,0 +1,84 @@
+package llm
+
+import (
+	"bytes"
+
+	"github.com/tidwall/gjson"
+)
+
+// parseUsage reads the token counts of a buffered answer, in OpenAI's and in Anthropic's names. Anything else is zero.
+func parseUsage(body []byte) Usage {
+	return usageOf(gjson.GetBytes(body, "usage"))
+}
+
+func usageOf(u gjson.Result) Usage {
+	if !u.IsObject() {
+		return Usage{}
+	}
+	return Usage{
+		Prompt:     tokens(u.Get("prompt_tokens")) + tokens(u.Get("input_tokens")),
+		Completion: tokens(u.Get("completion_tokens")) + tokens(u.Get("output_tokens")),
+	}
+}
+
+// tokens distrusts the vendor: a count below zero or beyond any model's reach is none.
+func tokens(n gjson.Result) int {
+	if v := n.Float(); n.Type == gjson.Number && v > 0 && v < 1<<30 {
+		return int(v)
+	}
+	return 0
+}
+
+// streamMeter follows a stream for what the layers need: how it ends and what it used.
+type streamMeter struct {
+	events       int
+	chunks       int   // events that carry data: about a token each, when the vendor does not say
+	said         Usage // the vendor's word, merged over the events that have one
+	done         bool  // the last event was seen
+	announcesEnd bool  // the dialect has a last event
+}
+
+var (
+	openAIDone     = []byte("data: [DONE]")
+	openAIDoneTail = []byte("data:[DONE]")
+	openAIChunk    = []byte(`"chat.completion.chunk"`)
+	anthropicStart = []byte("event: message_start")
+	anthropicStop  = []byte("event: message_stop")
+	usageKey       = []byte(`"usage"`)
+	dataField      = []byte("data:")
+)
+
+// add looks at one raw event.
+func (m *streamMeter) add(raw []byte) {
+	m.events++
+	switch {
+	case bytes.HasPrefix(raw, openAIDone), bytes.HasPrefix(raw, openAIDoneTail), bytes.HasPrefix(raw, anthropicStop):
+		m.done = true
+		return
+	case m.events == 1:
+		m.announcesEnd = bytes.Contains(raw, openAIChunk) || bytes.HasPrefix(raw, anthropicStart)
+	}
+	at := bytes.Index(raw, dataField)
+	if at < 0 {
+		return // a comment that keeps the connection alive
+	}
+	m.chunks++
+	if !bytes.Contains(raw, usageKey) {
+		return
+	}
+	data := bytes.TrimSpace(raw[at+len(dataField):])
+	for _, path := range []string{"usage", "message.usage"} {
+		u := usageOf(gjson.GetBytes(data, path))
+		m.said.Prompt = max(m.said.Prompt, u.Prompt)
+		m.said.Completion = max(m.said.Completion, u.Completion)
+	}
+}
+
+// usage is what the stream used. When it ended before the vendor said, the chunks that came stand for the completion.
+func (m *streamMeter) usage() Usage {
+	u := m.said
+	if !m.done || u.Completion == 0 {
+		u.Completion = max(u.Completion, m.chunks)
+	}
+	return u
+}

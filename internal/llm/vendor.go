@@ -1,0 +1,253 @@
+package llm
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// VendorConfig says where the vendor is and how to speak to it.
+type VendorConfig struct {
+	URL            string        `split_words:"true" desc:"Full URL that calls are POSTed to, e.g. https://api.openai.com/v1/chat/completions. Required."`
+	APIKey         string        `split_words:"true" desc:"The vendor's API key. Empty sends no authentication header." secret:"true"`
+	Name           string        `split_words:"true" desc:"Name of the vendor in Redis keys; services that share a contract share it. Empty means the URL's host."`
+	AuthHeader     string        `split_words:"true" default:"Authorization" desc:"Header that carries the API key."`
+	AuthScheme     string        `split_words:"true" default:"Bearer" desc:"Word before the key in the header; \"none\" sends the key alone."`
+	Headers        Headers       `split_words:"true" desc:"Further headers for every call, as name:value,name:value." secret:"true"`
+	Pool           int           `split_words:"true" default:"0" desc:"Connections to the vendor at most. 0 means as many as SLOTS; fewer than SLOTS is refused."`
+	ConnectTimeout time.Duration `split_words:"true" default:"5s" desc:"Time to connect, and again for the TLS handshake."`
+	MaxResponse    int64         `split_words:"true" default:"16777216" desc:"Largest buffered answer in bytes; a larger one is a vendor error."`
+}
+
+// Validate reports every value that makes no sense.
+func (c VendorConfig) Validate() error {
+	var errs []error
+	if u, err := url.Parse(c.URL); c.URL == "" || err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		errs = append(errs, errors.New("VENDOR_URL must be the full http(s) URL that calls are POSTed to, e.g. https://api.openai.com/v1/chat/completions"))
+	}
+	if c.ConnectTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("VENDOR_CONNECT_TIMEOUT is %v: use a positive duration", c.ConnectTimeout))
+	}
+	if c.MaxResponse < 1 {
+		errs = append(errs, fmt.Errorf("VENDOR_MAX_RESPONSE is %d: use at least 1 byte", c.MaxResponse))
+	}
+	if c.Pool < 0 {
+		errs = append(errs, fmt.Errorf("VENDOR_POOL is %d: use 0 or more", c.Pool))
+	}
+	if strings.ContainsAny(c.Name, "{} \t\r\n") {
+		errs = append(errs, fmt.Errorf("VENDOR_NAME %q must not hold braces or white space: it is part of Redis keys", c.Name))
+	}
+	if strings.ContainsAny(c.APIKey, "\r\n") {
+		errs = append(errs, errors.New("VENDOR_API_KEY holds a line break: remove it, a trailing newline in a Secret is the usual reason"))
+	}
+	return errors.Join(errs...)
+}
+
+// Vendor makes one HTTP exchange for one attempt: no SDK, no redirects, no hidden retry.
+type Vendor struct {
+	client      *http.Client
+	transport   *http.Transport
+	request     http.Request // what every request has in common
+	name        string
+	maxResponse int64
+	callTimeout time.Duration
+	streamIdle  time.Duration
+	propagator  propagation.TextMapPropagator
+	metrics     *vendorMetrics
+}
+
+// NewVendor returns a client whose connection pool is never smaller than the slots.
+func NewVendor(cfg Config, reg prometheus.Registerer) (*Vendor, error) {
+	if err := cfg.Vendor.Validate(); err != nil {
+		return nil, err
+	}
+	v := cfg.Vendor
+	u, err := url.Parse(v.URL)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"spillway"}}
+	for name, value := range v.Headers {
+		header.Set(name, value)
+	}
+	if v.APIKey != "" {
+		key := v.APIKey
+		if v.AuthScheme != "" && v.AuthScheme != "none" {
+			key = v.AuthScheme + " " + key
+		}
+		header.Set(v.AuthHeader, key)
+	}
+	pool := max(v.Pool, cfg.Slots)
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: v.ConnectTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   v.ConnectTimeout,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		ResponseHeaderTimeout: cfg.CallTimeout + time.Second, // a second line behind the call timeout
+		IdleConnTimeout:       90 * time.Second,
+		MaxConnsPerHost:       pool,
+		MaxIdleConns:          pool,
+		MaxIdleConnsPerHost:   pool,
+		ForceAttemptHTTP2:     true,
+		DisableCompression:    true, // answers pass through as they are; unpacking them would only cost
+	}
+	m, err := newVendorMetrics(reg)
+	if err != nil {
+		return nil, err
+	}
+	name := v.Name
+	if name == "" {
+		name = u.Host
+	}
+	return &Vendor{
+		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse // a redirect would be a second exchange that no gate has seen
+		}},
+		transport: transport, name: name, maxResponse: v.MaxResponse, metrics: m,
+		callTimeout: cfg.CallTimeout, streamIdle: cfg.StreamIdle, propagator: otel.GetTextMapPropagator(),
+		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
+	}, nil
+}
+
+// Name is the vendor's name in Redis keys and spans.
+func (v *Vendor) Name() string { return v.name }
+
+// Close closes idle connections.
+func (v *Vendor) Close() { v.transport.CloseIdleConnections() }
+
+// Send makes one attempt under the call timeout. A nil Outcome.Err means that the response is to be given to the client:
+// a success, or the vendor's own 4xx. When ctx ended first, Outcome.Err is its cause.
+func (v *Vendor) Send(ctx context.Context, call *Call) (*Response, Outcome) {
+	start := time.Now()
+	ctx, span := v.startSpan(ctx, call)
+	watch := newWatch(ctx, v.callTimeout, ErrCallTimeout)
+	out := Outcome{Called: true}
+	resp, err := v.exchange(watch, call, &out)
+	if err != nil {
+		out.Err, out.ClientGone = classify(ctx, watch, call, err)
+	}
+	watch.stop()
+	out.Duration = time.Since(start)
+	v.metrics.observe(&out, resp)
+	v.endSpan(span, resp, &out)
+	return resp, out
+}
+
+// exchange does the request and reads or relays the answer.
+func (v *Vendor) exchange(w *watch, call *Call, out *Outcome) (*Response, error) {
+	req := v.request.WithContext(w.ctx)
+	req.Header = v.headers(w.ctx, call)
+	// net/http knows a bytes.Reader and sends it in one piece with the headers. There is no GetBody on purpose: with one,
+	// net/http would send a request with an Idempotency-Key again, behind our back, when a kept connection turns out dead.
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(call.Body)), int64(len(call.Body))
+	res, err := v.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	out.Limits = parseLimits(res.Header, time.Now())
+	if err := statusError(res, out.Limits); err != nil {
+		_, _ = io.CopyN(io.Discard, res.Body, 16<<10) // short error bodies are read, so that the connection can be kept
+		return nil, err
+	}
+	if call.Payload.Stream && res.StatusCode < 300 && isEventStream(res.Header) {
+		return v.relay(w, call, res, out)
+	}
+	buf := newBuffer()
+	whole, err := buf.readFrom(res.Body, res.ContentLength, v.maxResponse)
+	if err == nil && !whole {
+		err = &VendorError{Kind: KindTooLarge, Status: res.StatusCode, Err: fmt.Errorf("answer over %d bytes", v.maxResponse)}
+	}
+	if err != nil {
+		buf.free()
+		return nil, err
+	}
+	out.Usage = parseUsage(buf.b)
+	return &Response{Status: res.StatusCode, Header: visible(res.Header), Body: buf.b, buf: buf}, nil
+}
+
+// headers builds the request's headers. The values are shared with the template: net/http only reads them.
+func (v *Vendor) headers(ctx context.Context, call *Call) http.Header {
+	h := make(http.Header, len(v.request.Header)+len(call.Header)+4)
+	for name, values := range call.Header {
+		h[name] = values
+	}
+	for name, values := range v.request.Header {
+		h[name] = values
+	}
+	h["X-Request-Id"] = []string{call.ID}
+	if call.IdempotencyKey != "" {
+		h["Idempotency-Key"] = []string{call.IdempotencyKey}
+	}
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		v.propagator.Inject(ctx, propagation.HeaderCarrier(h))
+	}
+	return h
+}
+
+// classify turns the error of an exchange into what the layers above act on. It must see w before it is stopped.
+func classify(ctx context.Context, w *watch, call *Call, err error) (_ error, clientGone bool) {
+	if ctx.Err() != nil { // the request itself ended: no verdict on the vendor
+		cause := context.Cause(ctx)
+		return cause, !errors.Is(cause, context.DeadlineExceeded)
+	}
+	if gone, ok := errors.AsType[*sinkError](err); ok {
+		return gone.err, true
+	}
+	failed, ok := errors.AsType[*VendorError](err)
+	if !ok {
+		failed = &VendorError{Kind: KindConnection, Err: err}
+		if isTimeout(err) {
+			failed.Kind = KindTimeout
+		}
+	}
+	if cause := context.Cause(w.ctx); cause != nil {
+		failed.Kind, failed.Err = KindTimeout, cause
+	}
+	failed.Attempts, failed.Streamed = call.Attempts, w.streamed
+	return failed, false
+}
+
+// statusError is nil for what is passed through to the client.
+func statusError(res *http.Response, limits Limits) error {
+	switch code := res.StatusCode; {
+	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+		return &VendorError{Kind: KindAuth, Status: code}
+	case code == http.StatusTooManyRequests:
+		return &VendorError{Kind: KindRateLimit, Status: code, RetryAfter: limits.RetryAfter}
+	case code >= 500 || code == http.StatusRequestTimeout || code >= 300 && code < 400:
+		return &VendorError{Kind: KindStatus, Status: code, RetryAfter: limits.RetryAfter}
+	}
+	return nil
+}
+
+// visible picks the vendor's headers that clients may see.
+func visible(h http.Header) http.Header {
+	out := make(http.Header, 2)
+	if v := h["Content-Type"]; v != nil {
+		out["Content-Type"] = v
+	}
+	if v := h["X-Request-Id"]; v != nil {
+		out["X-Vendor-Request-Id"] = v
+	}
+	return out
+}
+
+func isEventStream(h http.Header) bool {
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return kind == "text/event-stream"
+}

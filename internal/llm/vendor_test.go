@@ -1,0 +1,247 @@
+package llm
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// vendorAt is a Vendor that calls a real server.
+func vendorAt(t testing.TB, url string, change func(*Config)) *Vendor {
+	t.Helper()
+	cfg := localConfig()
+	cfg.Vendor.URL = url
+	if change != nil {
+		change(&cfg)
+	}
+	v, err := NewVendor(cfg, prometheus.NewRegistry())
+	ok(t, err)
+	t.Cleanup(v.Close)
+	return v
+}
+
+func serve(t testing.TB, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func TestVendorSendsTheBytesThatCameIn(t *testing.T) {
+	t.Parallel()
+	body := `{ "model":"m",  "messages":[], "unknown": [1,2, 3] }`
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got, _ := io.ReadAll(r.Body)
+		if string(got) != body || r.ContentLength != int64(len(body)) {
+			t.Errorf("the vendor got %q", got)
+		}
+		for name, want := range map[string]string{
+			"Authorization": "Bearer sk-test", "Content-Type": "application/json", "X-Request-Id": "req-1",
+			"Idempotency-Key": "once", "Anthropic-Version": "2023-06-01", "Traceparent": "00-x",
+		} {
+			if r.Header.Get(name) != want {
+				t.Errorf("%s: got %q, want %q", name, r.Header.Get(name), want)
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Request-Id", "vendor-7")
+		w.Header().Set("Set-Cookie", "secret=1")
+		_, _ = io.WriteString(w, `{"usage":{"prompt_tokens":3,"completion_tokens":4}}`)
+	})
+	v := vendorAt(t, url, func(c *Config) { c.Vendor.Headers = map[string]string{"anthropic-version": "2023-06-01"} })
+	call := newCall()
+	call.Body, call.IdempotencyKey, call.Header = []byte(body), "once", http.Header{"Traceparent": {"00-x"}}
+	resp, out := v.Send(t.Context(), call)
+	ok(t, out.Err)
+	defer resp.Close()
+	if resp.Header.Get("X-Vendor-Request-Id") != "vendor-7" || resp.Header.Get("Set-Cookie") != "" {
+		t.Errorf("headers for the client: %v", resp.Header)
+	}
+	if !out.Called || out.Usage != (Usage{3, 4}) || out.Duration <= 0 {
+		t.Errorf("outcome %+v", out)
+	}
+}
+
+func TestVendorErrors(t *testing.T) {
+	t.Parallel()
+	refused := func() string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ok(t, err)
+		defer l.Close()
+		return "http://" + l.Addr().String()
+	}
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc // nil: nobody listens
+		kind    Kind
+		failure bool
+	}{
+		"refused": {nil, KindConnection, true},
+		"reset":   {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, KindConnection, true},
+		"500":     {status(500), KindStatus, true},
+		"529":     {status(529), KindStatus, true},
+		"408":     {status(408), KindStatus, false},
+		"429":     {status(429), KindRateLimit, false},
+		"401":     {status(401), KindAuth, false},
+		"403":     {status(403), KindAuth, false},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusTemporaryRedirect)
+		}, KindStatus, false},
+		"cut body": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "half")
+		}, KindConnection, true},
+		"too large": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) }, KindTooLarge, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := ""
+			if tt.handler == nil {
+				url = refused()
+			} else {
+				url = serve(t, tt.handler)
+			}
+			resp, out := vendorAt(t, url, nil).Send(t.Context(), newCall())
+			failed, isVendor := errors.AsType[*VendorError](out.Err)
+			if resp != nil || !isVendor || failed.Kind != tt.kind || failed.Failure() != tt.failure {
+				t.Errorf("got %v (failure %v), want kind %s, failure %v", out.Err, isVendor && failed.Failure(), tt.kind, tt.failure)
+			}
+		})
+	}
+}
+
+// The vendor's own 4xx is the client's to see: status and body, and nothing failed.
+func TestVendorClientErrorsPassThrough(t *testing.T) {
+	t.Parallel()
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":{"code":"content_filter"}}`)
+	})
+	resp, out := vendorAt(t, url, nil).Send(t.Context(), newCall())
+	ok(t, out.Err)
+	defer resp.Close()
+	if resp.Status != http.StatusBadRequest || !strings.Contains(string(resp.Body), "content_filter") {
+		t.Errorf("got %d %s", resp.Status, resp.Body)
+	}
+}
+
+// Every way in which a vendor can be too slow is a timeout of the vendor, whichever part of net/http notices it first.
+func TestVendorTimeoutsAreAllTimeouts(t *testing.T) {
+	t.Parallel()
+	until := func(r *http.Request) { <-r.Context().Done() }
+	for name, handler := range map[string]http.HandlerFunc{
+		"headers": func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); until(r) },
+		"body": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, `{"half":`)
+			_ = http.NewResponseController(w).Flush()
+			until(r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := vendorAt(t, serve(t, handler), func(c *Config) { c.CallTimeout = 50 * time.Millisecond })
+			_, out := v.Send(t.Context(), newCall())
+			failed, isVendor := errors.AsType[*VendorError](out.Err)
+			if !isVendor || failed.Kind != KindTimeout || out.ClientGone || !errors.Is(out.Err, ErrCallTimeout) || errors.Is(out.Err, ErrQueueTimeout) {
+				t.Errorf("got %v", out.Err)
+			}
+		})
+	}
+}
+
+// When the client hangs up, the vendor's side of the exchange ends too, and nothing is held against the vendor.
+func TestVendorCallIsCancelledWhenTheClientLeaves(t *testing.T) {
+	t.Parallel()
+	arrived, cancelled := make(chan struct{}), make(chan struct{})
+	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		close(arrived)
+		<-r.Context().Done()
+		close(cancelled)
+	})
+	ctx, hangUp := context.WithCancel(t.Context())
+	go func() { <-arrived; hangUp() }()
+	_, out := vendorAt(t, url, nil).Send(ctx, newCall())
+	if !out.ClientGone || !errors.Is(out.Err, context.Canceled) || !out.Called {
+		t.Errorf("outcome %+v", out)
+	}
+	<-cancelled
+}
+
+// net/http resends a request with an Idempotency-Key on its own when a kept connection turns out dead. Every exchange has
+// to pass the gates, so it must not.
+func TestVendorHasNoHiddenRetry(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ok(t, err)
+	defer l.Close()
+	var requests atomic.Int32
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // answers the first request of a connection and drops the second without a word
+				defer conn.Close()
+				in := bufio.NewReader(conn)
+				for i := range 2 {
+					r, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, r.Body)
+					requests.Add(1)
+					if i == 0 {
+						_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+					}
+				}
+			}()
+		}
+	}()
+	v := vendorAt(t, "http://"+l.Addr().String(), nil)
+	call := newCall()
+	call.IdempotencyKey = "once"
+	resp, out := v.Send(t.Context(), call)
+	ok(t, out.Err)
+	resp.Close()
+	if _, out = v.Send(t.Context(), call); out.Err == nil {
+		t.Error("the dropped request was answered: it must have been sent again")
+	}
+	if n := requests.Load(); n != 2 {
+		t.Errorf("the vendor saw %d requests for 2 sends", n)
+	}
+}
+
+func TestVendorConfig(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*VendorConfig){
+		"no url": func(c *VendorConfig) { c.URL = "" }, "no host": func(c *VendorConfig) { c.URL = "http://" },
+		"other scheme": func(c *VendorConfig) { c.URL = "ftp://x/" }, "brace": func(c *VendorConfig) { c.Name = "a}b" },
+		"newline in key": func(c *VendorConfig) { c.APIKey = "sk\n" }, "negative pool": func(c *VendorConfig) { c.Pool = -1 },
+	} {
+		cfg := localConfig().Vendor
+		change(&cfg)
+		if cfg.Validate() == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	cfg := localConfig()
+	cfg.Vendor.Pool = 1
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "VENDOR_POOL") {
+		t.Errorf("a pool below the slots: %v", err)
+	}
+}
