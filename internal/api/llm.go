@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/middleware"
+)
+
+// caller takes a call to the vendor; *llm.Caller is one.
+type caller interface {
+	Do(ctx context.Context, call *llm.Call) (*llm.Response, error)
+}
+
+// classes translates the priority of the edge into that of the gates.
+var classes = map[middleware.Class]llm.Priority{middleware.Low: llm.Low, middleware.Normal: llm.Normal, middleware.High: llm.High}
+
+// handleLLM serves POST /llm and its OpenAI twin: the body goes to the vendor byte for byte, and the vendor's answer comes
+// back the same way.
+func (s *server) handleLLM(c *gin.Context) {
+	body, err := readBody(c.Request, s.cfg.MaxBody)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	payload, err := llm.ParsePayload(body)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	in := middleware.InfoFrom(c.Request.Context())
+	header := c.Request.Header
+	call := &llm.Call{
+		ID: in.ID, Body: body, Payload: payload, IdempotencyKey: header.Get("Idempotency-Key"), Header: traceHeaders(header),
+		Priority: classes[s.cfg.Inbound.ClassOf(header, in.Tier)],
+	}
+	var sink *sseSink
+	if payload.Stream {
+		sink = newSSESink(c, s.cfg.WriteTimeout)
+		call.Stream = sink
+	}
+	resp, err := s.caller.Do(c.Request.Context(), call)
+	describe(in, call)
+	if err != nil && sink != nil && sink.started {
+		s.endStream(c, sink, err)
+		return
+	}
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	defer resp.Close()
+	if !resp.Streamed {
+		respond(c, resp, call)
+	}
+}
+
+// respond writes a buffered answer in one piece.
+func respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
+	h := c.Writer.Header()
+	for name, values := range resp.Header {
+		h[name] = values
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
+	h["Server-Timing"] = []string{timing(call)}
+	c.Status(resp.Status)
+	_, _ = c.Writer.Write(resp.Body) // a client that is gone is nobody to tell
+}
+
+// timing tells the client where the time went, in milliseconds.
+func timing(call *llm.Call) string {
+	b := make([]byte, 0, 64)
+	for _, part := range [...]struct {
+		name string
+		d    time.Duration
+	}{{"queue;dur=", call.Timing.Queue}, {", vendor;dur=", call.Timing.Vendor}, {", retry;dur=", call.Timing.Retry}} {
+		b = append(b, part.name...)
+		b = strconv.AppendFloat(b, float64(part.d.Microseconds())/1000, 'f', 1, 64)
+	}
+	return string(b)
+}
+
+// traceHeaders passes the client's trace on when this service records none of its own.
+func traceHeaders(h http.Header) http.Header {
+	parent := h["Traceparent"]
+	if parent == nil {
+		return nil
+	}
+	out := http.Header{"Traceparent": parent}
+	if state := h["Tracestate"]; state != nil {
+		out["Tracestate"] = state
+	}
+	return out
+}
+
+// describe puts what became of the call into the access log.
+func describe(in *middleware.Info, call *llm.Call) {
+	in.Add(
+		slog.String("model", call.Payload.Model),
+		slog.Bool("stream", call.Payload.Stream),
+		slog.String("priority", call.Priority.String()),
+		slog.Int("attempts", call.Attempts),
+		slog.Float64("queue_ms", float64(call.Timing.Queue.Microseconds())/1000),
+		slog.Float64("vendor_ms", float64(call.Timing.Vendor.Microseconds())/1000),
+		slog.Int("prompt_tokens", call.Usage.Prompt),
+		slog.Int("completion_tokens", call.Usage.Completion),
+	)
+}

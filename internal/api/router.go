@@ -1,0 +1,137 @@
+// Package api is the service's HTTP face: routes, the order of the inbound layers, the handler of POST /llm, and the one
+// table that turns outcomes into statuses.
+//
+//	router.go   every route, and the layers in their order
+//	llm.go      POST /llm and POST /v1/chat/completions
+//	sse.go      streamed answers
+//	problem.go  outcome -> status, code, advice
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spillway-dev/spillway/internal/health"
+	"github.com/spillway-dev/spillway/internal/middleware"
+	"github.com/spillway-dev/spillway/internal/redisx"
+)
+
+// Config holds the settings of the HTTP face.
+type Config struct {
+	MaxBody      int64         `split_words:"true" default:"1048576" desc:"Largest request body in bytes."`
+	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept one event of a stream before it counts as gone."`
+
+	Inbound middleware.Config `ignored:"true"`
+}
+
+// Validate reports values that make no sense.
+func (c Config) Validate() error {
+	if c.MaxBody < 2 {
+		return fmt.Errorf("MAX_BODY is %d: use at least 2 bytes, which is what {} takes", c.MaxBody)
+	}
+	if c.WriteTimeout <= 0 {
+		return fmt.Errorf("WRITE_TIMEOUT is %v: use a positive duration such as 15s", c.WriteTimeout)
+	}
+	return nil
+}
+
+// Deps are the parts the HTTP face is made of. All are required but Tracer, without which no trace is recorded.
+type Deps struct {
+	Caller caller
+	Redis  *redisx.Client
+	Keys   *middleware.Keys
+	Load   func() middleware.Load // the pod's slots and queue
+	Health *health.Health
+	Log    *slog.Logger
+	Reg    prometheus.Registerer
+	Tracer trace.TracerProvider
+}
+
+const chatCompletions = "/v1/chat/completions"
+
+type server struct {
+	cfg    Config
+	caller caller
+}
+
+// layer is one inbound layer with its name.
+type layer struct {
+	name   string
+	handle gin.HandlerFunc
+}
+
+// layers lists the inbound layers, outermost first. The first five watch: they hold nothing and refuse nobody, so that a
+// request that Admission refuses has its ID, its span and its place in the metrics too.
+func layers(cfg middleware.Config, d Deps) ([]layer, error) {
+	metrics, err := middleware.NewMetrics(d.Reg)
+	if err != nil {
+		return nil, err
+	}
+	admission, err := middleware.NewAdmission(cfg.AdmissionMax, d.Reg)
+	if err != nil {
+		return nil, err
+	}
+	shed, err := middleware.NewShed(cfg, d.Load, d.Reg)
+	if err != nil {
+		return nil, err
+	}
+	users, err := middleware.NewUserLimit(cfg, d.Redis, d.Log, d.Reg)
+	if err != nil {
+		return nil, err
+	}
+	return []layer{
+		{"tracing", middleware.Tracing(d.Tracer)},
+		{"request ID", middleware.RequestID()},
+		{"access log", middleware.AccessLog(d.Log)},
+		{"metrics", metrics.Handler()},
+		{"recover", middleware.Recover(d.Log, fail)},
+		{"admission", admission.Handler(fail)},
+		{"SLA deadline", middleware.Deadline(cfg.SLA)},
+		{"identity", middleware.Identity(d.Keys, fail)},
+		{"shedding", shed.Handler(fail)},
+		{"user limit", users.Handler(fail)},
+	}, nil
+}
+
+// watching is how many of the layers stand before every route, the health checks and the documentation too.
+const watching = 5
+
+// New returns the handler of the main port.
+func New(cfg Config, d Deps) (http.Handler, error) {
+	all, err := layers(cfg.Inbound, d)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cfg: cfg, caller: d.Caller}
+
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	if err := engine.SetTrustedProxies(nil); err != nil {
+		return nil, err
+	}
+	for _, l := range all[:watching] {
+		engine.Use(l.handle)
+	}
+	engine.NoRoute(func(c *gin.Context) { fail(c, rejected(reasonNotFound)) })
+	engine.NoMethod(func(c *gin.Context) { fail(c, rejected(reasonMethodNotAllowed)) })
+
+	guarded := engine.Group("/")
+	for _, l := range all[watching:] {
+		guarded.Use(l.handle)
+	}
+	guarded.POST("/llm", s.handleLLM)
+	guarded.POST(chatCompletions, s.handleLLM)
+
+	engine.GET("/health", gin.WrapF(d.Health.Livez))
+	engine.GET("/ready", gin.WrapF(d.Health.Readyz))
+	engine.GET("/openapi.json", serveOpenAPI)
+	engine.GET("/docs", serveDocs)
+	return engine, nil
+}

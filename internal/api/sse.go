@@ -1,0 +1,69 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/spillway-dev/spillway/internal/middleware"
+)
+
+// sseSink passes a vendor's events to the client, each flushed as it comes. Every write has a deadline of its own: a reader
+// that has stopped reading must not hold a vendor slot.
+type sseSink struct {
+	w       gin.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+	started bool
+}
+
+func newSSESink(c *gin.Context, timeout time.Duration) *sseSink {
+	return &sseSink{w: c.Writer, rc: http.NewResponseController(c.Writer), timeout: timeout}
+}
+
+// Start writes the headers of the stream.
+func (s *sseSink) Start(header http.Header) error {
+	s.started = true
+	h := s.w.Header()
+	for name, values := range header {
+		h[name] = values
+	}
+	h["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
+	h["Cache-Control"] = []string{"no-store"}
+	h["X-Accel-Buffering"] = []string{"no"} // proxies that would hold events back
+	s.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// Event writes and flushes one event.
+func (s *sseSink) Event(raw []byte) error {
+	if err := s.rc.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
+		return err
+	}
+	if _, err := s.w.Write(raw); err != nil {
+		return err
+	}
+	return s.rc.Flush()
+}
+
+// finish takes the write deadline away again: the connection may serve further requests.
+func (s *sseSink) finish() { _ = s.rc.SetWriteDeadline(time.Time{}) }
+
+// endStream ends a stream that broke with an event that says so, in the words the route's clients read. It never looks
+// like a good end: there is no [DONE] after it.
+func (s *server) endStream(c *gin.Context, sink *sseSink, err error) {
+	p := problemOf(err)
+	in := middleware.InfoFrom(c.Request.Context())
+	in.Reason, in.Layer, in.Err, in.Status = p.code, p.layer, err, p.status
+	if p.status == statusClosed {
+		return
+	}
+	var event []byte
+	if c.FullPath() == chatCompletions {
+		event = append([]byte("data: "), p.openAI(in.ID)...)
+	} else {
+		event = append([]byte("event: error\ndata: "), p.json(in.ID)...)
+	}
+	_ = sink.Event(append(event, '\n')) // both shapes end with a newline; this one ends the event
+}
