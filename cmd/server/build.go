@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel"
+
+	"github.com/spillway-dev/spillway/internal/api"
+	"github.com/spillway-dev/spillway/internal/config"
+	"github.com/spillway-dev/spillway/internal/health"
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/middleware"
+	"github.com/spillway-dev/spillway/internal/redisx"
+	"github.com/spillway-dev/spillway/internal/telemetry"
+)
+
+// build makes every part once, each from its own settings and from the parts above it. What has to be closed is handed to
+// cleanup as soon as it exists, so that a later failure leaves nothing behind.
+func build(ctx context.Context, cfg config.Config, lookup func(string) (string, bool), log *slog.Logger, cleanup *closers) (*service, error) {
+	routeLibraryLogs(log)
+	reg := telemetry.NewRegistry()
+	tracer, flush, err := telemetry.Setup(ctx, lookup, "spillway", version())
+	if err != nil {
+		return nil, err
+	}
+	cleanup.add("traces", 5*time.Second, flush)
+
+	rdb, err := redisx.New(cfg.Redis, log, reg)
+	if err != nil {
+		return nil, err
+	}
+	cleanup.add("redis", 2*time.Second, now(rdb.Close))
+
+	caller, err := llm.New(cfg.LLM, rdb, log, reg)
+	if err != nil {
+		return nil, err
+	}
+	cleanup.add("gates", 5*time.Second, now(caller.Close)) // flushes what they still have to tell Redis
+
+	keys, err := middleware.NewKeys(cfg.Inbound.APIKeysFile, cfg.Inbound.TierRates, log)
+	if err != nil {
+		return nil, err
+	}
+	cleanup.add("API keys", time.Second, now(keys.Close))
+
+	load := func() middleware.Load {
+		return middleware.Load{Waiting: caller.Slots.Waiting(), SlotUse: float64(caller.Slots.Used()) / float64(caller.Slots.Size())}
+	}
+	// Readiness looks at the queue alone: slots that are all in use while nobody waits make a busy pod, not a full one.
+	pod := health.New(health.Config{}, func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
+
+	face := cfg.API
+	face.Inbound = cfg.Inbound
+	handler, err := api.New(face, api.Deps{
+		Caller: caller, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &service{
+		cfg: cfg.Server, log: log,
+		handler: handler, admin: api.NewAdmin(pod, reg, cfg.Server.Pprof),
+		started: pod.SetStarted, drain: pod.Drain,
+	}, nil
+}
+
+// routeLibraryLogs makes the libraries that write to standard error on their own use our log. Their hooks are globals of
+// theirs, which is why this is done here and nowhere else.
+func routeLibraryLogs(log *slog.Logger) {
+	gin.SetMode(gin.ReleaseMode)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		log.LogAttrs(context.Background(), slog.LevelWarn, "traces", slog.Any("error", err))
+	}))
+	redis.SetLogger(redisLog{log})
+}
+
+// redisLog takes go-redis's own lines at debug: what they tell of trouble the guard in redisx says once, and better.
+type redisLog struct{ log *slog.Logger }
+
+func (r redisLog) Printf(ctx context.Context, format string, args ...any) {
+	if r.log.Enabled(ctx, slog.LevelDebug) {
+		r.log.LogAttrs(ctx, slog.LevelDebug, "go-redis", slog.String("text", fmt.Sprintf(format, args...)))
+	}
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// closers is a stack of what has to be closed: last opened, first closed. Each entry has a budget of its own, so that one
+// that hangs cannot take the time of the others.
+type closers struct {
+	log     *slog.Logger
+	entries []closer
+}
+
+type closer struct {
+	name   string
+	budget time.Duration
+	close  func(context.Context) error
+}
+
+func (c *closers) add(name string, budget time.Duration, f func(context.Context) error) {
+	c.entries = append(c.entries, closer{name, budget, f})
+}
+
+// closeAll closes everything and returns what went wrong, joined. What overruns its budget is left behind: the process is
+// about to end. It runs after the program's context has ended, so it starts from one of its own.
+func (c *closers) closeAll() error {
+	var errs []error
+	for n := len(c.entries); n > 0; n = len(c.entries) {
+		last := c.entries[n-1]
+		c.entries = c.entries[:n-1]
+		start := time.Now()
+		err := last.run()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("closing %s: %w", last.name, err))
+		}
+		c.log.Debug("closed", slog.String("what", last.name), slog.Duration("took", time.Since(start)))
+	}
+	return errors.Join(errs...)
+}
+
+func (c closer) run() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.budget)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- c.close(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("not done within %v", c.budget)
+	}
+}
+
+// now makes a closer of a func that takes no context.
+func now(f func() error) func(context.Context) error {
+	return func(context.Context) error { return f() }
+}

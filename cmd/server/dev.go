@@ -1,0 +1,154 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// devKeys are the keys of --dev, one a tier: dev-free, dev-pro and dev-enterprise.
+const devTiers = "free pro enterprise"
+
+// devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that
+// everybody knows, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
+// known the service listens on the loopback interface only.
+func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]string, error) {
+	settings := []string{
+		"ADDR=localhost:8080", "ADMIN_ADDR=localhost:9090", "PPROF=true", "DRAIN_DELAY=0s",
+		"VENDOR_NAME=simulator", "VENDOR_API_KEY=sk-simulated", "REDIS_BUDGET=500ms",
+		"QUOTA_REQUESTS=3000", "QUOTA_TOKENS=1000000", "PACER_RATE=50",
+	}
+	lookup := lookupIn(environ)
+	for _, part := range []struct {
+		name  string
+		start func(context.Context, *closers) (string, error)
+	}{
+		{"REDIS_URL", startRedis},
+		{"VENDOR_URL", startVendor},
+		{"API_KEYS_FILE", writeKeys},
+	} {
+		if v, _ := lookup("LLM_" + part.name); v != "" {
+			continue
+		}
+		value, err := part.start(ctx, cleanup)
+		if err != nil {
+			return nil, fmt.Errorf("--dev: %w", err)
+		}
+		settings = append(settings, part.name+"="+value)
+	}
+	all := make([]string, 0, len(settings)+len(environ))
+	for _, s := range settings {
+		name, _, _ := strings.Cut(s, "=")
+		if v, _ := lookup("LLM_" + name); v == "" {
+			all = append(all, "LLM_"+s)
+		}
+	}
+	return append(all, environ...), nil
+}
+
+// startRedis runs an embedded Redis that knows the same Lua scripts. Its clock for expiry stands still unless it is told
+// that time has passed.
+func startRedis(_ context.Context, cleanup *closers) (string, error) {
+	embedded := miniredis.NewMiniRedis()
+	if err := embedded.StartAddr("127.0.0.1:0"); err != nil {
+		return "", err
+	}
+	stop := make(chan struct{})
+	var clock sync.WaitGroup
+	clock.Go(func() {
+		const step = 100 * time.Millisecond
+		tick := time.NewTicker(step)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				embedded.FastForward(step)
+			case <-stop:
+				return
+			}
+		}
+	})
+	cleanup.add("embedded redis", time.Second, func(context.Context) error {
+		close(stop)
+		clock.Wait()
+		embedded.Close()
+		return nil
+	})
+	return "redis://" + embedded.Addr(), nil
+}
+
+// startVendor runs a vendor that answers like a real one, on a free port of the loopback interface.
+func startVendor(ctx context.Context, cleanup *closers) (string, error) {
+	sim, err := vendorsim.New(vendorsim.Config{})
+	if err != nil {
+		return "", err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: headerTimeout}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(listener) })
+	cleanup.add("simulated vendor", time.Second, func(context.Context) error {
+		defer serving.Wait()
+		return server.Close()
+	})
+	return "http://" + listener.Addr().String() + "/v1/chat/completions", nil
+}
+
+// writeKeys writes a file with one well-known key for each tier.
+func writeKeys(_ context.Context, cleanup *closers) (string, error) {
+	dir, err := os.MkdirTemp("", "spillway-dev")
+	if err != nil {
+		return "", err
+	}
+	cleanup.add("dev keys", time.Second, now(func() error { return os.RemoveAll(dir) }))
+	var lines strings.Builder
+	for tier := range strings.FieldsSeq(devTiers) {
+		fmt.Fprintf(&lines, "%x dev-%s %s\n", sha256.Sum256([]byte("dev-"+tier)), tier, tier)
+	}
+	path := filepath.Join(dir, "keys")
+	return path, os.WriteFile(path, []byte(lines.String()), 0o600)
+}
+
+// welcome tells a newcomer what to type next.
+func welcome(w io.Writer, svc *service) {
+	base, admin := "http://"+reachable(svc.addr), "http://"+reachable(svc.adminAddr)
+	post := "curl -sS " + base + "/llm -H 'Authorization: Bearer dev-pro' -H 'Content-Type: application/json'"
+	fmt.Fprintf(w, `
+Spillway runs with an embedded Redis, a simulated vendor and well-known keys. Nothing here is for production.
+
+  %s -d '{"model":"demo","messages":[{"role":"user","content":"Hello!"}]}'
+
+as a stream:
+
+  %s -N -d '{"model":"demo","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'
+
+Other keys: dev-free (10 requests a minute, the first to be shed) and dev-enterprise (1000, the last).
+Try it in the browser: %s/docs    Metrics: %s/metrics    Stop: Ctrl-C
+
+`, post, post, base, admin)
+}
+
+// reachable is addr as a client on this machine writes it.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err != nil || ip == nil || ip.IsUnspecified() {
+		return net.JoinHostPort("localhost", cmp.Or(port, "8080"))
+	}
+	return addr.String()
+}

@@ -1,0 +1,136 @@
+// Command server is the service: POST /llm for many clients, one vendor behind it, and everything in between that keeps
+// both of them well.
+//
+//	main     the only place that reads the environment or exits      main.go
+//	  dev    --dev: what a newcomer does not have yet                dev.go
+//	  build  every part, once, in order                              build.go
+//	  serve  listen, drain, finish, close                            serve.go
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spillway-dev/spillway/internal/config"
+	"github.com/spillway-dev/spillway/internal/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // after the first signal the second one ends the process at once
+	err := run(ctx, os.Environ(), os.Args[1:], os.Stdout, os.Stderr)
+	os.Exit(status(err, os.Stderr))
+}
+
+// status tells err to the user and turns it into an exit status: 2 for a wrong call or configuration, as flag has it.
+func status(err error, stderr io.Writer) int {
+	switch _, misconfigured := errors.AsType[config.Problems](err); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage): // flag has said what is wrong
+		return 2
+	case misconfigured:
+		fmt.Fprintf(stderr, "server: %v\nSee server -config-help for every setting, or start with --dev for a trial without any.\n", err)
+		return 2
+	}
+	fmt.Fprintln(stderr, "server:", err)
+	return 1
+}
+
+var errUsage = errors.New("wrong arguments")
+
+// options are the flags. Everything else is configured by the environment.
+type options struct {
+	dev, configHelp, check, version bool
+}
+
+func parseArgs(args []string, stderr io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.BoolVar(&o.dev, "dev", false, "run without any configuration: embedded Redis, simulated vendor, well-known keys")
+	flags.BoolVar(&o.configHelp, "config-help", false, "print every setting and exit")
+	flags.BoolVar(&o.check, "check", false, "check the configuration and exit")
+	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return o, err
+		}
+		return o, errUsage
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "server takes no arguments, only flags and the environment: %q\n", flags.Args())
+		return o, errUsage
+	}
+	return o, nil
+}
+
+// run is the whole program. It returns when ctx has ended and everything is closed, or when it cannot go on.
+func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) (err error) {
+	o, err := parseArgs(args, stderr)
+	switch {
+	case err != nil:
+		return err
+	case o.configHelp:
+		return config.WriteHelp(stdout)
+	case o.version:
+		_, err := fmt.Fprintln(stdout, version())
+		return err
+	}
+	level := new(slog.LevelVar)
+	log := telemetry.NewLogger(stderr, level)
+	cleanup := &closers{log: log}
+	defer func() { err = errors.Join(err, cleanup.closeAll()) }()
+	if o.dev {
+		if environ, err = devEnvironment(ctx, environ, cleanup); err != nil {
+			return err
+		}
+	}
+	cfg, err := config.Load(environ)
+	if err != nil || o.check {
+		return err
+	}
+	level.Set(cfg.Server.LogLevel)
+	calmGC(lookupIn(environ))
+	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("version", version()), slog.Any("changed_settings", cfg))
+	for _, w := range cfg.Warnings() {
+		log.LogAttrs(ctx, slog.LevelWarn, w)
+	}
+	svc, err := build(ctx, cfg, lookupIn(environ), log, cleanup)
+	if err != nil {
+		return err
+	}
+	if o.dev {
+		svc.greet = func() { welcome(stdout, svc) }
+	}
+	return svc.serve(ctx)
+}
+
+// version is what the build was stamped with: a tag, or a commit.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+// lookupIn is os.LookupEnv over a list of pairs, the last one of a name winning.
+func lookupIn(environ []string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		for _, pair := range slices.Backward(environ) {
+			if value, ok := strings.CutPrefix(pair, name+"="); ok {
+				return value, true
+			}
+		}
+		return "", false
+	}
+}

@@ -1,0 +1,261 @@
+package main_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/redistest"
+)
+
+// TestDevAnswersThePrintedCurlLines is a newcomer: make run, copy, paste.
+func TestDevAnswersThePrintedCurlLines(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "--dev")
+	p.stdout.wait(t, p.exited, "Ctrl-C")
+	var answers []string
+	for line := range strings.Lines(p.stdout.String()) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "curl ") {
+			answers = append(answers, paste(t, line))
+		}
+	}
+	if len(answers) != 2 {
+		t.Fatalf("%d curl lines, want one plain and one streamed", len(answers))
+	}
+	if a := answers[0]; !strings.Contains(a, `"choices"`) || !strings.Contains(a, "Hello!") {
+		t.Errorf("plain: %s", a)
+	}
+	if a := answers[1]; !strings.HasPrefix(a, "data: {") || !strings.HasSuffix(strings.TrimSpace(a), "data: [DONE]") {
+		t.Errorf("streamed: %s", a)
+	}
+	// The answer went through every layer: each of them left its mark.
+	_, metrics := get(t, p.admin+"/metrics")
+	for _, want := range []string{
+		`llm_http_requests_total{method="POST",reason="",route="/llm",status="200"} 2`,
+		`llm_user_limit_decisions_total{counted="shared",decision="allowed",tier="pro"} 2`,
+		`llm_vendor_attempts_total{result="ok"} 2`,
+		`llm_breaker_state 0`,
+		`llm_quota_decisions_total`,
+		`llm_slots 50`,
+		`llm_redis_up 1`,
+		"\ngo_gc_gogc_percent 100\n", // without a memory limit Go's own pace stays
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	p.terminate()
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+}
+
+// paste does what the printed line says, with curl where there is one, else with its words.
+func paste(t *testing.T, line string) string {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err == nil {
+		out, err := exec.CommandContext(t.Context(), "bash", "-c", line).Output()
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		return string(out)
+	}
+	words := shellWords(line)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range words {
+		switch {
+		case strings.HasPrefix(w, "http://"):
+			if req.URL, err = req.URL.Parse(w); err != nil {
+				t.Fatal(err)
+			}
+		case w == "-H":
+			name, value, _ := strings.Cut(words[i+1], ": ")
+			req.Header.Set(name, value)
+		case w == "-d":
+			req.Body = io.NopCloser(strings.NewReader(words[i+1]))
+		}
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// shellWords splits a line at spaces outside single quotes.
+func shellWords(line string) []string {
+	quoted := false
+	words := strings.FieldsFunc(line, func(r rune) bool {
+		if r == '\'' {
+			quoted = !quoted
+		}
+		return r == ' ' && !quoted
+	})
+	for i := range words {
+		words[i] = strings.Trim(words[i], "'")
+	}
+	return words
+}
+
+func TestWithoutConfigurationEveryProblemIsListed(t *testing.T) {
+	t.Parallel()
+	p := launch(t, []string{"LLM_SLTOS=3"})
+	if code := p.exit(); code != 2 {
+		t.Errorf("exit status %d, want 2", code)
+	}
+	said := p.stderr.String()
+	for _, want := range []string{"4 problems", "LLM_VENDOR_URL", "LLM_REDIS_URL", "LLM_API_KEYS_FILE", "did you mean LLM_SLOTS?", "--dev"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in: %s", want, said)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args, env      []string
+		code           int
+		stdout, stderr string
+	}{
+		"config help":   {args: []string{"-config-help"}, stdout: "LLM_VENDOR_URL"},
+		"version":       {args: []string{"-version"}, stdout: "\n"},
+		"help":          {args: []string{"-help"}, stderr: "-dev"},
+		"unknown flag":  {args: []string{"-devv"}, code: 2, stderr: "not defined: -devv"},
+		"argument":      {args: []string{"dev"}, code: 2, stderr: `["dev"]`},
+		"check, bad":    {args: []string{"-check"}, code: 2, stderr: "LLM_VENDOR_URL"},
+		"check, good":   {args: []string{"-check"}, env: []string{"LLM_VENDOR_URL=http://v/", "LLM_REDIS_URL=redis://r", "LLM_API_KEYS_FILE=f"}},
+		"missing file":  {env: []string{"LLM_VENDOR_URL=http://v/", "LLM_REDIS_URL=redis://127.0.0.1:1", "LLM_API_KEYS_FILE=/nowhere"}, code: 1, stderr: "/nowhere"},
+		"taken address": {args: []string{"--dev"}, env: []string{"LLM_ADDR=256.0.0.1:1"}, code: 1, stderr: "listening on LLM_ADDR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := launch(t, c.env, c.args...)
+			if code := p.exit(); code != c.code {
+				t.Errorf("exit status %d, want %d", code, c.code)
+			}
+			if out := p.stdout.String(); !strings.Contains(out, c.stdout) {
+				t.Errorf("standard output: %q", out)
+			}
+			if out := p.stderr.String(); !strings.Contains(out, c.stderr) {
+				t.Errorf("standard error: %q", out)
+			}
+		})
+	}
+}
+
+func TestAdminPort(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "--dev")
+	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/metrics": 200, "/debug/pprof/": 200, "/llm": 404} {
+		if code, _ := get(t, p.admin+path); code != want {
+			t.Errorf("admin %s: %d, want %d", path, code, want)
+		}
+	}
+	for path, want := range map[string]int{"/health": 200, "/ready": 200, "/docs": 200, "/openapi.json": 200, "/metrics": 404, "/debug/pprof/": 404} {
+		if code, _ := get(t, p.url+path); code != want {
+			t.Errorf("main %s: %d, want %d", path, code, want)
+		}
+	}
+	if code, _ := get(t, start(t, []string{"LLM_PPROF=false"}, "--dev").admin+"/debug/pprof/"); code != 404 {
+		t.Errorf("pprof without being asked for: %d", code)
+	}
+}
+
+// TestProductionSettings runs the binary as a chart would, with a real Redis, and looks at what it says.
+func TestProductionSettings(t *testing.T) {
+	t.Parallel()
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer sk-hunter2" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"usage":{"prompt_tokens":3,"completion_tokens":4}}`)
+	}))
+	t.Cleanup(vendor.Close)
+	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_LOG_LEVEL=debug", "LLM_DRAIN_DELAY=0s", "GOMEMLIMIT=64MiB"))
+	code, _, err := post(t.Context(), http.DefaultClient, p.url, `{"model":"m"}`)
+	if code != 200 || err != nil {
+		t.Errorf("got %d, %v", code, err)
+	}
+	if _, metrics := get(t, p.admin+"/metrics"); !strings.Contains(metrics, "\ngo_gc_gogc_percent 400\n") {
+		t.Error("the collector is not calmer under a memory limit")
+	}
+	p.terminate()
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	lines := 0
+	for _, r := range p.records() {
+		if r["msg"] == "request" && r["route"] == "/llm" {
+			lines++
+			if r["user"] != "tester" || r["tier"] != "enterprise" || r["status"] != 200.0 || r["request_id"] == nil || r["completion_tokens"] != 4.0 {
+				t.Errorf("access log: %v", r)
+			}
+		}
+	}
+	if lines != 1 {
+		t.Errorf("%d access log lines for one request", lines)
+	}
+	if said := p.stderr.String(); strings.Contains(said, "hunter2") || strings.Contains(said, testKey) {
+		t.Errorf("a secret was logged: %s", said)
+	}
+}
+
+// TestSlowBodyIsCutOff: a client that sends its body byte by byte must not hold a place for ever.
+func TestSlowBodyIsCutOff(t *testing.T) {
+	t.Parallel()
+	p := start(t, []string{"LLM_READ_TIMEOUT=300ms"}, "--dev")
+	body, write := io.Pipe()
+	defer write.Close()
+	go func() { _, _ = io.WriteString(write, `{"model":`) }()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/llm", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer dev-pro")
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if ctx.Err() != nil {
+		t.Fatal("the connection is still open")
+	}
+	if err != nil {
+		return // cut without an answer is fine too
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 400 || res.StatusCode >= 500 {
+		t.Errorf("status %d, want the client's fault", res.StatusCode)
+	}
+}
+
+const testKey = "key-hunter3"
+
+// production is a whole configuration without --dev.
+func production(tb testing.TB, rdb *redistest.Server, vendor string, more ...string) []string {
+	tb.Helper()
+	keys := filepath.Join(tb.TempDir(), "keys")
+	if err := os.WriteFile(keys, []byte(hashOf(testKey)+" tester enterprise\n"), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return append([]string{
+		"LLM_REDIS_URL=" + rdb.URL(), "LLM_REDIS_BUDGET=1s", "LLM_VENDOR_URL=" + vendor, "LLM_VENDOR_API_KEY=sk-hunter2",
+		"LLM_API_KEYS_FILE=" + keys, "LLM_TIER_RATES=free:10,enterprise:100000", "LLM_QUOTA_REQUESTS=100000", "LLM_QUOTA_TOKENS=100000000",
+	}, more...)
+}

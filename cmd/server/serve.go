@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/config"
+	"github.com/spillway-dev/spillway/internal/outcome"
+)
+
+// service is what build has put together, ready to be served.
+type service struct {
+	cfg     config.ServerConfig
+	log     *slog.Logger
+	handler http.Handler // for clients
+	admin   http.Handler // for operators
+	started func()       // readiness on
+	drain   func()       // readiness off
+	greet   func()       // called when the service listens; may be nil
+
+	addr, adminAddr net.Addr // where it listens, known once it does
+}
+
+// Limits that are not worth a setting.
+const (
+	headerTimeout  = 10 * time.Second // to send a request's headers
+	maxHeaderBytes = 64 << 10
+	lastWords      = time.Second // for handlers to say that they were cut
+)
+
+// serve listens until ctx ends or a listener fails, then drains: no request that a balancer has sent is lost.
+func (s *service) serve(ctx context.Context) error {
+	// Requests do not end with ctx: they are what the shutdown waits for. cut ends them when the grace period is over.
+	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
+	var leaving atomic.Bool
+	main, mainListener, err := s.listen(ctx, s.cfg.Addr, "ADDR", closeWhen(&leaving, s.handler))
+	if err != nil {
+		return err
+	}
+	main.BaseContext = func(net.Listener) context.Context { return requests }
+	admin, adminListener, err := s.listen(ctx, s.cfg.AdminAddr, "ADMIN_ADDR", s.admin)
+	if err != nil {
+		return errors.Join(err, mainListener.Close())
+	}
+	s.addr, s.adminAddr = mainListener.Addr(), adminListener.Addr()
+
+	failed := make(chan error, 2)
+	var serving sync.WaitGroup
+	serving.Go(func() { failed <- main.Serve(mainListener) })
+	serving.Go(func() { failed <- admin.Serve(adminListener) })
+	s.started()
+	s.log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("addr", s.addr.String()), slog.String("admin_addr", s.adminAddr.String()))
+	if s.greet != nil {
+		s.greet()
+	}
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	err = errors.Join(err, s.shutDown(ctx, main, &leaving, cut))
+	err = errors.Join(err, admin.Close()) // last, so that the end can be watched
+	serving.Wait()
+	return err
+}
+
+// shutDown takes the pod out of service. Readiness goes first; the pod serves on until every balancer has noticed, then
+// stops accepting and finishes what is in flight, streams too. What is left when the grace period ends is cut.
+func (s *service) shutDown(ctx context.Context, main *http.Server, leaving *atomic.Bool, cut context.CancelCauseFunc) error {
+	s.log.LogAttrs(ctx, slog.LevelInfo, "draining", slog.String("delay", s.cfg.DrainDelay.String()), slog.String("grace", s.cfg.ShutdownGrace.String()))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
+	defer cancel()
+	s.drain()
+	leaving.Store(true)
+	delay := time.NewTimer(s.cfg.DrainDelay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-ctx.Done():
+	}
+	if main.Shutdown(ctx) == nil {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "every request is finished")
+		return nil
+	}
+	s.log.LogAttrs(ctx, slog.LevelWarn, "the grace period is over: cutting what is left")
+	cut(&outcome.Rejected{Layer: "server", Reason: outcome.ShuttingDown, RetryAfter: time.Second})
+	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancelLast()
+	if main.Shutdown(last) == nil {
+		return nil
+	}
+	return main.Close()
+}
+
+// listen opens addr and returns the server for it. There is no write timeout: it would cut streams; the SLA deadline and
+// the stream's own idle limits bound an answer.
+func (s *service) listen(ctx context.Context, addr, name string, h http.Handler) (*http.Server, net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listening on %s_%s: %w", config.Prefix, name, err)
+	}
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: min(headerTimeout, s.cfg.ReadTimeout),
+		ReadTimeout:       s.cfg.ReadTimeout,
+		IdleTimeout:       s.cfg.IdleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong below HTTP
+	}, listener, nil
+}
+
+// closeWhen asks clients, once the pod is leaving, to open their next connection elsewhere. Without it a client on a kept
+// connection could send its next request just when the server closes it.
+func closeWhen(leaving *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,134 @@
+// Package config composes the settings that each package documents for itself into those of the whole program.
+//
+//	Load          environment -> Config, every problem reported at once
+//	  settings    which variables there are: envconfig's view of the structs     settings.go
+//	  unknown     a mistyped name is an error that knows the right one           unknown.go
+//	  Validate    each package's own rules, then those between packages
+//	WriteHelp     the same list for people: -config-help, docs/configuration.md  help.go
+//	LogValue      the same list for the log, secrets left out                    redact.go
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spillway-dev/spillway/internal/api"
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/middleware"
+	"github.com/spillway-dev/spillway/internal/redisx"
+)
+
+// Prefix stands before every variable's name, an underscore between them.
+const Prefix = "LLM"
+
+// Config is everything the service can be told.
+type Config struct {
+	Server  ServerConfig
+	API     api.Config
+	Inbound middleware.Config
+	LLM     llm.Config
+	Redis   redisx.Config
+}
+
+// section is a group of settings with the package that knows what they mean.
+type section struct {
+	title  string
+	prefix string
+	spec   interface{ Validate() error } // pointer to a part of the Config
+}
+
+// sections lists the parts of c in the order of the documentation.
+func (c *Config) sections() []section {
+	return []section{
+		{"The process", Prefix, &c.Server},
+		{"Requests", Prefix, &c.API},
+		{"The way in", Prefix, &c.Inbound},
+		{"The way to the vendor", Prefix, &c.LLM},
+		{"Redis", Prefix + "_REDIS", &c.Redis},
+	}
+}
+
+// Load reads a configuration from environ, which has the form of os.Environ. A variable that is set and empty is as good
+// as absent, because charts and compose files like to pass on what they were not given. The error is a Problems with
+// everything that is wrong, values, names and contradictions alike.
+func Load(environ []string) (Config, error) {
+	env := map[string]string{}
+	for _, pair := range environ {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			env[name] = value
+		}
+	}
+	var c Config
+	all, err := c.settings()
+	if err != nil {
+		return c, err
+	}
+	errs := unknown(env, all)
+	for _, s := range all {
+		text := env[s.Name]
+		if text == "" {
+			text = s.Default
+		}
+		if err := s.set(text); err != nil {
+			errs = append(errs, err)
+			_ = s.set(s.Default) // so that the rules below see no zero value that nobody chose
+		}
+	}
+	return c, problems(append(errs, c.Validate()), all)
+}
+
+// settings lists every variable, in the order of the sections.
+func (c *Config) settings() ([]setting, error) {
+	var all []setting
+	for _, s := range c.sections() {
+		more, err := settings(s.prefix, s.spec)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	return all, nil
+}
+
+// Validate applies the rules of every part, and then those between parts.
+func (c *Config) Validate() error {
+	var errs []error
+	for _, s := range c.sections() {
+		errs = append(errs, s.spec.Validate())
+	}
+	return errors.Join(append(errs, c.contradictions()...)...)
+}
+
+// contradictions are values that make sense alone but not together.
+func (c *Config) contradictions() []error {
+	var errs []error
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	sla, drained := c.Inbound.SLA, c.Server.DrainDelay+c.Inbound.SLA
+	refuse(c.Inbound.APIKeysFile == "", "API_KEYS_FILE is missing: set it to a file with a line \"<sha256 hex> <user> <tier>\" for each client")
+	refuse(c.LLM.QueueTimeout >= sla,
+		"QUEUE_TIMEOUT (%v) must be below SLA (%v): a call that queues for so long could never be answered in time", c.LLM.QueueTimeout, sla)
+	refuse(c.LLM.CallTimeout > sla,
+		"CALL_TIMEOUT (%v) is above SLA (%v): it could never run out; lower it, or raise the SLA", c.LLM.CallTimeout, sla)
+	refuse(c.Server.ShutdownGrace < drained,
+		"SHUTDOWN_GRACE (%v) is below DRAIN_DELAY + SLA (%v): a rolling update would cut requests; raise it, and terminationGracePeriodSeconds with it", c.Server.ShutdownGrace, drained)
+	refuse(c.LLM.Breaker.Lease <= c.LLM.CallTimeout+c.LLM.QueueTimeout,
+		"BREAKER_LEASE (%v) must be above CALL_TIMEOUT + QUEUE_TIMEOUT (%v): a probe could lose its lease while it still runs, and a second one start", c.LLM.Breaker.Lease, c.LLM.CallTimeout+c.LLM.QueueTimeout)
+	return errs
+}
+
+// Warnings are values that are allowed and yet seldom meant.
+func (c *Config) Warnings() []string {
+	var list []string
+	if c.LLM.Vendor.APIKey == "" {
+		list = append(list, "no vendor API key is set: calls go out without authentication")
+	}
+	if c.LLM.Quota.Requests == 0 && c.LLM.Quota.Tokens == 0 {
+		list = append(list, "no vendor contract is set: the quota lets everything through")
+	}
+	return list
+}

@@ -1,0 +1,163 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/config"
+)
+
+var update = flag.Bool("update", false, "write docs/configuration.md")
+
+// enough is the smallest environment the service starts with.
+func enough(more ...string) []string {
+	return append([]string{
+		"LLM_REDIS_URL=redis://user:hunter2@localhost:6379",
+		"LLM_VENDOR_URL=https://vendor.example/v1/chat/completions",
+		"LLM_VENDOR_API_KEY=sk-hunter2",
+		"LLM_API_KEYS_FILE=/etc/spillway/keys",
+		"PATH=/bin", "NOTLLM_X=1",
+	}, more...)
+}
+
+func TestDefaultsAndValues(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(enough("LLM_DRAIN_DELAY=7s", "LLM_LOG_LEVEL=debug", "LLM_PPROF=true", "LLM_ADDR="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Server.DrainDelay != 7*time.Second || c.Server.LogLevel != slog.LevelDebug || !c.Server.Pprof {
+		t.Errorf("values were not taken: %+v", c.Server)
+	}
+	if c.Server.Addr != ":8080" || c.Server.ShutdownGrace != 75*time.Second {
+		t.Errorf("empty or absent variables have no default: %+v", c.Server)
+	}
+}
+
+// TestEveryProblemAtOnce is about an operator who should not need one start for each mistake.
+func TestEveryProblemAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load([]string{
+		"LLM_QUEUE_TIMEOUT=60s", "LLM_SLA=60s", // queue timeout >= SLA
+		"LLM_SLOTS=50", "LLM_VENDOR_POOL=10", // pool < slots
+		"LLM_SHUTDOWN_GRACE=30s",   // grace < drain + SLA
+		"LLM_CALL_TIMEOUT=2m",      // call timeout > SLA
+		"LLM_RETRY_MAX=three",      // not a number
+		"LLM_STREAM_IDLE=15",       // no unit
+		"LLM_BRAKER_FAILURES=3",    // typo
+		"LLM_REDIS_CLUSTER=maybe",  // not a bool
+		"LLM_TIER_RATES=free",      // not a map
+		"LLM_REDIS_BUDGET=-1s",     // out of range
+		"LLM_ENTIRELY_ELSEWHERE=1", // no near name
+	})
+	problems, ok := errors.AsType[config.Problems](err)
+	if !ok {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{
+		"LLM_QUEUE_TIMEOUT (1m0s) must be below LLM_SLA (1m0s)",
+		"LLM_VENDOR_POOL (10) is below LLM_SLOTS (50)",
+		"LLM_SHUTDOWN_GRACE (30s) is below LLM_DRAIN_DELAY + LLM_SLA (1m5s)",
+		"LLM_CALL_TIMEOUT (2m0s) is above LLM_SLA (1m0s)",
+		"LLM_BREAKER_LEASE (40s) must be above LLM_CALL_TIMEOUT + LLM_QUEUE_TIMEOUT (3m0s)",
+		`LLM_RETRY_MAX is "three": not a whole number`,
+		`LLM_STREAM_IDLE is "15": not a duration`,
+		"LLM_BRAKER_FAILURES is not a setting: did you mean LLM_BREAKER_FAILURES?",
+		`LLM_REDIS_CLUSTER is "maybe": not true or false`,
+		`LLM_TIER_RATES is "free": not a list`,
+		"LLM_REDIS_BUDGET is -1s",
+		"LLM_ENTIRELY_ELSEWHERE is not a setting: remove it",
+		"LLM_VENDOR_URL must be",
+		"LLM_REDIS_URL",
+		"LLM_API_KEYS_FILE",
+	} {
+		if !slices.ContainsFunc(problems, func(p string) bool { return strings.HasPrefix(p, want) }) {
+			t.Errorf("not reported: %s", want)
+		}
+	}
+	if len(problems) != 15 {
+		t.Errorf("%d problems, want 15", len(problems))
+	}
+	t.Log(err)
+}
+
+// TestServiceLinksAreNoSettings is about a cluster with a Service named llm or llm-something: Kubernetes then injects
+// variables that begin as ours do.
+func TestServiceLinksAreNoSettings(t *testing.T) {
+	t.Parallel()
+	if _, err := config.Load(enough(
+		"LLM_SERVICE_HOST=10.0.0.1", "LLM_SERVICE_PORT=80", "LLM_SERVICE_PORT_HTTP=80", "LLM_PORT=tcp://10.0.0.1:80",
+		"LLM_PORT_80_TCP=tcp://10.0.0.1:80", "LLM_PORT_80_TCP_PROTO=tcp", "LLM_PORT_80_TCP_PORT=80", "LLM_PORT_80_TCP_ADDR=10.0.0.1",
+		"LLM_GATEWAY_SERVICE_HOST=10.0.0.2", "LLM_GATEWAY_PORT=tcp://10.0.0.2:80",
+	)); err != nil {
+		t.Error(err)
+	}
+	if _, err := config.Load(enough("LLM_PORT=8080")); err == nil {
+		t.Error("LLM_PORT with a number is somebody's mistake for LLM_ADDR, and passed")
+	}
+}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(enough("LLM_SLOTS=7", "LLM_VENDOR_HEADERS=X-Team-Key:hunter2,Referer:https://hunter2.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := c.LLM.Vendor.Headers; h["X-Team-Key"] != "hunter2" || h["Referer"] != "https://hunter2.example" {
+		t.Errorf("headers: %v", h)
+	}
+	var out bytes.Buffer
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("starting", slog.Any("config", c))
+	if s := out.String(); strings.Contains(s, "hunter2") {
+		t.Errorf("a secret was logged: %s", s)
+	} else if !strings.Contains(s, `"slots":"7"`) || !strings.Contains(s, `"vendor_api_key":"(set)"`) || strings.Contains(s, `"sla"`) {
+		t.Errorf("want what differs from the defaults: %s", s)
+	}
+	_, err = config.Load(enough("LLM_VENDOR_HEADERS=hunter2"))
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a secret that cannot be read was repeated: %v", err)
+	}
+}
+
+// TestConfigurationPage fails when docs/configuration.md is not what the structs say. `make generate` writes it.
+func TestConfigurationPage(t *testing.T) {
+	t.Parallel()
+	const page = "../../docs/configuration.md"
+	var want bytes.Buffer
+	if err := config.WritePage(&want); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(page, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(page)
+	if err != nil || !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%s is stale (%v): run make generate", page, err)
+	}
+}
+
+func TestHelpListsEverySettingWithItsMeaning(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := config.WriteHelp(&out); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")[1:]
+	if len(lines) < 40 {
+		t.Errorf("only %d settings", len(lines))
+	}
+	for _, line := range lines {
+		if f := strings.Fields(line); len(f) < 4 || !strings.HasPrefix(f[0], "LLM_") {
+			t.Errorf("no name, default and meaning: %q", line)
+		}
+	}
+}

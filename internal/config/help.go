@@ -1,0 +1,74 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// WriteHelp prints every setting as a table for a terminal.
+func WriteHelp(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "VARIABLE\tDEFAULT\tMEANING")
+	err := each(func(s section, all []setting) {
+		for _, s := range all {
+			fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Default, "-"), s.About)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return table.Flush()
+}
+
+// WritePage prints docs/configuration.md.
+func WritePage(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	escape := strings.NewReplacer("|", `\|`, "<", "&lt;") // Markdown would take them for its own
+	err := each(func(s section, all []setting) {
+		fmt.Fprintf(&b, "\n## %s\n\n| variable | default | meaning |\n|---|---|---|\n", s.title)
+		for _, s := range all {
+			def := "–"
+			if s.Default != "" {
+				def = "`" + s.Default + "`"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, def, escape.Replace(s.About))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+const pageHead = `# Configuration
+
+<!-- Generated from the Config structs by "make generate"; a test fails when it is stale. -->
+
+The service is configured by environment variables only. ` + "`server -config-help`" + ` prints this list. A variable that is set and
+empty counts as absent. Values that cannot be read, names that do not exist and values that contradict each other are all
+reported at once at start, with what to change; the service does not start with any of them.
+
+Durations are written ` + "`500ms`, `30s`, `5m`" + `; lists ` + "`name:value,name:value`" + `.
+
+Three standard variables are honoured beside these: ` + "`GOMEMLIMIT`" + ` (the chart sets it from the memory limit; the service then
+collects garbage less often while memory is plentiful, unless ` + "`GOGC`" + ` is set), ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` and the rest of the
+` + "`OTEL_*`" + ` family (traces; nothing is recorded or dialled without an endpoint), and ` + "`HTTPS_PROXY`/`NO_PROXY`" + ` for calls to the vendor.
+`
+
+// each visits every section with its settings.
+func each(visit func(section, []setting)) error {
+	var c Config
+	for _, s := range c.sections() {
+		all, err := settings(s.prefix, s.spec)
+		if err != nil {
+			return err
+		}
+		visit(s, all)
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+)
+
+// LogValue lists the settings that differ from their defaults, for the line the service logs at its start. Secrets are
+// only said to be set.
+func (c Config) LogValue() slog.Value {
+	all, err := c.settings()
+	if err != nil {
+		return slog.StringValue(err.Error())
+	}
+	var def Config
+	defaults, err := def.settings()
+	if err != nil {
+		return slog.StringValue(err.Error())
+	}
+	var attrs []slog.Attr
+	for i, s := range all {
+		if defaults[i].set(s.Default) == nil && s.text() != defaults[i].text() {
+			attrs = append(attrs, slog.String(strings.ToLower(strings.TrimPrefix(s.Name, Prefix+"_")), s.text()))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// text is the value as it may be shown. A password inside a URL is a secret too.
+func (s setting) text() string {
+	if s.Secret {
+		if s.value.IsZero() {
+			return ""
+		}
+		return "(set)"
+	}
+	text := fmt.Sprint(s.value.Interface())
+	if u, err := url.Parse(text); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return text
+}

@@ -1,0 +1,43 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// ServerConfig holds the settings of the process itself: where it listens and how it ends.
+type ServerConfig struct {
+	Addr          string        `split_words:"true" default:":8080" desc:"Address clients call."`
+	AdminAddr     string        `split_words:"true" default:":9090" desc:"Address of /metrics, /livez, /readyz and pprof; never to be reached from outside the cluster."`
+	Pprof         bool          `split_words:"true" default:"false" desc:"Serve /debug/pprof on the admin port."`
+	LogLevel      slog.Level    `split_words:"true" default:"info" desc:"Lowest level logged: debug, info, warn or error. At debug every request has its line, rejected ones too."`
+	ReadTimeout   time.Duration `split_words:"true" default:"30s" desc:"Time a client may take to send a whole request, its body included. Streams of answers are not touched by it."`
+	IdleTimeout   time.Duration `split_words:"true" default:"120s" desc:"Time an unused keep-alive connection stays open. Above the gateway's own idle limit, so that the gateway is the one to close."`
+	DrainDelay    time.Duration `split_words:"true" default:"5s" desc:"Time the pod keeps accepting after SIGTERM while it is already unready, so that every balancer has noticed. 0 stops accepting at once."`
+	ShutdownGrace time.Duration `split_words:"true" default:"75s" desc:"Time from SIGTERM until what is still in flight is cut. At least DRAIN_DELAY + SLA; keep terminationGracePeriodSeconds some seconds above it."`
+}
+
+// Validate reports every value that makes no sense.
+func (c ServerConfig) Validate() error {
+	var errs []error
+	for name, addr := range map[string]string{"ADDR": c.Addr, "ADMIN_ADDR": c.AdminAddr} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			errs = append(errs, fmt.Errorf("%s is %q: use host:port, or :port for every interface", name, addr))
+		}
+	}
+	if _, port, err := net.SplitHostPort(c.Addr); err == nil && port != "0" && c.Addr == c.AdminAddr {
+		errs = append(errs, fmt.Errorf("ADDR and ADMIN_ADDR are both %q: give the admin port another address", c.Addr))
+	}
+	for name, d := range map[string]time.Duration{"READ_TIMEOUT": c.ReadTimeout, "IDLE_TIMEOUT": c.IdleTimeout, "SHUTDOWN_GRACE": c.ShutdownGrace} {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("%s is %v: use a positive duration such as 30s", name, d))
+		}
+	}
+	if c.DrainDelay < 0 {
+		errs = append(errs, fmt.Errorf("DRAIN_DELAY is %v: use 0 or more", c.DrainDelay))
+	}
+	return errors.Join(errs...)
+}
