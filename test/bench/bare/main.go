@@ -1,0 +1,42 @@
+// Command bare is the baseline of the benchmark: a gin handler that forwards a request with one shared http.Client, and
+// nothing else. It protects nobody from anything. Its client's idle pool is large enough for the load, because with Go's
+// default of two idle connections it would mostly measure the dialling of new ones.
+package main
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"os"
+
+	"github.com/gin-gonic/gin"
+)
+
+func main() {
+	addr, vendor := os.Args[1], os.Args[2]
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 2048, 2048
+	client := &http.Client{Transport: transport}
+
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.POST("/llm", func(c *gin.Context) {
+		req, err := http.NewRequestWithContext(c.Request.Context(), http.MethodPost, vendor, c.Request.Body)
+		if err != nil {
+			c.Status(http.StatusInternalServerError)
+			return
+		}
+		req.ContentLength = c.Request.ContentLength
+		req.Header.Set("Content-Type", "application/json")
+		res, err := client.Do(req)
+		if err != nil {
+			c.Status(http.StatusBadGateway)
+			return
+		}
+		defer res.Body.Close()
+		c.Header("Content-Type", res.Header.Get("Content-Type"))
+		c.Status(res.StatusCode)
+		_, _ = io.Copy(c.Writer, res.Body)
+	})
+	log.Fatal(http.ListenAndServe(addr, engine))
+}
