@@ -1,0 +1,77 @@
+# Everything a contributor runs. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := bash
+
+PKG ?= ./...
+FUZZTIME ?= 20s
+LINT := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
+VULN := go tool -modfile=tools/govulncheck/go.mod govulncheck
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## run the service with nothing else: embedded Redis, simulated vendor
+	@go run ./cmd/server --dev
+
+.PHONY: build
+build: ## build bin/server and bin/vendorsim
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+.PHONY: test
+test: redis ## run every test, with the race detector, against a real Redis
+	go test -race $(PKG)
+
+.PHONY: test-fast
+test-fast: redis ## the same without the race detector
+	go test $(PKG)
+
+.PHONY: redis
+redis: # the tests start their own redis-server; they never skip for want of one
+	@command -v redis-server >/dev/null || tools/install-redis.sh
+
+.PHONY: bench
+bench: redis build ## measure the service against a bare forwarder, side by side
+	CGO_ENABLED=0 go build -trimpath -o bin/bare ./test/bench/bare
+	go run ./test/bench $(BENCHFLAGS)
+
+.PHONY: microbench
+microbench: redis ## run the Go benchmarks of all packages, with allocations
+	go test -run '^$$' -bench . -benchmem $(PKG)
+
+.PHONY: pgo
+pgo: redis build ## take a new CPU profile for profile-guided optimisation
+	go run ./test/bench -cpuprofile cmd/server/default.pgo
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@for pkg in $$(go list ./internal/...); do \
+		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+.PHONY: lint
+lint: ## vet, golangci-lint, and a go.mod and go fix that leave no diff
+	go vet ./...
+	$(LINT) run
+	go mod tidy -diff
+	go fix -diff ./...
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what the code really calls
+	$(VULN) ./...
+
+.PHONY: fmt
+fmt: ## format the code and apply Go's own modernisations
+	gofmt -w cmd internal test
+	go fix ./...
+
+.PHONY: generate
+generate: ## write docs/configuration.md from the Config structs
+	go test ./internal/config -run TestConfigurationPage -update
+
+.PHONY: clean
+clean: ## remove what the other targets built
+	rm -rf bin dist
