@@ -41,16 +41,19 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Deps are the parts the HTTP face is made of. All are required but Tracer, without which no trace is recorded.
+// Deps are the parts the HTTP face is made of. All are required but Tracer, without which no trace is recorded, and
+// VendorDown.
 type Deps struct {
 	Caller caller
 	Redis  *redisx.Client
 	Keys   *middleware.Keys
 	Load   func() middleware.Load // the pod's slots and queue
 	Health *health.Health
-	Log    *slog.Logger
-	Reg    prometheus.Registerer
-	Tracer trace.TracerProvider
+	// VendorDown is the time until the breaker lets calls through again; 0 when it does now.
+	VendorDown func() time.Duration
+	Log        *slog.Logger
+	Reg        prometheus.Registerer
+	Tracer     trace.TracerProvider
 }
 
 const chatCompletions = "/v1/chat/completions"
@@ -94,6 +97,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 		{"admission", admission.Handler(fail)},
 		{"SLA deadline", middleware.Deadline(cfg.SLA)},
 		{"identity", middleware.Identity(d.Keys, fail)},
+		{"fail fast", middleware.FailFast(d.VendorDown, fail)},
 		{"shedding", shed.Handler(fail)},
 		{"user limit", users.Handler(fail)},
 	}, nil

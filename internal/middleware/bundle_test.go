@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -33,7 +32,7 @@ func config() middleware.Config {
 
 // statuses stands in for the table of the api package.
 var statuses = map[outcome.Reason]int{
-	outcome.Overloaded: 503, outcome.Unauthenticated: 401, outcome.Shed: 429, outcome.ShedLatency: 503, outcome.UserRateLimited: 429,
+	outcome.Overloaded: 503, outcome.VendorUnavailable: 503, outcome.Unauthenticated: 401, outcome.Shed: 429, outcome.ShedLatency: 503, outcome.UserRateLimited: 429,
 }
 
 // fail stands in for the one of the api package: the reason is the body.
@@ -136,7 +135,7 @@ func (l *lines) await(tb testing.TB, msg string) map[string]any {
 	}
 }
 
-func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // keyLine is the line of a key file for key.
 func keyLine(key, user, tier string) string {

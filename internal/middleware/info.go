@@ -5,6 +5,7 @@
 //	Admission                                         this pod: at most N requests inside it
 //	Deadline                                          the SLA of the whole request
 //	Identity                                          API key -> user and tier
+//	FailFast                                          the vendor is down: nothing can succeed
 //	Shed                                              this pod: early, and lower tiers first
 //	UserLimit                                         Redis: requests per minute of one user, over all pods
 //
@@ -48,7 +49,7 @@ type infoKey struct{}
 
 // requestContext is the request's context with its record: one allocation instead of one for each.
 type requestContext struct {
-	context.Context //nolint:containedctx // it is a context itself
+	context.Context
 
 	info   Info
 	header [1]string // the answer's request ID header

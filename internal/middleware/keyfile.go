@@ -92,7 +92,7 @@ func (k *Keys) load() (changed bool, err error) {
 // watch reads the file again soon after every change beside it, and now and then anyway.
 func (k *Keys) watch(ctx context.Context, watcher *fsnotify.Watcher) {
 	if watcher.Events != nil {
-		defer watcher.Close()
+		defer func() { _ = watcher.Close() }()
 	}
 	poll := time.NewTicker(pollKeys)
 	defer poll.Stop()
@@ -102,7 +102,8 @@ func (k *Keys) watch(ctx context.Context, watcher *fsnotify.Watcher) {
 		case <-ctx.Done():
 			return
 		case <-watcher.Events:
-		case <-watcher.Errors: // changes may have been missed: look
+		case err := <-watcher.Errors: // changes may have been missed: look
+			k.log.WarnContext(ctx, "watching API keys", slog.Any("error", err))
 		case <-poll.C:
 			k.reload(ctx)
 			continue

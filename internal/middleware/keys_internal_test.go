@@ -3,7 +3,6 @@ package middleware
 import (
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -27,7 +26,7 @@ func TestKeysArePolledWithoutAWatcher(t *testing.T) {
 	}
 	put("one")
 	synctest.Test(t, func(t *testing.T) {
-		k := &Keys{path: path, tiers: map[string]int{"pro": 1}, log: slog.New(slog.NewTextHandler(io.Discard, nil)), stop: func() {}}
+		k := &Keys{path: path, tiers: map[string]int{"pro": 1}, log: slog.New(slog.DiscardHandler), stop: func() {}}
 		if _, err := k.load(); err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +64,7 @@ func FuzzParseKeys(f *testing.F) {
 			t.Error("the empty key is known")
 		}
 		if err != nil {
-			for _, word := range strings.Fields(text) {
+			for word := range strings.FieldsSeq(text) {
 				if len(word) == 64 && !strings.Contains(word, `"`) && strings.Contains(err.Error(), " "+word+" ") {
 					t.Errorf("the error repeats what may be a key: %v", err)
 				}

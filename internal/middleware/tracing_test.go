@@ -47,8 +47,8 @@ func TestTracingContinuesTheCallersTrace(t *testing.T) {
 		"http.request.method": "POST", "http.route": "/llm", "http.response.status_code": "503",
 		"llm.request_id": "req-1", "llm.tier": "pro", "error.type": "overloaded", "llm.layer": "admission",
 	} {
-		if value, _ := got.Value(key); value.Emit() != want {
-			t.Errorf("%s is %q, want %q", key, value.Emit(), want)
+		if value, _ := got.Value(key); value.String() != want {
+			t.Errorf("%s is %q, want %q", key, value.String(), want)
 		}
 	}
 	if server.Status().Code != codes.Error {
