@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,16 +27,17 @@ type BreakerConfig struct {
 // Validate reports every value that makes no sense.
 func (c BreakerConfig) Validate() error {
 	var errs []error
-	for name, n := range map[string]int{"BREAKER_FAILURES": c.Failures, "BREAKER_SUCCESSES": c.Successes} {
-		if n < 1 {
-			errs = append(errs, fmt.Errorf("%s is %d: use at least 1", name, n))
+	atLeast := func(ok bool, name string, value, least any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s is %v: use at least %v", name, value, least))
 		}
 	}
-	for name, d := range map[string]time.Duration{"BREAKER_WINDOW": c.Window, "BREAKER_OPEN": c.Open, "BREAKER_LEASE": c.Lease} {
-		if d < 10*time.Millisecond {
-			errs = append(errs, fmt.Errorf("%s is %v: use at least 10ms", name, d))
-		}
-	}
+	const shortest = 10 * time.Millisecond
+	atLeast(c.Failures >= 1, "BREAKER_FAILURES", c.Failures, 1)
+	atLeast(c.Window >= shortest, "BREAKER_WINDOW", c.Window, shortest)
+	atLeast(c.Open >= shortest, "BREAKER_OPEN", c.Open, shortest)
+	atLeast(c.Successes >= 1, "BREAKER_SUCCESSES", c.Successes, 1)
+	atLeast(c.Lease >= shortest, "BREAKER_LEASE", c.Lease, shortest)
 	return errors.Join(errs...)
 }
 
@@ -45,7 +45,9 @@ func (c BreakerConfig) Validate() error {
 // pod keeps a copy, so that a closed or open breaker costs no round trip; only the probe of a half-open one does.
 //
 //	breaker.go         Enter and leave, on the pod's copy of the state
-//	breakersync.go     keeps the copy true: pub/sub, a slow poll, reports in the background
+//	breakercopy.go     the copy: what calls count in, and when a new one is taken
+//	breakersync.go     keeps the copy true: reports in the background, a slow poll, pub/sub
+//	breakerlease.go    keeps a probe's lease while the probe runs
 //	breakermachine.go  the state machine, for when Redis is away
 //	breaker.lua        the same machine, in Redis
 type Breaker struct {
@@ -53,19 +55,11 @@ type Breaker struct {
 	sync    *breakerSync
 	metrics *breakerMetrics
 
-	copy   atomic.Pointer[breakerCopy]
-	asking atomic.Bool  // a caller of this pod is asking for the probe
-	nextAt atomic.Int64 // no need to ask before, in ns since start; after a refusal
-	start  time.Time
-}
-
-// breakerCopy is a pod's copy of the state. It never changes; a new state is a new copy, and a call that entered under
-// another copy is not counted.
-type breakerCopy struct {
-	state BreakerState
-	gen   int64
-	until time.Time     // end of the open state, on this pod's monotonic clock
-	leave func(Outcome) // of calls that enter in the closed state
+	copy    atomic.Pointer[breakerCopy]
+	asking  atomic.Bool          // a caller of this pod is asking for the probe
+	nextAt  atomic.Int64         // no need to ask before, in ns since start; after a refusal
+	probing atomic.Pointer[Call] // this pod's probe under way
+	start   time.Time
 }
 
 // NewBreaker returns a closed breaker that soon knows better, and begins to follow the shared state.
@@ -74,12 +68,13 @@ func NewBreaker(cfg BreakerConfig, rdb *redisx.Client, vendorName string, log *s
 		return nil, err
 	}
 	b := &Breaker{cfg: cfg, start: time.Now()}
-	b.set(Closed, 0, time.Time{})
+	b.sync = newBreakerSync(b, rdb, vendorName, log)
+	b.copy.Store(b.newCopy(breakerView{}, time.Now(), true))
 	var err error
 	if b.metrics, err = newBreakerMetrics(reg, b.State); err != nil {
 		return nil, err
 	}
-	b.sync = newBreakerSync(b, rdb, vendorName, log)
+	b.sync.begin()
 	return b, nil
 }
 
@@ -96,18 +91,13 @@ func (b *Breaker) RetryAfter() time.Duration {
 }
 
 // Enter admits the call when the breaker is closed, or when this call is the probe.
-func (b *Breaker) Enter(ctx context.Context, _ *Call) (func(Outcome), error) {
+func (b *Breaker) Enter(ctx context.Context, call *Call) (func(Outcome), error) {
 	c := b.copy.Load()
 	if c.state == Closed {
 		return c.leave, nil
 	}
-	now := time.Now()
-	if c.state == Open && now.Before(c.until) || now.Sub(b.start) < time.Duration(b.nextAt.Load()) || !b.asking.CompareAndSwap(false, true) {
-		return nil, b.reject()
-	}
-	defer b.asking.Store(false)
 	ctx, span := telemetry.Start(ctx, "breaker")
-	leave, err := b.probe(ctx)
+	leave, err := b.probe(ctx, call, c)
 	telemetry.End(span, err)
 	return leave, err
 }
@@ -115,52 +105,44 @@ func (b *Breaker) Enter(ctx context.Context, _ *Call) (func(Outcome), error) {
 // askAgain is how soon a pod asks again for a probe that another pod has.
 const askAgain = 200 * time.Millisecond
 
-// probe asks for the lease of the one probe in the cluster.
-func (b *Breaker) probe(ctx context.Context) (func(Outcome), error) {
-	id := b.sync.probe(ctx)
-	if id == 0 {
+// probe asks for the lease of the one probe in the cluster, if there is a chance to get it. One caller of a pod asks at a
+// time; the others are turned away at once.
+func (b *Breaker) probe(ctx context.Context, call *Call, c *breakerCopy) (func(Outcome), error) {
+	now := time.Now()
+	if c.state == Open && now.Before(c.until) || now.Sub(b.start) < time.Duration(b.nextAt.Load()) || !b.asking.CompareAndSwap(false, true) {
+		return nil, b.reject()
+	}
+	defer b.asking.Store(false)
+	view, _ := b.sync.step(ctx, breakerStep{op: stepProbe})
+	if view.lease == 0 {
 		if c := b.copy.Load(); c.state == Closed { // it was closed meanwhile
 			return c.leave, nil
 		}
 		b.nextAt.Store(int64(time.Since(b.start) + askAgain))
 		return nil, b.reject()
 	}
-	var once sync.Once
+	b.probing.Store(call)
+	end := b.sync.hold(view)
 	return func(out Outcome) {
-		once.Do(func() {
-			v := judge(out)
-			b.metrics.probes.WithLabelValues(string(v)).Inc()
-			b.sync.probed(id, v)
-		})
+		b.probing.CompareAndSwap(call, nil)
+		v := judge(out)
+		b.metrics.probes.WithLabelValues(string(v)).Inc()
+		end(v)
 	}, nil
 }
 
-// Recheck turns away a call that waited in a later gate while the breaker opened.
-func (b *Breaker) Recheck(*Call) error {
-	if c := b.copy.Load(); c.state == Open && time.Now().Before(c.until) {
-		return b.reject()
+// Recheck turns away a call that waited in a later gate while the breaker opened, unless it is the probe.
+func (b *Breaker) Recheck(call *Call) error {
+	switch c := b.copy.Load(); {
+	case c.state == Closed, c.state == HalfOpen && b.probing.Load() == call:
+		return nil
 	}
-	return nil
+	return b.reject()
 }
 
 func (b *Breaker) reject() error {
 	b.metrics.rejected.Inc()
-	return &outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable, RetryAfter: b.RetryAfter()}
-}
-
-// set makes a new copy of the state. Its leave counts a call only while this copy is the one in force: what began before
-// the breaker opened says nothing about the time after.
-func (b *Breaker) set(state BreakerState, gen int64, until time.Time) {
-	c := &breakerCopy{state: state, gen: gen, until: until}
-	c.leave = func(out Outcome) {
-		if b.copy.Load() != c {
-			return
-		}
-		if v := judge(out); v != freed {
-			b.sync.ended(v == lost)
-		}
-	}
-	b.copy.Store(c)
+	return &outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable, RetryAfter: max(time.Second, b.RetryAfter())}
 }
 
 // judge says what an outcome tells about the vendor. Rejections of other gates, clients that hung up, the SLA and answers
@@ -178,5 +160,5 @@ func judge(out Outcome) verdict {
 	return freed
 }
 
-// Close reports what is still to be reported and ends the background work.
+// Close reports what is still to be reported and ends the background work. Calls must have ended before.
 func (b *Breaker) Close() error { return b.sync.close() }

@@ -1,12 +1,12 @@
 -- The breaker's state machine, on Redis's clock. breakermachine.go says the same in Go; a test holds the two together.
 -- KEYS[1]  hash: state, gen, until, wins, lease, seq, and ten slices of counts: s<i> slice number, n<i> calls, f<i> failures
--- ARGV     1 op  2 calls or lease id  3 failures  4 channel  5 failures to open  6 window  7 open  8 wins to close  9 lease
---          times in ms
+-- ARGV     1 op  2 generation the step speaks of  3 calls or lease id  4 failures  5 rest of an open state the pod was told of
+--          6 channel  7 failures to open  8 window  9 open  10 wins to close  11 lease; times in ms
 -- returns  {state, gen, ms until the open state or the lease ends, lease id granted to this caller or 0}
 local CLOSED, HALF, OPEN = 0, 1, 2
-local key, op, arg, failures = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local key, op, about, arg, failures, known = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local max_failures, window, open_ms, max_wins, lease_ms =
-  tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+  tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -21,13 +21,18 @@ local function left()
   return 0
 end
 
+-- Nobody is harmed when the message cannot be sent, because every pod polls; so that must not fail the step.
+local function store()
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'state', state, 'gen', gen, 'until', ends, 'wins', 0, 'lease', 0, 'seq', seq)
+  redis.pcall('PUBLISH', ARGV[6], state .. ' ' .. gen .. ' ' .. left())
+end
+
 -- A new state gets a new generation. Generations begin at the clock, so that they grow even when Redis has lost its data.
 local function turn(to)
   state, gen, wins, lease = to, math.max(gen + 1, now), 0, 0
   if to == OPEN then ends = now + open_ms end
-  redis.call('DEL', key)
-  redis.call('HSET', key, 'state', state, 'gen', gen, 'until', ends, 'wins', 0, 'lease', 0, 'seq', seq)
-  redis.call('PUBLISH', ARGV[4], state .. ' ' .. gen .. ' ' .. left())
+  store()
 end
 
 local function count()
@@ -51,25 +56,31 @@ local function count()
   if failed >= max_failures and failed * 2 >= calls then turn(OPEN) end
 end
 
+-- A Redis that has lost its data is told by the pods what it had told them.
+if gen == 0 and known > 0 then
+  state, gen, ends = OPEN, about, now + known
+  store()
+end
+
 if state == OPEN and now >= ends then turn(HALF) end
 
 if op == 'report' then
-  if state == CLOSED and arg > 0 then count() end
+  if state == CLOSED and arg > 0 and (gen == 0 or gen == about) then count() end
 elseif op == 'probe' then
   if state == HALF and now >= lease then
     seq, lease = seq + 1, now + lease_ms
     granted = seq
     redis.call('HSET', key, 'seq', seq, 'lease', lease)
   end
-elseif state == HALF and arg == seq and lease > 0 then -- the probe's end, by the one who holds the lease
+elseif state == HALF and gen == about and arg == seq and lease > 0 then -- from the one who holds the lease
   if op == 'lost' then
     turn(OPEN)
   elseif op == 'won' and wins + 1 >= max_wins then
     turn(CLOSED)
-  else -- won, but not often enough; or freed without a verdict
+  else -- renewed; or won, but not often enough; or freed without a verdict
     if op == 'won' then wins = wins + 1 end
-    lease = 0
-    redis.call('HSET', key, 'wins', wins, 'lease', 0)
+    lease = op == 'renew' and now + lease_ms or 0
+    redis.call('HSET', key, 'wins', wins, 'lease', lease)
   end
 end
 return {state, gen, left(), granted}

@@ -9,10 +9,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/spillway-dev/spillway/internal/redisx"
@@ -32,37 +30,42 @@ type breakerSync struct {
 	channel string
 	log     *slog.Logger
 
-	calls    atomic.Int64 // ended, not reported yet
-	failures atomic.Int64
-	wake     chan struct{} // a failure is to be reported, or Redis came or went
-	stop     context.CancelFunc
-	done     sync.WaitGroup
+	wake    chan struct{} // there is something to report, or to ask
+	stop    context.CancelFunc
+	stopped <-chan struct{}
+	done    sync.WaitGroup
 
-	mu    sync.Mutex
-	local *breakerMachine // nil in shared mode
+	mu     sync.Mutex
+	failed int            // steps in a row that Redis did not take
+	alone  bool           // steps are taken by own
+	grudge error          // why, when it is not that Redis is away for everybody
+	own    breakerMachine // of this pod; its seq lives on, so that no lease is mistaken for another
 }
 
-// breakerPoll is the longest time a lost message goes unnoticed.
-const breakerPoll = time.Second
+const (
+	breakerPoll  = time.Second            // mean time between two looks at the state, when no message comes
+	breakerPace  = 20 * time.Millisecond  // least time between two reports, however many calls fail
+	breakerRetry = 100 * time.Millisecond // until a step is tried again that Redis did not take
+	breakerTries = 3                      // steps in a row after which a pod no longer counts on Redis
+)
+
+// ownLeases is where the numbers of this pod's own leases begin: below those of Redis, which are positive.
+const ownLeases = -1 << 62
 
 func newBreakerSync(b *Breaker, rdb *redisx.Client, vendorName string, log *slog.Logger) *breakerSync {
 	key := "llm:{" + vendorName + "}:breaker"
-	s := &breakerSync{b: b, rdb: rdb, script: redis.NewScript(breakerLua), key: key, channel: key + ":changes", log: log, wake: make(chan struct{}, 1)}
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	rdb.OnChange(func(bool) { s.nudge() })
-	s.done.Go(func() { s.listen(ctx) })
-	s.done.Go(func() { s.run(ctx) })
-	return s
+	return &breakerSync{
+		b: b, rdb: rdb, script: redis.NewScript(breakerLua), key: key, channel: key + ":changes", log: log,
+		wake: make(chan struct{}, 1), own: breakerMachine{seq: ownLeases},
+	}
 }
 
-// ended counts one call that ended in the closed state.
-func (s *breakerSync) ended(failed bool) {
-	s.calls.Add(1)
-	if failed {
-		s.failures.Add(1)
-		s.nudge()
-	}
+func (s *breakerSync) begin() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop, s.stopped = stop, ctx.Done()
+	s.rdb.OnChange(func(bool) { s.nudge() })
+	s.done.Go(func() { s.listen(ctx) })
+	s.done.Go(func() { s.run(ctx) })
 }
 
 func (s *breakerSync) nudge() {
@@ -75,116 +78,138 @@ func (s *breakerSync) nudge() {
 // run reports and polls until ctx ends, and then reports what is left.
 func (s *breakerSync) run(ctx context.Context) {
 	for {
-		s.report(ctx)
-		pause := time.NewTimer(breakerPoll*3/4 + rand.N(breakerPoll/2))
-		select {
-		case <-ctx.Done():
-			pause.Stop()
+		next := breakerRetry
+		if s.report(ctx) {
+			next = breakerPoll*3/4 + rand.N(breakerPoll/2)
+		}
+		if !s.pause(next) {
 			s.report(ctx)
 			return
-		case <-s.wake:
-		case <-pause.C:
 		}
-		pause.Stop()
 	}
 }
 
-func (s *breakerSync) report(ctx context.Context) {
-	failures := s.failures.Swap(0) // before calls, so that there are never more failures than calls
-	calls := s.calls.Swap(0)
-	s.step(ctx, "report", calls, failures, func(m *breakerMachine, now time.Time) int64 {
-		m.report(now, int(calls), int(failures))
-		return 0
-	})
+// pause waits for the next report: for a nudge, but at least for the pace. It reports false when there is only one more.
+func (s *breakerSync) pause(d time.Duration) bool {
+	timer := time.NewTimer(breakerPace)
+	defer timer.Stop()
+	select {
+	case <-s.stopped:
+		return false
+	case <-timer.C:
+	}
+	timer.Reset(d)
+	select {
+	case <-s.stopped:
+		return false
+	case <-s.wake:
+	case <-timer.C:
+	}
+	return true
 }
 
-// probe asks for the probe's lease; 0 means that another has it.
-func (s *breakerSync) probe(ctx context.Context) int64 {
-	return s.step(ctx, "probe", 0, 0, func(m *breakerMachine, now time.Time) int64 {
-		return m.probe(now, s.b.cfg.Lease)
-	})
-}
-
-// probed reports a probe's end, off the request's path.
-func (s *breakerSync) probed(id int64, v verdict) {
-	s.done.Go(func() {
-		s.step(context.Background(), string(v), id, 0, func(m *breakerMachine, now time.Time) int64 {
-			m.probed(now, id, v)
-			return 0
-		})
-		s.b.nextAt.Store(0)
-	})
+// report hands on what has been counted, and hears the state. Without counts it is the poll. What is not taken stays
+// counted; a report that Redis took after we gave it up then counts twice, which is better than not at all.
+func (s *breakerSync) report(ctx context.Context) (taken bool) {
+	c := s.b.copy.Load()
+	step := breakerStep{op: stepReport, gen: c.gen, known: c.openLeft(time.Now())}
+	step.failures = c.failures.Swap(0) // before calls, so that there are never more failures than calls
+	step.calls = c.calls.Swap(0)
+	if _, taken = s.step(ctx, step); !taken {
+		c.calls.Add(step.calls)
+		c.failures.Add(step.failures)
+	}
+	return taken
 }
 
 // step takes one step of the state machine, in Redis or, when that is away, on the machine of this pod, and adopts the
-// state that follows.
-func (s *breakerSync) step(ctx context.Context, op string, arg, failures int64, local func(*breakerMachine, time.Time) int64) (granted int64) {
-	var reply []int64
-	cfg := s.b.cfg
-	err := s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) (err error) {
-		reply, err = s.script.Run(ctx, r, []string{s.key}, op, arg, failures, s.channel, cfg.Failures,
-			cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.Successes, cfg.Lease.Milliseconds()).Int64Slice()
-		return err
-	})
+// state that follows. It is not taken at all when Redis fails for the first time or two: one slow answer is no reason for
+// a pod to go its own way, and to probe beside the others.
+func (s *breakerSync) step(ctx context.Context, step breakerStep) (v breakerView, taken bool) {
+	seen := s.b.copy.Load()
+	v, err := s.send(ctx, step)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if err == nil && len(reply) == 4 {
-		s.adoptLocked(now, BreakerState(reply[0]), reply[1], time.Duration(reply[2])*time.Millisecond)
-		s.local = nil
-		return reply[3]
+	if err == nil {
+		s.togetherLocked()
+		s.adoptLocked(now, v, seen, true)
+		return v, true
 	}
-	if s.local == nil {
-		c := s.b.copy.Load()
-		s.local = &breakerMachine{cfg: cfg, state: c.state, gen: c.gen, until: c.until}
+	if !s.aloneLocked(err) {
+		return breakerView{}, false
 	}
-	granted = local(s.local, now)
-	s.adoptLocked(now, s.local.state, s.local.gen, s.local.left(now))
-	return granted
+	v = s.own.take(now, step)
+	s.adoptLocked(now, v, s.b.copy.Load(), false)
+	return v, true
 }
 
-// adoptLocked makes the state the pod's copy. Answers and messages may come late: generations only grow, so an older one is
-// no news. Generation 0 comes from a Redis that knows nothing, perhaps because it has lost its data: a pod that knows the
-// breaker to be open then keeps to that until its time is over. A pod that comes back from local mode takes what it gets.
-func (s *breakerSync) adoptLocked(now time.Time, state BreakerState, gen int64, left time.Duration) {
+// send takes a step in Redis.
+func (s *breakerSync) send(ctx context.Context, step breakerStep) (v breakerView, err error) {
+	cfg := s.b.cfg
+	err = s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
+		reply, err := s.script.Run(ctx, r, []string{s.key}, step.op, step.gen, step.calls+step.lease, step.failures, step.known.Milliseconds(),
+			s.channel, cfg.Failures, cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.Successes, cfg.Lease.Milliseconds()).Int64Slice()
+		if err != nil {
+			return err
+		}
+		if len(reply) != 4 || reply[0] < 0 || reply[0] > int64(Open) {
+			return fmt.Errorf("breaker.lua replied %v", reply)
+		}
+		v = breakerView{BreakerState(reply[0]), reply[1], time.Duration(reply[2]) * time.Millisecond, reply[3]}
+		return nil
+	})
+	return v, err
+}
+
+// togetherLocked goes back to the state of all pods.
+func (s *breakerSync) togetherLocked() {
+	if s.grudge != nil {
+		s.log.Info("breaker: shared again")
+	}
+	s.failed, s.alone, s.grudge = 0, false, nil
+}
+
+// aloneLocked tells whether this pod goes by its own counts, and lets it begin to when Redis has failed it often enough.
+// The guard has already said so when Redis is away for everybody; what fails only here is said here.
+func (s *breakerSync) aloneLocked(err error) bool {
+	s.failed++
+	away := errors.Is(err, redisx.ErrAway) || s.rdb.Away()
+	if s.alone || !away && s.failed < breakerTries {
+		return s.alone
+	}
 	c := s.b.copy.Load()
-	switch {
-	case gen == c.gen && state == c.state:
-		return
-	case gen == 0 && c.state == Open && now.Before(c.until):
-		return
-	case gen != 0 && gen < c.gen && s.local == nil:
-		return
+	s.alone, s.own = true, breakerMachine{cfg: s.b.cfg, state: c.state, gen: c.gen, until: c.until, seq: s.own.seq}
+	if !away {
+		s.grudge = err
+		s.log.Warn("breaker: this pod's own counts decide until Redis takes its steps again", slog.Any("error", err))
 	}
-	until := time.Time{}
-	if state == Open {
-		until = now.Add(left)
-	}
-	s.b.set(state, gen, until)
-	s.b.nextAt.Store(0)
-	if state != c.state {
-		s.b.metrics.transitions.WithLabelValues(state.String()).Inc()
-		s.log.Info("breaker "+state.String(), slog.Duration("for", left))
-	}
+	return true
 }
 
-// listen hears what other pods change. The client library subscribes again when the connection breaks.
+// listen hears what other pods change. The client library subscribes again when the connection breaks; messages may have
+// been missed then, so the state is asked for.
 func (s *breakerSync) listen(ctx context.Context) {
 	sub := s.rdb.Redis().Subscribe(ctx, s.channel)
 	defer sub.Close()
-	for messages := sub.Channel(); ; {
+	for events := sub.ChannelWithSubscriptions(); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case m, ok := <-messages:
-			if !ok {
+		case event, open := <-events:
+			if !open {
 				return
 			}
-			s.hear(m.Payload)
+			if m, ok := event.(*redis.Message); ok {
+				s.hear(m.Payload)
+			} else {
+				s.nudge()
+			}
 		}
 	}
 }
 
+// hear takes a message. One that is no news may be late, or from a Redis whose generations went back: asking tells.
 func (s *breakerSync) hear(message string) {
 	var state, gen, left int64
 	if _, err := fmt.Sscanf(message, "%d %d %d", &state, &gen, &left); err != nil || state < 0 || state > int64(Open) {
@@ -193,8 +218,12 @@ func (s *breakerSync) hear(message string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.local == nil {
-		s.adoptLocked(time.Now(), BreakerState(state), gen, time.Duration(left)*time.Millisecond)
+	switch c := s.b.copy.Load(); {
+	case gen == c.gen && !s.alone: // this pod's own step, or heard by its answer
+	case gen < c.gen || s.alone:
+		s.nudge()
+	default:
+		s.adoptLocked(time.Now(), breakerView{BreakerState(state), gen, time.Duration(left) * time.Millisecond, 0}, nil, true)
 	}
 }
 
@@ -202,20 +231,4 @@ func (s *breakerSync) close() error {
 	s.stop()
 	s.done.Wait()
 	return nil
-}
-
-type breakerMetrics struct {
-	rejected    prometheus.Counter
-	transitions *prometheus.CounterVec
-	probes      *prometheus.CounterVec
-}
-
-func newBreakerMetrics(reg prometheus.Registerer, state func() BreakerState) (*breakerMetrics, error) {
-	m := &breakerMetrics{
-		rejected:    prometheus.NewCounter(prometheus.CounterOpts{Name: "llm_breaker_rejections_total", Help: "Calls turned away because the breaker was not closed."}),
-		transitions: counterVec("llm_breaker_transitions_total", "Changes of the breaker's state that this pod heard of, by the new state.", "to"),
-		probes:      counterVec("llm_breaker_probes_total", "Probes this pod made in the half-open state, by result: won, lost, freed.", "result"),
-	}
-	return m, errors.Join(reg.Register(m.rejected), reg.Register(m.transitions), reg.Register(m.probes),
-		reg.Register(gauge("llm_breaker_state", "0 closed, 1 half-open, 2 open, as this pod knows it.", func() float64 { return float64(state()) })))
 }

@@ -55,7 +55,7 @@ func localCaller(t testing.TB, cfg Config, vendor roundTrip, before ...namedGate
 	c := &Caller{cfg: cfg, metrics: m}
 	c.vendor, err = NewVendor(cfg, reg)
 	ok(t, err)
-	c.vendor.client.Transport = vendor
+	c.vendor.transport = vendor
 	c.Pacer, err = NewPacer(cfg.Pacer, reg)
 	ok(t, err)
 	c.Slots, err = NewSlots(cfg.Slots, reg)

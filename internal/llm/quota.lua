@@ -18,7 +18,7 @@
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local key = KEYS[1]
-local function int(n) return string.format('%.0f', n) end
+local function int(n) return string.format('%d', n) end
 local function at(i) return tonumber(redis.call('HGET', key, int(i)) or 0) end
 
 local s = redis.call('HMGET', key, 'gen', 'rtat', 'back', 'ttat', 'ratio', 'sum', 'low', 'last', 'hold', 'paused')
@@ -40,7 +40,7 @@ end
 hold = math.min(hold, now + holdMax)
 local ahead = math.max(now, hold) + Q
 rtat, last = math.min(rtat, ahead + reqB), math.min(last, ahead)
-ttat = math.min(ttat, ahead + math.max(tokB, tokL * tokT))
+ttat = math.min(ttat, ahead + math.max(tokB, 2 * tokL * tokT))
 
 -- Slices that no window of a coming start can reach any more leave the ledger.
 if low < oldest then
@@ -101,14 +101,15 @@ end
 -- The earliest start that every rule allows; why tells which one decided.
 local start, why = now, 0
 local function after(t, because) if t > start then start, why = t, because end end
-local crowd = tokL > 0 and 1 + 5 * math.max(0, math.min(1, sum / tokL) - 2) or 1
-local ok, r, t = 1, math.max(rtat, now) + reqT, math.max(ttat, now) + math.ceil(cost * crowd)
+-- Near the end of the tokens the pace slows down, so that it settles below the ledger's edge instead of going on and off.
+local slowed = math.ceil(cost * (tokL > 0 and 1 + 10 * math.max(0, math.min(1, sum / tokL) - 0.95) or 1))
+local ok, r, t = 1, math.max(rtat, now) + reqT, math.max(ttat, now) + slowed
 if tokens >= 0 then
   after(hold, 3)
   after(last, 4) -- first come, first served
   after(r - reqB, 1)
   if tokL > 0 then
-    after(t - math.max(tokB, math.ceil(cost * crowd)), 2)
+    after(t - math.max(tokB, slowed), 2)
     local over, i = sum + tokens - tokL, low
     while over > 0 and i <= current + math.ceil(Q / slice) + 1 do over, i = over - at(i), i + 1 end
     if i > low then after(i * slice + span, 2) end
@@ -124,9 +125,9 @@ if tokens >= 0 then
   end
 end
 
+local format = string.format
 redis.call('HSET', key, 'gen', int(gen), 'rtat', int(rtat), 'back', int(back), 'ttat', int(ttat),
-  'ratio', string.format('%.6f', ratio), 'sum', int(sum), 'low', int(low), 'last', int(last), 'hold', int(hold), 'paused', int(paused))
+  'ratio', format('%.6f', ratio), 'sum', int(sum), 'low', int(low), 'last', int(last), 'hold', int(hold), 'paused', int(paused))
 if cold then redis.call('PEXPIRE', key, ttl) end
-return table.concat({ok, int(start - now), int(rtat + back), int(math.floor(start / slice)), int(cost), int(gen),
-  int(paused), int(math.max(hold - now, 0)), int(reqB > 0 and 1000 * math.max(rtat - now, 0) / reqB or 0),
-  int(tokL > 0 and 1000 * sum / tokL or 0), why}, ' ')
+return format('%d %d %d %d %d %d %d %d %d %d %d', ok, start - now, rtat + back, math.floor(start / slice), cost, gen, paused,
+  math.max(hold - now, 0), reqB > 0 and 1000 * math.max(rtat - now, 0) / reqB or 0, tokL > 0 and 1000 * sum / tokL or 0, why)

@@ -90,7 +90,7 @@ func newContract(cfg QuotaConfig, queueTimeout time.Duration) contract {
 	}
 	if c.tokens > 0 {
 		// The ledger guarantees the tokens. The pace only keeps it from going on and off: a tenth of the contract may be used
-		// at once, and the rest flows. That tenth is also room for what is booked beyond its use until it is settled.
+		// at once, and the rest flows a little slower than the ledger could bear.
 		c.pace = float64(c.window+c.queue) / (0.95 * float64(c.tokens))
 		c.tokenBurst = micros(math.Ceil(c.pace * 0.1 * float64(c.tokens)))
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
+
+	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
 // scripted runs quota.lua itself on a clock that the test drives.
@@ -58,9 +60,7 @@ func onEachRedis(t *testing.T, f func(t *testing.T, rdb redis.UniversalClient)) 
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: tmpRedis(t)})
-		t.Cleanup(func() { _ = rdb.Close() })
-		f(t, rdb)
+		f(t, redistest.Start(t).Client())
 	})
 }
 
@@ -91,7 +91,7 @@ func TestQuotaScriptKeepsTheContract(t *testing.T) {
 			var calls, tokens []started
 			var lives []life
 			lastStart := micros(0)
-			for n := rapid.IntRange(1, 80).Draw(rt, "calls"); n > 0; n-- {
+			for n := rapid.IntRange(1, 60).Draw(rt, "calls"); n > 0; n-- {
 				s.now += gaps(c.window).Draw(rt, "gap")
 				lives = tell(lives, s.now, p)
 				estimate := rapid.Int64Range(1, int64(cfg.Tokens)/2).Draw(rt, "estimate")

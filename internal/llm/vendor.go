@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -59,8 +60,8 @@ func (c VendorConfig) Validate() error {
 
 // Vendor makes one HTTP exchange for one attempt: no SDK, no redirects, no hidden retry.
 type Vendor struct {
-	client      *http.Client
-	transport   *http.Transport
+	transport   http.RoundTripper // bare: an http.Client would add redirects and cookies, which nobody wants here
+	closeIdle   func()
 	request     http.Request // what every request has in common
 	name        string
 	maxResponse int64
@@ -114,10 +115,7 @@ func NewVendor(cfg Config, reg prometheus.Registerer) (*Vendor, error) {
 		name = u.Host
 	}
 	return &Vendor{
-		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // a redirect would be a second exchange that no gate has seen
-		}},
-		transport: transport, name: name, maxResponse: v.MaxResponse, metrics: m,
+		transport: transport, closeIdle: transport.CloseIdleConnections, name: name, maxResponse: v.MaxResponse, metrics: m,
 		callTimeout: cfg.CallTimeout, streamIdle: cfg.StreamIdle, propagator: otel.GetTextMapPropagator(),
 		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
 	}, nil
@@ -127,7 +125,7 @@ func NewVendor(cfg Config, reg prometheus.Registerer) (*Vendor, error) {
 func (v *Vendor) Name() string { return v.name }
 
 // Close closes idle connections.
-func (v *Vendor) Close() { v.transport.CloseIdleConnections() }
+func (v *Vendor) Close() { v.closeIdle() }
 
 // Send makes one attempt under the call timeout. A nil Outcome.Err means that the response is to be given to the client:
 // a success, or the vendor's own 4xx. When ctx ended first, Outcome.Err is its cause.
@@ -154,7 +152,7 @@ func (v *Vendor) exchange(w *watch, call *Call, out *Outcome) (*Response, error)
 	// net/http knows a bytes.Reader and sends it in one piece with the headers. There is no GetBody on purpose: with one,
 	// net/http would send a request with an Idempotency-Key again, behind our back, when a kept connection turns out dead.
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(call.Body)), int64(len(call.Body))
-	res, err := v.client.Do(req)
+	res, err := v.transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -182,12 +180,11 @@ func (v *Vendor) exchange(w *watch, call *Call, out *Outcome) (*Response, error)
 
 // headers builds the request's headers. The values are shared with the template: net/http only reads them.
 func (v *Vendor) headers(ctx context.Context, call *Call) http.Header {
-	h := make(http.Header, len(v.request.Header)+len(call.Header)+4)
+	h := maps.Clone(v.request.Header)
 	for name, values := range call.Header {
-		h[name] = values
-	}
-	for name, values := range v.request.Header {
-		h[name] = values
+		if h[name] == nil {
+			h[name] = values
+		}
 	}
 	h["X-Request-Id"] = []string{call.ID}
 	if call.IdempotencyKey != "" {

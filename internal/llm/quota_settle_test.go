@@ -1,0 +1,127 @@
+package llm
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestQuotaKeepsWhatTheVendorWillCount(t *testing.T) {
+	t.Parallel()
+	status := func(kind Kind, code int) error { return &VendorError{Kind: kind, Status: code} }
+	for name, test := range map[string]struct {
+		out   Outcome
+		want  int64 // of 100 prompt and 900 completion tokens estimated
+		known bool
+	}{
+		"not called":              {Outcome{}, 0, true},
+		"the vendor said":         {Outcome{Called: true, Usage: Usage{90, 10}}, 100, true},
+		"the vendor said more":    {Outcome{Called: true, Usage: Usage{300, 900}}, 1200, true},
+		"the vendor said nothing": {Outcome{Called: true}, 1000, false},
+		"a stream was cut":        {Outcome{Called: true, Err: &VendorError{Kind: KindConnection, Streamed: true}, Usage: Usage{Completion: 7}}, 107, true},
+		"client left":             {Outcome{Called: true, ClientGone: true, Err: context.Canceled}, 100, true},
+		"client left a stream":    {Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: Usage{Completion: 7}}, 107, true},
+		"vendor was busy":         {Outcome{Called: true, Err: status(KindRateLimit, http.StatusTooManyRequests)}, 100, true},
+		"vendor failed":           {Outcome{Called: true, Err: status(KindStatus, http.StatusBadGateway)}, 100, true},
+		"vendor was too slow":     {Outcome{Called: true, Err: &VendorError{Kind: KindTimeout, Err: ErrCallTimeout}}, 1000, false},
+		"connection broke":        {Outcome{Called: true, Err: &VendorError{Kind: KindConnection}}, 1000, false},
+		"SLA":                     {Outcome{Called: true, Err: context.DeadlineExceeded}, 1000, false},
+	} {
+		ticket := ticket{booking: booking{tokens: 1000}, prompt: 100}
+		if got, known := ticket.used(&test.out); got != test.want || known != test.known {
+			t.Errorf("%s: %d tokens stay, known %v; want %d, %v", name, got, known, test.want, test.known)
+		}
+	}
+}
+
+func TestQuotaTakesTheVendorAtItsWord(t *testing.T) {
+	t.Parallel()
+	const queue = 5 * time.Second
+	failed := func(code int, after time.Duration) error { return &VendorError{Status: code, RetryAfter: after} }
+	none := Limits{HasTokens: true, ResetTokens: 30 * time.Second}
+	some := Limits{HasTokens: true, RemainingTokens: 1, ResetTokens: 30 * time.Second}
+	for name, test := range map[string]struct {
+		out  Outcome
+		want time.Duration
+	}{
+		"429 with Retry-After":               {Outcome{Err: failed(429, 2*time.Second), Limits: none}, 2 * time.Second},
+		"429 without, nothing remains":       {Outcome{Err: failed(429, 0), Limits: none}, 30 * time.Second},
+		"429 without a word":                 {Outcome{Err: failed(429, 0)}, 0},
+		"503 with Retry-After":               {Outcome{Err: failed(503, 2*time.Second)}, 2 * time.Second},
+		"503 without":                        {Outcome{Err: failed(503, 0), Limits: none}, 0},
+		"500 with Retry-After":               {Outcome{Err: failed(500, 2*time.Second)}, 0},
+		"success, nothing remains":           {Outcome{Limits: none}, queue},
+		"success, something remains":         {Outcome{Limits: some}, 0},
+		"success, nothing for half a second": {Outcome{Limits: Limits{HasRequests: true, ResetRequests: 500 * time.Millisecond}}, 500 * time.Millisecond},
+		"client left":                        {Outcome{Err: context.Canceled, Limits: none}, 0},
+	} {
+		if got := word(&test.out, queue); got != test.want {
+			t.Errorf("%s: a pause of %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+// Answers and announcements of Redis arrive in any order, through different connections.
+func TestQuotaHearsPausesInAnyOrder(t *testing.T) {
+	t.Parallel()
+	var h holds
+	h.init()
+	now := time.Now()
+	booked := now.Add(time.Second)
+	first := pause{generation: 1, total: 2_000_000, remaining: 2_000_000}
+	h.observe(pause{generation: 1, total: 3_000_000, remaining: 3_000_000}, now)
+	h.observe(first, now) // late
+	for name, test := range map[string]struct {
+		p    pause // as the call knew it when it was booked
+		want time.Duration
+	}{
+		"booked before both":                  {pause{generation: 1}, 4 * time.Second},
+		"booked between":                      {first, 3 * time.Second}, // moved by one, and never into the pause
+		"booked when Redis was another":       {pause{generation: 0, total: 77_000_000}, 4 * time.Second},
+		"booked after both, beyond the pause": {pause{generation: 1, total: 3_000_000}, 3 * time.Second},
+	} {
+		if got := h.current.Load().start(booked, test.p).Sub(now); got != test.want {
+			t.Errorf("%s: starts after %v, want %v", name, got, test.want)
+		}
+	}
+	if h.demand(time.Second, now) {
+		t.Error("a shorter pause counts as a new one")
+	}
+	changed := h.current.Load().changed
+	if !h.demand(4*time.Second, now) {
+		t.Error("a longer pause does not count")
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("sleeping calls were not told")
+	}
+}
+
+func TestQuotaRefundsAreBounded(t *testing.T) {
+	t.Parallel()
+	p := newPending()
+	for range 2 * maxMarks {
+		p.add(time.Now(), func() { p.refundLocked(&booking{mark: 1, slice: 5, tokens: 1, pause: pause{generation: 1}}) })
+	}
+	args := p.take(nil, time.Now(), 0)
+	if len(args) != 7+maxMarks+2 {
+		t.Errorf("%d arguments", len(args))
+	}
+	if again := p.take(nil, time.Now(), 0); again != nil {
+		t.Errorf("taken twice: %v", again)
+	}
+}
+
+func TestQuotaAnswersAreReadStrictly(t *testing.T) {
+	t.Parallel()
+	if _, err := parseRuling("1 2 3 4 5 6 7 8 9 10 0"); err != nil {
+		t.Error(err)
+	}
+	for _, text := range []string{"", "1 2", "1 2 3 4 5 6 7 8 9 10 x", "1.5 2 3 4 5 6 7 8 9 10 0"} {
+		if _, err := parseRuling(text); err == nil {
+			t.Errorf("%q was read", text)
+		}
+	}
+}
