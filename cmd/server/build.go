@@ -57,7 +57,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	face := cfg.API
 	face.Inbound = cfg.Inbound
 	handler, err := api.New(face, api.Deps{
-		Caller: caller, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, VendorDown: caller.Breaker.RetryAfter, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, err

@@ -19,8 +19,11 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// devKeys are the keys of --dev, one a tier: dev-free, dev-pro and dev-enterprise.
+// devTiers are the tiers that get a well-known key: dev-free, dev-pro and dev-enterprise.
 const devTiers = "free pro enterprise"
+
+// chatPath is where the simulated vendor is called; it answers on any path.
+const chatPath = "/v1/chat/completions"
 
 // devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that
 // everybody knows, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
@@ -92,7 +95,11 @@ func startRedis(_ context.Context, cleanup *closers) (string, error) {
 
 // startVendor runs a vendor that answers like a real one, on a free port of the loopback interface.
 func startVendor(ctx context.Context, cleanup *closers) (string, error) {
-	sim, err := vendorsim.New(vendorsim.Config{})
+	latency, err := vendorsim.ParseLatency("200ms..600ms")
+	if err != nil {
+		return "", err
+	}
+	sim, err := vendorsim.New(vendorsim.Config{Latency: latency, TokensPerSecond: 30}) // slow enough to watch a stream
 	if err != nil {
 		return "", err
 	}
@@ -107,7 +114,7 @@ func startVendor(ctx context.Context, cleanup *closers) (string, error) {
 		defer serving.Wait()
 		return server.Close()
 	})
-	return "http://" + listener.Addr().String() + "/v1/chat/completions", nil
+	return "http://" + listener.Addr().String() + chatPath, nil
 }
 
 // writeKeys writes a file with one well-known key for each tier.
@@ -126,7 +133,7 @@ func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 }
 
 // welcome tells a newcomer what to type next.
-func welcome(w io.Writer, svc *service) {
+func welcome(w io.Writer, svc *service, vendor string) {
 	base, admin := "http://"+reachable(svc.addr), "http://"+reachable(svc.adminAddr)
 	post := "curl -sS " + base + "/llm -H 'Authorization: Bearer dev-pro' -H 'Content-Type: application/json'"
 	fmt.Fprintf(w, `
@@ -139,9 +146,10 @@ as a stream:
   %s -N -d '{"model":"demo","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'
 
 Other keys: dev-free (10 requests a minute, the first to be shed) and dev-enterprise (1000, the last).
-Try it in the browser: %s/docs    Metrics: %s/metrics    Stop: Ctrl-C
+Browser: %s/docs   Metrics: %s/metrics   Stop: Ctrl-C
+The vendor fails from now on:  curl -X POST %s/faults -d '{"kind":"status","status":503}'   and no more:  curl -X DELETE %[5]s/faults
 
-`, post, post, base, admin)
+`, post, post, base, admin, vendor)
 }
 
 // reachable is addr as a client on this machine writes it.

@@ -87,7 +87,9 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	level := new(slog.LevelVar)
-	log := telemetry.NewLogger(stderr, level)
+	lines := telemetry.NewBatch(stderr)
+	defer lines.Close() // after everything else, so that the last words get out
+	log := slog.New(telemetry.Urgent(telemetry.NewLogger(lines, level).Handler(), lines))
 	cleanup := &closers{log: log}
 	defer func() { err = errors.Join(err, cleanup.closeAll()) }()
 	if o.dev {
@@ -110,7 +112,8 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	if o.dev {
-		svc.greet = func() { welcome(stdout, svc) }
+		vendor := strings.TrimSuffix(cfg.LLM.Vendor.URL, chatPath)
+		svc.greet = func() { welcome(stdout, svc, vendor) }
 	}
 	return svc.serve(ctx)
 }

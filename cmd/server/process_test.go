@@ -80,7 +80,7 @@ func start(tb testing.TB, settings []string, args ...string) *process {
 func launch(tb testing.TB, env []string, args ...string) *process {
 	tb.Helper()
 	p := &process{tb: tb, cmd: exec.Command(binary, args...), stdout: newOutput(), stderr: newOutput(), exited: make(chan struct{})}
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + tb.TempDir()}, env...)
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + tb.TempDir(), "GORACE=atexit_sleep_ms=0"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		tb.Fatal(err)

@@ -1,0 +1,85 @@
+package main_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReadmeNamesWhatExists reads every name in the README's table of protections and looks for it in the code: a table
+// that points to renamed files and metrics is worse than none.
+func TestReadmeNamesWhatExists(t *testing.T) {
+	t.Parallel()
+	code, tests := source(t, "../..")
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(readme), "## What protects what")
+	table, _, _ = strings.Cut(table, "\n## ")
+	rows := 0
+	for line := range strings.Lines(table) {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| protection") {
+			continue
+		}
+		rows++
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(line, -1) {
+			name := m[1]
+			var found bool
+			switch {
+			case strings.HasSuffix(name, ".go"):
+				found = exists(name)
+			case strings.HasPrefix(name, "Test"):
+				found = strings.Contains(tests, "func "+name+"(")
+			case strings.HasPrefix(name, "LLM_"):
+				found = strings.Contains(string(page), "| `"+name+"` |")
+			default: // metrics, log fields and spans
+				found = strings.Contains(code, `"`+name+`"`)
+			}
+			if !found {
+				t.Errorf("%s is not there: %s", name, strings.TrimSpace(line))
+			}
+		}
+	}
+	if rows < 20 {
+		t.Errorf("only %d rows", rows)
+	}
+}
+
+func exists(name string) bool {
+	for _, dir := range []string{"../..", "../../internal/middleware", "../../internal/llm"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// source is the text of all Go files below root, tests apart.
+func source(t *testing.T, root string) (code, tests string) {
+	t.Helper()
+	var c, s strings.Builder
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if strings.HasSuffix(path, "_test.go") {
+			s.Write(text)
+		} else {
+			c.Write(text)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.String(), s.String()
+}
