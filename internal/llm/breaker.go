@@ -81,13 +81,12 @@ func NewBreaker(cfg BreakerConfig, rdb *redisx.Client, vendorName string, log *s
 // State is this pod's copy of the shared state.
 func (b *Breaker) State() BreakerState { return b.copy.Load().state }
 
-// RetryAfter is the time until calls may pass again; 0 when they pass now.
+// RetryAfter is the time until calls may pass again; 0 when they pass now, or when a probe may.
 func (b *Breaker) RetryAfter() time.Duration {
-	c := b.copy.Load()
-	if c.state == Closed {
-		return 0
+	if c := b.copy.Load(); c.state == Open {
+		return max(0, time.Until(c.until))
 	}
-	return max(time.Second, time.Until(c.until))
+	return 0
 }
 
 // Enter admits the call when the breaker is closed, or when this call is the probe.

@@ -8,8 +8,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
-
-	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
 func testBreakerConfig() BreakerConfig {
@@ -21,107 +19,124 @@ func TestBreakerMachineStory(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)
 	m := &breakerMachine{cfg: testBreakerConfig()}
-	step := func(what string, want BreakerState) {
+	is := func(what string, want BreakerState) {
 		t.Helper()
 		if m.state != want {
 			t.Fatalf("%s: %v, want %v", what, m.state, want)
 		}
 	}
+	report := func(calls, failures int64) {
+		m.take(now, breakerStep{op: stepReport, gen: m.gen, calls: calls, failures: failures})
+	}
+	probe := func() breakerView { return m.take(now, breakerStep{op: stepProbe}) }
+	word := func(v breakerView, op string) { m.take(now, breakerStep{op: op, gen: v.gen, lease: v.lease}) }
 
-	m.report(now, 10, 2)
-	step("two failures are too few", Closed)
+	report(10, 2)
+	is("two failures are too few", Closed)
 	now = now.Add(2 * time.Minute)
-	m.report(now, 1, 1)
-	step("the third comes when the first two are forgotten", Closed)
-	m.report(now, 10, 1)
-	step("three of twelve calls are too small a part", Closed)
+	report(1, 1)
+	is("the third comes when the first two are forgotten", Closed)
+	report(10, 1)
+	is("three of twelve calls are too small a part", Closed)
 	now = now.Add(2 * time.Minute)
-	m.report(now, 5, 3)
-	step("three failures, more than half", Open)
+	report(5, 3)
+	is("three failures, more than half", Open)
 
-	if id := m.probe(now, m.cfg.Lease); id != 0 {
+	if probe().lease != 0 {
 		t.Fatal("a probe while open")
 	}
-	m.report(now, 5, 5)
-	step("calls from before do not matter any more", Open)
+	report(5, 5)
+	is("what is still under way cannot open it twice", Open)
 
 	now = now.Add(30 * time.Second)
-	first := m.probe(now, m.cfg.Lease)
-	step("its time over", HalfOpen)
-	if first == 0 || m.probe(now, m.cfg.Lease) != 0 {
+	first := probe()
+	is("its time over", HalfOpen)
+	if first.lease == 0 || probe().lease != 0 {
 		t.Fatal("not exactly one probe at a time")
 	}
-	m.probed(now, first, lost)
-	step("the probe failed", Open)
+	word(first, string(lost))
+	is("the probe failed", Open)
 
 	now = now.Add(30 * time.Second)
-	dead := m.probe(now, m.cfg.Lease)
-	now = now.Add(10 * time.Second)
-	next := m.probe(now, m.cfg.Lease)
-	if next == 0 {
+	dead := probe()
+	now = now.Add(6 * time.Second)
+	word(dead, stepRenew) // still alive
+	now = now.Add(6 * time.Second)
+	if probe().lease != 0 {
+		t.Fatal("a renewed lease was given away")
+	}
+	now = now.Add(6 * time.Second) // dead: it renews no more
+	next := probe()
+	if next.lease == 0 {
 		t.Fatal("the lease of a dead pod did not expire")
 	}
-	m.probed(now, dead, lost)
-	step("the dead pod's word does not count any more", HalfOpen)
-	m.probed(now, next, freed)
-	step("a probe without a verdict", HalfOpen)
+	word(dead, string(lost))
+	is("who has lost the lease has no word any more", HalfOpen)
+	word(breakerView{gen: first.gen, lease: next.lease}, string(lost))
+	is("nor has a lease of an earlier half-open state", HalfOpen)
+	word(next, string(freed))
+	is("a probe without a verdict", HalfOpen)
 
+	earlier := dead.gen
 	for range 2 {
-		step("one success is not enough", HalfOpen)
-		m.probed(now, m.probe(now, m.cfg.Lease), won)
+		is("one success is not enough", HalfOpen)
+		word(probe(), string(won))
 	}
-	step("two successes", Closed)
-	m.report(now, 2, 2)
-	step("a new count begins at nothing", Closed)
+	is("two successes", Closed)
+	m.take(now, breakerStep{op: stepReport, gen: earlier, calls: 9, failures: 9})
+	is("calls from before do not open a fresh breaker", Closed)
+	report(2, 2)
+	is("a new count begins at nothing", Closed)
+	report(1, 1)
+	is("and ends as the first one did", Open)
 }
 
-// The script in Redis and the machine in Go are the same machine.
+// The script in Redis and the machine in Go are the same machine, on both kinds of Redis that the service runs on.
 func TestBreakerScriptIsTheMachine(t *testing.T) {
 	t.Parallel()
-	rdb := redistest.Start(t).Client()
+	onEachRedis(t, scriptIsTheMachine)
+}
+
+func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
 	// The script reads a clock that the test drives.
 	text := strings.Replace(breakerLua, "redis.call('TIME')", "{redis.call('GET', 'now') / 1000, 0}", 1)
 	if text == breakerLua {
 		t.Fatal("the script does not read Redis's clock")
 	}
-	script := redis.NewScript(text)
+	s := &breakerSync{b: &Breaker{cfg: testBreakerConfig()}, script: redis.NewScript(text), channel: "changes"}
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
-		key := "llm:{test}:" + strconv.Itoa(run)
+		s.key = "llm:{test}:" + strconv.Itoa(run)
 		m := &breakerMachine{cfg: testBreakerConfig()}
 		now := time.Unix(1_700_000_000, 0)
-		leases := []int64{0}
+		gens, leases := []int64{0, 0}, []int64{0, 0} // the latest one twice, so that it is drawn more often
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
 			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 5, 10, 30, 70}).Draw(rt, "seconds")) * time.Second)
-			op := rapid.SampledFrom([]string{"report", "report", "probe", "probe", "won", "won", "lost", "freed"}).Draw(rt, "op")
-			var arg, failures int64
-			switch op {
-			case "report":
-				arg = rapid.Int64Range(0, 6).Draw(rt, "calls")
-				failures = rapid.Int64Range(0, arg).Draw(rt, "failures")
-			case "won", "lost", "freed":
-				arg = rapid.SampledFrom(leases).Draw(rt, "lease")
+			step := breakerStep{
+				op:  rapid.SampledFrom([]string{stepReport, stepReport, stepProbe, stepProbe, stepRenew, "won", "won", "lost", "freed"}).Draw(rt, "op"),
+				gen: rapid.SampledFrom(gens).Draw(rt, "gen"),
 			}
-			cfg := m.cfg
-			ok(t, rdb.Set(t.Context(), "now", now.UnixMilli(), 0).Err())
-			got, err := script.Run(t.Context(), rdb, []string{key}, op, arg, failures, "changes", cfg.Failures,
-				cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.Successes, cfg.Lease.Milliseconds()).Int64Slice()
-			ok(t, err)
-			granted := int64(0)
-			switch op {
-			case "report":
-				m.report(now, int(arg), int(failures))
-			case "probe":
-				if granted = m.probe(now, cfg.Lease); granted != 0 {
-					leases = append(leases, granted)
-				}
+			switch step.op {
+			case stepReport:
+				step.calls = rapid.Int64Range(0, 6).Draw(rt, "calls")
+				step.failures = rapid.Int64Range(0, step.calls).Draw(rt, "failures")
+			case stepProbe:
 			default:
-				m.probed(now, arg, verdict(op))
+				step.lease = rapid.SampledFrom(leases).Draw(rt, "lease")
 			}
-			want := []int64{int64(m.state), m.gen, m.left(now).Milliseconds(), granted}
-			if len(got) != 4 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] || got[3] != want[3] {
-				rt.Fatalf("%s %d %d at %v: Redis says %v, Go says %v", op, arg, failures, now, got, want)
+			ok(t, rdb.Set(t.Context(), "now", now.UnixMilli(), 0).Err())
+			got, err := s.eval(t.Context(), rdb, step)
+			ok(t, err)
+			want := m.take(now, step)
+			if got != want {
+				rt.Fatalf("%+v at %v: Redis says %+v, Go says %+v", step, now, got, want)
+			}
+			if got.gen != gens[len(gens)-1] {
+				gens = append(gens, got.gen, got.gen)
+			}
+			if got.lease != 0 {
+				leases = append(leases, got.lease, got.lease, got.lease)
 			}
 		}
 	})

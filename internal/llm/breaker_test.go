@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,37 +15,57 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// newPodBreaker is the breaker of one pod.
-func newPodBreaker(t testing.TB, url string, cfg BreakerConfig) *Breaker {
+// newPodBreaker is the breaker of one pod, with a Redis client of its own.
+func newPodBreaker(t testing.TB, cfg BreakerConfig, redis redisx.Config) *Breaker {
 	t.Helper()
-	rdb, err := redisx.New(redisx.Config{URL: url, Budget: time.Second, Pool: 8}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if redis.Budget == 0 {
+		redis.Budget, redis.Pool = time.Second, 8 // a busy machine is not a Redis that is away
+	}
+	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
+	rdb, err := redisx.New(redis, log, reg)
 	ok(t, err)
-	b, err := NewBreaker(cfg, rdb, "vendor", slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	b, err := NewBreaker(cfg, rdb, "vendor", log, reg)
 	ok(t, err)
-	t.Cleanup(func() { _ = b.Close(); _ = rdb.Close() })
+	t.Cleanup(func() { ok(t, b.Close()); _ = rdb.Close() })
 	return b
 }
 
-// quickBreaker goes through its states fast enough for a test to wait.
+// quickBreaker is half-open soon after it has opened, and keeps a lease for longer than any test.
 func quickBreaker() BreakerConfig {
-	return BreakerConfig{Failures: 3, Window: time.Minute, Open: 100 * time.Millisecond, Successes: 2, Lease: 300 * time.Millisecond}
+	return BreakerConfig{Failures: 3, Window: time.Minute, Open: 100 * time.Millisecond, Successes: 2, Lease: time.Hour}
+}
+
+// slowBreaker stays open for longer than any test.
+func slowBreaker() BreakerConfig {
+	cfg := quickBreaker()
+	cfg.Open = time.Hour
+	return cfg
+}
+
+// enter reports whether the call is admitted. A rejection must say what it is, and when to come again.
+func enter(t testing.TB, b *Breaker) (leave func(Outcome), admitted bool) {
+	t.Helper()
+	leave, err := b.Enter(t.Context(), newCall())
+	if err == nil {
+		return leave, true
+	}
+	r, isRejected := errors.AsType[*outcome.Rejected](err)
+	if !isRejected || r.Layer != "breaker" || r.Reason != outcome.VendorUnavailable || r.RetryAfter < time.Second {
+		t.Errorf("rejected with %+v", err)
+	}
+	return nil, false
 }
 
 func passes(t testing.TB, b *Breaker, out Outcome) bool {
 	t.Helper()
-	leave, err := b.Enter(t.Context(), newCall())
-	if err != nil {
-		r, isRejected := errors.AsType[*outcome.Rejected](err)
-		if !isRejected || r.Reason != outcome.VendorUnavailable || r.RetryAfter <= 0 {
-			t.Errorf("rejected with %v", err)
-		}
-		return false
+	leave, admitted := enter(t, b)
+	if admitted {
+		leave(out)
 	}
-	leave(out)
-	return true
+	return admitted
 }
 
-// await waits for a state that Redis, and not this test, brings about.
+// await waits for what Redis, and not this test, brings about.
 func await(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
@@ -54,6 +73,36 @@ func await(t testing.TB, what string, is func() bool) {
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}
+}
+
+// awaitState waits until every pod knows the state.
+func awaitState(t testing.TB, want BreakerState, pods ...*Breaker) {
+	t.Helper()
+	for _, b := range pods {
+		await(t, want.String(), func() bool { return b.State() == want })
+	}
+}
+
+// fail makes calls of b fail until the breaker has enough of it.
+func fail(t testing.TB, b *Breaker) {
+	t.Helper()
+	for range b.cfg.Failures {
+		passes(t, b, failure)
+	}
+}
+
+// awaitProbe waits until a call of b is the probe, and not one that is let in because the breaker is closed.
+func awaitProbe(t testing.TB, b *Breaker) (leave func(Outcome)) {
+	t.Helper()
+	await(t, "a probe", func() (admitted bool) {
+		leave, admitted = enter(t, b)
+		if admitted && b.probing.Load() == nil {
+			leave(Outcome{})
+			return false
+		}
+		return admitted
+	})
+	return leave
 }
 
 var (
@@ -65,64 +114,86 @@ var (
 func TestMistake08BreakerInMemory(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
-	cfg := quickBreaker()
-	cfg.Open = time.Hour
-	a, b := newPodBreaker(t, url, cfg), newPodBreaker(t, url, cfg)
-	for range cfg.Failures {
-		passes(t, a, failure)
-	}
-	await(t, "the pod that saw the failures opens", func() bool { return a.State() == Open })
-	await(t, "the other pod opens too", func() bool { return b.State() == Open })
+	a, b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: url}), newPodBreaker(t, slowBreaker(), redisx.Config{URL: url})
+	fail(t, a)
+	awaitState(t, Open, a, b)
 	if passes(t, b, success) {
 		t.Error("the other pod let a call through")
 	}
 }
 
-// The whole story over two pods: open, half-open with one probe at a time, closed.
+// The whole story over two pods, on each kind of Redis.
 func TestBreakerStoryOverTwoPods(t *testing.T) {
 	t.Parallel()
-	url := redistest.Start(t).URL()
-	cfg := quickBreaker()
-	pods := []*Breaker{newPodBreaker(t, url, cfg), newPodBreaker(t, url, cfg)}
-	for _, p := range pods { // failures add up over the pods: none has seen enough alone
-		passes(t, p, failure)
-		passes(t, p, failure)
-	}
-	await(t, "both open", func() bool { return pods[0].State() != Closed && pods[1].State() != Closed })
+	for name, redis := range map[string]func(*testing.T) redisx.Config{
+		"single":   func(t *testing.T) redisx.Config { return redisx.Config{URL: redistest.Start(t).URL()} },
+		"embedded": func(t *testing.T) redisx.Config { return redisx.Config{URL: "redis://" + runMiniredis(t)} },
+		"cluster":  func(t *testing.T) redisx.Config { return redisx.Config{URL: redistest.StartCluster(t), Cluster: true} },
+		"sentinel": func(t *testing.T) redisx.Config {
+			url, _ := redistest.StartSentinel(t)
+			return redisx.Config{URL: url, Master: "mymaster"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis := redis(t)
+			a, b := newPodBreaker(t, quickBreaker(), redis), newPodBreaker(t, quickBreaker(), redis)
 
-	// Its time over, calls come at once from everywhere; while a probe is out no second one passes.
-	var probes, most atomic.Int32
-	for pods[0].State() != Closed || pods[1].State() != Closed {
-		var wg sync.WaitGroup
-		for i := range 100 {
-			wg.Go(func() {
-				p := pods[i%2]
-				leave, err := p.Enter(t.Context(), newCall())
-				if err != nil {
-					return
-				}
-				defer leave(success)
-				if p.State() == Closed {
-					return
-				}
-				if n := probes.Add(1); n > most.Load() {
-					most.Store(n)
-				}
-				time.Sleep(time.Millisecond) // so that probes at the same time would meet
-				if p.State() != Closed {
-					probes.Add(-1)
-				}
-			})
+			// Failures add up over the pods: neither has seen enough alone.
+			passes(t, a, failure)
+			passes(t, a, failure)
+			passes(t, b, failure)
+			// Open, and soon half-open, for both: nobody has asked yet, so nobody has the probe.
+			awaitState(t, HalfOpen, a, b)
+
+			// The probe fails: open again, and later half-open, everywhere.
+			leave := awaitProbe(t, a)
+			gen := a.copy.Load().gen
+			leave(failure)
+			for _, p := range []*Breaker{a, b} {
+				await(t, "a new half-open state", func() bool { c := p.copy.Load(); return c.state == HalfOpen && c.gen > gen })
+			}
+
+			// A probe whose client left says nothing, and is free for the other pod at once.
+			awaitProbe(t, a)(Outcome{Called: true, ClientGone: true, Err: context.Canceled})
+			// Two probes succeed, one on each pod: closed, everywhere.
+			awaitProbe(t, b)(success)
+			awaitProbe(t, a)(success)
+			awaitState(t, Closed, a, b)
+			if !passes(t, a, success) || !passes(t, b, success) {
+				t.Error("closed, but a call was turned away")
+			}
+		})
+	}
+}
+
+// While a probe is out, nobody else in the cluster gets through, however many try.
+func TestBreakerOneProbeInTheCluster(t *testing.T) {
+	t.Parallel()
+	url := redistest.Start(t).URL()
+	pods := []*Breaker{newPodBreaker(t, quickBreaker(), redisx.Config{URL: url}), newPodBreaker(t, quickBreaker(), redisx.Config{URL: url})}
+	fail(t, pods[0])
+	awaitState(t, HalfOpen, pods...)
+	for range quickBreaker().Successes {
+		admitted := make(chan func(Outcome), 200)
+		await(t, "a probe", func() bool { // pods that have just been refused do not ask again at once
+			var crowd sync.WaitGroup
+			for i := range cap(admitted) {
+				crowd.Go(func() {
+					if leave, ok := enter(t, pods[i%len(pods)]); ok {
+						admitted <- leave
+					}
+				})
+			}
+			crowd.Wait()
+			return len(admitted) > 0
+		})
+		if n := len(admitted); n != 1 {
+			t.Fatalf("%d probes at the same time, want 1", n)
 		}
-		wg.Wait()
-		probes.Store(0)
+		(<-admitted)(success)
 	}
-	if n := most.Load(); n != 1 {
-		t.Errorf("%d probes at the same time, want 1", n)
-	}
-	if !passes(t, pods[0], success) || !passes(t, pods[1], success) {
-		t.Error("closed, but a call was turned away")
-	}
+	awaitState(t, Closed, pods...)
 }
 
 // A pod that dies with the probe in its hands must not keep the breaker half-open for ever.
@@ -130,18 +201,40 @@ func TestBreakerProbeOfADeadPod(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
 	cfg := quickBreaker()
-	dying, other := newPodBreaker(t, url, cfg), newPodBreaker(t, url, cfg)
-	for range cfg.Failures {
-		passes(t, dying, failure)
+	cfg.Lease = 300 * time.Millisecond
+	dying, other := newPodBreaker(t, cfg, redisx.Config{URL: url}), newPodBreaker(t, cfg, redisx.Config{URL: url})
+	fail(t, dying)
+	leave := awaitProbe(t, dying)
+	ok(t, dying.Close()) // dead: it neither renews its lease nor gives it back
+	leave(failure)
+	for range cfg.Successes {
+		awaitProbe(t, other)(success)
 	}
-	await(t, "the dying pod has the probe", func() bool {
-		_, err := dying.Enter(t.Context(), newCall())
-		return err == nil && dying.State() != Closed
+	awaitState(t, Closed, other)
+}
+
+// A probe may run for longer than the lease, as a stream does: its pod lives, so nobody else gets it.
+func TestBreakerLongProbeKeepsItsLease(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	cfg := quickBreaker()
+	cfg.Lease = 3 * time.Second
+	a, b := newPodBreaker(t, cfg, redisx.Config{URL: server.URL()}), newPodBreaker(t, cfg, redisx.Config{URL: server.URL()})
+	fail(t, a)
+	leave := awaitProbe(t, a)
+	expiry, err := server.Client().HGet(t.Context(), a.sync.key, "lease").Int64()
+	ok(t, err)
+	await(t, "the first lease is over", func() bool {
+		if _, admitted := enter(t, b); admitted {
+			t.Fatal("a second probe beside a living one")
+		}
+		now, err := server.Client().Time(t.Context()).Result()
+		ok(t, err)
+		return now.UnixMilli() > expiry
 	})
-	await(t, "the other pod closes the breaker", func() bool {
-		passes(t, other, success)
-		return other.State() == Closed
-	})
+	leave(failure) // and the verdict still counts
+	gen := b.copy.Load().gen
+	await(t, "open again", func() bool { return b.copy.Load().gen > gen })
 }
 
 func TestWhatTheBreakerCounts(t *testing.T) {
@@ -167,50 +260,35 @@ func TestWhatTheBreakerCounts(t *testing.T) {
 	}
 }
 
-// Without Redis each pod works from its own counts, and takes the shared state again when Redis is back.
-func TestBreakerWithoutRedis(t *testing.T) {
+func TestBreakerConfigIsChecked(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t)
-	cfg := quickBreaker()
-	cfg.Open = time.Hour
-	b := newPodBreaker(t, server.URL(), cfg)
-	server.Kill()
-	await(t, "Redis is given up", b.sync.rdb.Away)
-	for range cfg.Failures {
-		passes(t, b, failure)
+	err := BreakerConfig{Successes: 1, Window: time.Second, Open: time.Second}.Validate()
+	if want := "BREAKER_FAILURES is 0: use at least 1\nBREAKER_LEASE is 0s: use at least 10ms"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
-	await(t, "the pod opens by its own counts", func() bool { return b.State() == Open })
-
-	server.Restart() // empty: it knows nothing of an outage
-	await(t, "Redis is found again", func() bool { return !b.sync.rdb.Away() })
-	b.sync.report(t.Context())
-	if b.State() != Open {
-		t.Error("a Redis that has lost its data closed a breaker that this pod knows to be open")
-	}
+	ok(t, quickBreaker().Validate())
 }
 
-// A lost message is made up for by the poll.
-func TestBreakerPollCoversALostMessage(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	cfg := quickBreaker()
-	cfg.Open = time.Hour
-	b := newPodBreaker(t, server.URL(), cfg)
-	// Another pod's report whose message goes astray: it is published where nobody listens.
-	ok(t, b.sync.script.Run(t.Context(), server.Client(), []string{b.sync.key}, "report", 3, 3, "astray", cfg.Failures,
-		cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.Successes, cfg.Lease.Milliseconds()).Err())
-	await(t, "the poll tells", func() bool { return b.State() == Open })
-}
-
-// A call that waited in a later gate while the breaker opened does not start.
+// A call that waited in a later gate while the breaker opened does not start; the probe does.
 func TestBreakerRecheck(t *testing.T) {
 	t.Parallel()
-	b := newPodBreaker(t, redistest.Start(t).URL(), quickBreaker())
-	if err := b.Recheck(newCall()); err != nil {
-		t.Errorf("closed: %v", err)
+	b := newPodBreaker(t, quickBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
+	waiting, probe := newCall(), newCall()
+	_, err := b.Enter(t.Context(), waiting)
+	ok(t, err)
+	ok(t, b.Recheck(waiting))
+	fail(t, b)
+	var leave func(Outcome)
+	awaitState(t, HalfOpen, b)
+	await(t, "a probe", func() bool { leave, err = b.Enter(t.Context(), probe); return err == nil })
+	ok(t, b.Recheck(probe))
+	if b.Recheck(waiting) == nil {
+		t.Error("a call from before the outage started beside the probe")
 	}
-	b.set(Open, 1, time.Now().Add(time.Hour))
-	if err := b.Recheck(newCall()); err == nil {
+	leave(failure)
+	gen := b.copy.Load().gen
+	await(t, "open again", func() bool { return b.copy.Load().gen > gen })
+	if b.Recheck(waiting) == nil {
 		t.Error("open, and the call may start")
 	}
 }
@@ -218,31 +296,77 @@ func TestBreakerRecheck(t *testing.T) {
 // A call that began before the breaker opened says nothing about the time after it closed.
 func TestBreakerForgetsCallsOfAnEarlierState(t *testing.T) {
 	t.Parallel()
-	b := newPodBreaker(t, redistest.Start(t).URL(), quickBreaker())
-	leave, err := b.Enter(t.Context(), newCall())
-	ok(t, err)
-	b.set(Closed, 7, time.Time{})
-	leave(failure)
-	if n := b.sync.failures.Load(); n != 0 {
-		t.Errorf("%d failures are to be reported", n)
+	b := newPodBreaker(t, quickBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
+	var old []func(Outcome)
+	for range b.cfg.Failures {
+		leave, _ := enter(t, b)
+		old = append(old, leave)
+	}
+	fail(t, b)
+	for range b.cfg.Successes {
+		awaitState(t, HalfOpen, b)
+		awaitProbe(t, b)(success)
+	}
+	awaitState(t, Closed, b)
+	for _, leave := range old {
+		leave(failure)
+	}
+	b.sync.report(t.Context())
+	if n := b.copy.Load().failures.Load(); b.State() != Closed || n != 0 {
+		t.Errorf("%v, and %d failures counted that are from before the outage", b.State(), n)
 	}
 }
 
 func BenchmarkBreaker(b *testing.B) {
-	pod := newPodBreaker(b, redistest.Start(b).URL(), quickBreaker())
+	closed := newPodBreaker(b, slowBreaker(), redisx.Config{URL: redistest.Start(b).URL()})
+	open := newPodBreaker(b, slowBreaker(), redisx.Config{URL: redistest.Start(b).URL()})
+	fail(b, open)
+	awaitState(b, Open, open)
 	call := newCall()
 	b.Run("closed", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			leave, _ := pod.Enter(b.Context(), call)
+			leave, _ := closed.Enter(b.Context(), call)
 			leave(success)
 		}
 	})
+	b.Run("closed parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				leave, _ := closed.Enter(b.Context(), call)
+				leave(success)
+			}
+		})
+	})
 	b.Run("open", func(b *testing.B) {
-		pod.set(Open, 1<<60, time.Now().Add(time.Hour))
 		b.ReportAllocs()
 		for b.Loop() {
-			_, _ = pod.Enter(b.Context(), call)
+			_, _ = open.Enter(b.Context(), call)
 		}
 	})
+}
+
+// How long another pod takes to hear of a transition. A figure to look at, never asserted.
+func BenchmarkBreakerAgreement(b *testing.B) {
+	url := redistest.Start(b).URL()
+	cfg := slowBreaker()
+	one, other := newPodBreaker(b, cfg, redisx.Config{URL: url}), newPodBreaker(b, cfg, redisx.Config{URL: url})
+	var worst time.Duration
+	rdb := one.sync.rdb.Redis()
+	for b.Loop() {
+		b.StopTimer()
+		ok(b, rdb.Del(b.Context(), one.sync.key).Err())
+		for _, p := range []*Breaker{one, other} {
+			p.sync.mu.Lock()
+			p.copy.Store(p.newCopy(breakerView{}, time.Now(), true))
+			p.sync.mu.Unlock()
+		}
+		b.StartTimer()
+		start := time.Now()
+		fail(b, one)
+		await(b, "both know", func() bool { return one.State() == Open && other.State() == Open })
+		worst = max(worst, time.Since(start))
+	}
+	b.ReportMetric(worst.Seconds()*1e3, "worst-ms")
 }

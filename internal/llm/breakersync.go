@@ -146,20 +146,25 @@ func (s *breakerSync) step(ctx context.Context, step breakerStep) (v breakerView
 
 // send takes a step in Redis.
 func (s *breakerSync) send(ctx context.Context, step breakerStep) (v breakerView, err error) {
-	cfg := s.b.cfg
 	err = s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
-		reply, err := s.script.Run(ctx, r, []string{s.key}, step.op, step.gen, step.calls+step.lease, step.failures, step.known.Milliseconds(),
-			s.channel, cfg.Failures, cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.Successes, cfg.Lease.Milliseconds()).Int64Slice()
-		if err != nil {
-			return err
-		}
-		if len(reply) != 4 || reply[0] < 0 || reply[0] > int64(Open) {
-			return fmt.Errorf("breaker.lua replied %v", reply)
-		}
-		v = breakerView{BreakerState(reply[0]), reply[1], time.Duration(reply[2]) * time.Millisecond, reply[3]}
-		return nil
+		v, err = s.eval(ctx, r, step)
+		return err
 	})
 	return v, err
+}
+
+// eval runs the script; it only moves bytes.
+func (s *breakerSync) eval(ctx context.Context, r redis.Scripter, step breakerStep) (breakerView, error) {
+	cfg := s.b.cfg
+	reply, err := s.script.Run(ctx, r, []string{s.key}, step.op, step.gen, step.calls+step.lease, step.failures, step.known.Milliseconds(),
+		s.channel, cfg.Failures, cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.Successes, cfg.Lease.Milliseconds()).Int64Slice()
+	if err != nil {
+		return breakerView{}, err
+	}
+	if len(reply) != 4 || reply[0] < int64(Closed) || reply[0] > int64(Open) {
+		return breakerView{}, fmt.Errorf("breaker.lua replied %v", reply)
+	}
+	return breakerView{BreakerState(reply[0]), reply[1], time.Duration(reply[2]) * time.Millisecond, reply[3]}, nil
 }
 
 // togetherLocked goes back to the state of all pods.

@@ -30,19 +30,39 @@ func most(starts []started, w micros) (sum int64) {
 	return sum
 }
 
-// gaps are pauses between arrivals, from a stampede to longer than a window.
-func gaps(w micros) *rapid.Generator[micros] {
-	return rapid.OneOf(rapid.Just(micros(0)), rapid.Int64Range(0, w/500), rapid.Int64Range(0, w/20), rapid.Int64Range(0, 2*w))
+// pressure draws how fast calls arrive, from a stampede to less than the contract, and gaps between them at that tempo. A
+// call in twenty comes after a long quiet time.
+func pressure(t *rapid.T, interval, w micros) (gap func() micros) {
+	tempo := rapid.SampledFrom([]micros{0, interval / 4, interval, 2 * interval, 4 * interval}).Draw(t, "tempo")
+	return func() micros {
+		if rapid.IntRange(0, 19).Draw(t, "quiet") == 19 {
+			return rapid.Int64Range(0, 2*w).Draw(t, "gap")
+		}
+		return rapid.Int64Range(0, tempo).Draw(t, "gap")
+	}
+}
+
+// lateness draws when between from and to a call goes on: as soon as it may, as late as it may, or anywhere between. Calls
+// that are late before calls that are not are what makes windows full.
+func lateness(t *rapid.T, from, to micros) micros {
+	switch rapid.IntRange(0, 2).Draw(t, "lateness") {
+	case 0:
+		return from
+	case 1:
+		return to
+	}
+	return rapid.Int64Range(from, to).Draw(t, "at")
 }
 
 // No window of the contract's length sees more starts than the contract, for any burst, rate and arrivals, when calls
-// start as late as they may, and when some are given back at any moment until then.
+// start as late as they may, and when some are given back at any moment until then. And those that are kept start no
+// earlier than if the others had never been there.
 func TestQuotaArithmeticKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := rapid.Int64Range(1_000, 60_000_000).Draw(t, "window")
 		q := rapid.Int64Range(0, w).Draw(t, "queue timeout")
-		limit := rapid.IntRange(1, 60).Draw(t, "limit")
+		limit := rapid.IntRange(1, 40).Draw(t, "limit")
 		burst := rapid.IntRange(1, limit).Draw(t, "burst")
 		b := bucket{interval: emission(limit, burst, w, q)}
 		b.burst = int64(burst) * b.interval
@@ -50,8 +70,10 @@ func TestQuotaArithmeticKeepsTheContract(t *testing.T) {
 		type refund struct{ at, mark micros }
 		var refunds []refund
 		var starts []started
+		without := bucket{interval: b.interval, burst: b.burst}
+		gap, refunded := pressure(t, b.interval, w), rapid.IntRange(0, 3).Draw(t, "refunded of 4")
 		for now, n := micros(0), rapid.IntRange(1, 300).Draw(t, "calls"); n > 0; n-- {
-			now += gaps(w).Draw(t, "gap")
+			now += gap()
 			slices.SortFunc(refunds, func(a, b refund) int { return int(a.at - b.at) })
 			for len(refunds) > 0 && refunds[0].at <= now {
 				b.refund(refunds[0].at, refunds[0].mark, b.interval)
@@ -62,10 +84,14 @@ func TestQuotaArithmeticKeepsTheContract(t *testing.T) {
 				continue
 			}
 			mark := b.book(now, b.interval)
-			if rapid.IntRange(0, 2).Draw(t, "fate") == 0 {
-				refunds = append(refunds, refund{rapid.Int64Range(now, now+q).Draw(t, "given back"), mark})
+			if rapid.IntRange(0, 3).Draw(t, "fate") < refunded {
+				refunds = append(refunds, refund{lateness(t, now, now+q), mark})
 			} else {
-				starts = append(starts, started{rapid.Int64Range(start, now+q).Draw(t, "start"), 1})
+				starts = append(starts, started{lateness(t, start, now+q), 1})
+				if least := without.start(now, b.interval); start < least {
+					t.Fatalf("booked for %d, without the calls that were given back it would be %d", start, least)
+				}
+				without.book(now, b.interval)
 			}
 		}
 		if got := most(starts, w); got > int64(limit) {
@@ -85,8 +111,9 @@ func TestQuotaShareKeepsItsTokens(t *testing.T) {
 		type refund struct{ at, mark, cost micros }
 		var refunds []refund
 		var starts []started
+		gap := pressure(t, b.interval*int64(largest)/2, w)
 		for now, n := micros(0), rapid.IntRange(1, 200).Draw(t, "calls"); n > 0; n-- {
-			now += gaps(w).Draw(t, "gap")
+			now += gap()
 			slices.SortFunc(refunds, func(a, b refund) int { return int(a.at - b.at) })
 			for len(refunds) > 0 && refunds[0].at <= now {
 				b.refund(refunds[0].at, refunds[0].mark, refunds[0].cost)
@@ -100,7 +127,7 @@ func TestQuotaShareKeepsItsTokens(t *testing.T) {
 			}
 			mark := b.book(now, cost)
 			used := rapid.Int64Range(0, estimate).Draw(t, "used")
-			at := rapid.Int64Range(start, now+q).Draw(t, "start")
+			at := lateness(t, start, now+q)
 			starts = append(starts, started{at, used})
 			refunds = append(refunds, refund{at + rapid.Int64Range(0, w).Draw(t, "took"), mark, (estimate - used) * b.interval})
 		}

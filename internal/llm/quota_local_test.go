@@ -163,6 +163,10 @@ func TestQuotaObeysTheVendorWhileCallsSleep(t *testing.T) {
 		if err := q.Recheck(nil); rejection(t, err).RetryAfter != 4*time.Second {
 			t.Errorf("a call that had passed: %v", err)
 		}
+		_, err = q.Enter(t.Context(), sized(High, 1, 1))
+		if r := rejection(t, err); r.RetryAfter <= testQueue { // behind the one that sleeps, which starts in 4 s
+			t.Errorf("a new call: %+v", r)
+		}
 		wg.Wait()
 		if slept != 4*time.Second {
 			t.Errorf("the call slept %v, want the 4 s the vendor asked for", slept)

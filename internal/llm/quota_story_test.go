@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -181,7 +182,7 @@ func TestQuotaScriptForgetsWhatIsOfAnotherGeneration(t *testing.T) {
 		for _, b := range old {
 			p.add(time.Now(), func() { p.refundLocked(b) })
 		}
-		if r := s.book(-1, 0, p); r.mark != first.mark || r.tokens != first.tokens {
+		if r := s.book(-1, 0, p); r.requests != first.requests || r.tokens != first.tokens {
 			t.Errorf("old refunds changed the new state from %+v to %+v", first, r)
 		}
 	})
@@ -229,13 +230,20 @@ func TestQuotaScriptPausesForTheVendor(t *testing.T) {
 		if r = s.run(-1, 0, 0, int64(1e12), 0, 0, 0, 0, 0); r.remaining != holdWindows*c.window {
 			t.Errorf("a pause of %d µs", r.remaining)
 		}
-		// Even an empty bucket starts nothing before the end, and then without a burst.
-		s.now += holdWindows*c.window - 1_000_000
-		if r := s.run(0, 0); r.admitted != 0 || r.delay < 1_000_000 {
+		// Even an idle contract starts nothing before the end, and then without a burst.
+		s = newScripted(t, rdb, "idle", c).warm()
+		s.run(-1, 0, 0, 2_000_000, 0, 0, 0, 0, 0)
+		s.now += 1_999_000
+		if r := s.run(0, 0); r.admitted != 0 || r.delay != 1_000 || r.why != whyHold {
 			t.Errorf("during the pause: %+v", r)
 		}
-		s.now += 1_000_000 + c.queue
-		s.run(0, 0)
+		s.now += 1_000
+		if r := s.run(0, 0); r.admitted != 1 {
+			t.Errorf("after the pause: %+v", r)
+		}
+		if r := s.run(0, 0); r.admitted != 0 || r.delay != c.interval {
+			t.Errorf("a second call after the pause: %+v", r)
+		}
 	})
 }
 
@@ -258,7 +266,8 @@ func TestQuotaScriptTakesInAPodThatWasAlone(t *testing.T) {
 	})
 }
 
-// With requests only, the script and the arithmetic of quota_arith.go are the same.
+// With requests only, the script and the arithmetic of quota_arith.go are the same, refunds at any time included; only
+// that the script never books before the call in front.
 func TestQuotaScriptIsTheArithmetic(t *testing.T) {
 	t.Parallel()
 	onEachRedis(t, func(t *testing.T, rdb redis.UniversalClient) {
@@ -267,18 +276,63 @@ func TestQuotaScriptIsTheArithmetic(t *testing.T) {
 			c := minute(func(cfg *QuotaConfig) { onlyRequests(cfg); cfg.Burst = rapid.IntRange(1, 100).Draw(rt, "burst") })
 			s := newScripted(t, rdb, "model", c).warm()
 			b := bucket{interval: c.interval, burst: int64(c.burst) * c.interval}
+			gap, last, p := pressure(rt, c.interval, c.window), micros(0), newPending()
+			var booked []*booking
 			for range rapid.IntRange(1, 30).Draw(rt, "calls") {
-				s.now += gaps(c.window/10).Draw(rt, "gap")
-				want := b.start(s.now, b.interval) - s.now
-				r := s.run(0, c.queue)
-				if r.delay != want {
-					rt.Fatalf("delay %d, want %d", r.delay, want)
+				s.now += gap()
+				for len(booked) > 0 && rapid.Bool().Draw(rt, "give back") {
+					i := rapid.IntRange(0, len(booked)-1).Draw(rt, "which")
+					b.refund(s.now, booked[i].mark, b.interval)
+					p.add(time.Now(), func() { p.refundLocked(booked[i]) })
+					booked = slices.Delete(booked, i, i+1)
+				}
+				want := max(b.start(s.now, b.interval), last)
+				r := s.book(0, c.queue, p)
+				if r.delay != want-s.now {
+					rt.Fatalf("delay %d, want %d", r.delay, want-s.now)
 				}
 				if r.admitted == 1 {
-					b.book(s.now, b.interval)
+					last = want
+					if mark := b.book(s.now, b.interval); mark != r.mark {
+						rt.Fatalf("mark %d, want %d", r.mark, mark)
+					}
+					booked = append(booked, bookingOf(r))
 				}
 			}
 		})
+	})
+}
+
+// Story of the ledger alone: tokens that were booked count until no call that may start late can share a window with them.
+func TestQuotaScriptCountsTokensAsLongAsTheyCount(t *testing.T) {
+	t.Parallel()
+	onEachRedis(t, func(t *testing.T, rdb redis.UniversalClient) {
+		c := minute(func(cfg *QuotaConfig) { cfg.Requests = 0 })
+		c.pace, c.tokenBurst = 0, 0
+		s := newScripted(t, rdb, "ledger", c).warm()
+		begin := s.now
+		if r := s.run(6000, 0); r.admitted != 1 {
+			t.Fatalf("the whole contract at once: %+v", r)
+		}
+		// The call may start 5 s later, so a call that starts within 65 s could be in one window with it.
+		s.now = begin + c.window + c.queue
+		if r := s.run(1, 0); r.admitted != 0 || r.delay > c.slice || r.why != whyTokens {
+			t.Errorf("after window and queue timeout: %+v, want a wait of a slice at most", r)
+		}
+		// One that sleeps until then is not overtaken, also when a pause has moved it.
+		s.now -= 3_000_000
+		first := s.run(50, c.queue)
+		if first.admitted != 1 || first.delay < 3_000_000 {
+			t.Fatalf("three seconds before: %+v", first)
+		}
+		s.run(-1, 0, 0, 2_000_000, 0, 0, 0, 0, 0)
+		if r := s.run(1, 2*c.queue); r.delay < first.delay+2_000_000 {
+			t.Errorf("waits %d µs, the call in front of it %d", r.delay, first.delay+2_000_000)
+		}
+		s.now = begin + c.window + 2*c.queue
+		if r := s.run(5900, 0); r.admitted != 1 {
+			t.Errorf("when all have started: %+v", r)
+		}
 	})
 }
 
@@ -294,7 +348,7 @@ func TestQuotaScriptFlowsAtThePaceOfTheTokens(t *testing.T) {
 		percent        int64 // of the contract that must be reached
 	}{{"near", 22, 20, 75}, {"far", 100, 20, 55}} {
 		s := newScripted(t, rdb, test.name, c).warm()
-		starts := s.pressure(test.estimate, test.used, s.now+5*c.window)
+		starts := s.press(test.estimate, test.used, s.now+5*c.window)
 		var sum, gap int64
 		for i, st := range starts {
 			if i > 0 && st.at > s.now-3*c.window {
@@ -314,8 +368,8 @@ func TestQuotaScriptFlowsAtThePaceOfTheTokens(t *testing.T) {
 	}
 }
 
-// pressure asks for 10 calls a second until end, more than any contract here; a call is settled 2 s after its start.
-func (s *scripted) pressure(estimate, used int64, end micros) (starts []started) {
+// press asks for 10 calls a second until end, more than any contract here; a call is settled 2 s after its start.
+func (s *scripted) press(estimate, used int64, end micros) (starts []started) {
 	s.t.Helper()
 	p := newPending()
 	var lives []life
