@@ -1,0 +1,269 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/redistest"
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// These tests run two or three real servers on a real Redis, with the simulated vendor as the judge.
+
+const question = `{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":16}`
+
+// judge starts a simulated vendor and returns it with the URL to call.
+func judge(t *testing.T, cfg vendorsim.Config) (*vendorsim.Sim, string) {
+	t.Helper()
+	sim, err := vendorsim.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim)
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	return sim, server.URL + "/v1/chat/completions"
+}
+
+// metric is the sum over a metric's series on the admin port.
+func metric(t *testing.T, p *process, name string) (sum float64) {
+	t.Helper()
+	_, text := get(t, p.admin+"/metrics")
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		rest, ok := strings.CutPrefix(lines.Text(), name) // name may hold labels
+		if !ok || rest[0] != ' ' && rest[0] != '{' {
+			continue
+		}
+		v, err := strconv.ParseFloat(rest[strings.LastIndexByte(rest, ' ')+1:], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += v
+	}
+	return sum
+}
+
+// eventually waits for what another process brings about.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for late := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// code is the stable code of a problem document, "" when body is none.
+func code(body string) string {
+	var p struct{ Code string }
+	_ = json.Unmarshal([]byte(body), &p)
+	return p.Code
+}
+
+// flood calls all pods in turn from many clients until stop, and counts what it gets by status and code.
+func flood(ctx context.Context, pods []*process, clients int) func() map[string]int {
+	var mu sync.Mutex
+	got := map[string]int{}
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for i := c; ctx.Err() == nil; i++ {
+				status, body, err := post(context.WithoutCancel(ctx), http.DefaultClient, pods[i%len(pods)].url, question)
+				what := strconv.Itoa(status) + " " + code(body)
+				if err != nil {
+					what = err.Error()
+				}
+				mu.Lock()
+				got[what]++
+				mu.Unlock()
+			}
+		})
+	}
+	return func() map[string]int { wg.Wait(); return got }
+}
+
+// TestMistake07PerPodVendorLimit: a limit that each pod keeps for itself is that limit times the pods. Three pods under
+// far more load than the contract allows stay within it together, and use it.
+func TestMistake07PerPodVendorLimit(t *testing.T) {
+	t.Parallel()
+	contract := vendorsim.Contract{Requests: 60, Window: vendorsim.Duration(2 * time.Second)}
+	sim, url := judge(t, vendorsim.Config{Contract: contract})
+	settings := production(t, redistest.Start(t), url, "LLM_QUOTA_REQUESTS=60", "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_WINDOW=2s", "LLM_QUEUE_TIMEOUT=200ms")
+	pods := []*process{start(t, settings), start(t, settings), start(t, settings)}
+	ctx, stop := context.WithTimeout(t.Context(), 6*time.Second)
+	defer stop()
+	got := flood(ctx, pods, 9)()
+	st := sim.Stats()
+	if st.RequestViolations != 0 {
+		t.Errorf("%d violations; %d requests in one window of a contract of %d", st.RequestViolations, st.MaxRequests, contract.Requests)
+	}
+	if st.MaxRequests < contract.Requests/2 {
+		t.Errorf("at most %d requests in a window: the contract of %d was not used", st.MaxRequests, contract.Requests)
+	}
+	for what, n := range got {
+		if what != "200 " && what != "429 vendor_rate_limited" && what != "429 queue_timeout" {
+			t.Errorf("%d times %s", n, what)
+		}
+	}
+}
+
+// The vendor fails; one pod sees it, and all stop calling. When it is well again, all call again.
+func TestPodsShareTheBreaker(t *testing.T) {
+	t.Parallel()
+	sim, url := judge(t, vendorsim.Config{})
+	if err := sim.AddFault(vendorsim.Fault{Kind: "status", Status: 503}); err != nil {
+		t.Fatal(err)
+	}
+	settings := production(t, redistest.Start(t), url, "LLM_BREAKER_OPEN=2s", "LLM_RETRY_MAX=0")
+	a, b := start(t, settings), start(t, settings)
+	for range 5 {
+		if status, body, err := post(t.Context(), http.DefaultClient, a.url, question); err != nil || code(body) != "vendor_error" || status != http.StatusBadGateway {
+			t.Errorf("while the vendor fails: %d %s %v", status, body, err)
+		}
+	}
+	eventually(t, "the other pod opens", func() bool { return metric(t, b, "llm_breaker_state") == 2 })
+	before := sim.Stats().Calls
+	if status, body, err := post(t.Context(), http.DefaultClient, b.url, question); err != nil || status != http.StatusServiceUnavailable || code(body) != "vendor_unavailable" {
+		t.Errorf("while open: %d %s %v", status, body, err)
+	}
+	if after := sim.Stats().Calls; after != before {
+		t.Errorf("%d calls reached the vendor through an open breaker", after-before)
+	}
+	sim.ClearFaults()
+	eventually(t, "both pods call again", func() bool {
+		for _, p := range []*process{a, b} {
+			if status, _, err := post(t.Context(), http.DefaultClient, p.url, question); err != nil || status != http.StatusOK {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// Clients leave, some in the middle of a call and some in the middle of a stream: the vendor's side is cancelled, the
+// slots come back, and so do the tokens that were not used.
+func TestClientsThatLeave(t *testing.T) {
+	t.Parallel()
+	sim, url := judge(t, vendorsim.Config{})
+	if err := sim.AddFault(vendorsim.Fault{Kind: "stall", Chunks: 2}); err != nil {
+		t.Fatal(err)
+	}
+	rdb := redistest.Start(t)
+	const booked = 5000 // tokens for each call, of which next to nothing is used
+	p := start(t, production(t, rdb, url, "LLM_QUOTA_TOKENS=20000000"))
+	ctx, leave := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	const clients = 20
+	for i := range clients {
+		wg.Go(func() {
+			body := strings.Replace(question, `"max_tokens":16`, `"max_tokens":`+strconv.Itoa(booked)+`,"stream":`+strconv.FormatBool(i%2 == 0), 1)
+			if _, _, err := post(ctx, http.DefaultClient, p.url, body); err == nil {
+				t.Error("a stalled vendor answered")
+			}
+		})
+	}
+	if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.InFlight == clients }); err != nil {
+		t.Fatal(err)
+	}
+	if n := metric(t, p, "llm_slots_in_use"); n != clients {
+		t.Errorf("%v slots in use for %d calls", n, clients)
+	}
+	leave()
+	wg.Wait()
+	if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Cancelled == clients && s.InFlight == 0 }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the slots come back", func() bool { return metric(t, p, "llm_slots_in_use") == 0 })
+	eventually(t, "the requests are counted as 499", func() bool {
+		_, text := get(t, p.admin+"/metrics")
+		return strings.Contains(text, `llm_http_requests_total{method="POST",reason="client_closed",route="/llm",status="499"} `+strconv.Itoa(clients))
+	})
+	eventually(t, "the tokens come back", func() bool {
+		return metric(t, p, `llm_quota_settled_tokens_total{direction="down"}`) > clients*booked*9/10
+	})
+}
+
+// Redis hangs, is killed, comes back empty, while requests go on: none fails because of it, the contract holds
+// throughout, the pod stays ready, and afterwards limits are shared again.
+func TestRedisGoesAway(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range map[string]struct{ begin, end func(*redistest.Server) }{
+		"hangs":            {(*redistest.Server).Stop, (*redistest.Server).Cont},
+		"killed and empty": {(*redistest.Server).Kill, (*redistest.Server).Restart},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const requests = 600
+			sim, url := judge(t, vendorsim.Config{Contract: vendorsim.Contract{Requests: requests, Window: vendorsim.Duration(2 * time.Second)}})
+			rdb := redistest.Start(t)
+			settings := production(t, rdb, url, "LLM_REDIS_BUDGET=100ms", "LLM_QUOTA_REQUESTS="+strconv.Itoa(requests), "LLM_QUOTA_TOKENS=0",
+				"LLM_QUOTA_WINDOW=2s", "LLM_QUOTA_SHARES=2", "LLM_QUEUE_TIMEOUT=500ms")
+			pods := []*process{start(t, settings), start(t, settings)}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			result := flood(ctx, pods, 8)
+			served := func(n int) { // until the vendor has seen n more
+				until := sim.Stats().Calls + n
+				if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Calls >= until }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			served(50)
+			trouble.begin(rdb)
+			eventually(t, "both pods notice", func() bool { return metric(t, pods[0], "llm_redis_up") == 0 && metric(t, pods[1], "llm_redis_up") == 0 })
+			served(50)
+			for _, p := range pods {
+				if status, body := get(t, p.admin+"/readyz"); status != http.StatusOK {
+					t.Errorf("without Redis a pod is not ready: %s", body)
+				}
+			}
+			trouble.end(rdb)
+			eventually(t, "both pods share again", func() bool { return metric(t, pods[0], "llm_redis_up") == 1 && metric(t, pods[1], "llm_redis_up") == 1 })
+			served(50)
+			stop()
+			for what, n := range result() {
+				if what != "200 " && what != "429 vendor_rate_limited" && what != "429 queue_timeout" {
+					t.Errorf("%d times %s", n, what)
+				}
+			}
+			if st := sim.Stats(); st.RequestViolations != 0 {
+				t.Errorf("%d violations; %d requests in one window of a contract of %d", st.RequestViolations, st.MaxRequests, requests)
+			}
+		})
+	}
+}
+
+// The binary works with a Sentinel and with a Cluster as it does with one Redis.
+func TestRedisTopologies(t *testing.T) {
+	t.Parallel()
+	sentinel, _ := redistest.StartSentinel(t)
+	for name, settings := range map[string][]string{
+		"sentinel": {"LLM_REDIS_URL=" + sentinel, "LLM_REDIS_MASTER=mymaster"},
+		"cluster":  {"LLM_REDIS_URL=" + redistest.StartCluster(t), "LLM_REDIS_CLUSTER=true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sim, url := judge(t, vendorsim.Config{})
+			p := start(t, production(t, redistest.Start(t), url, append(settings, "LLM_REDIS_BUDGET=2s")...))
+			for range 20 {
+				if status, body, err := post(t.Context(), http.DefaultClient, p.url, question); err != nil || status != http.StatusOK {
+					t.Fatalf("%d %s %v", status, body, err)
+				}
+			}
+			shared := metric(t, p, `llm_quota_decisions_total{decision="at_once",mode="shared"}`) + metric(t, p, `llm_quota_decisions_total{decision="booked",mode="shared"}`)
+			if shared != 20 {
+				t.Errorf("%v of 20 calls were booked in Redis", shared)
+			}
+			if sim.Stats().Calls != 20 {
+				t.Errorf("stats %+v", sim.Stats())
+			}
+		})
+	}
+}
