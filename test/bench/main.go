@@ -154,8 +154,12 @@ func (b *bench) run() error {
 	if err := b.compare(bare, full); err != nil {
 		return err
 	}
+	served, err := b.cost(full, "bench-key", 200)
+	if err != nil {
+		return err
+	}
 	full.process.stop()
-	if err := b.rejections(); err != nil {
+	if err := b.rejections(served); err != nil {
 		return err
 	}
 	return b.memory()
@@ -236,7 +240,7 @@ func (b *bench) compare(targets ...*target) error {
 }
 
 // rejections measures what it costs to say no, as a share of a served request at the same time.
-func (b *bench) rejections() error {
+func (b *bench) rejections(served float64) error {
 	fmt.Println("| rejected by | status | CPU per request, µs | share of a served request |\n|---|---:|---:|---:|")
 	for _, c := range []struct {
 		name, key string
@@ -246,16 +250,12 @@ func (b *bench) rejections() error {
 	}{
 		{"open breaker", "bench-key", map[string]string{"BREAKER_OPEN": "10m", "RETRY_MAX": "0"}, 503, b.openBreaker},
 		{"admission", "bench-key", map[string]string{"ADMISSION_MAX": "1"}, 503, b.occupy(1)},
-		{"shedding", "limited-key", map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096", "QUEUE_TIMEOUT": "50s", "CALL_TIMEOUT": "55s"}, 429, b.occupy(3)},
+		{"shedding", "limited-key", map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096", "QUEUE_TIMEOUT": "50s", "CALL_TIMEOUT": "55s", "BREAKER_LEASE": "120s"}, 429, b.occupy(3)},
 		{"user limit", "limited-key", nil, 429, nil},
 	} {
 		t, err := b.startServer("reject", c.settings)
 		if err != nil {
 			return err
-		}
-		served, err := b.cost(t, "bench-key", 200)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		undo := func() {}
 		if c.setUp != nil {
@@ -277,17 +277,12 @@ func (b *bench) rejections() error {
 	return nil
 }
 
-// cost is the median processor time of a request with the given answer. One connection when it is to be served, so that
-// a server with one slot or one place can serve it.
+// cost is the median processor time of a request with the given answer.
 func (b *bench) cost(t *target, key string, want int) (float64, error) {
-	conns := 16
-	if want == 200 {
-		conns = 1
-	}
 	body := string(request[strings.Index(string(request), "{"):])
 	var all []float64
 	for range b.rounds {
-		_, cpu, err := measure(t, post(key, body), conns, 0, b.length/2, want)
+		_, cpu, err := measure(t, post(key, body), 64, 0, b.length/2, want)
 		if err != nil {
 			return 0, err
 		}
