@@ -24,7 +24,7 @@ import (
 func build(ctx context.Context, cfg config.Config, lookup func(string) (string, bool), log *slog.Logger, cleanup *closers) (*service, error) {
 	routeLibraryLogs(log)
 	reg := telemetry.NewRegistry()
-	tracer, flush, err := telemetry.Setup(ctx, lookup, "spillway", version())
+	tracer, flush, err := telemetry.Setup(ctx, lookup, "spillway", buildVersion())
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -83,12 +84,12 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	case o.configHelp:
 		return config.WriteHelp(stdout)
 	case o.version:
-		_, err := fmt.Fprintln(stdout, version())
+		_, err := fmt.Fprintln(stdout, buildVersion())
 		return err
 	}
 	level := new(slog.LevelVar)
 	lines := telemetry.NewBatch(stderr)
-	defer lines.Close() // after everything else, so that the last words get out
+	defer func() { err = errors.Join(err, lines.Close()) }() // after everything else, so that the last words get out
 	log := slog.New(telemetry.Urgent(telemetry.NewLogger(lines, level).Handler(), lines))
 	cleanup := &closers{log: log}
 	defer func() { err = errors.Join(err, cleanup.closeAll()) }()
@@ -103,7 +104,7 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	}
 	level.Set(cfg.Server.LogLevel)
 	calmGC(lookupIn(environ))
-	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("version", version()), slog.Any("changed_settings", cfg))
+	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("version", buildVersion()), slog.Any("changed_settings", cfg))
 	for _, w := range cfg.Warnings() {
 		log.LogAttrs(ctx, slog.LevelWarn, w)
 	}
@@ -118,12 +119,15 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	return svc.serve(ctx)
 }
 
-// version is what the build was stamped with: a tag, or a commit.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+// version is set by the linker (-X main.version=…) where an image is built; elsewhere Go's own stamp is good enough.
+var version string
+
+// buildVersion is what the build was stamped with: a tag, or a commit.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return cmp.Or(version, info.Main.Version)
 	}
-	return "unknown"
+	return cmp.Or(version, "unknown")
 }
 
 // lookupIn is os.LookupEnv over a list of pairs, the last one of a name winning.

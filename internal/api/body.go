@@ -6,7 +6,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
@@ -14,8 +16,9 @@ import (
 // firstRead is what is set aside for a body before any of it has come: an announced length is only a promise.
 const firstRead = 64 << 10
 
-// readBody reads a JSON body of at most limit bytes. The error is a *outcome.Rejected, or the client's own when it did not
-// send what it announced. The bytes are not pooled: net/http may still be sending them to the vendor when the call is over.
+// readBody reads a JSON body of at most limit bytes. The error is a *outcome.Rejected, or wraps errClientGone when the
+// client left in the middle. The bytes are not pooled: net/http may still be sending them to the vendor when the call is
+// over.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if err := checkMediaType(r.Header); err != nil {
 		return nil, err
@@ -34,7 +37,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		case int64(len(b)) > limit:
 			return nil, tooLarge(limit)
 		case err == io.EOF:
-			return b, nil
+			return b, checkText(b)
 		case err != nil:
 			return nil, unreadable(err)
 		}
@@ -45,14 +48,18 @@ func tooLarge(limit int64) error {
 	return &outcome.Rejected{Layer: "payload", Reason: outcome.PayloadTooLarge, Detail: fmt.Sprintf("The body may have %d bytes at most.", limit)}
 }
 
-// errClientGone is a client that broke off within its own request.
-var errClientGone = errors.New("the client broke off while sending")
+// errClientGone is a client that cannot be reached any more: it broke off while it sent, or stopped reading.
+var errClientGone = errors.New("the client is gone")
 
+// unreadable tells a client that is too slow from one that left and from one that does not keep to HTTP.
 func unreadable(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "timeout") || strings.Contains(err.Error(), "reset") {
-		return fmt.Errorf("%w: %w", errClientGone, err)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &outcome.Rejected{Layer: "payload", Reason: reasonRequestTimeout, Err: err}
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return fmt.Errorf("%w: reading the body: %w", errClientGone, err)
 	}
-	return &outcome.Rejected{Layer: "payload", Reason: outcome.InvalidJSON, Detail: "The body could not be read: its length or its chunks are wrong.", Err: err}
+	return &outcome.Rejected{Layer: "payload", Reason: outcome.InvalidJSON, Detail: "The body could not be read: its chunks are not as HTTP has them.", Err: err}
 }
 
 // checkMediaType wants JSON, unpacked, and declared as such.
@@ -68,5 +75,5 @@ func checkMediaType(h http.Header) error {
 	if err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
 		return nil
 	}
-	return &outcome.Rejected{Layer: "payload", Reason: outcome.UnsupportedMediaType, Detail: "Send JSON with \"Content-Type: application/json\"."}
+	return &outcome.Rejected{Layer: "payload", Reason: outcome.UnsupportedMediaType, Detail: `Send JSON with "Content-Type: application/json".`}
 }

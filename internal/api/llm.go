@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -48,7 +49,7 @@ func (s *server) handleLLM(c *gin.Context) {
 	resp, err := s.caller.Do(c.Request.Context(), call)
 	describe(in, call)
 	if err != nil && sink != nil && sink.started {
-		s.endStream(c, sink, err)
+		endStream(c, sink, err)
 		return
 	}
 	if err != nil {
@@ -57,21 +58,27 @@ func (s *server) handleLLM(c *gin.Context) {
 	}
 	defer resp.Close()
 	if !resp.Streamed {
-		respond(c, resp, call)
+		s.respond(c, resp, call)
 	}
 }
 
 // respond writes a buffered answer in one piece.
-func respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
+func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 	h := c.Writer.Header()
 	for name, values := range resp.Header {
 		h[name] = values
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
 	h["Server-Timing"] = []string{timing(call)}
+	if len(resp.Body) > smallAnswer {
+		takeWithin(http.NewResponseController(c.Writer), s.cfg.WriteTimeout)
+	}
 	c.Status(resp.Status)
 	_, _ = c.Writer.Write(resp.Body) // a client that is gone is nobody to tell
 }
+
+// smallAnswer is the size up to which writing an answer waits for nobody: net/http keeps it until the handler has returned.
+const smallAnswer = 2 << 10
 
 // timing tells the client where the time went, in milliseconds.
 func timing(call *llm.Call) string {
@@ -102,7 +109,7 @@ func traceHeaders(h http.Header) http.Header {
 // describe puts what became of the call into the access log.
 func describe(in *middleware.Info, call *llm.Call) {
 	in.Add(
-		slog.String("model", call.Payload.Model),
+		slog.String("model", clip(call.Payload.Model)),
 		slog.Bool("stream", call.Payload.Stream),
 		slog.String("priority", call.Priority.String()),
 		slog.Int("attempts", call.Attempts),
@@ -111,4 +118,14 @@ func describe(in *middleware.Info, call *llm.Call) {
 		slog.Int("prompt_tokens", call.Usage.Prompt),
 		slog.Int("completion_tokens", call.Usage.Completion),
 	)
+}
+
+// maxModel is how much of a model's name goes into the log. The client chooses it, up to the size of a body.
+const maxModel = 100
+
+func clip(s string) string {
+	if len(s) <= maxModel {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxModel], "") + "…"
 }

@@ -3,8 +3,9 @@
 //
 //	router.go   every route, and the layers in their order
 //	llm.go      POST /llm and POST /v1/chat/completions
-//	sse.go      streamed answers
-//	problem.go  outcome -> status, code, advice
+//	body.go     the request's body, text.go what it may be made of
+//	sse.go      streamed answers, slowreader.go who does not read them
+//	problem.go  outcome -> status, code, advice; fail.go writes them
 package api
 
 import (
@@ -25,7 +26,7 @@ import (
 // Config holds the settings of the HTTP face.
 type Config struct {
 	MaxBody      int64         `split_words:"true" default:"1048576" desc:"Largest request body in bytes."`
-	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept one event of a stream before it counts as gone."`
+	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept an answer, or one event of a stream, before it counts as gone."`
 
 	Inbound middleware.Config `ignored:"true"`
 }
@@ -108,6 +109,15 @@ const watching = 5
 
 // New returns the handler of the main port.
 func New(cfg Config, d Deps) (http.Handler, error) {
+	engine, err := newEngine(cfg, d)
+	if err != nil {
+		return nil, err
+	}
+	return bounded(cfg.Inbound.SLA+cfg.WriteTimeout, engine), nil
+}
+
+// newEngine builds the routes, each behind its layers.
+func newEngine(cfg Config, d Deps) (*gin.Engine, error) {
 	all, err := layers(cfg.Inbound, d)
 	if err != nil {
 		return nil, err
@@ -133,9 +143,10 @@ func New(cfg Config, d Deps) (http.Handler, error) {
 	guarded.POST("/llm", s.handleLLM)
 	guarded.POST(chatCompletions, s.handleLLM)
 
-	engine.GET("/health", gin.WrapF(d.Health.Livez))
-	engine.GET("/ready", gin.WrapF(d.Health.Readyz))
-	engine.GET("/openapi.json", serveOpenAPI)
-	engine.GET("/docs", serveDocs)
+	look := []string{http.MethodGet, http.MethodHead}
+	engine.Match(look, "/health", gin.WrapF(d.Health.Livez))
+	engine.Match(look, "/ready", gin.WrapF(d.Health.Readyz))
+	engine.Match(look, "/openapi.json", serveOpenAPI)
+	engine.Match(look, "/docs", serveDocs)
 	return engine, nil
 }

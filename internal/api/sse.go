@@ -1,6 +1,8 @@
 package api
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -36,34 +38,36 @@ func (s *sseSink) Start(header http.Header) error {
 	return nil
 }
 
-// Event writes and flushes one event.
+// Event writes and flushes one event. The error wraps errClientGone: whatever keeps an event from a client, he has left or
+// does not read.
 func (s *sseSink) Event(raw []byte) error {
-	if err := s.rc.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
-		return err
+	takeWithin(s.rc, s.timeout)
+	_, err := s.w.Write(raw)
+	if err == nil {
+		err = s.rc.Flush()
 	}
-	if _, err := s.w.Write(raw); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("%w: writing an event: %w", errClientGone, err)
 	}
-	return s.rc.Flush()
+	return nil
 }
-
-// finish takes the write deadline away again: the connection may serve further requests.
-func (s *sseSink) finish() { _ = s.rc.SetWriteDeadline(time.Time{}) }
 
 // endStream ends a stream that broke with an event that says so, in the words the route's clients read. It never looks
 // like a good end: there is no [DONE] after it.
-func (s *server) endStream(c *gin.Context, sink *sseSink, err error) {
+func endStream(c *gin.Context, sink *sseSink, err error) {
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
-	in.Reason, in.Layer, in.Err, in.Status = p.code, p.layer, err, p.status
+	in.Reason, in.Layer, in.Err, in.Status = p.code, p.layer, cause(err), p.status
 	if p.status == statusClosed {
 		return
 	}
 	var event []byte
-	if c.FullPath() == chatCompletions {
+	if speaksOpenAI(c) {
 		event = append([]byte("data: "), p.openAI(in.ID)...)
 	} else {
 		event = append([]byte("event: error\ndata: "), p.json(in.ID)...)
 	}
-	_ = sink.Event(append(event, '\n')) // both shapes end with a newline; this one ends the event
+	if err := sink.Event(append(event, '\n')); err != nil { // both shapes end with a newline; this one ends the event
+		in.Err = errors.Join(in.Err, err)
+	}
 }

@@ -110,33 +110,38 @@ func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
 		s.key = "llm:{test}:" + strconv.Itoa(run)
 		m := &breakerMachine{cfg: testBreakerConfig()}
 		now := time.Unix(1_700_000_000, 0)
-		gens, leases := []int64{0, 0}, []int64{0, 0} // the latest one twice, so that it is drawn more often
-		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 5, 10, 30, 70}).Draw(rt, "seconds")) * time.Second)
-			step := breakerStep{
-				op:  rapid.SampledFrom([]string{stepReport, stepReport, stepProbe, stepProbe, stepRenew, "won", "won", "lost", "freed"}).Draw(rt, "op"),
-				gen: rapid.SampledFrom(gens).Draw(rt, "gen"),
-			}
-			switch step.op {
-			case stepReport:
-				step.calls = rapid.Int64Range(0, 6).Draw(rt, "calls")
-				step.failures = rapid.Int64Range(0, step.calls).Draw(rt, "failures")
-			case stepProbe:
-			default:
-				step.lease = rapid.SampledFrom(leases).Draw(rt, "lease")
-			}
+		gens, leases := []int64{0}, []int64{0} // all that there were, the present one last
+		take := func(step breakerStep) {
 			ok(t, rdb.Set(t.Context(), "now", now.UnixMilli(), 0).Err())
 			got, err := s.eval(t.Context(), rdb, step)
 			ok(t, err)
-			want := m.take(now, step)
-			if got != want {
+			if want := m.take(now, step); got != want {
 				rt.Fatalf("%+v at %v: Redis says %+v, Go says %+v", step, now, got, want)
 			}
 			if got.gen != gens[len(gens)-1] {
-				gens = append(gens, got.gen, got.gen)
+				gens = append(gens, got.gen)
 			}
 			if got.lease != 0 {
-				leases = append(leases, got.lease, got.lease, got.lease)
+				leases = append(leases, got.lease)
+			}
+		}
+		one := func(of []int64, name string) int64 { // often the present one
+			return rapid.OneOf(rapid.Just(of[len(of)-1]), rapid.SampledFrom(of)).Draw(rt, name)
+		}
+		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 5, 10, 30, 70}).Draw(rt, "seconds")) * time.Second)
+			switch op := rapid.SampledFrom([]string{stepReport, stepReport, stepProbe, stepRenew, "won", "lost", "freed", "recovery"}).Draw(rt, "op"); op {
+			case stepReport:
+				calls := rapid.Int64Range(0, 6).Draw(rt, "calls")
+				take(breakerStep{op: op, gen: one(gens, "gen"), calls: calls, failures: rapid.Int64Range(0, calls).Draw(rt, "failures")})
+			case "recovery": // what chance alone brings about too rarely
+				now = now.Add(m.cfg.Open)
+				for range m.cfg.Successes {
+					take(breakerStep{op: stepProbe})
+					take(breakerStep{op: string(won), gen: gens[len(gens)-1], lease: leases[len(leases)-1]})
+				}
+			default:
+				take(breakerStep{op: op, gen: one(gens, "gen"), lease: one(leases, "lease")})
 			}
 		}
 	})

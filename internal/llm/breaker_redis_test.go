@@ -268,6 +268,75 @@ func TestBreakerListens(t *testing.T) {
 	await(t, "subscribed again", func() bool { return len(listener.sync.wake) == 1 })
 }
 
+// Answers may cross: one that was asked for under an earlier copy does not undo a later change. Nor does a message, but
+// one that seems old is worth a look at the state.
+func TestBreakerOrdersWhatItHears(t *testing.T) {
+	t.Parallel()
+	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
+	quiet(t, b)
+	before := b.copy.Load()
+	later := b.newCopy(breakerView{state: Open, gen: 9, left: time.Hour}, time.Now(), true)
+	b.copy.Store(later)
+	adopt := func(v breakerView, seen *breakerCopy) {
+		b.sync.mu.Lock()
+		defer b.sync.mu.Unlock()
+		b.sync.adoptLocked(time.Now(), v, seen, true)
+	}
+	adopt(breakerView{state: Closed, gen: 5}, before)
+	b.sync.hear("0 5 0")
+	if b.copy.Load() != later {
+		t.Fatal("an older state was taken for a newer one")
+	}
+	if len(b.sync.wake) != 1 {
+		t.Error("an old message is not looked into")
+	}
+	adopt(breakerView{state: Closed, gen: 5}, later)
+	if b.State() != Closed {
+		t.Error("an answer to a question under the present copy was not believed")
+	}
+}
+
+// When Redis goes or comes back, the breaker looks at the state without waiting for the poll.
+func TestBreakerHearsOfRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: server.URL()})
+	quiet(t, b)
+	server.Kill()
+	await(t, "Redis is away", func() bool { b.sync.report(t.Context()); return b.sync.rdb.Away() })
+	await(t, "a nudge", func() bool { return len(b.sync.wake) == 1 })
+	<-b.sync.wake
+	server.Restart()
+	await(t, "a nudge for its return", func() bool { return len(b.sync.wake) == 1 })
+}
+
+// However many callers come, one of a pod asks for the probe at a time, and after a refusal none for a while. Redis hangs
+// here, so that every question can be seen as a failed step.
+func TestBreakerAsksOnceForAll(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: server.URL()})
+	quiet(t, b)
+	b.copy.Store(b.newCopy(breakerView{state: HalfOpen, gen: 9}, time.Now(), true))
+	server.Stop()
+	b.nextAt.Store(int64(time.Hour))
+	passes(t, b, success)
+	if b.asking.Load() || b.sync.failed != 0 {
+		t.Fatal("asked, though it was not yet time")
+	}
+	b.nextAt.Store(0)
+	var asker sync.WaitGroup
+	asker.Go(func() { passes(t, b, success) })
+	await(t, "one asks", b.asking.Load)
+	for range 100 {
+		passes(t, b, success)
+	}
+	asker.Wait()
+	if b.sync.failed != 1 {
+		t.Errorf("asked %d times, want once", b.sync.failed)
+	}
+}
+
 // No lease of a pod's own is ever mistaken for one of Redis, or for one of an earlier time alone.
 func TestBreakerOwnLeasesAreUnmistakable(t *testing.T) {
 	t.Parallel()

@@ -225,13 +225,13 @@ func TestBreakerLongProbeKeepsItsLease(t *testing.T) {
 	expiry, err := server.Client().HGet(t.Context(), a.sync.key, "lease").Int64()
 	ok(t, err)
 	await(t, "the first lease is over", func() bool {
-		if _, admitted := enter(t, b); admitted {
-			t.Fatal("a second probe beside a living one")
-		}
 		now, err := server.Client().Time(t.Context()).Result()
 		ok(t, err)
 		return now.UnixMilli() > expiry
 	})
+	if v, taken := b.sync.step(t.Context(), breakerStep{op: stepProbe}); v.lease != 0 || !taken {
+		t.Fatal("a second probe beside a living one")
+	}
 	leave(failure) // and the verdict still counts
 	gen := b.copy.Load().gen
 	await(t, "open again", func() bool { return b.copy.Load().gen > gen })
@@ -291,6 +291,20 @@ func TestBreakerRecheck(t *testing.T) {
 	if b.Recheck(waiting) == nil {
 		t.Error("open, and the call may start")
 	}
+}
+
+// A pod that was refused does not ask again at once, but does when its own probe has ended.
+func TestBreakerAsksAgainAfterItsProbe(t *testing.T) {
+	t.Parallel()
+	b := newPodBreaker(t, quickBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
+	fail(t, b)
+	awaitState(t, HalfOpen, b)
+	leave := awaitProbe(t, b)
+	if passes(t, b, success) || b.nextAt.Load() == 0 {
+		t.Fatal("not refused")
+	}
+	leave(Outcome{})
+	await(t, "free to ask", func() bool { return b.nextAt.Load() == 0 })
 }
 
 // A call that began before the breaker opened says nothing about the time after it closed.

@@ -8,8 +8,8 @@ import (
 )
 
 // breakerCopy is a pod's copy of the state. The state in it never changes; a new state is a new copy. Calls count in the
-// copy under which they entered, and only while it is in force, so that what began before the breaker opened says nothing
-// about the time after.
+// copy under which they entered, and only the one in force is reported, so that what began before the breaker opened says
+// nothing about the time after.
 type breakerCopy struct {
 	state  BreakerState
 	gen    int64
@@ -32,7 +32,7 @@ func (b *Breaker) newCopy(v breakerView, now time.Time, shared bool) *breakerCop
 	}
 	c.leave = func(out Outcome) {
 		verdict := judge(out)
-		if verdict == freed || b.copy.Load() != c {
+		if verdict == freed {
 			return
 		}
 		n := c.calls.Add(1)

@@ -90,7 +90,7 @@ func TestUrgentRecordsDoNotWait(t *testing.T) {
 	s := &sink{}
 	b := telemetry.NewBatch(s)
 	defer b.Close()
-	log := slog.New(telemetry.Urgent(telemetry.NewLogger(b, slog.LevelInfo).Handler(), b)).With("a", 1)
+	log := slog.New(telemetry.Urgent(telemetry.NewLogger(b, slog.LevelInfo).Handler(), b)).With(slog.Int("a", 1))
 	log.Warn("trouble")
 	s.mu.Lock()
 	defer s.mu.Unlock()
