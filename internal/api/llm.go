@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -65,9 +66,7 @@ func (s *server) handleLLM(c *gin.Context) {
 // respond writes a buffered answer in one piece.
 func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 	h := c.Writer.Header()
-	for name, values := range resp.Header {
-		h[name] = values
-	}
+	maps.Copy(h, resp.Header)
 	h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
 	h["Server-Timing"] = []string{timing(call)}
 	if len(resp.Body) > smallAnswer {

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -28,9 +29,7 @@ func newSSESink(c *gin.Context, timeout time.Duration) *sseSink {
 func (s *sseSink) Start(header http.Header) error {
 	s.started = true
 	h := s.w.Header()
-	for name, values := range header {
-		h[name] = values
-	}
+	maps.Copy(h, header)
 	h["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Accel-Buffering"] = []string{"no"} // proxies that would hold events back

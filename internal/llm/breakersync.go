@@ -196,7 +196,7 @@ func (s *breakerSync) aloneLocked(err error) bool {
 // been missed then, so the state is asked for.
 func (s *breakerSync) listen(ctx context.Context) {
 	sub := s.rdb.Redis().Subscribe(ctx, s.channel)
-	defer sub.Close()
+	defer func() { _ = sub.Close() }()
 	for events := sub.ChannelWithSubscriptions(); ; {
 		select {
 		case <-ctx.Done():

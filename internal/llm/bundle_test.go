@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func localCaller(t testing.TB, cfg Config, vendor roundTrip, before ...namedGate
 	ok(t, err)
 	c.Slots, err = NewSlots(cfg.Slots, reg)
 	ok(t, err)
-	c.gates = append(before, named("pacer", c.Pacer), named("slots", c.Slots))
+	c.gates = slices.Concat(before, []namedGate{named("pacer", c.Pacer), named("slots", c.Slots)})
 	c.retry = newRetry(cfg.Retry, func() conditions {
 		return conditions{slotUse: float64(c.Slots.Used()) / float64(c.Slots.Size())}
 	}, m)

@@ -41,7 +41,7 @@ func (e *eventReader) next() ([]byte, error) {
 	for {
 		start := len(e.event)
 		if err := e.readLine(); err != nil {
-			if err == io.EOF && len(e.event) > 0 {
+			if errors.Is(err, io.EOF) && len(e.event) > 0 {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err
@@ -70,7 +70,7 @@ func (e *eventReader) readLine() error {
 			return errEventTooLarge
 		case err == nil:
 			return nil
-		case err != bufio.ErrBufferFull:
+		case !errors.Is(err, bufio.ErrBufferFull):
 			return err
 		}
 	}

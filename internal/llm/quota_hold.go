@@ -126,7 +126,7 @@ func spent(l *Limits) (d time.Duration) {
 // made good by the answer to the next booking.
 func (q *Quota) listen(ctx context.Context) {
 	sub := q.shared.rdb.Redis().Subscribe(ctx, q.shared.channel())
-	defer sub.Close()
+	defer func() { _ = sub.Close() }()
 	messages := sub.Channel()
 	for {
 		select {

@@ -112,7 +112,7 @@ func TestQuotaWaitCutShort(t *testing.T) {
 		}{
 			"hang-up":       {context.Canceled, func(err error) bool { return errors.Is(err, context.Canceled) }},
 			"queue timeout": {ErrQueueTimeout, func(err error) bool { return rejection(t, err).Reason == outcome.QueueTimeout }},
-			"SLA":           {context.DeadlineExceeded, func(err error) bool { return err == context.DeadlineExceeded }},
+			"SLA":           {context.DeadlineExceeded, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 		}
 		for name, end := range ends {
 			ctx, cancel := context.WithCancelCause(t.Context())

@@ -71,7 +71,7 @@ func (m *streamMeter) verdict(err error, closeDelimited bool) error {
 	switch {
 	case m.done:
 		return nil
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return err
 	case m.events == 0:
 		return &VendorError{Kind: KindBadContent, Status: http.StatusOK, Err: errors.New("an event stream without events")}

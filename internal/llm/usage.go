@@ -58,15 +58,15 @@ func (m *streamMeter) add(raw []byte) {
 	case m.events == 1:
 		m.announcesEnd = bytes.Contains(raw, openAIChunk) || bytes.HasPrefix(raw, anthropicStart)
 	}
-	at := bytes.Index(raw, dataField)
-	if at < 0 {
+	_, data, found := bytes.Cut(raw, dataField)
+	if !found {
 		return // a comment that keeps the connection alive
 	}
 	m.chunks++
 	if !bytes.Contains(raw, usageKey) {
 		return
 	}
-	data := bytes.TrimSpace(raw[at+len(dataField):])
+	data = bytes.TrimSpace(data)
 	for _, path := range []string{"usage", "message.usage"} {
 		u := usageOf(gjson.GetBytes(data, path))
 		m.said.Prompt = max(m.said.Prompt, u.Prompt)

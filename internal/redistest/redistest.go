@@ -58,7 +58,7 @@ func (s *Server) run() error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	var args []string
 	if s.conf != "" {
 		args = append(args, s.conf)
@@ -82,7 +82,7 @@ func (s *Server) run() error {
 // await waits until the server answers.
 func (s *Server) await() error {
 	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1})
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	var err error
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if err = c.Ping(context.Background()).Err(); err == nil {

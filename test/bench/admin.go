@@ -56,7 +56,7 @@ func (b *bench) profile(path string) error {
 		return err
 	}
 	loaded := make(chan error, 1)
-	go func() { _, err := load(t.addr, request, 64, 0, 32*time.Second); loaded <- err }()
+	go func() { _, err := load(t.addr, request, conns, 0, 32*time.Second); loaded <- err }()
 	res, err := http.Get("http://" + t.admin + "/debug/pprof/profile?seconds=30")
 	if err != nil {
 		return err

@@ -161,7 +161,6 @@ func post(key string, body string) []byte {
 type vendor struct {
 	listener net.Listener
 	reply    []byte
-	status   string
 	mu       sync.Mutex
 	hold     chan struct{}
 }

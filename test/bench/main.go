@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,16 +25,15 @@ func main() {
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the service at saturation to this file, for PGO")
 	flag.Parse()
 	b := &bench{rounds: *rounds, length: *seconds, serverPath: *server, barePath: *bare}
-	defer b.close()
 	var err error
 	if *profile != "" {
 		err = b.profile(*profile)
 	} else {
 		err = b.run()
 	}
+	b.close()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		b.close()
 		os.Exit(1)
 	}
 }
@@ -113,9 +113,7 @@ func (b *bench) startServer(name string, change map[string]string) (*target, err
 		"TIER_RATES":    "free:10,pro:100,enterprise:1000000000", "ADMISSION_MAX": "2048", "SLOTS": "256",
 		"QUOTA_REQUESTS": "600000000", "QUOTA_TOKENS": "600000000000", "PACER_RATE": "1000000",
 	}
-	for k, v := range change {
-		settings[k] = v
-	}
+	maps.Copy(settings, change)
 	env := []string{"GOMAXPROCS=1", "GOMEMLIMIT=256MiB"}
 	for k, v := range settings {
 		env = append(env, "LLM_"+k+"="+v)
@@ -176,8 +174,11 @@ func median(v []float64) float64 {
 	return s[len(s)/2]
 }
 
+// conns is the number of connections of all loads.
+const conns = 64
+
 // measure runs load against t and returns it with the processor time per request in microseconds.
-func measure(t *target, request []byte, conns int, rate float64, d time.Duration, want int) (result, float64, error) {
+func measure(t *target, request []byte, rate float64, d time.Duration, want int) (result, float64, error) {
 	before, err := t.process.cpu()
 	if err != nil {
 		return result{}, 0, err
@@ -200,13 +201,13 @@ func (b *bench) compare(targets ...*target) error {
 	saturated, steady := map[string]*figures{}, map[string]*figures{}
 	for _, t := range targets {
 		saturated[t.name], steady[t.name] = &figures{}, &figures{}
-		if _, _, err := measure(t, request, 64, 0, time.Second, 200); err != nil { // warm-up
+		if _, _, err := measure(t, request, 0, time.Second, 200); err != nil { // warm-up
 			return err
 		}
 	}
 	for range b.rounds {
 		for _, t := range targets {
-			r, cpu, err := measure(t, request, 64, 0, b.length, 200)
+			r, cpu, err := measure(t, request, 0, b.length, 200)
 			if err != nil {
 				return err
 			}
@@ -214,7 +215,7 @@ func (b *bench) compare(targets ...*target) error {
 			f.perSecond, f.cpu = append(f.perSecond, r.perSecond()), append(f.cpu, cpu)
 		}
 		for _, t := range targets {
-			r, cpu, err := measure(t, request, 64, 1000, b.length, 200)
+			r, cpu, err := measure(t, request, 1000, b.length, 200)
 			if err != nil {
 				return err
 			}
@@ -282,7 +283,7 @@ func (b *bench) cost(t *target, key string, want int) (float64, error) {
 	body := string(request[strings.Index(string(request), "{"):])
 	var all []float64
 	for range b.rounds {
-		_, cpu, err := measure(t, post(key, body), 64, 0, b.length/2, want)
+		_, cpu, err := measure(t, post(key, body), 0, b.length/2, want)
 		if err != nil {
 			return 0, err
 		}
@@ -327,11 +328,11 @@ func (b *bench) occupy(n int) func(*target) (func(), error) {
 // memory measures what a request in flight costs: 1,000 wait for the vendor.
 func (b *bench) memory() error {
 	const n = 1000
-	t, err := b.startServer("memory", map[string]string{"SLOTS": strconv.Itoa(n), "GOGC": "100"})
+	t, err := b.startServer("memory", map[string]string{"SLOTS": strconv.Itoa(n)})
 	if err != nil {
 		return err
 	}
-	if _, err := load(t.addr, request, 64, 0, time.Second); err != nil {
+	if _, err := load(t.addr, request, conns, 0, time.Second); err != nil {
 		return err
 	}
 	before, err := t.process.resident()
