@@ -13,6 +13,7 @@ import (
 
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
+	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
 // caller takes a call to the vendor; *llm.Caller is one.
@@ -58,9 +59,11 @@ func (s *server) handleLLM(c *gin.Context) {
 		return
 	}
 	defer resp.Close()
-	if !resp.Streamed {
-		s.respond(c, resp, call)
+	if resp.Streamed {
+		sink.end()
+		return
 	}
+	s.respond(c, resp, call)
 }
 
 // respond writes a buffered answer in one piece.
@@ -73,7 +76,10 @@ func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 		takeWithin(http.NewResponseController(c.Writer), s.cfg.WriteTimeout)
 	}
 	c.Status(resp.Status)
-	_, _ = c.Writer.Write(resp.Body) // a client that is gone is nobody to tell
+	if _, err := c.Writer.Write(resp.Body); err != nil { // there is nobody to tell, but it was not served either
+		in := middleware.InfoFrom(c.Request.Context())
+		in.Reason, in.Err, in.Status = string(outcome.ClientClosed), err, statusClosed
+	}
 }
 
 // smallAnswer is the size up to which writing an answer waits for nobody: net/http keeps it until the handler has returned.

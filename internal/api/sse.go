@@ -22,7 +22,16 @@ type sseSink struct {
 }
 
 func newSSESink(c *gin.Context, timeout time.Duration) *sseSink {
-	return &sseSink{w: c.Writer, rc: http.NewResponseController(c.Writer), timeout: timeout}
+	return &sseSink{w: c.Writer, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout}
+}
+
+// beneath is the writer that gin's stands on. Gin's own Flush cannot say what went wrong, so that an event nobody received
+// would count as delivered.
+func beneath(w gin.ResponseWriter) http.ResponseWriter {
+	if outer, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return outer.Unwrap()
+	}
+	return w
 }
 
 // Start writes the headers of the stream.
@@ -50,6 +59,10 @@ func (s *sseSink) Event(raw []byte) error {
 	}
 	return nil
 }
+
+// end gives the client time to take the end of the stream: it may come long after the last event, when the deadline of that
+// one has passed.
+func (s *sseSink) end() { takeWithin(s.rc, s.timeout) }
 
 // endStream ends a stream that broke with an event that says so, in the words the route's clients read. It never looks
 // like a good end: there is no [DONE] after it.

@@ -1,0 +1,90 @@
+package api_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/api"
+)
+
+// look fetches a page of h.
+func look(h http.Handler, method, path string) answer {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, http.NoBody))
+	text, _ := io.ReadAll(w.Body)
+	return answer{w.Code, w.Header(), string(text)}
+}
+
+func TestAdminPort(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, answers, options{})
+	b.post("/llm")
+	b.accessLine() // which is written when the request is counted
+	admin := api.NewAdmin(b.health, b.reg, false)
+	for path, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		"/metrics":      {200, `llm_http_requests_total{method="POST",reason="",route="/llm",status="200"} 1`},
+		"/livez":        {200, "alive"},
+		"/readyz":       {200, "ready"},
+		"/debug/pprof/": {404, ""},
+		"/llm":          {404, ""},
+	} {
+		if got := look(admin, http.MethodGet, path); got.status != want.status || !strings.Contains(got.body, want.says) {
+			t.Errorf("%s: got %d %s", path, got.status, got.body)
+		}
+	}
+	b.health.Drain()
+	if got := look(admin, http.MethodGet, "/readyz"); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "draining") {
+		t.Errorf("draining: got %d %s", got.status, got.body)
+	}
+	if got := look(admin, http.MethodGet, "/livez"); got.status != http.StatusOK {
+		t.Errorf("a draining pod lives: got %d %s", got.status, got.body)
+	}
+}
+
+func TestAdminPortWithProfiles(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, answers, options{})
+	admin := api.NewAdmin(b.health, b.reg, true)
+	for path, methods := range map[string][]string{
+		"/debug/pprof/": {"GET"}, "/debug/pprof/heap": {"GET"}, "/debug/pprof/cmdline": {"GET"}, "/debug/pprof/symbol": {"GET", "POST"},
+	} {
+		for _, method := range methods {
+			if got := look(admin, method, path); got.status != http.StatusOK {
+				t.Errorf("%s %s: got %d", method, path, got.status)
+			}
+		}
+	}
+}
+
+// TestPagesForEverybody need no key, and are not refused when the pod is full or the vendor down.
+func TestPagesForEverybody(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, answers, options{down: 1e9})
+	for path, want := range map[string]struct{ media, says string }{
+		"/health":       {"application/json", "alive"},
+		"/ready":        {"application/json", "ready"},
+		"/openapi.json": {"application/json", `"openapi": "3.1.0"`},
+		"/docs":         {"text/html; charset=utf-8", "<title>Spillway API</title>"},
+	} {
+		got := b.send(http.MethodGet, path, "", "Authorization", "")
+		if got.status != http.StatusOK || got.header.Get("Content-Type") != want.media || !strings.Contains(got.body, want.says) {
+			t.Errorf("%s: got %d %s %.200s", path, got.status, got.header.Get("Content-Type"), got.body)
+		}
+		if got := b.send(http.MethodHead, path, "", "Authorization", ""); got.status != http.StatusOK || got.body != "" {
+			t.Errorf("HEAD %s: got %d %s", path, got.status, got.body)
+		}
+	}
+	if policy := b.send(http.MethodGet, "/docs", "").header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'self'") {
+		t.Errorf("the page may load from %q", policy)
+	}
+	b.health.Drain()
+	if got := b.send(http.MethodGet, "/ready", ""); got.status != http.StatusServiceUnavailable {
+		t.Errorf("draining: got %d", got.status)
+	}
+}

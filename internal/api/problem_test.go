@@ -1,0 +1,266 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/middleware"
+	"github.com/spillway-dev/spillway/internal/outcome"
+)
+
+// row is one thing that can happen to a request, with a way to bring it about from outside.
+type row struct {
+	call    fakeCaller // answers when nil
+	options options
+	headers []string
+	body    string // a good one when empty
+	before  int    // requests sent before
+	status  int
+	code    string
+	kind    string // OpenAI's type
+	retry   string // Retry-After: "" for none, "*" for any
+	layer   string
+	says    string // part of the detail
+}
+
+// rows is the status table. What takes two requests at once, or no request at all, has tests of its own below.
+var rows = map[string]row{
+	"not JSON":          {body: `{"model":`, status: 400, code: "invalid_json", kind: "invalid_request_error", layer: "payload", says: "Line 1, column 9"},
+	"not an object":     {body: `[1]`, status: 422, code: "invalid_payload", kind: "invalid_request_error", layer: "payload", says: "JSON object"},
+	"a wrong member":    {body: `{"max_tokens":-1}`, status: 422, code: "invalid_payload", kind: "invalid_request_error", layer: "payload", says: "max_tokens"},
+	"too large":         {body: `{"a":"` + strings.Repeat("x", 100) + `"}`, options: options{env: []string{"LLM_MAX_BODY=100"}}, status: 413, code: "payload_too_large", kind: "invalid_request_error", layer: "payload", says: "100 bytes"},
+	"no content type":   {headers: []string{"Content-Type", ""}, status: 415, code: "unsupported_media_type", kind: "invalid_request_error", layer: "payload", says: "application/json"},
+	"a form":            {headers: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415, code: "unsupported_media_type", kind: "invalid_request_error", layer: "payload"},
+	"packed":            {headers: []string{"Content-Encoding", "gzip"}, status: 415, code: "unsupported_media_type", kind: "invalid_request_error", layer: "payload", says: "Content-Encoding"},
+	"no key":            {headers: []string{"Authorization", ""}, status: 401, code: "unauthenticated", kind: "authentication_error", layer: "identity", says: "X-API-Key"},
+	"unknown key":       {headers: []string{"Authorization", "Bearer guess"}, status: 401, code: "unauthenticated", kind: "authentication_error", layer: "identity"},
+	"over the limit":    {headers: []string{"Authorization", "Bearer key-free"}, before: 10, status: 429, code: "user_rate_limited", kind: "rate_limit_error", retry: "*", layer: "user_limit"},
+	"tier gives way":    {headers: []string{"Authorization", "Bearer key-free"}, options: options{load: middleware.Load{Waiting: 80}}, status: 429, code: "shed", kind: "rate_limit_error", retry: "*", layer: "shed"},
+	"queue too long":    {headers: []string{"Authorization", "Bearer key-pro"}, options: options{load: middleware.Load{Waiting: 100}}, status: 429, code: "shed", kind: "rate_limit_error", retry: "*", layer: "shed"},
+	"queue timeout":     {call: fails(&outcome.Rejected{Layer: "slots", Reason: outcome.QueueTimeout, RetryAfter: time.Second, Err: llm.ErrQueueTimeout}), status: 429, code: "queue_timeout", kind: "rate_limit_error", retry: "1", layer: "slots"},
+	"contract used up":  {call: fails(&outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited, RetryAfter: 1500 * time.Millisecond}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error", retry: "2", layer: "quota"},
+	"breaker open":      {call: fails(&outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable, RetryAfter: time.Minute}), status: 503, code: "vendor_unavailable", kind: "server_error", retry: "60", layer: "breaker"},
+	"known to be open":  {options: options{down: time.Millisecond}, status: 503, code: "vendor_unavailable", kind: "server_error", retry: "1", layer: "fail_fast"},
+	"vendor failed":     {call: fails(&llm.VendorError{Kind: llm.KindStatus, Status: 500, Attempts: 3}), status: 502, code: "vendor_error", kind: "server_error", layer: "vendor", says: "3"},
+	"no connection":     {call: fails(&llm.VendorError{Kind: llm.KindConnection, Attempts: 1}), status: 502, code: "vendor_error", kind: "server_error", layer: "vendor", says: "1"},
+	"vendor timed out":  {call: fails(&llm.VendorError{Kind: llm.KindTimeout, Attempts: 1, Err: llm.ErrCallTimeout}), status: 502, code: "vendor_error", kind: "server_error", layer: "vendor"},
+	"vendor's own 429":  {call: fails(&llm.VendorError{Kind: llm.KindRateLimit, Status: 429, RetryAfter: 7 * time.Second, Attempts: 2}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error", retry: "7", layer: "vendor"},
+	"vendor refuses us": {call: fails(&llm.VendorError{Kind: llm.KindAuth, Status: 401, Attempts: 1}), status: 502, code: "vendor_auth", kind: "server_error", layer: "vendor"},
+	"SLA deadline":      {call: untilTheEnd, options: options{env: shortSLA}, status: 504, code: "deadline_exceeded", kind: "server_error"},
+	"pod is closing":    {call: fails(&outcome.Rejected{Layer: "server", Reason: outcome.ShuttingDown}), status: 503, code: "shutting_down", kind: "server_error", retry: "1", layer: "server"},
+	"nobody's timeout":  {call: fails(context.DeadlineExceeded), status: 500, code: "internal", kind: "server_error"},
+	"unknown error":     {call: fails(errors.New("hunter2")), status: 500, code: "internal", kind: "server_error"},
+	"unknown reason":    {call: fails(&outcome.Rejected{Layer: "new", Reason: "new"}), status: 500, code: "internal", kind: "server_error"},
+	"panic":             {call: func(context.Context, *llm.Call) (*llm.Response, error) { panic("hunter2") }, status: 500, code: "internal", kind: "server_error"},
+}
+
+// shortSLA is an SLA that a test can wait for.
+var shortSLA = []string{"LLM_SLA=120ms", "LLM_QUEUE_TIMEOUT=50ms", "LLM_CALL_TIMEOUT=50ms"}
+
+// untilTheEnd is a call that only the request's end ends.
+func untilTheEnd(ctx context.Context, _ *llm.Call) (*llm.Response, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+// TestEveryRowOfTheStatusTable brings about what can go wrong and looks at it as clients of both routes do, and as the
+// reader of the log.
+func TestEveryRowOfTheStatusTable(t *testing.T) {
+	t.Parallel()
+	for name, r := range rows {
+		for _, path := range []string{"/llm", "/v1/chat/completions"} {
+			t.Run(name+" at "+path, func(t *testing.T) {
+				t.Parallel()
+				r.test(t, path)
+			})
+		}
+	}
+}
+
+func (r row) test(t *testing.T, path string) {
+	t.Helper()
+	if r.call == nil {
+		r.call = answers
+	}
+	if r.body == "" {
+		r.body = goodBody
+	}
+	r.options.level = slog.LevelDebug
+	b := newBundle(t, r.call, r.options)
+	for range r.before {
+		if got := b.post(path, r.headers...); got.status != http.StatusOK {
+			t.Fatalf("a request before it: %d %s", got.status, got.body)
+		}
+		b.accessLine()
+	}
+	got := b.send(http.MethodPost, path, r.body, append(r.headers, "X-Request-ID", "req-7")...)
+	if got.status != r.status || got.code() != r.code || !strings.Contains(got.body, r.says) {
+		t.Errorf("got %d %q, want %d %q that says %q: %s", got.status, got.code(), r.status, r.code, r.says, got.body)
+	}
+	after := got.header.Get("Retry-After")
+	if r.retry == "*" && after == "" || r.retry != "*" && after != r.retry {
+		t.Errorf("Retry-After is %q, want %q", after, r.retry)
+	}
+	if challenged := got.header.Get("WWW-Authenticate") != ""; challenged != (r.status == http.StatusUnauthorized) {
+		t.Errorf("WWW-Authenticate is %q", got.header.Get("WWW-Authenticate"))
+	}
+	if strings.Contains(got.body, "hunter2") {
+		t.Errorf("the cause leaks: %s", got.body)
+	}
+	wholeError(t, path, got, r.kind)
+	if line := b.accessLine(); line["reason"] != r.code || line["status"] != float64(r.status) || r.layer != "" && line["layer"] != r.layer {
+		t.Errorf("the log says %v", line)
+	}
+}
+
+// wholeError looks whether an error has all its parts, in the shape that the route's clients read.
+func wholeError(t *testing.T, path string, got answer, kind string) {
+	t.Helper()
+	var p struct {
+		Type, Title, Detail, Code string
+		Status                    int
+		RequestID                 string `json:"request_id"`
+		Error                     struct {
+			Message, Type, Code string
+			RequestID           string `json:"request_id"`
+		}
+	}
+	check(t, json.Unmarshal([]byte(got.body), &p))
+	if got.header.Get("X-Request-ID") != "req-7" {
+		t.Errorf("X-Request-ID is %q", got.header.Get("X-Request-ID"))
+	}
+	media := got.header.Get("Content-Type")
+	if strings.HasPrefix(path, "/v1/") {
+		if media != "application/json" || p.Error.Message == "" || p.Error.Type != kind || p.Error.RequestID != "req-7" {
+			t.Errorf("no error as OpenAI has them, of type %q: %s %s", kind, media, got.body)
+		}
+		return
+	}
+	if media != "application/problem+json" || p.Type != "/docs#"+p.Code || p.Title == "" || p.Detail == "" || p.Status != got.status || p.RequestID != "req-7" {
+		t.Errorf("not a whole problem: %s %s", media, got.body)
+	}
+}
+
+// TestOverloadedWhenThePodIsFull is the row that takes two requests at once.
+func TestOverloadedWhenThePodIsFull(t *testing.T) {
+	t.Parallel()
+	inside, leave := make(chan struct{}), make(chan struct{})
+	b := newBundle(t, func(ctx context.Context, call *llm.Call) (*llm.Response, error) {
+		close(inside)
+		<-leave
+		return answers(ctx, call)
+	}, options{env: []string{"LLM_ADMISSION_MAX=1"}})
+	first := make(chan answer, 1)
+	go func() { first <- b.post("/llm") }()
+	<-inside
+	if got := b.post("/llm"); got.status != http.StatusServiceUnavailable || got.code() != "overloaded" || got.header.Get("Retry-After") != "1" {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	close(leave)
+	if got := <-first; got.status != http.StatusOK {
+		t.Errorf("the one inside got %d %s", got.status, got.body)
+	}
+}
+
+// TestShedForLatency: when answers come near the SLA it is the service that is slow, so shedding is a 503.
+func TestShedForLatency(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, untilTheEnd, options{env: shortSLA})
+	for range 100 {
+		switch got := b.post("/llm", "Authorization", "Bearer key-pro"); got.code() {
+		case "deadline_exceeded":
+		case "shed":
+			if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+				t.Errorf("got %d, Retry-After %q", got.status, got.header.Get("Retry-After"))
+			}
+			return
+		default:
+			t.Fatalf("got %d %s", got.status, got.body)
+		}
+	}
+	t.Error("a hundred requests in a row ran into the SLA and none was shed")
+}
+
+// TestClientThatHangsUp: nobody reads an answer, but the log has one.
+func TestClientThatHangsUp(t *testing.T) {
+	t.Parallel()
+	inside := make(chan struct{})
+	b := newBundle(t, func(ctx context.Context, call *llm.Call) (*llm.Response, error) {
+		close(inside)
+		return untilTheEnd(ctx, call)
+	}, options{})
+	ctx, hangUp := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		res, err := b.server.Client().Do(b.request(http.MethodPost, "/llm", goodBody).WithContext(ctx))
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		done <- err
+	}()
+	<-inside
+	hangUp()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("the client got %v", err)
+	}
+	if line := b.accessLine(); line["status"] != 499.0 || line["reason"] != "client_closed" {
+		t.Errorf("the log says %v", line)
+	}
+}
+
+func TestPagesThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, answers, options{})
+	for _, c := range []struct {
+		method, path string
+		status       int
+		code, allow  string
+	}{
+		{http.MethodGet, "/llm", 405, "method_not_allowed", "POST"},
+		{http.MethodPost, "/docs", 405, "method_not_allowed", "GET"},
+		{http.MethodGet, "/v1/chat/completions", 405, "method_not_allowed", "POST"},
+		{http.MethodGet, "/v1/models", 404, "not_found", ""},
+		{http.MethodPost, "/llm/", 404, "not_found", ""},
+		{http.MethodGet, "/../../etc/passwd", 404, "not_found", ""},
+		{"BREW", "/nowhere", 404, "not_found", ""},
+	} {
+		got := b.send(c.method, c.path, "", "X-Request-ID", "req-7")
+		if got.status != c.status || got.code() != c.code || !strings.Contains(got.header.Get("Allow"), c.allow) {
+			t.Errorf("%s %s: got %d, Allow %q, %s", c.method, c.path, got.status, got.header.Get("Allow"), got.body)
+		}
+		wholeError(t, c.path, got, "invalid_request_error")
+	}
+}
+
+// TestEveryCodeIsBroughtAbout: a problem that nobody has seen from outside may as well not work. The list is that of
+// openapi.json, which has tests of its own.
+func TestEveryCodeIsBroughtAbout(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{ // in tests of their own
+		"overloaded": true, "request_timeout": true, "client_closed": true, "not_found": true, "method_not_allowed": true,
+	}
+	for _, r := range rows {
+		seen[r.code] = true
+	}
+	var doc struct {
+		Components struct {
+			Schemas struct{ Code struct{ Enum []string } }
+		}
+	}
+	check(t, json.Unmarshal([]byte(newBundle(t, answers, options{}).send(http.MethodGet, "/openapi.json", "").body), &doc))
+	if len(doc.Components.Schemas.Code.Enum) < 20 {
+		t.Errorf("only %v", doc.Components.Schemas.Code.Enum)
+	}
+	for _, code := range doc.Components.Schemas.Code.Enum {
+		if !seen[code] {
+			t.Errorf("no row brings %s about", code)
+		}
+	}
+}

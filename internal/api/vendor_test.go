@@ -1,0 +1,151 @@
+package api_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/redistest"
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// These tests have nothing faked but the vendor: the real way out, on a real Redis, and the simulator as judge.
+
+// realBundle returns a pod with the whole chain and the vendor it calls.
+func realBundle(t *testing.T, cfg vendorsim.Config, env ...string) (*bundle, *vendorsim.Sim) {
+	t.Helper()
+	sim, err := vendorsim.New(cfg)
+	check(t, err)
+	vendor := httptest.NewServer(sim)
+	t.Cleanup(func() { vendor.CloseClientConnections(); vendor.Close() })
+	env = append([]string{"LLM_VENDOR_URL=" + vendor.URL + "/v1/chat/completions", "LLM_RETRY_BASE=1ms", "LLM_RETRY_MAX_DELAY=2ms", "LLM_RETRY_BUDGET=1"}, env...)
+	return newBundle(t, nil, options{real: true, redis: redistest.Start(t).URL(), env: env}), sim
+}
+
+// TestVendorsFaultsAsClientsSeeThem goes through what a vendor can do wrong.
+func TestVendorsFaultsAsClientsSeeThem(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault  vendorsim.Fault
+		status int
+		code   string
+		retry  string
+		calls  int // at the vendor; 0 for at least one
+	}{
+		"5xx throughout":      {vendorsim.Fault{Kind: "status", Status: 503}, 502, "vendor_error", "", 0},
+		"one 5xx":             {vendorsim.Fault{Kind: "status", Status: 500, Calls: 1}, 200, "", "", 2},
+		"connection reset":    {vendorsim.Fault{Kind: "reset"}, 502, "vendor_error", "", 0},
+		"hangs":               {vendorsim.Fault{Kind: "hang"}, 502, "vendor_error", "", 0},
+		"cuts its answer":     {vendorsim.Fault{Kind: "cut", Calls: 1}, 200, "", "", 2},
+		"answers without end": {vendorsim.Fault{Kind: "huge"}, 502, "vendor_error", "", 1},
+		"refuses our key":     {vendorsim.Fault{Kind: "status", Status: 401}, 502, "vendor_auth", "", 1},
+		"forbids":             {vendorsim.Fault{Kind: "status", Status: 403}, 502, "vendor_auth", "", 1},
+		"its own 400":         {vendorsim.Fault{Kind: "status", Status: 400}, 400, "", "", 1},
+		"its own 404":         {vendorsim.Fault{Kind: "status", Status: 404}, 404, "", "", 1},
+		"its limit, for long": {vendorsim.Fault{Kind: "status", Status: 429, RetryAfter: vendorsim.Duration(90 * time.Second)}, 429, "vendor_rate_limited", "90", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, sim := realBundle(t, vendorsim.Config{}, "LLM_CALL_TIMEOUT=1s", "LLM_VENDOR_MAX_RESPONSE=65536", "LLM_BREAKER_FAILURES=100")
+			check(t, sim.AddFault(c.fault))
+			got := b.post("/llm")
+			if got.status != c.status || c.code != "" && got.code() != c.code || got.header.Get("Retry-After") != c.retry {
+				t.Errorf("got %d %q, Retry-After %q: %s", got.status, got.code(), got.header.Get("Retry-After"), got.body)
+			}
+			if calls := len(sim.Calls()); calls == 0 || c.calls > 0 && calls != c.calls {
+				t.Errorf("the vendor saw %d calls, want %d", calls, c.calls)
+			}
+		})
+	}
+}
+
+// TestRealStream: a whole one ends with [DONE], one that is cut or stalls ends with an error and without it.
+func TestRealStream(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]*vendorsim.Fault{
+		"whole":  nil,
+		"cut":    {Kind: "cut", Chunks: 3},
+		"stalls": {Kind: "stall", Chunks: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, sim := realBundle(t, vendorsim.Config{}, "LLM_STREAM_IDLE=200ms")
+			if fault != nil {
+				check(t, sim.AddFault(*fault))
+			}
+			_, events := b.open("/v1/chat/completions")
+			all, err := io.ReadAll(events)
+			check(t, err)
+			done, failed := strings.Contains(string(all), "[DONE]"), strings.Contains(string(all), `"code":"vendor_error"`)
+			if done != (fault == nil) || failed != (fault != nil) || strings.Count(string(all), "data:") < 3 {
+				t.Errorf("got %s", all)
+			}
+			if n := len(sim.Calls()); n != 1 {
+				t.Errorf("the vendor saw %d calls", n)
+			}
+		})
+	}
+}
+
+// TestBreakerOpensAndClientsHearOfIt: once it is open the vendor is left alone.
+func TestBreakerOpensAndClientsHearOfIt(t *testing.T) {
+	t.Parallel()
+	b, sim := realBundle(t, vendorsim.Config{}, "LLM_BREAKER_FAILURES=3", "LLM_RETRY_MAX=0")
+	check(t, sim.AddFault(vendorsim.Fault{Kind: "status", Status: 500}))
+	var got answer
+	for range 1000 { // failures are reported off the request's path, so some more calls may go through
+		if got = b.post("/llm"); got.code() != "vendor_error" {
+			break
+		}
+	}
+	if got.status != http.StatusServiceUnavailable || got.code() != "vendor_unavailable" || got.header.Get("Retry-After") == "" {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	before := len(sim.Calls())
+	b.post("/llm")
+	if after := len(sim.Calls()); after != before {
+		t.Error("the vendor was called although the breaker is open")
+	}
+}
+
+// TestGatesTurnAwayWhatCannotStart in time: the slots are taken, or the contract is used up.
+func TestGatesTurnAwayWhatCannotStart(t *testing.T) {
+	t.Parallel()
+	for code, env := range map[string][]string{
+		"queue_timeout":       {"LLM_SLOTS=1", "LLM_QUEUE_TIMEOUT=100ms"},
+		"vendor_rate_limited": {"LLM_QUOTA_REQUESTS=10", "LLM_QUOTA_BURST=1"},
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			b, sim := realBundle(t, vendorsim.Config{}, env...)
+			check(t, sim.AddFault(vendorsim.Fault{Kind: "hang"}))
+			first := b.request(http.MethodPost, "/llm", goodBody)
+			left := make(chan struct{})
+			go func() {
+				defer close(left)
+				if res, err := b.server.Client().Do(first); err == nil {
+					_ = res.Body.Close()
+				}
+			}()
+			waitFor(t, func() bool { return len(sim.Calls()) == 1 })
+			if got := b.post("/llm"); got.status != http.StatusTooManyRequests || got.code() != code || got.header.Get("Retry-After") == "" {
+				t.Errorf("got %d %s", got.status, got.body)
+			}
+			b.server.CloseClientConnections()
+			<-left
+		})
+	}
+}
+
+// waitFor waits for what happens on the other side of a connection.
+func waitFor(t *testing.T, is func() bool) {
+	t.Helper()
+	for late := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatal("waited in vain")
+		}
+	}
+}
