@@ -239,7 +239,7 @@ func TestBreakerReportsInTime(t *testing.T) {
 		passes(t, b, success)
 	}
 	if len(b.sync.wake) != 1 {
-		t.Error("not nudged by a batch")
+		t.Fatal("not nudged by a batch")
 	}
 	<-b.sync.wake
 	passes(t, b, failure)

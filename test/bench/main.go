@@ -250,8 +250,8 @@ func (b *bench) rejections(served float64) error {
 		setUp     func(*target) (undo func(), err error)
 	}{
 		{"open breaker", "bench-key", map[string]string{"BREAKER_OPEN": "10m", "RETRY_MAX": "0"}, 503, b.openBreaker},
-		{"admission", "bench-key", map[string]string{"ADMISSION_MAX": "1"}, 503, b.occupy(1)},
-		{"shedding", "limited-key", map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096", "QUEUE_TIMEOUT": "50s", "CALL_TIMEOUT": "55s", "BREAKER_LEASE": "120s"}, 429, b.occupy(3)},
+		{"admission", "bench-key", map[string]string{"ADMISSION_MAX": "1"}, 503, b.occupy(1, "llm_slots_in_use", 1)},
+		{"shedding", "limited-key", map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096", "QUEUE_TIMEOUT": "50s", "CALL_TIMEOUT": "55s", "BREAKER_LEASE": "120s"}, 429, b.occupy(3, "llm_slots_waiting", 2)},
 		{"user limit", "limited-key", nil, 429, nil},
 	} {
 		t, err := b.startServer("reject", c.settings)
@@ -308,16 +308,16 @@ func (b *bench) openBreaker(t *target) (func(), error) {
 	return nil, fmt.Errorf("the breaker did not open")
 }
 
-// occupy fills the server with n requests that the vendor does not answer until undo.
-func (b *bench) occupy(n int) func(*target) (func(), error) {
+// occupy fills the server with n requests that the vendor does not answer until undo. They are there when metric says so.
+func (b *bench) occupy(n int, metric string, value float64) func(*target) (func(), error) {
 	return func(t *target) (func(), error) {
 		hold := make(chan struct{})
 		b.vendor.setHold(hold)
 		for range n {
-			go func() { _, _ = load(t.addr, request, 1, 0, time.Millisecond) }()
+			go func() { _, _ = load(t.addr, request, 1, 0, time.Second) }()
 		}
 		undo := func() { b.vendor.setHold(nil); close(hold) }
-		if err := waitMetric(t.admin, "llm_http_in_flight", float64(n)); err != nil {
+		if err := waitMetric(t.admin, metric, value); err != nil {
 			undo()
 			return nil, err
 		}
@@ -339,7 +339,7 @@ func (b *bench) memory() error {
 	if err != nil {
 		return err
 	}
-	undo, err := b.occupy(n)(t)
+	undo, err := b.occupy(n, "llm_slots_in_use", n)(t)
 	if err != nil {
 		return err
 	}
