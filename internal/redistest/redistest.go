@@ -4,12 +4,14 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,11 +21,12 @@ import (
 
 // Server is one redis-server process.
 type Server struct {
-	tb   testing.TB
-	port int
-	conf string // configuration file, for what cannot be said by arguments; "" for none
-	args []string
-	cmd  *exec.Cmd
+	tb    testing.TB
+	port  int
+	conf  string // configuration file, for what cannot be said by arguments; "" for none
+	args  []string
+	cmd   *exec.Cmd     // nil when killed
+	ended chan struct{} // closed when cmd has ended
 }
 
 // Start starts a Redis on a free port and stops it when the test ends.
@@ -37,9 +40,14 @@ const attempts = 5
 
 func start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
+	return startWith(tb, "", args...)
+}
+
+func startWith(tb testing.TB, conf string, args ...string) *Server {
+	tb.Helper()
 	var err error
 	for range attempts {
-		s := &Server{tb: tb, port: freePort(tb), args: args}
+		s := &Server{tb: tb, port: freePort(tb), conf: conf, args: args}
 		if err = s.run(); err == nil {
 			tb.Cleanup(s.Kill)
 			return s
@@ -69,8 +77,15 @@ func (s *Server) run() error {
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = dieWithParent()
 	if err := s.cmd.Start(); err != nil {
+		s.cmd = nil
 		return err
 	}
+	cmd, ended := s.cmd, make(chan struct{})
+	s.ended = ended
+	go func() { // Kill waits for it
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
 	if err := s.await(); err != nil {
 		s.Kill()
 		out, _ := os.ReadFile(log.Name())
@@ -79,20 +94,31 @@ func (s *Server) run() error {
 	return nil
 }
 
-// await waits until the server answers.
+// await waits until the server answers. It asks for the process behind the port: when another took the port first, that
+// one would answer too, and two tests would share it.
 func (s *Server) await() error {
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1})
+	ctx := context.Background()
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
 	defer func() { _ = c.Close() }()
-	var err error
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if err = c.Ping(context.Background()).Err(); err == nil {
+	ours := fmt.Sprintf("process_id:%d\r\n", s.cmd.Process.Pid)
+	patience := time.NewTimer(10 * time.Second)
+	defer patience.Stop()
+	for {
+		info, err := c.Info(ctx, "server").Result()
+		if err == nil && !strings.Contains(info, ours) {
+			return errors.New("another process listens on the port")
+		}
+		if err == nil {
 			return nil
 		}
-		if s.cmd.Process.Signal(syscall.Signal(0)) != nil {
-			break
+		select {
+		case <-s.ended:
+			return errors.New("redis-server ended")
+		case <-patience.C:
+			return err
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	return err
 }
 
 // Addr is host:port.
@@ -122,11 +148,11 @@ func (s *Server) signal(sig syscall.Signal) {
 
 // Kill ends the server at once; connections are refused afterwards. Killing it twice is no error.
 func (s *Server) Kill() {
-	if s.cmd == nil || s.cmd.Process == nil {
+	if s.cmd == nil {
 		return
 	}
 	_ = s.cmd.Process.Kill() // works on a stopped process too
-	_ = s.cmd.Wait()
+	<-s.ended
 	s.cmd = nil
 }
 

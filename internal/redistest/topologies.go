@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,20 +18,26 @@ import (
 // StartCluster starts a Redis Cluster of three masters and returns its URL, as REDIS_URL would be set.
 func StartCluster(tb testing.TB) string {
 	tb.Helper()
+	url, _ := StartClusterNodes(tb)
+	return url
+}
+
+// StartClusterNodes is StartCluster for tests that do something to a single node. The nodes own a third of the slots
+// each, in order.
+func StartClusterNodes(tb testing.TB) (url string, nodes []*Server) {
+	tb.Helper()
 	ctx := context.Background()
-	const nodes = 3
-	var clients []*redis.Client
-	var addrs []string
+	const masters, slots = 3, 16384
+	clients := make([]*redis.Client, masters)
 	var bus int // of the first node
-	for range nodes {
+	for i := range masters {
 		s, port := startNode(tb)
-		clients, addrs = append(clients, s.Client()), append(addrs, s.Addr())
+		nodes, clients[i] = append(nodes, s), s.Client()
 		bus = cmp.Or(bus, port)
 	}
 	for i, c := range clients {
-		must(tb, c.ClusterAddSlotsRange(ctx, i*16384/nodes, (i+1)*16384/nodes-1).Err())
-		host, port, _ := net.SplitHostPort(addrs[0])
-		must(tb, c.Do(ctx, "CLUSTER", "MEET", host, port, bus).Err())
+		must(tb, c.ClusterAddSlotsRange(ctx, i*slots/masters, (i+1)*slots/masters-1).Err())
+		must(tb, c.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", nodes[0].port, bus).Err())
 	}
 	for _, c := range clients {
 		until(tb, "the cluster is whole", func() bool {
@@ -39,7 +45,7 @@ func StartCluster(tb testing.TB) string {
 			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
 		})
 	}
-	return fmt.Sprintf("redis://%s?addr=%s&addr=%s", addrs[0], addrs[1], addrs[2])
+	return fmt.Sprintf("%s?addr=%s&addr=%s", nodes[0].URL(), nodes[1].Addr(), nodes[2].Addr()), nodes
 }
 
 // startNode starts a server of a Cluster. Its bus gets a port of its own, because the usual one, 10000 above, may not
@@ -57,10 +63,24 @@ func StartSentinel(tb testing.TB) (url string, master *Server) {
 	conf := filepath.Join(tb.TempDir(), "sentinel.conf")
 	text := fmt.Sprintf("sentinel monitor mymaster 127.0.0.1 %d 1\nsentinel down-after-milliseconds mymaster 1000\n", master.port)
 	must(tb, os.WriteFile(conf, []byte(text), 0o600))
-	s := &Server{tb: tb, port: freePort(tb), conf: conf, args: []string{"--sentinel"}}
-	must(tb, s.run())
-	tb.Cleanup(s.Kill)
-	return s.URL(), master
+	return startWith(tb, conf, "--sentinel").URL(), master
+}
+
+// Failover makes the Sentinel at url hand the master's part to a replica, and returns when it has.
+func Failover(tb testing.TB, url, master string) {
+	tb.Helper()
+	ctx := context.Background()
+	sentinel := redis.NewSentinelClient(&redis.Options{Addr: strings.TrimPrefix(url, "redis://")})
+	defer func() { _ = sentinel.Close() }()
+	sentinelDo := func(args ...any) error { return sentinel.Process(ctx, redis.NewCmd(ctx, args...)) }
+	must(tb, sentinelDo("SENTINEL", "DEBUG", "INFO-PERIOD", "100")) // to hear of the replica soon
+	before, err := sentinel.GetMasterAddrByName(ctx, master).Result()
+	must(tb, err)
+	until(tb, "the sentinel knows a replica that it can promote", func() bool { return sentinelDo("SENTINEL", "FAILOVER", master) == nil })
+	until(tb, "another master is announced", func() bool {
+		now, err := sentinel.GetMasterAddrByName(ctx, master).Result()
+		return err == nil && !slices.Equal(now, before)
+	})
 }
 
 func must(tb testing.TB, err error) {

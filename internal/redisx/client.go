@@ -12,15 +12,13 @@ import (
 
 // Client runs commands on Redis under the guard. It is safe for concurrent use.
 type Client struct {
+	cfg      Config
 	rdb      redis.UniversalClient
 	pipeline redis.Cmdable // the same Redis, callers sharing round trips
-	flying   atomic.Int32
 	guard    *guard
+	flying   atomic.Int32 // commands under way
+	crowds   atomic.Int32 // commands that still share after the last crowd
 }
-
-// crowd is the number of commands under way from which on callers share a pipeline. Below it a connection of one's own
-// answers sooner; above it fewer system calls matter more.
-const crowd = 8
 
 // New returns a client for cfg. It does not dial: a Redis that is away is no reason not to start.
 func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, error) {
@@ -31,7 +29,7 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{rdb: redis.NewUniversalClient(o)}
+	c := &Client{cfg: cfg, rdb: redis.NewUniversalClient(o)}
 	if c.pipeline, err = sharedPipeline(c.rdb); err != nil {
 		return nil, errors.Join(err, c.rdb.Close())
 	}
@@ -52,21 +50,57 @@ func sharedPipeline(rdb redis.UniversalClient) (redis.Cmdable, error) {
 }
 
 // Do runs f, which makes one round trip on r. When Redis is away it returns ErrAway at once; when Redis is in trouble,
-// its error after the budget at most. The context f gets outlives the request's: a booking that was sent is seen to its
-// end, so that it is known what to give back.
+// its error after the budget, or twice that for a command that waited behind another. The context f gets outlives the
+// request's: a booking that was sent is seen to its end, so that it is known what to give back.
 func (c *Client) Do(ctx context.Context, f func(ctx context.Context, r redis.Cmdable) error) error {
 	if c.guard.away.Load() {
-		c.guard.skipped.Inc()
+		c.guard.metrics.skipped.Inc()
 		return ErrAway
 	}
-	r := redis.Cmdable(c.rdb)
-	if c.flying.Add(1) > crowd {
-		r = c.pipeline
-	}
-	err := f(context.WithoutCancel(ctx), r)
-	c.flying.Add(-1)
+	err := c.run(context.WithoutCancel(ctx), f)
 	c.guard.judge(err)
 	return err
+}
+
+// run chooses the way f takes. While all is well the limits of the sockets are enough. In doubt a connection may first
+// have to be made, which takes longer than a command may, so then a deadline bounds the wait for one; and nobody queues
+// behind a batch that may hang.
+func (c *Client) run(ctx context.Context, f func(ctx context.Context, r redis.Cmdable) error) error {
+	defer c.flying.Add(-1)
+	crowded := c.crowded(c.flying.Add(1))
+	if c.guard.inDoubt() {
+		ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Budget, errBudget)
+		defer cancel()
+		err := f(ctx, c.rdb)
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.DeadlineExceeded) {
+			return cause
+		}
+		return err
+	}
+	if crowded {
+		return f(ctx, c.pipeline)
+	}
+	return f(ctx, c.rdb)
+}
+
+const (
+	// crowd is the number of commands under way from which on callers share a pipeline. Below it a connection of one's
+	// own answers sooner; above it fewer system calls matter more.
+	crowd = 8
+	// linger is the number of commands that go on sharing after a crowd. A batch ends for all its callers at once, and
+	// the first to come again would each take a connection, as if they were few.
+	linger = 4 * crowd
+)
+
+// crowded tells whether a command that is one of n under way had better share.
+func (c *Client) crowded(n int32) bool {
+	if n > crowd {
+		if c.crowds.Load() != linger {
+			c.crowds.Store(linger)
+		}
+		return true
+	}
+	return c.crowds.Load() > 0 && c.crowds.Add(-1) >= 0
 }
 
 // Away tells whether Redis is being skipped.
@@ -85,7 +119,13 @@ func (c *Client) Close() error {
 	return c.rdb.Close()
 }
 
-// ping tells whether Redis serves scripts, which a replica or a Redis that is still loading does not.
+// ping tells whether Redis serves scripts, which a replica or a Redis that is still loading does not. Of a Cluster every
+// master must answer: the keys of requests are spread over all of them.
 func (c *Client) ping(ctx context.Context) error {
-	return c.rdb.Eval(ctx, "return redis.call('SET', KEYS[1], 1, 'PX', 1000)", []string{"llm:probe"}).Err()
+	err := c.rdb.Eval(ctx, "return redis.call('SET', KEYS[1], 1, 'PX', 1000)", []string{"llm:probe"}).Err()
+	cluster, ok := c.rdb.(*redis.ClusterClient)
+	if err != nil || !ok {
+		return err
+	}
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return master.Ping(ctx).Err() })
 }

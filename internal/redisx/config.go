@@ -1,8 +1,9 @@
 // Package redisx is the service's way to Redis. It keeps Redis's troubles away from requests: every command has a short
 // budget, and when Redis fails it is skipped without waiting until a probe in the background finds it well again.
 //
-//	Client.Do -> guard: away? -> skip at once      guard.go
-//	          -> a pooled connection, or a shared pipeline when many commands are under way    client.go
+//	Client.Do       away? skip at once                                      guard.go
+//	  run           a connection of one's own, or a shared pipeline         client.go
+//	  judge         was the answer trouble? enough of it, and Redis is away guard.go, trouble.go
 package redisx
 
 import (
@@ -40,8 +41,10 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// options translates the configuration. Redis has the budget and no more: a command is never repeated by the client
-// library, because a script that was sent may have run.
+// options translates the configuration. A command has the budget and no more, and the client library never repeats it: a
+// script that was sent may have run. That is also why redirects of a Cluster are not followed, because the library uses
+// their number for repeats after a timeout too. A moved slot costs a failed command or two until the library has
+// learned the new map.
 func (c Config) options() (*redis.UniversalOptions, error) {
 	if c.URL == "" {
 		return nil, errors.New("REDIS_URL is missing: set it to redis://host:port")
@@ -59,13 +62,14 @@ func (c Config) options() (*redis.UniversalOptions, error) {
 	o := &redis.UniversalOptions{
 		Addrs: u.Addrs, DB: db, Username: u.Username, Password: u.Password, TLSConfig: u.TLSConfig,
 		MasterName: c.Master, IsClusterMode: c.Cluster,
-		MaxRetries: -1, DialerRetries: 1, MaxRedirects: 3,
-		DialTimeout: max(c.Budget, minDial), ReadTimeout: c.Budget, WriteTimeout: c.Budget, PoolTimeout: c.Budget,
+		MaxRetries: -1, DialerRetries: 1, MaxRedirects: -1,
+		DialTimeout: dialTimeout(c.Budget), ReadTimeout: c.Budget, WriteTimeout: c.Budget, PoolTimeout: c.Budget,
 		PoolSize: c.Pool, MinIdleConns: 1, ConnMaxIdleTime: 5 * time.Minute,
 		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10, PipelineReadBufferSize: 32 << 10, PipelineWriteBufferSize: 32 << 10,
 	}
 	return o, nil
 }
 
-// minDial is the least time a new connection gets: a TLS handshake across zones does not fit the budget of a command.
-const minDial = 200 * time.Millisecond
+// dialTimeout is the time a new connection gets: a TLS handshake across zones need not fit the budget of a command. It
+// is seldom a request that waits for it.
+func dialTimeout(budget time.Duration) time.Duration { return max(budget, 200*time.Millisecond) }

@@ -2,63 +2,50 @@ package redisx
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 )
 
-// ErrAway is returned while Redis is being skipped.
-var ErrAway = errors.New("redis is away")
-
+// Doubt grows with every failure and shrinks, slower, with every answer. Three failures in a row are enough, and so is a
+// Redis of which every second command fails; a lost one now and then is not.
 const (
-	maxFailures = 3                      // failures in a row after which Redis is skipped
-	probeEvery  = 200 * time.Millisecond // between two looks at a Redis that is away
+	perFailure = 2
+	perAnswer  = 1
+	tooMuch    = 3 * perFailure
+	atFirst    = perAnswer // until Redis has answered once
 )
+
+// probeEvery is the mean pause between two looks at a Redis that is away.
+const probeEvery = 200 * time.Millisecond
 
 // guard decides whether Redis is worth asking. While it is away a request pays one atomic load for it.
 type guard struct {
 	budget  time.Duration
 	probe   func(context.Context) error
 	log     *slog.Logger
-	ok      prometheus.Counter
-	failed  prometheus.Counter
-	skipped prometheus.Counter
+	metrics *metrics
 
-	away     atomic.Bool
-	failures atomic.Int32 // in a row
-	wake     chan struct{}
-	stop     context.CancelFunc
-	done     sync.WaitGroup
+	away  atomic.Bool
+	doubt atomic.Int32
+	wake  chan error // what made Redis count as away
+	stop  context.CancelFunc
+	done  sync.WaitGroup
 
 	mu        sync.Mutex
 	listeners []func(away bool)
 }
 
 func newGuard(budget time.Duration, probe func(context.Context) error, log *slog.Logger, reg prometheus.Registerer) (*guard, error) {
-	commands := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "llm_redis_commands_total", Help: "Round trips to Redis by result: ok, failed, or skipped while it was away.",
-	}, []string{"result"})
-	g := &guard{
-		budget: budget, probe: probe, log: log, wake: make(chan struct{}, 1),
-		ok: commands.WithLabelValues("ok"), failed: commands.WithLabelValues("failed"), skipped: commands.WithLabelValues("skipped"),
-	}
-	up := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "llm_redis_up", Help: "1 while limits are shared through Redis, 0 while this pod works from its own counts.",
-	}, func() float64 {
-		if g.away.Load() {
-			return 0
-		}
-		return 1
-	})
-	if err := errors.Join(reg.Register(commands), reg.Register(up)); err != nil {
+	g := &guard{budget: budget, probe: probe, log: log, wake: make(chan error, 1)}
+	g.doubt.Store(atFirst)
+	var err error
+	if g.metrics, err = newMetrics(reg, g.away.Load); err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -67,18 +54,21 @@ func newGuard(budget time.Duration, probe func(context.Context) error, log *slog
 	return g, nil
 }
 
+// inDoubt tells whether a command failed lately.
+func (g *guard) inDoubt() bool { return g.doubt.Load() > 0 }
+
 // judge counts how a command ended.
 func (g *guard) judge(err error) {
 	if !isTrouble(err) {
-		g.ok.Inc()
-		if g.failures.Load() != 0 {
-			g.failures.Store(0)
+		g.metrics.ok.Inc()
+		if d := g.doubt.Load(); d > 0 {
+			g.doubt.CompareAndSwap(d, d-perAnswer)
 		}
 		return
 	}
-	g.failed.Inc()
-	if g.failures.Add(1) == maxFailures && g.away.CompareAndSwap(false, true) {
-		g.wake <- struct{}{} // buffered, and sent once for each time away turns true
+	g.metrics.failed.Inc()
+	if g.doubt.Add(perFailure) >= tooMuch && g.away.CompareAndSwap(false, true) {
+		g.wake <- err // buffered, and sent once for each time away turns true
 	}
 }
 
@@ -88,14 +78,14 @@ func (g *guard) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-g.wake:
+		case err := <-g.wake:
+			g.log.WarnContext(ctx, "redis is away: limits are kept by this pod alone until it is back", slog.Any("error", err))
 		}
-		g.log.WarnContext(ctx, "redis is away: limits are kept by this pod alone until it is back")
 		g.announce(true)
 		if !g.awaitReturn(ctx) {
 			return
 		}
-		g.failures.Store(0)
+		g.doubt.Store(atFirst)
 		g.away.Store(false)
 		g.log.InfoContext(ctx, "redis is back: limits are shared again")
 		g.announce(false)
@@ -113,7 +103,7 @@ func (g *guard) awaitReturn(ctx context.Context) bool {
 			return false
 		case <-pause.C:
 		}
-		probe, cancel := context.WithTimeout(ctx, max(g.budget, minDial)*2)
+		probe, cancel := context.WithTimeoutCause(ctx, 2*dialTimeout(g.budget), errBudget)
 		err := g.probe(probe)
 		cancel()
 		if err == nil {
@@ -140,20 +130,4 @@ func (g *guard) announce(away bool) {
 func (g *guard) close() {
 	g.stop()
 	g.done.Wait()
-}
-
-// unfit are the replies of a Redis that answers but cannot serve.
-var unfit = []string{"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM", "BUSY"}
-
-// isTrouble tells whether err speaks against Redis: no answer in time, no connection, or a reply that says it cannot
-// serve. Other replies, nil among them, are answers.
-func isTrouble(err error) bool {
-	if err == nil || errors.Is(err, redis.Nil) {
-		return false
-	}
-	if reply, ok := errors.AsType[redis.Error](err); ok {
-		text := reply.Error()
-		return slices.ContainsFunc(unfit, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
-	}
-	return true
 }

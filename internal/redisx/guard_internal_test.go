@@ -1,0 +1,183 @@
+package redisx
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// patient is a guard over a Redis whose state a test sets, and what the guard said about it. It lives in a bubble.
+type patient struct {
+	*guard
+	reg *prometheus.Registry
+
+	mu     sync.Mutex
+	sick   bool // what probes find
+	probes int
+	log    bytes.Buffer
+	told   []bool
+}
+
+func newPatient(t *testing.T) *patient {
+	t.Helper()
+	p := &patient{reg: prometheus.NewRegistry()}
+	var err error
+	if p.guard, err = newGuard(50*time.Millisecond, p.look, slog.New(slog.NewTextHandler(p, nil)), p.reg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	p.onChange(func(away bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.told = append(p.told, away)
+	})
+	return p
+}
+
+// look is the guard's probe.
+func (p *patient) look(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.probes++
+	if p.sick {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+// Write takes the log.
+func (p *patient) Write(line []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(line)
+}
+
+func (p *patient) setSick(sick bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sick = sick
+}
+
+// seen is what has been said, told and probed when the guard has come to rest.
+func (p *patient) seen() (log string, told []bool, probes int) {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String(), slices.Clone(p.told), p.probes
+}
+
+func TestGuardStory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPatient(t)
+		up := func(want string) {
+			t.Helper()
+			text := "# HELP llm_redis_up 1 while limits are shared through Redis, 0 while this pod works from its own counts.\n" +
+				"# TYPE llm_redis_up gauge\nllm_redis_up " + want + "\n"
+			if err := testutil.GatherAndCompare(p.reg, strings.NewReader(text), "llm_redis_up"); err != nil {
+				t.Error(err)
+			}
+		}
+
+		// Nobody has asked yet: not away, but in doubt until the first answer.
+		up("1")
+		if !p.inDoubt() {
+			t.Error("trusted before the first answer")
+		}
+		p.judge(nil)
+		if p.inDoubt() {
+			t.Error("in doubt after an answer")
+		}
+
+		// Two failures cast doubt, the third is enough; those that were under way add nothing.
+		p.setSick(true)
+		for n := range 10 {
+			if p.away.Load() != (n >= 3) {
+				t.Errorf("after %d failures away is %v", n, p.away.Load())
+			}
+			p.judge(io.ErrUnexpectedEOF)
+		}
+		synctest.Wait()
+		up("0")
+
+		// However long it lasts, it is said once, with its reason, and probed without haste.
+		time.Sleep(time.Minute)
+		said, _, probes := p.seen()
+		if strings.Count(said, "\n") != 1 || !strings.Contains(said, "unexpected EOF") {
+			t.Errorf("said %q", said)
+		}
+		if probes < 150 || probes > 600 {
+			t.Errorf("probed %d times a minute", probes)
+		}
+
+		// It is found again within two seconds, and trusted when it has answered a request.
+		p.setSick(false)
+		time.Sleep(2 * time.Second)
+		said, told, _ := p.seen()
+		up("1")
+		if p.away.Load() || !p.inDoubt() {
+			t.Errorf("after the return away is %v, in doubt %v", p.away.Load(), p.inDoubt())
+		}
+		if strings.Count(said, "\n") != 2 || !slices.Equal(told, []bool{true, false}) {
+			t.Errorf("said %q, told %v", said, told)
+		}
+
+		// A second time it is noticed as well.
+		for range 3 {
+			p.judge(io.ErrUnexpectedEOF)
+		}
+		if _, told, _ := p.seen(); !slices.Equal(told, []bool{true, false, true}) {
+			t.Errorf("told %v", told)
+		}
+	})
+}
+
+func TestGuardCountsCommands(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPatient(t)
+		p.judge(nil)
+		p.judge(errors.New("connection reset"))
+		p.judge(nil)
+		for name, c := range map[string]struct {
+			counter prometheus.Counter
+			want    float64
+		}{"ok": {p.metrics.ok, 2}, "failed": {p.metrics.failed, 1}} {
+			if got := testutil.ToFloat64(c.counter); got != c.want {
+				t.Errorf("%s is %v, want %v", name, got, c.want)
+			}
+		}
+	})
+}
+
+// A lost command now and then is no reason to give up on Redis; one whose every second command fails is of no use.
+func TestGuardWeighsFailures(t *testing.T) {
+	t.Parallel()
+	for every, want := range map[int]bool{2: true, 4: false, 100: false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPatient(t)
+			p.setSick(true)
+			for n := range 1000 {
+				if n%every == 0 {
+					p.judge(io.EOF)
+				} else {
+					p.judge(nil)
+				}
+			}
+			if p.away.Load() != want {
+				t.Errorf("one in %d fails: away is %v", every, p.away.Load())
+			}
+		})
+	}
+}
