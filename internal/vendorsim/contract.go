@@ -6,80 +6,137 @@ import "time"
 type Contract struct {
 	Requests int      `json:"requests"`
 	Tokens   int      `json:"tokens"`
-	Window   Duration `json:"window"`  // zero means a minute
+	Window   Duration `json:"window"`  // zero means a minute; without any limit, zero means that windows are not looked at
 	Enforce  bool     `json:"enforce"` // refuse with 429 what goes beyond; else answer, and count the violation
 }
 
-// Call is one call in the vendor's log.
-type Call struct {
-	Arrived    time.Time `json:"arrived"`
-	Ended      time.Time `json:"ended"`  // zero while it is under way
-	Status     int       `json:"status"` // 0 while it is under way, or when the connection was broken off
-	Prompt     int       `json:"prompt_tokens"`
-	Completion int       `json:"completion_tokens"` // charged at arrival; what a cancelled call did not use comes off again
-	RequestID  string    `json:"request_id"`
-	Cancelled  bool      `json:"cancelled"` // the client left before the end
-	Refused    bool      `json:"refused"`   // by the contract; does not count in it
-	Violation  bool      `json:"violation"` // it made a window hold more than the contract
-}
-
-// contractLog is the exact sliding-window log: all calls in order of arrival, and where the present window begins. A window
-// (t-W, t] can only become the fullest when t is an arrival, so looking at every arrival finds every violation.
+// contractLog is the exact sliding-window log. A window (t-W, t] can only become the fullest when t is an arrival, so
+// judging the window that ends with each arrival judges them all. Two things come late and revise what was said:
+//
+//   - an arrival. Its time is taken before the lock, so another one may be entered first. It goes to its place, and the
+//     windows of those after it hold one more.
+//   - the tokens of a call whose client left. Whoever cancels may use the tokens for another call before the vendor has
+//     noticed, so the windows that held them are judged again with what was really sent.
+//
+// Arrivals are kept for two windows: as long as one of these can matter. The cost is O(1) amortised, and for a revision
+// the number of arrivals since.
 type contractLog struct {
-	epoch    int // grows with every reset
-	calls    []Call
-	first    int // of the present window
-	requests int // in the present window
+	contract Contract
+	kept     []*arrival // in order
+	first    int        // of the window that ends at newest
+	newest   time.Time  // latest arrival, a refused one too
+	requests int        // in that window
 	tokens   int
+
+	oldest        time.Time // first arrival of all
+	totalRequests int
+	totalTokens   int
+
+	requestViolations, tokenViolations int
+	maxRequests, maxTokens             int
+	maxTokensGone                      int // of the arrivals that are kept no more
 }
 
-// verdict is what an arrival did to the window it ends.
-type verdict struct {
-	requests, tokens int // in the window, the arrival included
-	overRequests     bool
-	overTokens       bool
+// arrival is a call that counts in the contract.
+type arrival struct {
+	at         time.Time
+	charged    int // tokens
+	requests   int // in the window that ends with it, itself included
+	tokens     int
+	overByCall bool // more requests than the contract
+	overByUse  bool // more tokens
 }
 
-// arrive judges an arrival at now, which must not be before the last one, and enters it unless it is refused.
-func (l *contractLog) arrive(now time.Time, c Contract, prompt, completion int) (v verdict, index int) {
-	l.advance(now, time.Duration(c.Window))
-	v = verdict{requests: l.requests + 1, tokens: l.tokens + prompt + completion}
-	v.overRequests = c.Requests > 0 && v.requests > c.Requests
-	v.overTokens = c.Tokens > 0 && v.tokens > c.Tokens
-	over := v.overRequests || v.overTokens
-	call := Call{Arrived: now, Prompt: prompt, Completion: completion, Violation: over && !c.Enforce, Refused: over && c.Enforce}
-	if !call.Refused {
-		l.requests, l.tokens = v.requests, v.tokens
+// arrive enters a call and returns it. It returns nil when the call is refused, or when nobody looks at windows.
+func (l *contractLog) arrive(at time.Time, tokens int) (a *arrival, refused bool) {
+	window := time.Duration(l.contract.Window)
+	if window == 0 {
+		return nil, false
 	}
-	l.calls = append(l.calls, call)
-	return v, len(l.calls) - 1
+	if l.oldest.IsZero() {
+		l.oldest = at
+	}
+	if l.newest.Sub(at) >= window {
+		at = l.newest.Add(1 - window) // older ones are kept no more
+	}
+	l.advance(at)
+	a = &arrival{at: at, charged: tokens}
+	place := l.place(a)
+	if l.contract.Enforce && l.exceeded(a, l.kept[place:]) {
+		return nil, true
+	}
+	l.kept = append(l.kept, nil)
+	copy(l.kept[place+1:], l.kept[place:])
+	l.kept[place] = a
+	l.requests, l.tokens = l.requests+1, l.tokens+tokens
+	l.totalRequests, l.totalTokens = l.totalRequests+1, l.totalTokens+tokens
+	l.judge(a)
+	for _, later := range l.kept[place+1:] {
+		later.requests, later.tokens = later.requests+1, later.tokens+tokens
+		l.judge(later)
+	}
+	return a, false
 }
 
-// advance moves the window on to end at now.
-func (l *contractLog) advance(now time.Time, window time.Duration) {
-	for l.first < len(l.calls) && now.Sub(l.calls[l.first].Arrived) >= window {
-		if c := l.calls[l.first]; !c.Refused {
-			l.requests, l.tokens = l.requests-1, l.tokens-c.Prompt-c.Completion
-		}
-		l.first++
+// advance moves the window on to end at the arrival, unless that came late, and drops what is two windows old.
+func (l *contractLog) advance(at time.Time) {
+	if at.Before(l.newest) {
+		return
 	}
+	l.newest = at
+	window, drop := time.Duration(l.contract.Window), 0
+	for ; l.first < len(l.kept) && at.Sub(l.kept[l.first].at) >= window; l.first++ {
+		l.requests, l.tokens = l.requests-1, l.tokens-l.kept[l.first].charged
+	}
+	for ; drop < l.first && at.Sub(l.kept[drop].at) >= 2*window; drop++ {
+		l.maxTokensGone = max(l.maxTokensGone, l.kept[drop].tokens)
+		l.kept[drop] = nil
+	}
+	l.kept, l.first = l.kept[drop:], l.first-drop
 }
 
-// correct sets what a call has really used.
-func (l *contractLog) correct(index, completion int) {
-	c := &l.calls[index]
-	if index >= l.first && !c.Refused {
-		l.tokens += completion - c.Completion
+// place finds where the arrival belongs, and fills in what the window that ends with it holds.
+func (l *contractLog) place(a *arrival) int {
+	a.requests, a.tokens = l.requests+1, l.tokens+a.charged
+	i := len(l.kept)
+	for ; i > 0 && l.kept[i-1].at.After(a.at); i-- {
+		a.requests, a.tokens = a.requests-1, a.tokens-l.kept[i-1].charged
 	}
-	c.Completion = completion
+	for j := l.first - 1; j >= 0 && a.at.Sub(l.kept[j].at) < time.Duration(l.contract.Window); j-- {
+		a.requests, a.tokens = a.requests+1, a.tokens+l.kept[j].charged
+	}
+	return i
 }
 
-// freeAgain is when the oldest call leaves the window that ends now.
-func (l *contractLog) freeAgain(now time.Time, window time.Duration) time.Duration {
-	for _, c := range l.calls[min(l.first, len(l.calls)):] {
-		if !c.Refused {
-			return max(0, window-now.Sub(c.Arrived))
-		}
+// exceeded reports whether a window would hold too much with a in it.
+func (l *contractLog) exceeded(a *arrival, later []*arrival) bool {
+	requests, tokens := a.requests, a.tokens
+	for _, b := range later {
+		requests, tokens = max(requests, b.requests+1), max(tokens, b.tokens+a.charged)
 	}
-	return 0
+	return l.tooMany(requests) || l.tooMuch(tokens)
+}
+
+func (l *contractLog) tooMany(requests int) bool {
+	return l.contract.Requests > 0 && requests > l.contract.Requests
+}
+
+func (l *contractLog) tooMuch(tokens int) bool {
+	return l.contract.Tokens > 0 && tokens > l.contract.Tokens
+}
+
+// judge counts the arrival's violations, or takes back what was counted.
+func (l *contractLog) judge(a *arrival) {
+	recount(&l.requestViolations, &a.overByCall, l.tooMany(a.requests))
+	recount(&l.tokenViolations, &a.overByUse, l.tooMuch(a.tokens))
+	l.maxRequests, l.maxTokens = max(l.maxRequests, a.requests), max(l.maxTokens, a.tokens)
+}
+
+func recount(count *int, was *bool, is bool) {
+	if is && !*was {
+		*count++
+	} else if *was && !is {
+		*count--
+	}
+	*was = is
 }

@@ -1,86 +1,190 @@
 package vendorsim
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 )
 
-// The log finds exactly the violations that a look at every window finds.
+// model keeps every arrival and looks at every window, each time anew.
+type model struct {
+	contract Contract
+	all      []*modelArrival
+}
+
+type modelArrival struct {
+	at     time.Time
+	tokens int
+	entry  *arrival
+}
+
+// figures are the contract's, looked up the slow way.
+func (m *model) figures() (f [4]int) {
+	for i, last := range m.all {
+		requests, tokens := 0, 0
+		for _, a := range m.all[:i+1] {
+			if last.at.Sub(a.at) < time.Duration(m.contract.Window) {
+				requests, tokens = requests+1, tokens+a.tokens
+			}
+		}
+		if m.contract.Requests > 0 && requests > m.contract.Requests {
+			f[0]++
+		}
+		if m.contract.Tokens > 0 && tokens > m.contract.Tokens {
+			f[1]++
+		}
+		f[2], f[3] = max(f[2], requests), max(f[3], tokens)
+	}
+	return f
+}
+
+// arrive enters an arrival in its place, after those of the same time.
+func (m *model) arrive(a *modelArrival) {
+	i, _ := slices.BinarySearchFunc(m.all, a, func(b, a *modelArrival) int {
+		if b.at.After(a.at) {
+			return 1
+		}
+		return -1
+	})
+	m.all = slices.Insert(m.all, i, a)
+}
+
+// The log says after every step what a look at every window says: with arrivals that are entered late, and with calls that
+// turn out to have used less than they were charged.
 func TestContractLogAgainstEveryWindow(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		c := Contract{
+		window := 10 * time.Millisecond
+		contract := Contract{
 			Requests: rapid.IntRange(0, 5).Draw(t, "requests"), Tokens: rapid.IntRange(0, 50).Draw(t, "tokens"),
-			Window: Duration(10 * time.Millisecond), Enforce: rapid.Bool().Draw(t, "enforce"),
+			Window: Duration(window), Enforce: rapid.Bool().Draw(t, "enforce"),
 		}
 		var log contractLog
-		now := time.Unix(0, 0)
-		type arrival struct {
-			at     time.Time
-			tokens int
-		}
-		var counted []arrival
-		for range rapid.IntRange(1, 60).Draw(t, "calls") {
-			now = now.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "ms")) * time.Millisecond)
-			prompt, completion := rapid.IntRange(0, 10).Draw(t, "prompt"), rapid.IntRange(0, 10).Draw(t, "completion")
-			requests, tokens := 1, prompt+completion
-			for _, a := range counted {
-				if now.Sub(a.at) < time.Duration(c.Window) {
-					requests, tokens = requests+1, tokens+a.tokens
+		log.set(contract)
+		m, now := model{contract: contract}, time.Unix(100, 0)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			if len(m.all) > 0 && rapid.IntRange(0, 3).Draw(t, "correct") == 0 {
+				a := rapid.SampledFrom(m.all).Draw(t, "call")
+				if log.newest.Sub(a.at) < 2*window { // older ones are kept no more
+					a.tokens = rapid.IntRange(0, a.tokens).Draw(t, "used")
+					log.correct(a.entry, a.tokens)
+				}
+			} else {
+				now = now.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "ms")) * time.Millisecond)
+				late := rapid.SampledFrom([]int{0, 0, 0, 1, 3, 9}).Draw(t, "late")
+				a := &modelArrival{at: now.Add(-time.Duration(late) * time.Millisecond), tokens: rapid.IntRange(0, 20).Draw(t, "used")}
+				if a.at.Before(log.newest.Add(1 - window)) {
+					continue // more than a window late: not entered at its own time
+				}
+				before := m.all
+				m.all = slices.Clone(before)
+				m.arrive(a)
+				over := m.figures()
+				var refused bool
+				a.entry, refused = log.arrive(a.at, a.tokens)
+				if is := contract.Enforce && over[0]+over[1] > 0; refused != is {
+					t.Fatalf("refused %v, should be %v: %v", refused, is, over)
+				}
+				if refused {
+					m.all = before
 				}
 			}
-			v, index := log.arrive(now, c, prompt, completion)
-			over := c.Requests > 0 && requests > c.Requests || c.Tokens > 0 && tokens > c.Tokens
-			if v.requests != requests || v.tokens != tokens || (v.overRequests || v.overTokens) != over {
-				t.Fatalf("log says %+v, counting says %d requests, %d tokens, over %v", v, requests, tokens, over)
+			want := m.figures()
+			if got := [4]int{log.requestViolations, log.tokenViolations, log.maxRequests, log.maxTokens}; got != want {
+				t.Fatalf("violations and fullest windows, by requests and by tokens: the log says %v, counting says %v", got, want)
 			}
-			entry := log.calls[index]
-			if entry.Refused != (over && c.Enforce) || entry.Violation != (over && !c.Enforce) {
-				t.Fatalf("entry %+v, over %v", entry, over)
-			}
-			if entry.Refused {
-				continue
-			}
-			if rapid.Bool().Draw(t, "cancelled") { // before it used its completion
-				completion = rapid.IntRange(0, completion).Draw(t, "sent")
-				log.correct(index, completion)
-			}
-			counted = append(counted, arrival{now, prompt + completion})
 		}
 	})
 }
 
-func TestLatency(t *testing.T) {
+// A call that waits as long as it is told fits, and not a moment earlier.
+func TestFits(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"0s", "300ms", "100ms..500ms", "lognormal:300ms,2s"} {
-		l, err := ParseLatency(s)
-		if err != nil || l.String() != s {
-			t.Errorf("%s: got %v, %v", s, l, err)
+	rapid.Check(t, func(t *rapid.T) {
+		contract := Contract{Requests: 4, Tokens: 40, Window: Duration(10 * time.Millisecond), Enforce: true}
+		var log contractLog
+		log.set(contract)
+		now := time.Unix(100, 0)
+		for range 30 {
+			now = now.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "ms")) * time.Millisecond)
+			tokens := rapid.IntRange(0, 40).Draw(t, "tokens")
+			if _, refused := log.arrive(now, tokens); !refused {
+				continue
+			}
+			wait := log.fits(tokens)
+			if _, refused := log.arrive(now.Add(wait-1), tokens); !refused {
+				t.Fatalf("told to wait %v, a moment less was enough", wait)
+			}
+			now = now.Add(wait)
+			if _, refused := log.arrive(now, tokens); refused {
+				t.Fatalf("told to wait %v, and was refused after it", wait)
+			}
 		}
+	})
+}
+
+// A new contract is judged with what is in its window already, and nothing is kept longer than it can matter.
+func TestContractChanges(t *testing.T) {
+	t.Parallel()
+	var log contractLog
+	begin := time.Unix(100, 0)
+	at := func(s int) time.Time { return begin.Add(time.Duration(s) * time.Second) }
+	log.set(Contract{Requests: 2, Window: Duration(10 * time.Second)})
+	for s := range 3 {
+		log.arrive(at(5*s), 1) // 0, 5 and 10 s: at 10 s the first has left the window
 	}
-	for _, s := range []string{"", "-1s", "5s..1s", "lognormal:1s", "lognormal:0s,1s", "fast"} {
-		if _, err := ParseLatency(s); err == nil {
-			t.Errorf("%q was accepted", s)
-		}
+	if log.requestViolations != 0 || log.maxRequests != 2 {
+		t.Errorf("%+v", log)
 	}
-	sim, err := New(Config{Seed: 7})
-	if err != nil {
-		t.Fatal(err)
+	log.set(Contract{Requests: 3, Window: Duration(20 * time.Second)})
+	log.arrive(at(12), 1) // the fourth within 20 s
+	if log.requestViolations != 1 || log.maxRequests != 4 {
+		t.Errorf("with the longer window: %+v", log)
 	}
-	l, _ := ParseLatency("lognormal:100ms,1s")
-	const n = 10_000
-	belowMedian, above99 := 0, 0
-	for range n {
-		switch d := l.draw(sim.random); {
-		case d < 100*time.Millisecond:
-			belowMedian++
-		case d > time.Second:
-			above99++
-		}
+	for s := range 1000 {
+		log.arrive(at(100+s), 1)
 	}
-	if belowMedian < n*47/100 || belowMedian > n*53/100 || above99 < n/200 || above99 > n*2/100 {
-		t.Errorf("of %d draws %d were below the median and %d above the 99th percentile", n, belowMedian, above99)
+	if len(log.kept) != 40 || log.requests != 20 || log.tokens != 20 {
+		t.Errorf("%d arrivals kept, %d requests and %d tokens in the window", len(log.kept), log.requests, log.tokens)
+	}
+	log.set(Contract{})
+	if a, refused := log.arrive(at(2000), 1); a != nil || refused {
+		t.Error("without a contract a call was entered")
+	}
+}
+
+// Two windows' worth of calls at twice the contract is twice the contract's use, however long it took to come.
+func TestUse(t *testing.T) {
+	t.Parallel()
+	var log contractLog
+	log.set(Contract{Requests: 10, Tokens: 100, Window: Duration(time.Second)})
+	if requests, tokens := log.use(); requests != 0 || tokens != 0 {
+		t.Errorf("before the first call: %v, %v", requests, tokens)
+	}
+	for i := range 5 {
+		log.arrive(time.Unix(100, int64(i)), 2)
+	}
+	if requests, tokens := log.use(); requests != 0.5 || tokens != 0.1 {
+		t.Errorf("within a window: %v, %v", requests, tokens)
+	}
+	for i := range 35 {
+		log.arrive(time.Unix(102, int64(i)), 2)
+	}
+	if requests, tokens := log.use(); requests < 1.99 || requests > 2 || tokens < 0.39 || tokens > 0.4 {
+		t.Errorf("over two windows: %v, %v", requests, tokens)
+	}
+}
+
+func BenchmarkContractLog(b *testing.B) {
+	var log contractLog
+	log.set(Contract{Requests: 1000, Tokens: 100_000, Window: Duration(time.Second)})
+	now := time.Unix(100, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		now = now.Add(time.Millisecond)
+		a, _ := log.arrive(now, 100)
+		log.correct(a, 90)
 	}
 }

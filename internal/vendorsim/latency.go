@@ -22,8 +22,11 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("a duration is a text such as \"300ms\": %w", err)
 	}
 	v, err := time.ParseDuration(s)
+	if err != nil {
+		return err
+	}
 	*d = Duration(v)
-	return err
+	return nil
 }
 
 // Latency is a distribution of durations: constant ("300ms"), uniform ("100ms..500ms"), or log-normal, given by its median
@@ -32,6 +35,9 @@ type Latency struct {
 	low, high time.Duration // uniform between them; equal for a constant
 	sigma     float64       // log-normal with median low, when above 0
 }
+
+// longest bounds the tail of a distribution.
+const longest = 24 * time.Hour
 
 // ParseLatency reads one of the three forms.
 func ParseLatency(s string) (Latency, error) {
@@ -43,14 +49,14 @@ func ParseLatency(s string) (Latency, error) {
 	}
 	a, b, two := strings.Cut(rest, sep)
 	low, err := time.ParseDuration(a)
-	if err != nil || low < 0 || lognormal && !two {
+	if err != nil || low < 0 || low > longest || lognormal && !two {
 		return Latency{}, form
 	}
 	if !two {
 		return Latency{low: low, high: low}, nil
 	}
 	high, err := time.ParseDuration(b)
-	if err != nil || high < low || lognormal && low == 0 {
+	if err != nil || high < low || high > longest || lognormal && low == 0 {
 		return Latency{}, form
 	}
 	if lognormal {
@@ -66,7 +72,7 @@ func Constant(d time.Duration) Latency { return Latency{low: d, high: d} }
 func (l Latency) draw(r *rand.Rand) time.Duration {
 	switch {
 	case l.sigma > 0:
-		return time.Duration(float64(l.low) * math.Exp(l.sigma*r.NormFloat64()))
+		return time.Duration(min(float64(l.low)*math.Exp(l.sigma*r.NormFloat64()), float64(longest)))
 	case l.high > l.low:
 		return l.low + time.Duration(r.Int64N(int64(l.high-l.low)+1))
 	}

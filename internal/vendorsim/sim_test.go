@@ -1,260 +1,217 @@
 package vendorsim_test
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
-	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const hello = `{"model":"m","messages":[{"role":"user","content":"hello there"}],"max_tokens":8}`
-
-// bundle is one simulator with a client of its own.
-type bundle struct {
-	t      testing.TB
-	sim    *vendorsim.Sim
-	url    string
-	client *http.Client
-}
-
-func start(t testing.TB, cfg vendorsim.Config) *bundle {
-	t.Helper()
-	sim, err := vendorsim.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(sim)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
-	return &bundle{t, sim, server.URL, client}
-}
-
-// post returns the status and the body; the error is that of the exchange or of reading the body.
-func (b *bundle) post(ctx context.Context, body string) (int, http.Header, string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url+"/v1/chat/completions", strings.NewReader(body))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	req.Header.Set("X-Request-Id", "same")
-	res, err := b.client.Do(req)
-	if err != nil {
-		return 0, nil, "", err
-	}
-	defer res.Body.Close()
-	got, err := io.ReadAll(res.Body)
-	return res.StatusCode, res.Header, string(got), err
-}
 
 func TestAnswer(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{})
-	status, _, body, err := b.post(t.Context(), hello)
-	if err != nil || status != http.StatusOK {
-		t.Fatal(status, err)
+	got := b.post(hello)
+	if got.err != nil || got.status != http.StatusOK || got.header.Get("Content-Type") != "application/json" || got.header.Get("X-Request-Id") == "" {
+		t.Fatalf("%+v", got)
 	}
-	var answer struct {
-		Model   string
-		Choices []struct{ Message struct{ Content string } }
-		Usage   struct {
-			Prompt     int `json:"prompt_tokens"`
-			Completion int `json:"completion_tokens"`
+	var completion struct {
+		Object, Model string
+		Choices       []struct {
+			Message struct{ Role, Content string }
 		}
+		Usage map[string]int
 	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+	if err := json.Unmarshal([]byte(got.body), &completion); err != nil {
 		t.Fatal(err)
 	}
-	if answer.Model != "m" || answer.Choices[0].Message.Content != "You said: hello there" || answer.Usage.Completion != 8 || answer.Usage.Prompt != (len(hello)+3)/4 {
-		t.Errorf("got %+v", answer)
+	prompt := (len(hello) + 3) / 4
+	if completion.Object != "chat.completion" || completion.Model != "m" || completion.Choices[0].Message.Content != `You said: hello "there"` {
+		t.Errorf("got %+v", completion)
 	}
-	st := b.sim.Stats()
-	if st.Calls != 1 || st.InFlight != 0 || st.CompletionTokens != 8 || st.Status[200] != 1 {
+	if want := map[string]int{"prompt_tokens": prompt, "completion_tokens": 8, "total_tokens": prompt + 8}; !maps.Equal(completion.Usage, want) {
+		t.Errorf("usage %v, should be %v", completion.Usage, want)
+	}
+	st := b.Stats()
+	if st.Calls != 1 || st.InFlight != 0 || st.PromptTokens != prompt || st.CompletionTokens != 8 || st.Status[200] != 1 {
 		t.Errorf("stats %+v", st)
+	}
+}
+
+// Bodies of all sorts get an answer that is JSON, or a 400, and every one of them is a call.
+func TestBodies(t *testing.T) {
+	t.Parallel()
+	b := start(t, vendorsim.Config{CompletionTokens: 20})
+	for i, tt := range []struct {
+		body, content string
+		status        int
+	}{
+		{`{}`, "Hello!", 200},
+		{`{"messages":[{"role":"user","content":"one"},{"role":"assistant","content":"two"}]}`, "You said: one", 200},
+		{`{"messages":[{"role":"user","content":"one"},{"role":"user","content":"\u00e9\n"}]}`, "You said: é\n", 200},
+		{`{"messages":[{"role":"user","content":[{"type":"image_url"},{"type":"text","text":"look"}]}]}`, "You said: look", 200},
+		{`{"model":7,"messages":{"role":"user"},"max_tokens":-3,"stream":"no"}`, "Hello!", 200},
+		{`{"messages":[`, "", 400},
+		{`[1]`, "", 400},
+		{``, "", 400},
+	} {
+		got := b.post(tt.body)
+		var completion struct {
+			Choices []struct{ Message struct{ Content string } }
+		}
+		if got.err != nil || got.status != tt.status || json.Unmarshal([]byte(got.body), &completion) != nil {
+			t.Errorf("%s: %+v", tt.body, got)
+		} else if tt.content != "" && completion.Choices[0].Message.Content != tt.content {
+			t.Errorf("%s: got %s", tt.body, got.body)
+		}
+		if calls := b.Calls(); len(calls) != i+1 || calls[i].Status != tt.status {
+			t.Errorf("%s: log %+v", tt.body, calls)
+		}
 	}
 }
 
 func TestStream(t *testing.T) {
 	t.Parallel()
-	b := start(t, vendorsim.Config{})
-	_, header, body, err := b.post(t.Context(), strings.Replace(hello, `"m"`, `"m","stream":true,"stream_options":{"include_usage":true}`, 1))
-	if err != nil {
-		t.Fatal(err)
+	b := start(t, vendorsim.Config{TokensPerSecond: 1e6})
+	got := b.post(strings.Replace(helloStream, `"stream"`, `"stream_options":{"include_usage":true},"stream"`, 1))
+	events := strings.Split(strings.TrimSuffix(got.body, "\n\n"), "\n\n")
+	if got.err != nil || len(events) != 8+3 || events[10] != "data: [DONE]" {
+		t.Fatalf("%v, %d events: %q", got.err, len(events), events)
 	}
-	events := strings.Split(strings.TrimSuffix(body, "\n\n"), "\n\n")
-	if len(events) != 8+3 || events[len(events)-1] != "data: [DONE]" || !strings.Contains(events[9], `"completion_tokens":8`) {
-		t.Errorf("got %d events: %q", len(events), events)
+	if !strings.HasPrefix(got.header.Get("Content-Type"), "text/event-stream") {
+		t.Errorf("content type %q", got.header.Get("Content-Type"))
 	}
-	if !strings.HasPrefix(header.Get("Content-Type"), "text/event-stream") {
-		t.Errorf("content type %q", header.Get("Content-Type"))
+	var text strings.Builder
+	for i, event := range events[:10] {
+		var chunk struct {
+			Object, Model string
+			Choices       []struct {
+				Delta  struct{ Role, Content string }
+				Finish string `json:"finish_reason"`
+			}
+			Usage map[string]int
+		}
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(event, "data: ")), &chunk); err != nil || chunk.Object != "chat.completion.chunk" || chunk.Model != "m" {
+			t.Fatalf("%s: %v", event, err)
+		}
+		if i == 9 {
+			if chunk.Usage["completion_tokens"] != 8 || len(chunk.Choices) != 0 {
+				t.Errorf("usage chunk %s", event)
+			}
+			break
+		}
+		if (chunk.Choices[0].Delta.Role == "assistant") != (i == 0) || (chunk.Choices[0].Finish == "stop") != (i == 8) {
+			t.Errorf("chunk %d: %s", i, event)
+		}
+		text.WriteString(chunk.Choices[0].Delta.Content)
+	}
+	if !strings.HasPrefix(text.String(), `You said: hello "there" I am a `) {
+		t.Errorf("text %q", &text)
+	}
+	if st := b.Stats(); st.CompletionTokens != 8 || st.Status[200] != 1 {
+		t.Errorf("stats %+v", st)
 	}
 }
 
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for _, enforce := range []bool{false, true} {
-		b := start(t, vendorsim.Config{Contract: vendorsim.Contract{Requests: 2, Window: vendorsim.Duration(time.Hour), Enforce: enforce}})
-		var last int
-		var header http.Header
+		b := start(t, vendorsim.Config{Contract: vendorsim.Contract{Requests: 2, Tokens: 1000, Window: vendorsim.Duration(time.Hour), Enforce: enforce}})
+		var last answer
 		for range 3 {
-			var err error
-			if last, header, _, err = b.post(t.Context(), hello); err != nil {
-				t.Fatal(err)
+			if last = b.post(hello, "X-Request-ID", "same", "X-Pod", "one"); last.err != nil {
+				t.Fatal(last.err)
 			}
 		}
-		st := b.sim.Stats()
-		if enforce && (last != http.StatusTooManyRequests || header.Get("Retry-After") != "3600" || st.Refused != 1 || st.RequestViolations != 0 || st.MaxRequests != 2) {
-			t.Errorf("enforced: status %d, %+v", last, st)
+		b.post(hello, "Idempotency-Key", "other", "X-Pod", "two")
+		st := b.Stats()
+		if enforce && (last.status != 429 || last.header.Get("Retry-After") != "3600" || last.header.Get("Retry-After-Ms") == "" || st.Refused != 2 || st.RequestViolations != 0 || st.MaxRequests != 2) {
+			t.Errorf("enforced: %+v, %+v", last, st)
 		}
-		if !enforce && (last != http.StatusOK || st.RequestViolations != 1 || st.MaxRequests != 3 || header.Get("X-Ratelimit-Remaining-Requests") != "0") {
-			t.Errorf("observed: status %d, %+v", last, st)
+		if !enforce && (last.status != 200 || st.RequestViolations != 2 || st.MaxRequests != 4 || st.UsedRequests != 2 || st.Refused != 0) {
+			t.Errorf("observed: %+v, %+v", last, st)
 		}
-		if st.MaxRepeats != 3 || st.RequestIDs != 1 {
-			t.Errorf("repeats %+v", st)
+		if h := last.header; h.Get("X-Ratelimit-Limit-Requests") != "2" || h.Get("X-Ratelimit-Remaining-Requests") != "0" || h.Get("X-Ratelimit-Limit-Tokens") != "1000" {
+			t.Errorf("headers %v", h)
+		} else if d, err := time.ParseDuration(h.Get("X-Ratelimit-Reset-Requests")); err != nil || d <= 0 || d > time.Hour {
+			t.Errorf("reset in %v, %v", d, err)
+		}
+		if st.MaxRepeats != 3 || st.RequestIDs != 2 || st.Repeats[3] != 1 || st.Repeats[1] != 1 || !maps.Equal(st.Pods, map[string]int{"one": 3, "two": 1}) {
+			t.Errorf("repeats and pods: %+v", st)
+		}
+		if calls := b.Calls(); calls[2].Violation == enforce || calls[2].Refused != enforce || calls[2].Pod != "one" || calls[2].RequestID != "same" {
+			t.Errorf("log %+v", calls[2])
 		}
 	}
 }
 
-func TestFaults(t *testing.T) {
-	t.Parallel()
-	stream := strings.Replace(hello, `"m"`, `"m","stream":true`, 1)
-	for name, tt := range map[string]struct {
-		fault  vendorsim.Fault
-		body   string
-		status int
-		broken bool
-	}{
-		"status":     {vendorsim.Fault{Kind: "status", Status: 529, RetryAfterMS: 1500}, hello, 529, false},
-		"reset":      {vendorsim.Fault{Kind: "reset"}, hello, 0, true},
-		"cut stream": {vendorsim.Fault{Kind: "cut", Chunks: 2}, stream, 200, true},
-		"cut body":   {vendorsim.Fault{Kind: "cut"}, hello, 200, true},
-		"malformed":  {vendorsim.Fault{Kind: "malformed"}, hello, 200, false},
-		"slow":       {vendorsim.Fault{Kind: "slow", Delay: vendorsim.Duration(time.Millisecond)}, hello, 200, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := start(t, vendorsim.Config{})
-			tt.fault.Calls = 1
-			if err := b.sim.AddFault(tt.fault); err != nil {
-				t.Fatal(err)
-			}
-			status, header, body, err := b.post(t.Context(), tt.body)
-			if status != tt.status || (err != nil) != tt.broken {
-				t.Errorf("status %d, body %.80q, error %v", status, body, err)
-			}
-			if name == "status" && header.Get("Retry-After-Ms") != "1500" {
-				t.Errorf("headers %v", header)
-			}
-			if name == "cut stream" && strings.Count(body, "data:") != 2 {
-				t.Errorf("%d chunks before the cut", strings.Count(body, "data:"))
-			}
-			if status, _, _, err := b.post(t.Context(), tt.body); status != http.StatusOK || err != nil {
-				t.Errorf("the fault was for one call, the next got %d, %v", status, err)
-			}
-		})
-	}
-}
-
-// A client that leaves is seen, and pays for what was sent and no more.
-func TestCancelledCalls(t *testing.T) {
-	t.Parallel()
-	for name, fault := range map[string]vendorsim.Fault{"hang": {Kind: "hang"}, "stall": {Kind: "stall", Chunks: 3}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := start(t, vendorsim.Config{})
-			if err := b.sim.AddFault(fault); err != nil {
-				t.Fatal(err)
-			}
-			ctx, leave := context.WithCancel(t.Context())
-			go func() {
-				_ = b.sim.WaitFor(ctx, func(s vendorsim.Stats) bool { return s.InFlight == 1 })
-				leave()
-			}()
-			if _, _, _, err := b.post(ctx, strings.Replace(hello, `"m"`, `"m","stream":true`, 1)); !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v", err)
-			}
-			if err := b.sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Cancelled == 1 && s.InFlight == 0 }); err != nil {
-				t.Fatal(err)
-			}
-			if calls := b.sim.Calls(); !calls[0].Cancelled || calls[0].Completion > fault.Chunks || calls[0].Ended.IsZero() {
-				t.Errorf("log %+v", calls[0])
-			}
-		})
-	}
-}
-
-func TestSteering(t *testing.T) {
+// What a reset forgets does not come back when a call from before it ends.
+func TestReset(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{})
-	do := func(method, path, body string) (int, string) {
-		req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
+	b.fail(vendorsim.Fault{Kind: "stall", Calls: 1})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.URL, strings.NewReader(helloStream))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := b.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Reset()
+	res.Body.Close() // the client leaves: the call from before ends
+	if got := b.post(hello); got.status != 200 {
+		t.Fatal(got)
+	}
+	b.Close()
+	if st := b.Stats(); st.Calls != 1 || st.InFlight != 0 || st.Cancelled != 0 || len(b.Calls()) != 1 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestLogIsBounded(t *testing.T) {
+	t.Parallel()
+	for keep, want := range map[int]int{3: 3, -1: 0, 0: 5} {
+		b := start(t, vendorsim.Config{KeepCalls: keep, Contract: vendorsim.Contract{Requests: 1}})
+		for range 5 {
+			b.post(hello)
 		}
-		res, err := b.client.Do(req)
-		if err != nil {
-			t.Fatal(err)
+		if st := b.Stats(); len(b.Calls()) != want || st.Calls != 5 || st.RequestViolations != 4 {
+			t.Errorf("keeping %d: %d calls in the log, %+v", keep, len(b.Calls()), st)
 		}
-		defer res.Body.Close()
-		got, _ := io.ReadAll(res.Body)
-		return res.StatusCode, string(got)
-	}
-	for _, bad := range []string{`{"kind":"explode"}`, `{"kindd":"reset"}`, `{"kind":"status","probability":2}`, `{"kind":"slow","delay":5}`, `[`} {
-		if status, text := do("POST", "/faults", bad); status != http.StatusBadRequest || !strings.Contains(text, `"retry_after"`) {
-			t.Errorf("%s: %d %s", bad, status, text)
-		}
-	}
-	if status, _ := do("POST", "/faults", `{"kind":"status","status":503,"for":"1h"}`); status != http.StatusNoContent {
-		t.Errorf("fault: %d", status)
-	}
-	if status, _, _, _ := b.post(t.Context(), hello); status != 503 {
-		t.Errorf("with the fault: %d", status)
-	}
-	do("DELETE", "/faults", "")
-	if status, text := do("PUT", "/config", `{"latency":"1ms..2ms","contract":{"requests":5,"window":"1s"}}`); status != http.StatusNoContent {
-		t.Errorf("config: %d %s", status, text)
-	}
-	if status, _, _, _ := b.post(t.Context(), hello); status != 200 {
-		t.Errorf("without the fault: %d", status)
-	}
-	_, log := do("GET", "/log", "")
-	lines := 0
-	for s := bufio.NewScanner(strings.NewReader(log)); s.Scan(); lines++ {
-		var c vendorsim.Call
-		if err := json.Unmarshal(s.Bytes(), &c); err != nil || c.RequestID != "same" {
-			t.Errorf("%s: %v", s.Text(), err)
-		}
-	}
-	if lines != 2 {
-		t.Errorf("%d lines in the log", lines)
-	}
-	do("POST", "/reset", "")
-	if _, text := do("GET", "/stats", ""); !strings.Contains(text, `"calls":0`) {
-		t.Errorf("after the reset: %s", text)
 	}
 }
 
 func BenchmarkCall(b *testing.B) {
-	sim, err := vendorsim.New(vendorsim.Config{})
+	sim, err := vendorsim.New(vendorsim.Config{KeepCalls: -1})
 	if err != nil {
 		b.Fatal(err)
 	}
+	body := strings.NewReader(hello)
+	req := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/v1/chat/completions", nil)
+	w := &discard{header: http.Header{}}
 	b.ReportAllocs()
 	for b.Loop() {
-		w := httptest.NewRecorder()
-		sim.ServeHTTP(w, httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(hello)))
-		if w.Code != http.StatusOK {
-			b.Fatal(w.Code)
+		body.Reset(hello)
+		req.Body = io.NopCloser(body)
+		sim.ServeHTTP(w, req)
+		if w.status != 0 {
+			b.Fatal(w.status)
 		}
 	}
 }
+
+// discard is a response that costs nothing.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }

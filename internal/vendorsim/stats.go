@@ -3,28 +3,31 @@ package vendorsim
 import (
 	"context"
 	"maps"
-	"slices"
 )
 
 // Stats is what the vendor has seen since the last reset.
 type Stats struct {
-	Calls       int         `json:"calls"` // that arrived
-	InFlight    int         `json:"in_flight"`
-	MaxInFlight int         `json:"max_in_flight"`
-	Status      map[int]int `json:"status"`    // ended calls by status; 0 for broken connections
-	Cancelled   int         `json:"cancelled"` // the client left before the end
-	Refused     int         `json:"refused"`   // by an enforced contract
+	Calls       int            `json:"calls"` // that arrived
+	InFlight    int            `json:"in_flight"`
+	MaxInFlight int            `json:"max_in_flight"`
+	Status      map[int]int    `json:"status"`         // ended calls by status; 0 for answers broken off
+	Cancelled   int            `json:"cancelled"`      // the client left before the end
+	Refused     int            `json:"refused"`        // by an enforced contract
+	Pods        map[string]int `json:"pods,omitempty"` // calls by header X-Pod, of the first 1,000 pods
 
-	RequestViolations int `json:"request_violations"` // arrivals that made a window hold more requests than the contract
-	TokenViolations   int `json:"token_violations"`
-	MaxRequests       int `json:"max_requests_in_window"` // in any window
-	MaxTokens         int `json:"max_tokens_in_window"`
+	RequestViolations int     `json:"request_violations"` // arrivals that made a window hold more requests than the contract
+	TokenViolations   int     `json:"token_violations"`   // the same for tokens, as far as they were really sent
+	MaxRequests       int     `json:"max_requests_in_window"`
+	MaxTokens         int     `json:"max_tokens_in_window"`
+	UsedRequests      float64 `json:"used_requests"` // share of the contract, on average from the first arrival to the last
+	UsedTokens        float64 `json:"used_tokens"`
 
 	PromptTokens     int `json:"prompt_tokens"` // of ended calls, as billed
 	CompletionTokens int `json:"completion_tokens"`
 
-	RequestIDs int `json:"request_ids"` // different X-Request-IDs
-	MaxRepeats int `json:"max_repeats"` // most calls with the same one
+	RequestIDs int         `json:"request_ids"` // different X-Request-IDs, or Idempotency-Keys where there is none
+	MaxRepeats int         `json:"max_repeats"` // most calls with the same one
+	Repeats    map[int]int `json:"repeats"`     // how many of them came once, twice, and so on
 }
 
 // Stats is a copy of the figures.
@@ -35,32 +38,27 @@ func (s *Sim) Stats() Stats {
 }
 
 func (s *Sim) statsLocked() Stats {
-	st := s.stats
-	st.Status = maps.Clone(st.Status)
-	st.RequestIDs = len(s.repeats)
+	st, l := s.stats, &s.contract
+	st.Status, st.Pods, st.Repeats = maps.Clone(st.Status), maps.Clone(st.Pods), maps.Clone(s.repeats.of)
+	st.RequestViolations, st.TokenViolations = l.requestViolations, l.tokenViolations
+	st.MaxRequests, st.MaxTokens = l.maxRequests, l.maxTokens
+	st.UsedRequests, st.UsedTokens = l.use()
+	st.RequestIDs, st.MaxRepeats = s.repeats.distinct, s.repeats.most
 	return st
-}
-
-// Calls is a copy of the log, in order of arrival.
-func (s *Sim) Calls() []Call {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.log.calls)
 }
 
 // WaitFor waits until is holds for the figures, and returns the cause of ctx when that ends first.
 func (s *Sim) WaitFor(ctx context.Context, is func(Stats) bool) error {
 	for {
 		s.mu.Lock()
-		if is(s.statsLocked()) {
-			s.mu.Unlock()
-			return nil
-		}
 		if s.changed == nil {
 			s.changed = make(chan struct{})
 		}
-		changed := s.changed
+		st, changed := s.statsLocked(), s.changed
 		s.mu.Unlock()
+		if is(st) {
+			return nil
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():

@@ -1,0 +1,70 @@
+package vendorsim
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Call is one call in the vendor's log.
+type Call struct {
+	Arrived    time.Time `json:"arrived"`
+	Ended      time.Time `json:"ended,omitzero"`    // zero while it is under way
+	Status     int       `json:"status"`            // 0 while it is under way, or when the answer was broken off
+	Prompt     int       `json:"prompt_tokens"`     // bytes of the body / 4
+	Completion int       `json:"completion_tokens"` // what it will bill; what a client that left did not get comes off again
+	RequestID  string    `json:"request_id,omitempty"`
+	Pod        string    `json:"pod,omitempty"`       // header X-Pod
+	Fault      string    `json:"fault,omitempty"`     // kind of the fault that it met
+	Cancelled  bool      `json:"cancelled,omitempty"` // the client left before the end
+	Refused    bool      `json:"refused,omitempty"`   // by the contract; does not count in it
+	Violation  bool      `json:"violation,omitempty"` // the window that ends with it holds more than the contract
+}
+
+// record is a call while it is remembered.
+type record struct {
+	Call
+	arrival *arrival // nil when it does not count in the contract
+}
+
+// callLog remembers the last calls.
+type callLog struct {
+	keep    int
+	records []*record
+}
+
+func (l *callLog) add(r *record) {
+	if l.keep > 0 {
+		l.records = append(l.records, r)
+	}
+	if gone := len(l.records) - max(0, l.keep); gone > 0 {
+		clear(l.records[:gone])
+		l.records = l.records[gone:]
+	}
+}
+
+// Calls is a copy of the log, in order of arrival: the last Config.KeepCalls calls.
+func (s *Sim) Calls() []Call {
+	s.mu.Lock()
+	calls := make([]Call, 0, len(s.calls.records))
+	for _, r := range s.calls.records {
+		c := r.Call
+		c.Violation = r.arrival != nil && (r.arrival.overByCall || r.arrival.overByUse)
+		calls = append(calls, c)
+	}
+	s.mu.Unlock()
+	slices.SortStableFunc(calls, func(a, b Call) int { return a.Arrived.Compare(b.Arrived) })
+	return calls
+}
+
+// serveLog writes the calls.
+func (s *Sim) serveLog(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	enc := json.NewEncoder(w)
+	for _, c := range s.Calls() {
+		if enc.Encode(c) != nil {
+			return // the reader left
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package vendorsim
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// Config is how the vendor behaves. The zero value answers at once and has no contract.
+type Config struct {
+	Latency          Latency  `json:"latency"`           // until the first byte
+	CompletionTokens int      `json:"completion_tokens"` // of an answer, at most max_tokens of the request; 0 means 32
+	TokensPerSecond  float64  `json:"tokens_per_second"` // pace of a stream; 0 means at once
+	Contract         Contract `json:"contract"`
+	KeepCalls        int      `json:"keep_calls"` // calls that the log remembers; 0 means 100,000, -1 none. The contract is judged all the same
+	Seed             uint64   `json:"seed"`       // of latencies, and of faults with a probability
+}
+
+func (c Config) validate() error {
+	var problems []error
+	if c.CompletionTokens < 0 {
+		problems = append(problems, fmt.Errorf("completion_tokens %d is negative", c.CompletionTokens))
+	}
+	if !(c.TokensPerSecond >= 0 && c.TokensPerSecond <= math.MaxFloat64) { // NaN too
+		problems = append(problems, fmt.Errorf("tokens_per_second %v is not a pace", c.TokensPerSecond))
+	}
+	if c.Contract.Requests < 0 || c.Contract.Tokens < 0 || c.Contract.Window < 0 {
+		problems = append(problems, errors.New("the contract's requests, tokens and window must not be negative"))
+	}
+	if c.Contract.Enforce && c.Contract.Requests == 0 && c.Contract.Tokens == 0 {
+		problems = append(problems, errors.New("there is no contract to enforce: set its requests or its tokens"))
+	}
+	if c.KeepCalls < -1 {
+		problems = append(problems, fmt.Errorf("keep_calls %d is neither -1 nor a number of calls", c.KeepCalls))
+	}
+	return errors.Join(problems...)
+}
+
+// SetConfig changes the behaviour from now on. What was seen so far stays, and a new contract is judged with the calls
+// that are in its window already, as far back as two windows of the old contract.
+func (s *Sim) SetConfig(cfg Config) error {
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	cfg.CompletionTokens = cmp.Or(cfg.CompletionTokens, 32)
+	cfg.KeepCalls = cmp.Or(cfg.KeepCalls, 100_000)
+	if cfg.Contract.Requests > 0 || cfg.Contract.Tokens > 0 {
+		cfg.Contract.Window = cmp.Or(cfg.Contract.Window, Duration(time.Minute))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.random == nil || cfg.Seed != s.cfg.Seed { // the same seed goes on where it is
+		s.random = rand.New(rand.NewPCG(cfg.Seed, 1))
+	}
+	s.cfg = cfg
+	s.contract.set(cfg.Contract)
+	s.calls.keep = cfg.KeepCalls
+	return nil
+}
+
+// Config is how the vendor behaves now, with defaults filled in.
+func (s *Sim) Config() Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg
+}

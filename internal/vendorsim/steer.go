@@ -1,0 +1,89 @@
+package vendorsim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+)
+
+// isPage tells the paths that steer the simulator from those of the vendor.
+func isPage(path string) bool {
+	return slices.Contains([]string{"/stats", "/log", "/reset", "/faults", "/config"}, path)
+}
+
+// steering serves the pages that steer the simulator.
+func (s *Sim) steering() *http.ServeMux {
+	pages := http.NewServeMux()
+	pages.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Stats()) })
+	pages.HandleFunc("GET /log", s.serveLog)
+	pages.HandleFunc("POST /reset", func(w http.ResponseWriter, _ *http.Request) { s.Reset(); w.WriteHeader(http.StatusNoContent) })
+	pages.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Faults()) })
+	pages.HandleFunc("POST /faults", func(w http.ResponseWriter, r *http.Request) {
+		accept(w, r, Fault{}, s.readFaults)
+	})
+	pages.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) { s.ClearFaults(); w.WriteHeader(http.StatusNoContent) })
+	pages.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Config()) })
+	pages.HandleFunc("PUT /config", func(w http.ResponseWriter, r *http.Request) {
+		accept(w, r, Config{}, func(b []byte) error {
+			var cfg Config
+			if err := strict(b, &cfg); err != nil {
+				return err
+			}
+			return s.SetConfig(cfg)
+		})
+	})
+	pages.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "POST a chat completion here; see also /stats, /log, /faults, /config and /reset", http.StatusMethodNotAllowed)
+	})
+	return pages
+}
+
+// readFaults takes one fault, or a list of them.
+func (s *Sim) readFaults(b []byte) error {
+	faults := make([]Fault, 1)
+	into := any(&faults[0])
+	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("[")) {
+		into = &faults
+	}
+	if err := strict(b, into); err != nil {
+		return err
+	}
+	return s.addFaults(faults, false)
+}
+
+// accept hands the request's body on. When it is refused the answer shows the fields, with their zero values.
+func accept(w http.ResponseWriter, r *http.Request, fields any, set func([]byte) error) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err == nil {
+		err = set(b)
+	}
+	if err != nil {
+		example, _ := json.Marshal(fields)
+		http.Error(w, fmt.Sprintf("%v; the fields are: %s", err, example), http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// strict reads one JSON value without unknown fields.
+func strict(b []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is more than one JSON value")
+	}
+	return nil
+}
+
+func show(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
