@@ -37,6 +37,7 @@ func BenchmarkHandler(b *testing.B) {
 		}
 		return nil
 	})
+	url := redistest.Start(b).URL()
 	conversation := `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("What does the fox do? ", 20) + `"}],"max_tokens":64}`
 	for _, c := range []struct {
 		name    string
@@ -55,7 +56,7 @@ func BenchmarkHandler(b *testing.B) {
 		{"no key", answers, options{}, conversation, "guess", 401},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			c.options.redis = redistest.Start(b).URL()
+			c.options.redis, c.options.quiet = url, true
 			c.options.env = []string{"LLM_TIER_RATES=free:10,pro:100,enterprise:2000000000"}
 			pod := newBundle(b, c.call, c.options)
 			r := pod.request(http.MethodPost, "/llm", c.body, "Authorization", "Bearer "+c.key)

@@ -79,7 +79,8 @@ type options struct {
 	load  middleware.Load
 	down  time.Duration // until the breaker closes
 	real  bool          // call the vendor of the settings
-	level slog.Level
+	level slog.Level    // of the log
+	quiet bool          // write the log, but do not keep it
 }
 
 func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
@@ -87,6 +88,9 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 	cfg := settings(tb, o)
 	b := &bundle{tb: tb, reg: prometheus.NewRegistry(), lines: make(chan map[string]any, 4096)}
 	log := telemetry.NewLogger(b, o.level)
+	if o.quiet {
+		log = telemetry.NewLogger(io.Discard, o.level)
+	}
 	rdb, err := redisx.New(cfg.Redis, log, b.reg)
 	check(tb, err)
 	tb.Cleanup(func() { _ = rdb.Close() })

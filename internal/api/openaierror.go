@@ -31,7 +31,18 @@ func openAIType(status int) string {
 	return "server_error"
 }
 
+// appendJSONString appends s in quotes. Nearly all texts here are plain ASCII, which is copied; refusing has to be cheap.
 func appendJSONString(b []byte, s string) []byte {
+	plain := true
+	for i := range len(s) {
+		c := s[i]
+		plain = plain && c >= ' ' && c < 0x7f && c != '"' && c != '\\'
+	}
+	if plain {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
 	quoted, err := json.Marshal(s)
 	if err != nil { // a string always marshals
 		return append(b, `""`...)
