@@ -1,0 +1,24 @@
+# syntax=docker/dockerfile:1
+# Cross-builds on the machine's own architecture. `make image` builds it; without Docker, `make image-ko` does the same with ko.
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY . .
+ARG TARGETOS TARGETARCH VERSION=dev
+ENV CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    go build -trimpath -buildvcs=false -pgo=cmd/server/server.pgo -ldflags "-s -w -buildid= -X main.version=$VERSION" -o /out/ ./cmd/server ./cmd/vendorsim
+
+FROM gcr.io/distroless/static-debian13:nonroot
+ARG VERSION=dev REVISION=unknown
+LABEL org.opencontainers.image.title="spillway" \
+      org.opencontainers.image.description="Calls an LLM vendor safely under production traffic" \
+      org.opencontainers.image.source="https://github.com/spillway-dev/spillway" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION
+COPY --from=build /out/server /out/vendorsim /
+USER 65532:65532
+EXPOSE 8080 9090
+ENTRYPOINT ["/server"]

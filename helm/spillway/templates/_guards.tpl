@@ -1,0 +1,75 @@
+{{/* Values that contradict each other are refused here, with what to change. */}}
+{{- define "spillway.guards" -}}
+{{- $v := .Values }}
+{{- $errs := list }}
+{{- $queue := include "spillway.seconds" $v.limits.queueTimeout | int }}
+{{- $call := include "spillway.seconds" $v.limits.callTimeout | int }}
+{{- $sla := include "spillway.seconds" $v.limits.sla | int }}
+{{- if and (not $v.vendor.simulated) (not $v.vendor.url) }}
+{{- $errs = append $errs "vendor.url is missing: set it to the URL that calls are POSTed to, or try the chart with vendor.simulated=true" }}
+{{- end }}
+{{- if and $v.vendor.simulated $v.vendor.url }}
+{{- $errs = append $errs "vendor.simulated and vendor.url are both set: remove one of them" }}
+{{- end }}
+{{- if and $v.vendor.existingSecret $v.vendor.apiKey }}
+{{- $errs = append $errs "vendor.existingSecret and vendor.apiKey are both set: keep the Secret and remove the key from the values" }}
+{{- end }}
+{{- if and $v.autoscaling.enabled $v.keda.enabled }}
+{{- $errs = append $errs "autoscaling.enabled and keda.enabled are both true: two autoscalers would fight over the replicas; switch one off" }}
+{{- end }}
+{{- $external := or $v.redis.external.url $v.redis.external.existingSecret }}
+{{- if and $v.redis.bundled.enabled $external }}
+{{- $errs = append $errs "redis.bundled.enabled is true and redis.external is set: set redis.bundled.enabled=false to use yours" }}
+{{- end }}
+{{- if and (not $v.redis.bundled.enabled) (not $external) }}
+{{- $errs = append $errs "there is no Redis: set redis.external.url or redis.external.existingSecret, or redis.bundled.enabled=true" }}
+{{- end }}
+{{- if and $v.redis.external.sentinelMaster $v.redis.external.cluster }}
+{{- $errs = append $errs "redis.external.sentinelMaster and redis.external.cluster are both set: a Redis is one or the other" }}
+{{- end }}
+{{- if ge $queue $sla }}
+{{- $errs = append $errs (printf "limits.queueTimeout (%s) must be below limits.sla (%s)" $v.limits.queueTimeout $v.limits.sla) }}
+{{- end }}
+{{- if gt $call $sla }}
+{{- $errs = append $errs (printf "limits.callTimeout (%s) must not be above limits.sla (%s)" $v.limits.callTimeout $v.limits.sla) }}
+{{- end }}
+{{- if and $v.gateway.enabled (le (include "spillway.seconds" $v.gateway.limits.requestTimeout | int) $sla) }}
+{{- $errs = append $errs (printf "gateway.limits.requestTimeout (%s) must be above limits.sla (%s): the gateway would cut requests the service still serves" $v.gateway.limits.requestTimeout $v.limits.sla) }}
+{{- end }}
+{{- $check := mul $v.gateway.healthCheck.intervalSeconds $v.gateway.healthCheck.unhealthyThreshold | int }}
+{{- if and $v.gateway.enabled (ge $check (int $v.drain.preStopSeconds)) }}
+{{- $errs = append $errs (printf "the gateway needs %d s to notice a stopping pod (gateway.healthCheck), but it goes after drain.preStopSeconds=%d: raise the latter" $check (int $v.drain.preStopSeconds)) }}
+{{- end }}
+{{- if and $v.gateway.enabled (not $v.gateway.create) (not $v.gateway.parentRef.name) }}
+{{- $errs = append $errs "gateway.enabled needs a Gateway: name yours in gateway.parentRef.name, or set gateway.create=true" }}
+{{- end }}
+{{- if and $v.gateway.enabled $v.gateway.create $v.gateway.parentRef.name }}
+{{- $errs = append $errs "gateway.create and gateway.parentRef.name are both set: attach to yours or make one, not both" }}
+{{- end }}
+{{- range list (list "autoscaling" $v.autoscaling) (list "keda" $v.keda) }}
+{{- $a := index . 1 }}
+{{- if and $a.enabled (gt (int $a.minReplicas) (int $a.maxReplicas)) }}
+{{- $errs = append $errs (printf "%s.minReplicas (%d) is above %s.maxReplicas (%d)" (index . 0) (int $a.minReplicas) (index . 0) (int $a.maxReplicas)) }}
+{{- end }}
+{{- end }}
+{{- if and (gt (int $v.quota.shares) 0) (lt (int $v.quota.shares) (include "spillway.maxPods" . | int)) }}
+{{- $errs = append $errs (printf "quota.shares (%d) is below the highest number of pods (%s): without Redis they would exceed the contract; raise it or leave it 0" (int $v.quota.shares) (include "spillway.maxPods" .)) }}
+{{- end }}
+{{- if and (not $v.apiKeys.existingSecret) (not $v.apiKeys.generate) }}
+{{- $errs = append $errs "there are no API keys: set apiKeys.existingSecret, or name a user in apiKeys.generate" }}
+{{- end }}
+{{- range $user, $tier := $v.apiKeys.generate }}
+{{- if not (hasKey $v.tiers $tier) }}
+{{- $errs = append $errs (printf "apiKeys.generate.%s has tier %q, which tiers does not name" $user $tier) }}
+{{- end }}
+{{- end }}
+{{- $owned := dict "VENDOR_URL" "vendor.url" "VENDOR_API_KEY" "vendor.existingSecret" "REDIS_URL" "redis.external" "SLA" "limits.sla" "QUEUE_TIMEOUT" "limits.queueTimeout" "CALL_TIMEOUT" "limits.callTimeout" "SLOTS" "limits.slots" "ADMISSION_MAX" "limits.admission" "MAX_BODY" "limits.maxBody" "DRAIN_DELAY" "drain.delay" "SHUTDOWN_GRACE" "drain" "API_KEYS_FILE" "apiKeys" "TIER_RATES" "tiers" "QUOTA_REQUESTS" "quota.requests" "QUOTA_TOKENS" "quota.tokens" "QUOTA_SHARES" "quota.shares" }}
+{{- range $name, $_ := $v.config }}
+{{- if hasKey $owned $name }}
+{{- $errs = append $errs (printf "config.%s: set %s instead" $name (index $owned $name)) }}
+{{- else if hasPrefix "LLM_" $name }}
+{{- $errs = append $errs (printf "config.%s: leave the prefix LLM_ away" $name) }}
+{{- end }}
+{{- end }}
+{{- if $errs }}{{ fail (printf "\n\nthese values cannot work:\n- %s\n" (join "\n- " $errs)) }}{{ end }}
+{{- end }}
