@@ -19,21 +19,18 @@ import (
 //	         or from this pod's share while Redis is away       quota_local.go
 //	         sleep once until then                              quota_sleep.go
 //	         longer when the vendor asks for a pause            quota_hold.go
-//	leave    give back what was not used                        quota_settle.go
+//	leave    give back what was not used                        quota_settle.go, quota_pod.go
 //	         with the next booking, or after a moment           quota_pending.go, quota_flush.go
 //
 // The arithmetic stands in quota_arith.go and, for the shared state, in quota.lua. Calls start in the order in which they
 // were booked, across pods. It is safe for concurrent use.
 type Quota struct {
-	contract contract
-	reject   bool         // while Redis is away, instead of the share
-	shared   *sharedQuota // nil: this pod is alone
-	local    localQuota
-	holds    holds
-	pending  *pending
-	tickets  sync.Pool
-	details  [whySize + 1]string
-	metrics  *quotaMetrics
+	*quotaPod
+	reject  bool         // while Redis is away, instead of the share
+	shared  *sharedQuota // nil: this pod is alone
+	tickets sync.Pool
+	details [whySize + 1]string
+	metrics *quotaMetrics
 
 	waiting atomic.Int64
 	stop    context.CancelFunc
@@ -47,17 +44,15 @@ func NewQuota(cfg QuotaConfig, queueTimeout time.Duration, rdb *redisx.Client, v
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	q := &Quota{reject: cfg.Fallback == fallbackReject, pending: newPending(), stop: func() {}}
-	q.holds.init()
+	q := &Quota{reject: cfg.Fallback == fallbackReject, stop: func() {}}
 	if !cfg.on() {
 		return q, nil
 	}
 	var err error
+	q.quotaPod = newQuotaPod(newContract(cfg, queueTimeout), cfg.Shares, rdb == nil, time.Now)
 	if q.metrics, err = newQuotaMetrics(q, reg); err != nil {
 		return nil, err
 	}
-	q.contract = newContract(cfg, queueTimeout)
-	q.local.init(q.contract, cfg.Shares)
 	q.details = details(cfg)
 	q.tickets.New = func() any { return newTicket(q) }
 	ctx, stop := context.WithCancel(context.Background())
@@ -99,8 +94,11 @@ func (q *Quota) Enter(ctx context.Context, call *Call) (leave func(Outcome), err
 
 // Recheck rejects a call that has passed, when the vendor asked for a pause while it waited in a later gate.
 func (q *Quota) Recheck(*Call) error {
+	if q.metrics == nil {
+		return nil
+	}
 	left := time.Until(q.holds.current.Load().until)
-	if left <= holdSlack || q.metrics == nil {
+	if left <= holdSlack {
 		return nil
 	}
 	q.metrics.of(q.local.active.Load()).recheck.Inc()

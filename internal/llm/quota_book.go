@@ -30,14 +30,7 @@ func (q *Quota) patience(ctx context.Context, class Priority, now time.Time) tim
 	if deadline, ok := ctx.Deadline(); ok {
 		left = max(0, min(left, deadline.Sub(now)))
 	}
-	switch class {
-	case Low:
-		return min(left, instant)
-	case Normal:
-		return left / 2
-	default:
-		return left
-	}
+	return patience(class, left)
 }
 
 // book asks Redis, or the pod's share when Redis does not answer. A command that failed may have booked all the same; that
@@ -51,30 +44,13 @@ func (q *Quota) book(ctx context.Context, tokens int64, wait micros) (booking, r
 	if q.shared != nil && !q.shared.rdb.Away() {
 		args := q.pending.take(append(make([]any, 0, 16), tokens, wait), time.Now(), q.waiting.Load())
 		if v, err := q.shared.run(ctx, args); err == nil {
-			q.heard(&v)
-			return booking{tokens: tokens, delay: v.delay, mark: v.mark, cost: v.cost, slice: v.slice, pause: v.pause}, v
+			return q.heard(&v, tokens, time.Now()), v
 		}
 	}
 	if q.reject {
 		return booking{alone: true}, ruling{why: whyAway}
 	}
-	return q.bookAlone(tokens, wait)
-}
-
-// bookAlone books from the pod's share and notes for Redis's return what was used meanwhile.
-func (q *Quota) bookAlone(tokens int64, wait micros) (booking, ruling) {
-	q.local.begin(q.waiting.Load())
-	b, v := q.local.book(tokens, wait)
-	if v.admitted == 1 && q.shared != nil {
-		q.pending.add(time.Now(), func() { q.pending.aloneLocked(tokens, 2*q.local.largest) })
-	}
-	return b, v
-}
-
-// heard takes in what every answer of the script says beside its verdict.
-func (q *Quota) heard(v *ruling) {
-	q.local.active.Store(false)
-	q.holds.observe(v.pause, time.Now())
+	return q.bookAlone(tokens, wait, q.waiting.Load(), time.Now())
 }
 
 // turnAway is the rejection, with the time at which the call could have started.

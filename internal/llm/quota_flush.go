@@ -45,6 +45,6 @@ func (q *Quota) flush(ctx context.Context) {
 		return
 	}
 	if v, err := q.shared.run(ctx, args); err == nil {
-		q.heard(&v)
+		q.heard(&v, 0, time.Now())
 	}
 }

@@ -8,9 +8,10 @@ import (
 
 // localQuota is this pod's share of the contract, for the time in which Redis is away.
 type localQuota struct {
-	epoch   time.Time // of the pod's own clock
-	ok      bool      // there is a share
-	largest int64     // tokens one call may take; 0: tokens are not limited
+	clock   func() time.Time // of the pod
+	epoch   time.Time        // of its microseconds
+	ok      bool             // there is a share
+	largest int64            // tokens one call may take; 0: tokens are not limited
 	active  atomic.Bool
 
 	mu       sync.Mutex
@@ -19,14 +20,14 @@ type localQuota struct {
 	hold     micros // end of the vendor's pause
 }
 
-func (l *localQuota) init(c contract, shares int) {
+func (l *localQuota) init(c contract, shares int, clock func() time.Time) {
 	var largest int
-	l.epoch = time.Now()
+	l.clock, l.epoch = clock, clock()
 	l.requests, l.tokens, largest, l.ok = c.share(shares)
 	l.largest = int64(largest)
 }
 
-func (l *localQuota) now() micros { return time.Since(l.epoch).Microseconds() }
+func (l *localQuota) now() micros { return l.clock().Sub(l.epoch).Microseconds() }
 
 // begin forfeits all credit when this pod starts to work alone, however often that happens: the others may have used it.
 // The calls that sleep on a shared booking count against the share.

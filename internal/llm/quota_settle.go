@@ -17,7 +17,7 @@ func newTicket(q *Quota) *ticket {
 	t := &ticket{quota: q}
 	t.leave = func(out Outcome) {
 		q.hear(&out)
-		q.settle(t, &out)
+		q.settleTicket(t, &out)
 		q.tickets.Put(t)
 	}
 	return t
@@ -29,38 +29,19 @@ func (q *Quota) hear(out *Outcome) {
 	if d <= 0 {
 		return
 	}
-	now := time.Now()
-	d = min(d, time.Duration(holdWindows*q.contract.window)*time.Microsecond)
-	if !q.holds.demand(d, now) {
-		return
-	}
-	q.metrics.holds.Inc()
-	q.local.push(d)
-	if q.shared != nil {
-		q.pending.add(now, func() { q.pending.hold = later(q.pending.hold, now.Add(d)) })
-		q.pending.hurry()
+	if q.demand(d, time.Now()) {
+		q.metrics.holds.Inc()
 	}
 }
 
-// settle gives back what a call booked and did not use, or books what it used beyond.
-func (q *Quota) settle(t *ticket, out *Outcome) {
+// settleTicket settles what a call holds by what it came to.
+func (q *Quota) settleTicket(t *ticket, out *Outcome) {
 	used, known := t.used(out)
 	if q.contract.tokens == 0 {
 		used, known = t.tokens, false
 	}
 	q.metrics.settled(used - t.tokens)
-	switch {
-	case t.alone:
-		q.local.settle(&t.booking, out.Called, used)
-		if used != t.tokens && q.shared != nil {
-			q.pending.add(time.Now(), func() { q.pending.settleAloneLocked(used - t.tokens) })
-		}
-	case !out.Called:
-		q.pending.add(time.Now(), func() { q.pending.refundLocked(&t.booking) })
-	case known:
-		pace := micros(float64(used)*q.contract.pace) - t.cost
-		q.pending.add(time.Now(), func() { q.pending.settleLocked(&t.booking, used, pace) })
-	}
+	q.settle(&t.booking, out.Called, used, known, time.Now())
 }
 
 // used is the number of tokens the vendor will count for a call that ended like this.

@@ -1,0 +1,139 @@
+package llm
+
+import (
+	"time"
+)
+
+// QuotaModel is the quota of one pod without its goroutines and its connection: all that Quota does, but for sleeping and
+// carrying bytes. test/scale drives a thousand of them on a virtual clock, against a Redis of its own.
+type QuotaModel struct {
+	*quotaPod
+	now func() time.Time
+}
+
+// QuotaBooking is a start that a QuotaModel was granted.
+type QuotaBooking struct {
+	booking
+	at time.Time // when it was answered, by the pod's clock
+}
+
+// Alone tells whether the start was booked from the pod's share.
+func (b *QuotaBooking) Alone() bool { return b.alone }
+
+// NewQuotaModel returns the model of a pod that reads the time from now.
+func NewQuotaModel(cfg QuotaConfig, queueTimeout time.Duration, now func() time.Time) (*QuotaModel, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &QuotaModel{newQuotaPod(newContract(cfg, queueTimeout), cfg.Shares, false, now), now}, nil
+}
+
+// Script is quota.lua with the contract in front, as Redis gets it.
+func (m *QuotaModel) Script() string { return m.contract.source() }
+
+// ShareInterval is the time between two calls of this pod's share; zero when there is no share, or requests are not
+// limited.
+func (m *QuotaModel) ShareInterval() time.Duration {
+	if !m.local.ok {
+		return 0
+	}
+	return time.Duration(m.local.requests.interval) * time.Microsecond
+}
+
+// Patience is how far ahead a call of the class may book of which so much of the queue timeout is left.
+func (m *QuotaModel) Patience(class Priority, left time.Duration) time.Duration {
+	return patience(class, left)
+}
+
+// Ask returns the arguments of the script for a booking, with what there is to tell. asleep is the number of calls that
+// wait for their start.
+func (m *QuotaModel) Ask(tokens int64, wait time.Duration, asleep int64) []any {
+	return m.pending.take([]any{m.limited(tokens), wait.Microseconds()}, m.now(), asleep)
+}
+
+// Flush returns the arguments of the script when something has waited long enough to be told without a booking, else nil.
+// parked is true when there is nothing to tell: Woken then says when to look again.
+func (m *QuotaModel) Flush(asleep int64) (args []any, parked bool) {
+	due, parked := m.pending.due(m.now())
+	if !due {
+		return nil, parked
+	}
+	return m.pending.take([]any{-1, 0}, m.now(), asleep), false
+}
+
+// Woken reports, once, that there is something to tell after there was nothing.
+func (m *QuotaModel) Woken() bool {
+	select {
+	case <-m.pending.wake:
+		return true
+	default:
+		return false
+	}
+}
+
+// Hurried reports, once, that there is something to tell that must not wait.
+func (m *QuotaModel) Hurried() bool {
+	select {
+	case <-m.pending.urgent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Answered takes in what the script returned, and tells whether it granted a booking of so many tokens.
+func (m *QuotaModel) Answered(text string, tokens int64) (b QuotaBooking, granted bool, err error) {
+	v, err := parseRuling(text)
+	if err != nil {
+		return b, false, err
+	}
+	return QuotaBooking{m.heard(&v, m.limited(tokens), m.now()), m.now()}, v.admitted == 1, nil
+}
+
+// BookAlone books from the pod's share.
+func (m *QuotaModel) BookAlone(tokens int64, wait time.Duration, asleep int64) (b QuotaBooking, granted bool) {
+	alone, v := m.bookAlone(m.limited(tokens), wait.Microseconds(), asleep, m.now())
+	return QuotaBooking{alone, m.now()}, v.admitted == 1
+}
+
+// Start is when the call may start as far as the pod knows by now: pauses of the vendor move it.
+func (m *QuotaModel) Start(b *QuotaBooking) time.Time {
+	return m.holds.current.Load().start(b.at.Add(time.Duration(b.delay)*time.Microsecond), b.pause)
+}
+
+// Recheck reports whether a call that is about to leave may, or is turned away because the vendor asked for a pause.
+func (m *QuotaModel) Recheck() bool {
+	return m.holds.current.Load().until.Sub(m.now()) <= holdSlack
+}
+
+// Settle ends a booking: the call used so many tokens, or was not made.
+func (m *QuotaModel) Settle(b *QuotaBooking, called bool, used int64) {
+	if !called {
+		used = 0
+	}
+	if m.contract.tokens == 0 {
+		m.settle(&b.booking, called, b.tokens, false, m.now())
+		return
+	}
+	m.settle(&b.booking, called, used, true, m.now())
+}
+
+// Pause obeys a vendor that answered one of this pod's calls with Retry-After: d. It reports whether that was news.
+func (m *QuotaModel) Pause(d time.Duration) bool { return m.demand(d, m.now()) }
+
+// Announced takes in a message of the script to all pods.
+func (m *QuotaModel) Announced(message string) error {
+	var p pause
+	if err := parseInts(message, []*int64{&p.generation, &p.total, &p.remaining}); err != nil {
+		return err
+	}
+	m.holds.observe(p, m.now())
+	return nil
+}
+
+func (m *QuotaModel) limited(tokens int64) int64 {
+	if m.contract.tokens == 0 {
+		return 0
+	}
+	return tokens
+}
