@@ -3,6 +3,7 @@
 //
 //	main     the only place that reads the environment or exits      main.go
 //	  dev    --dev: what a newcomer does not have yet                dev.go
+//	  ask    -ask: one request to a service that runs                ask.go
 //	  build  every part, once, in order                              build.go
 //	  serve  listen, drain, finish, close                            serve.go
 package main
@@ -53,6 +54,7 @@ var errUsage = errors.New("wrong arguments")
 // options are the flags. Everything else is configured by the environment.
 type options struct {
 	dev, configHelp, check, version bool
+	ask                             string // URL of a service that runs
 }
 
 func parseArgs(args []string, stderr io.Writer) (o options, err error) {
@@ -61,6 +63,7 @@ func parseArgs(args []string, stderr io.Writer) (o options, err error) {
 	flags.BoolVar(&o.dev, "dev", false, "run without any configuration: embedded Redis, simulated vendor, well-known keys")
 	flags.BoolVar(&o.configHelp, "config-help", false, "print every setting and exit")
 	flags.BoolVar(&o.check, "check", false, "check the configuration and exit")
+	flags.StringVar(&o.ask, "ask", "", "post one request to the service at this `URL`, print the answer and exit; key and model from ASK_API_KEY and ASK_MODEL")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -86,6 +89,8 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	case o.version:
 		_, err := fmt.Fprintln(stdout, buildVersion())
 		return err
+	case o.ask != "":
+		return ask(ctx, o.ask, lookupIn(environ), stdout)
 	}
 	level := new(slog.LevelVar)
 	lines := telemetry.NewBatch(stderr)

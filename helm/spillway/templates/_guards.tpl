@@ -36,9 +36,23 @@
 {{- if and $v.gateway.enabled (le (include "spillway.seconds" $v.gateway.limits.requestTimeout | int) $sla) }}
 {{- $errs = append $errs (printf "gateway.limits.requestTimeout (%s) must be above limits.sla (%s): the gateway would cut requests the service still serves" $v.gateway.limits.requestTimeout $v.limits.sla) }}
 {{- end }}
+{{- if lt (int $v.limits.admission) (int $v.limits.slots) }}
+{{- $errs = append $errs (printf "limits.admission (%d) is below limits.slots (%d): the slots could never be used; raise the one or lower the other" (int $v.limits.admission) (int $v.limits.slots)) }}
+{{- end }}
 {{- $check := mul $v.gateway.healthCheck.intervalSeconds $v.gateway.healthCheck.unhealthyThreshold | int }}
-{{- if and $v.gateway.enabled (ge $check (int $v.drain.preStopSeconds)) }}
-{{- $errs = append $errs (printf "the gateway needs %d s to notice a stopping pod (gateway.healthCheck), but it goes after drain.preStopSeconds=%d: raise the latter" $check (int $v.drain.preStopSeconds)) }}
+{{- if and $v.gateway.enabled (eq $v.gateway.flavor "envoy") }}
+{{- if ge $check (int $v.drain.preStopSeconds) }}
+{{- $errs = append $errs (printf "the gateway needs %d s to notice a stopping pod (gateway.healthCheck), not less than drain.preStopSeconds (%d): raise the latter" $check (int $v.drain.preStopSeconds)) }}
+{{- end }}
+{{- if ge $check (include "spillway.seconds" $v.drain.delay | int) }}
+{{- $errs = append $errs (printf "the gateway needs %d s to notice an unready pod (gateway.healthCheck), not less than drain.delay (%s): raise the latter" $check $v.drain.delay) }}
+{{- end }}
+{{- end }}
+{{- if and $v.gateway.enabled (lt (include "spillway.bytes" $v.gateway.limits.maxBody | int64) (int64 $v.limits.maxBody)) }}
+{{- $errs = append $errs (printf "gateway.limits.maxBody (%s) is below limits.maxBody (%d bytes): the gateway would refuse what the service accepts; raise the one or lower the other" $v.gateway.limits.maxBody (int64 $v.limits.maxBody)) }}
+{{- end }}
+{{- if and $v.gateway.enabled $v.gateway.create (eq $v.gateway.flavor "traefik") (eq $v.gateway.className "eg") }}
+{{- $errs = append $errs "gateway.flavor is traefik but gateway.className is Envoy Gateway's: set gateway.className=traefik" }}
 {{- end }}
 {{- if and $v.gateway.enabled (not $v.gateway.create) (not $v.gateway.parentRef.name) }}
 {{- $errs = append $errs "gateway.enabled needs a Gateway: name yours in gateway.parentRef.name, or set gateway.create=true" }}
@@ -52,18 +66,66 @@
 {{- $errs = append $errs (printf "%s.minReplicas (%d) is above %s.maxReplicas (%d)" (index . 0) (int $a.minReplicas) (index . 0) (int $a.maxReplicas)) }}
 {{- end }}
 {{- end }}
-{{- if and (gt (int $v.quota.shares) 0) (lt (int $v.quota.shares) (include "spillway.maxPods" . | int)) }}
-{{- $errs = append $errs (printf "quota.shares (%d) is below the highest number of pods (%s): without Redis they would exceed the contract; raise it or leave it 0" (int $v.quota.shares) (include "spillway.maxPods" .)) }}
+{{- if and (gt (int $v.quota.shares) 0) (lt (int $v.quota.shares) (include "spillway.peakPods" . | int)) }}
+{{- $errs = append $errs (printf "quota.shares (%d) is below the most pods that run at once (%s): without Redis they would exceed the contract; raise it or leave it 0" (int $v.quota.shares) (include "spillway.peakPods" .)) }}
+{{- end }}
+{{- if and (gt (int $v.quota.requests) 0) (gt (int $v.quota.burst) (int $v.quota.requests)) }}
+{{- $errs = append $errs (printf "quota.burst (%d) is above quota.requests (%d): lower it or leave it 0" (int $v.quota.burst) (int $v.quota.requests)) }}
+{{- end }}
+{{- if and $v.autoscaling.enabled (not $v.autoscaling.targetCPUUtilizationPercentage) (not $v.autoscaling.metrics) }}
+{{- $errs = append $errs "autoscaling.enabled without anything to scale on: set autoscaling.targetCPUUtilizationPercentage or autoscaling.metrics" }}
+{{- end }}
+{{- if and $v.autoscaling.enabled $v.autoscaling.targetCPUUtilizationPercentage (not (dig "requests" "cpu" "" $v.resources)) }}
+{{- $errs = append $errs "autoscaling.targetCPUUtilizationPercentage is a share of resources.requests.cpu, which is not set: set it" }}
+{{- end }}
+{{- if and $v.redis.bundled.enabled (ge (include "spillway.bytes" $v.redis.bundled.maxmemory | int64) (include "spillway.bytes" $v.redis.bundled.resources.limits.memory | int64)) }}
+{{- $errs = append $errs (printf "redis.bundled.maxmemory (%s) is not below redis.bundled.resources.limits.memory (%s): Redis would be killed before it says that it is full; leave it a quarter" $v.redis.bundled.maxmemory $v.redis.bundled.resources.limits.memory) }}
+{{- end }}
+{{- if and $v.redis.external.url $v.redis.external.existingSecret }}
+{{- $errs = append $errs "redis.external.url and redis.external.existingSecret are both set: put the whole URL into the Secret, or into the values" }}
+{{- end }}
+{{- if and $v.helmTest.existingSecret (not $v.apiKeys.existingSecret) }}
+{{- $errs = append $errs "helmTest.existingSecret is only for keys of yours (apiKeys.existingSecret): remove it, helm test uses a generated key" }}
 {{- end }}
 {{- if and (not $v.apiKeys.existingSecret) (not $v.apiKeys.generate) }}
 {{- $errs = append $errs "there are no API keys: set apiKeys.existingSecret, or name a user in apiKeys.generate" }}
 {{- end }}
-{{- range $user, $tier := $v.apiKeys.generate }}
+{{- range $user, $tier := ternary dict $v.apiKeys.generate (ne $v.apiKeys.existingSecret "") }}
 {{- if not (hasKey $v.tiers $tier) }}
 {{- $errs = append $errs (printf "apiKeys.generate.%s has tier %q, which tiers does not name" $user $tier) }}
 {{- end }}
 {{- end }}
-{{- $owned := dict "VENDOR_URL" "vendor.url" "VENDOR_API_KEY" "vendor.existingSecret" "REDIS_URL" "redis.external" "SLA" "limits.sla" "QUEUE_TIMEOUT" "limits.queueTimeout" "CALL_TIMEOUT" "limits.callTimeout" "SLOTS" "limits.slots" "ADMISSION_MAX" "limits.admission" "MAX_BODY" "limits.maxBody" "DRAIN_DELAY" "drain.delay" "SHUTDOWN_GRACE" "drain" "API_KEYS_FILE" "apiKeys" "TIER_RATES" "tiers" "QUOTA_REQUESTS" "quota.requests" "QUOTA_TOKENS" "quota.tokens" "QUOTA_SHARES" "quota.shares" }}
+{{- $owned := dict
+  "ADDR" "service.port"
+  "ADMIN_ADDR" "service.metricsPort"
+  "VENDOR_URL" "vendor.url"
+  "VENDOR_API_KEY" "vendor.existingSecret"
+  "VENDOR_NAME" "vendor.name"
+  "VENDOR_AUTH_HEADER" "vendor.authHeader"
+  "VENDOR_AUTH_SCHEME" "vendor.authScheme"
+  "VENDOR_HEADERS" "vendor.headers"
+  "QUOTA_REQUESTS" "quota.requests"
+  "QUOTA_TOKENS" "quota.tokens"
+  "QUOTA_WINDOW" "quota.window"
+  "QUOTA_BURST" "quota.burst"
+  "QUOTA_FALLBACK" "quota.fallback"
+  "QUOTA_SHARES" "quota.shares"
+  "ADMISSION_MAX" "limits.admission"
+  "SLOTS" "limits.slots"
+  "QUEUE_MAX" "limits.queue"
+  "MAX_BODY" "limits.maxBody"
+  "QUEUE_TIMEOUT" "limits.queueTimeout"
+  "CALL_TIMEOUT" "limits.callTimeout"
+  "STREAM_IDLE" "limits.streamIdle"
+  "SLA" "limits.sla"
+  "DRAIN_DELAY" "drain.delay"
+  "SHUTDOWN_GRACE" "drain.marginSeconds"
+  "TIER_RATES" "tiers"
+  "API_KEYS_FILE" "apiKeys"
+  "REDIS_URL" "redis.external.url"
+  "REDIS_MASTER" "redis.external.sentinelMaster"
+  "REDIS_CLUSTER" "redis.external.cluster"
+  "REDIS_BUDGET" "redis.budget" }}
 {{- range $name, $_ := $v.config }}
 {{- if hasKey $owned $name }}
 {{- $errs = append $errs (printf "config.%s: set %s instead" $name (index $owned $name)) }}

@@ -85,10 +85,36 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- add .Values.drain.preStopSeconds (include "spillway.seconds" .Values.drain.delay | int) (include "spillway.seconds" .Values.limits.sla | int) .Values.drain.marginSeconds }}
 {{- end }}
 
-{{/* A memory quantity in MiB. */}}
-{{- define "spillway.mebibytes" -}}
+{{/* A quantity or a Redis size in bytes: Ki, Mi, Gi, kb, mb, gb or none. */}}
+{{- define "spillway.bytes" -}}
 {{- $q := . | toString }}
-{{- if hasSuffix "Gi" $q }}{{ mul (trimSuffix "Gi" $q | int) 1024 }}
-{{- else if hasSuffix "Mi" $q }}{{ trimSuffix "Mi" $q | int }}
-{{- else }}{{ fail (printf "resources.limits.memory %q: write it in Mi or Gi" $q) }}{{ end }}
+{{- $n := regexFind "^[0-9]+" $q | int64 }}
+{{- $unit := regexReplaceAll "^[0-9]+" $q "" | lower | trimSuffix "i" | trimSuffix "b" }}
+{{- if eq $unit "" }}{{ $n }}
+{{- else if eq $unit "k" }}{{ mul $n 1024 }}
+{{- else if eq $unit "m" }}{{ mul $n 1048576 }}
+{{- else if eq $unit "g" }}{{ mul $n 1073741824 }}
+{{- else }}{{ fail (printf "%q is not a size: write it in Mi or Gi" $q) }}{{ end }}
+{{- end }}
+
+{{/* The most pods that run at once: the highest number of replicas and what a rolling update adds (maxSurge 25%). */}}
+{{- define "spillway.peakPods" -}}
+{{- $max := include "spillway.maxPods" . | int }}
+{{- add $max (div (add $max 3) 4) }}
+{{- end }}
+
+{{/* The port in vendor.url, when it is not 443. */}}
+{{- define "spillway.vendorPort" -}}
+{{- $u := urlParse .Values.vendor.url }}
+{{- $port := regexFind ":[0-9]+$" $u.host | trimPrefix ":" }}
+{{- if and $port (ne $port "443") }}{{ $port }}{{ else if and (not $port) (eq $u.scheme "http") }}80{{ end }}
+{{- end }}
+
+{{/* Calls per second that the contract allows in the long run: the quota starts requests - burst of them per window +
+queue timeout, so that no window ever sees more than the contract. Thousandths, as templates know integers only. */}}
+{{- define "spillway.usableMilliRPS" -}}
+{{- $l := .Values.quota.requests | int64 }}
+{{- $b := .Values.quota.burst | int64 | default (max 1 (div $l 50)) }}
+{{- $t := add (include "spillway.seconds" .Values.quota.window | int) (include "spillway.seconds" .Values.limits.queueTimeout | int) }}
+{{- div (mul (sub $l $b) 1000) $t }}
 {{- end }}

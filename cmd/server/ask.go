@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// askTimeout is how long ask waits for an answer: longer than the SLA anybody would set.
+const askTimeout = 5 * time.Minute
+
+// ask is server -ask: one POST /llm to a service that runs at base, the answer's text to w. `helm test` does it from inside
+// the cluster, where the image has no shell and no curl. The key comes from ASK_API_KEY and the model from ASK_MODEL.
+// Without a key it is enough that the service answers and wants one.
+func ask(ctx context.Context, base string, lookup func(string) (string, bool), w io.Writer) error {
+	key, _ := lookup("ASK_API_KEY")
+	model, _ := lookup("ASK_MODEL")
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	body, err := json.Marshal(map[string]any{
+		"model": cmp.Or(model, "demo"), "messages": []map[string]string{{"role": "user", "content": "Say hello."}},
+	})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+"/llm", bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("-ask: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("-ask: %w", err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("-ask: reading the answer: %w", err)
+	}
+	if key == "" && resp.StatusCode == http.StatusUnauthorized {
+		fmt.Fprintln(w, "the service answers and asks for a key; set ASK_API_KEY to go further")
+		return nil
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("-ask: %s: %s", resp.Status, answer)
+	}
+	text, err := completionText(answer)
+	if err != nil {
+		return fmt.Errorf("-ask: %w: %s", err, answer)
+	}
+	fmt.Fprintf(w, "%s answered: %s\n", resp.Request.URL, text)
+	return nil
+}
+
+// completionText is what the model said. A vendor whose answers have another shape passes too, as long as it is JSON.
+func completionText(answer []byte) (string, error) {
+	var completion struct {
+		Choices []struct {
+			Message struct {
+				Content string `json:"content"`
+			} `json:"message"`
+		} `json:"choices"`
+	}
+	if !json.Valid(answer) {
+		return "", errors.New("the answer is not JSON")
+	}
+	if err := json.Unmarshal(answer, &completion); err == nil && len(completion.Choices) > 0 {
+		return completion.Choices[0].Message.Content, nil
+	}
+	return string(answer), nil
+}
