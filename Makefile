@@ -36,6 +36,10 @@ bench: redis build ## measure the service against a bare forwarder, side by side
 	CGO_ENABLED=0 go build -trimpath -o bin/bare ./test/bench/bare
 	go run ./test/bench $(BENCHFLAGS)
 
+.PHONY: scale
+scale: redis ## simulate a thousand pods, measure Redis; writes the tables and pictures of docs/scale.md
+	go run ./test/scale -doc docs/scale.md -pictures docs
+
 .PHONY: microbench
 microbench: redis ## run the Go benchmarks of all packages, with allocations
 	go test -run '^$$' -bench . -benchmem $(PKG)

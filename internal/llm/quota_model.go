@@ -17,6 +17,11 @@ type QuotaBooking struct {
 	at time.Time // when it was answered, by the pod's clock
 }
 
+// Booked is when the call was to start before any pause of the vendor moved it.
+func (b *QuotaBooking) Booked() time.Time {
+	return b.at.Add(time.Duration(b.delay) * time.Microsecond)
+}
+
 // Alone tells whether the start was booked from the pod's share.
 func (b *QuotaBooking) Alone() bool { return b.alone }
 
@@ -51,11 +56,11 @@ func (m *QuotaModel) Ask(tokens int64, wait time.Duration, asleep int64) []any {
 	return m.pending.take([]any{m.limited(tokens), wait.Microseconds()}, m.now(), asleep)
 }
 
-// Flush returns the arguments of the script when something has waited long enough to be told without a booking, else nil.
-// parked is true when there is nothing to tell: Woken then says when to look again.
-func (m *QuotaModel) Flush(asleep int64) (args []any, parked bool) {
+// Flush returns the arguments of the script when something is urgent, or has waited long enough to be told without a
+// booking, else nil. parked is true when there is nothing to tell: Woken then says when to look again.
+func (m *QuotaModel) Flush(asleep int64, urgent bool) (args []any, parked bool) {
 	due, parked := m.pending.due(m.now())
-	if !due {
+	if parked || !due && !urgent {
 		return nil, parked
 	}
 	return m.pending.take([]any{-1, 0}, m.now(), asleep), false
@@ -98,7 +103,7 @@ func (m *QuotaModel) BookAlone(tokens int64, wait time.Duration, asleep int64) (
 
 // Start is when the call may start as far as the pod knows by now: pauses of the vendor move it.
 func (m *QuotaModel) Start(b *QuotaBooking) time.Time {
-	return m.holds.current.Load().start(b.at.Add(time.Duration(b.delay)*time.Microsecond), b.pause)
+	return m.holds.current.Load().start(b.Booked(), b.pause)
 }
 
 // Recheck reports whether a call that is about to leave may, or is turned away because the vendor asked for a pause.

@@ -1,0 +1,129 @@
+package sim
+
+// condition is how Redis is.
+type condition int
+
+const (
+	well    condition = iota
+	stopped           // takes commands and answers them when it goes on
+	refused           // there is nobody
+)
+
+// store is the one Redis of a simulation: a single thread with a queue in front of it, that pods reach through a network.
+type store struct {
+	world     *World
+	lua       *luaRedis
+	condition condition
+	extra     micros // on top of every answer's way
+	busyUntil micros
+	backlog   []func() // what a stopped Redis has taken
+
+	life     int // of the process
+	commands int
+	busy     micros
+	longest  micros // wait in the queue
+}
+
+// send carries the script's arguments to Redis and the answer back. done is called once: with the answer, or with ok false
+// when none has come within the budget. What Redis has taken is done, even when nobody waits for it any more.
+func (s *store) send(p *pod, args []any, done func(answer string, ok bool)) {
+	w := s.world
+	waiting := true
+	finish := func(answer string, ok bool) {
+		if waiting && !p.dead {
+			waiting = false
+			done(answer, ok)
+		}
+	}
+	if s.condition == refused && !p.cut {
+		w.after(w.way(), func() { finish("", false) })
+		return
+	}
+	w.after(w.params.Budget.Microseconds(), func() { finish("", false) })
+	if p.cut {
+		return
+	}
+	w.after(w.way(), func() {
+		if s.condition == stopped {
+			s.backlog = append(s.backlog, func() { s.serve(p, args, finish) })
+			return
+		}
+		s.serve(p, args, finish)
+	})
+}
+
+// serve runs the script when those before it are done.
+func (s *store) serve(p *pod, args []any, finish func(string, bool)) {
+	w := s.world
+	if s.condition == refused {
+		return
+	}
+	life, cost := s.life, w.params.ScriptTime.Microseconds()
+	start := max(w.now, s.busyUntil)
+	s.busyUntil = start + cost
+	s.longest = max(s.longest, start-w.now)
+	w.at(s.busyUntil, func() {
+		if s.life != life {
+			return
+		}
+		s.commands++
+		s.busy += cost
+		answer, err := s.lua.eval(p.script, key, args)
+		if err != nil {
+			w.fail(err)
+			return
+		}
+		s.publish()
+		w.after(w.way()+s.extra, func() {
+			if !p.cut {
+				finish(answer, true)
+			}
+		})
+	})
+}
+
+const key = "llm:{vendor}:quota:simulated"
+
+// publish carries the script's messages to all pods.
+func (s *store) publish() {
+	w := s.world
+	for _, m := range s.lua.published {
+		for _, p := range w.pods {
+			if p.cut || w.random.Float64() < w.params.LostMessages {
+				continue
+			}
+			w.after(w.way(), func() {
+				if !p.dead {
+					w.fail(p.model.Announced(m))
+				}
+			})
+		}
+	}
+}
+
+// answers tells whether a probe of p would be answered.
+func (s *store) answers(p *pod) bool {
+	return s.condition == well && !p.cut && s.extra < probeBudget.Microseconds()
+}
+
+// stop makes Redis hang, as SIGSTOP does.
+func (s *store) stop() { s.condition = stopped }
+
+// kill ends Redis: what it has taken and not done is lost.
+func (s *store) kill() { s.condition, s.backlog, s.life = refused, nil, s.life+1 }
+
+// resumeEmpty brings Redis back without what it knew.
+func (s *store) resumeEmpty() {
+	s.lua.lose()
+	s.resume()
+}
+
+// resume brings Redis back. What it had taken while it hung comes first.
+func (s *store) resume() {
+	s.condition, s.busyUntil = well, s.world.now
+	backlog := s.backlog
+	s.backlog = nil
+	for _, f := range backlog {
+		f()
+	}
+}
