@@ -22,10 +22,19 @@ build: ## build bin/server and bin/vendorsim
 .PHONY: test
 test: redis ## run every test, with the race detector, against a real Redis
 	go test -race $(PKG)
+	$(MAKE) chart-test
 
 .PHONY: test-fast
 test-fast: redis ## the same without the race detector
 	go test $(PKG)
+
+.PHONY: chart-test
+chart-test: ## render the chart with Helm 4 and 3 and check what comes out; needs no cluster
+	cd test/chart && go test -count=1 ./... # never from the cache: it does not know the binary they start
+
+.PHONY: schemas
+schemas: ## take the schemas that the chart is checked against from their projects' Go modules
+	cd test/chart && go run ./schemas
 
 .PHONY: redis
 redis: # the tests start their own redis-server; they never skip for want of one
@@ -62,6 +71,7 @@ lint: ## vet, golangci-lint, and a go.mod and go fix that leave no diff
 	$(LINT) run
 	go mod tidy -diff
 	go fix -diff ./...
+	cd test/chart && go tool -modfile=../../tools/golangci-lint/go.mod golangci-lint run && go mod tidy -diff && go fix -diff ./...
 
 .PHONY: vuln
 vuln: ## look for known vulnerabilities in what the code really calls

@@ -110,11 +110,23 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- if and $port (ne $port "443") }}{{ $port }}{{ else if and (not $port) (eq $u.scheme "http") }}80{{ end }}
 {{- end }}
 
-{{/* Calls per second that the contract allows in the long run: the quota starts requests - burst of them per window +
-queue timeout, so that no window ever sees more than the contract. Thousandths, as templates know integers only. */}}
-{{- define "spillway.usableMilliRPS" -}}
+{{/* What the quota starts of the contract in the long run, a second, in thousandths, as templates divide integers only. It is
+less than the contract: requests - burst within window + queue timeout, so that no window ever sees more than requests. */}}
+{{- define "spillway.usableMilliRequests" -}}
 {{- $l := .Values.quota.requests | int64 }}
 {{- $b := .Values.quota.burst | int64 | default (max 1 (div $l 50)) }}
-{{- $t := add (include "spillway.seconds" .Values.quota.window | int) (include "spillway.seconds" .Values.limits.queueTimeout | int) }}
-{{- div (mul (sub $l $b) 1000) $t }}
+{{- div (mul (max 1 (sub $l $b)) 1000) (include "spillway.contractSeconds" .) }}
+{{- end }}
+
+{{- define "spillway.usableMilliTokens" -}}
+{{- div (mul .Values.quota.tokens 950) (include "spillway.contractSeconds" .) }}
+{{- end }}
+
+{{- define "spillway.contractSeconds" -}}
+{{- max 1 (add (include "spillway.seconds" .Values.quota.window | int) (include "spillway.seconds" .Values.limits.queueTimeout | int)) }}
+{{- end }}
+
+{{/* Thousandths as a number of PromQL; what is not limited is infinite: (list . limit thousandths) */}}
+{{- define "spillway.perSecond" -}}
+{{- if eq (index . 1 | int64) 0 }}Inf{{ else }}({{ index . 2 }} / 1000){{ end }}
 {{- end }}

@@ -1,0 +1,158 @@
+package chart_test
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/promql/promqltest"
+	"github.com/prometheus/prometheus/rules"
+	"sigs.k8s.io/yaml"
+)
+
+// alertRules are the rules of a scenario, as Prometheus itself reads them.
+func alertRules(tb testing.TB, r rendered) []rulefmt.Rule {
+	tb.Helper()
+	text, err := yaml.Marshal(r.find(tb, "PrometheusRule", "llm-spillway").at("spec"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	if len(errs) > 0 {
+		tb.Fatal(errs)
+	}
+	return groups.Groups[0].Rules
+}
+
+const (
+	pod   = `{namespace="prod",service="llm-spillway",pod="a"`
+	other = `{namespace="prod",service="other",pod="x"`
+)
+
+// TestAlertsFireWhenTheyShould loads an hour of series, one sample a minute, and looks which alerts fire at its end. The
+// contract of the scenario is 600 calls and 200,000 tokens a minute; what can be used of it is 9.05 calls and 2,923 tokens
+// a second.
+func TestAlertsFireWhenTheyShould(t *testing.T) {
+	t.Parallel()
+	all := alertRules(t, mustRender(t, "monitoring"))
+	calm := `
+llm_slots` + pod + `} 50x60
+llm_redis_up` + pod + `} 1x60
+llm_breaker_state` + pod + `} 0x60
+llm_vendor_attempts_total` + pod + `,result="ok"} 0+300x60
+llm_tokens_total` + pod + `,direction="prompt"} 0+90000x60
+llm_quota_decisions_total` + pod + `,decision="at_once",mode="shared"} 0+300x60
+llm_quota_wait_seconds_bucket` + pod + `,le="0.5"} 0+10x60
+llm_quota_wait_seconds_bucket` + pod + `,le="+Inf"} 0+10x60
+`
+	tested := map[string]bool{}
+	for _, c := range []struct {
+		name, series string
+		want         []string
+	}{
+		{"all is calm", "", nil},
+		{"calls near the contract", `llm_vendor_attempts_total` + pod + `,result="client_error"} 0+200x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"calls well below it", `llm_vendor_attempts_total` + pod + `,result="client_error"} 0+180x60`, nil},
+		{"tokens near the contract", `llm_tokens_total` + pod + `,direction="completion"} 0+75000x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"only for five minutes", `llm_tokens_total` + pod + `,direction="completion"} 0x55 100000+100000x4`, nil},
+		{"a release beside it", `llm_vendor_attempts_total` + other + `,result="timeout"} 0+900x60`, nil},
+		{"quota turns calls away", `llm_quota_decisions_total` + pod + `,decision="rejected",mode="shared"} 0+30x60`, []string{"SpillwayContractExhausted"}},
+		{"quota turns a few away", `llm_quota_decisions_total` + pod + `,decision="rejected",mode="shared"} 0+10x60`, nil},
+		{"breaker open", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b"} 0x50 2x9`, []string{"SpillwayBreakerOpen"}},
+		{"breaker open with probes between", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b"} 0x50 2 1 2 1 2 1 2 1 2`, []string{"SpillwayBreakerOpen"}},
+		{"breaker opened a minute ago", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b"} 0x58 2`, nil},
+		{"vendor fails for a third", `llm_vendor_attempts_total` + pod + `,result="status_5xx"} 0+150x60`, []string{"SpillwayVendorFailing"}},
+		{"clients err and leave", `llm_vendor_attempts_total` + pod + `,result="client_gone"} 0+150x60`, nil},
+		{"free is shed", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0+60x60`, []string{"SpillwayShedding"}},
+		{"three are shed once", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0x30 3x29`, nil},
+		{"pods are full", `llm_admission_rejections_total` + pod + `} 0+60x60`, []string{"SpillwayPodsFull"}},
+		{"one pod without Redis", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0x9`, []string{"SpillwayRedisFallback"}},
+		{"Redis was away for a minute", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0 1x8`, nil},
+		{"long waits for the quota", `llm_quota_wait_seconds_bucket` + pod + `,le="2"} 0+10x60
+llm_quota_wait_seconds_bucket` + pod + `,le="3"} 0+200x60
+llm_quota_wait_seconds_bucket` + pod + `,le="+Inf"} 0+200x60`, []string{"SpillwayQueueWaitNearLimit"}},
+		{"long waits for a slot", `llm_slots_wait_seconds_bucket` + pod + `,le="3"} 0x60
+llm_slots_wait_seconds_bucket` + pod + `,le="5"} 0+100x60
+llm_slots_wait_seconds_bucket` + pod + `,le="+Inf"} 0+100x60`, []string{"SpillwayQueueWaitNearLimit"}},
+		{"autoscaler at its maximum", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60
+kube_horizontalpodautoscaler_spec_max_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60`, []string{"SpillwayAutoscalerAtMaximum"}},
+		{"KEDA's at its maximum", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="keda-hpa-llm-spillway"} 10x60
+kube_horizontalpodautoscaler_spec_max_replicas{namespace="prod",horizontalpodautoscaler="keda-hpa-llm-spillway"} 10x60`, []string{"SpillwayAutoscalerAtMaximum"}},
+		{"autoscaler below", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 9x60
+kube_horizontalpodautoscaler_spec_max_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60`, nil},
+		{"nothing is scraped", "-", []string{"SpillwayNoMetrics"}},
+	} {
+		for _, name := range c.want {
+			tested[name] = true
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			series := calm + c.series
+			if c.series == "-" {
+				series = `llm_slots` + other + `} 50x60`
+			}
+			if got := firing(t, all, series); !slices.Equal(got, c.want) {
+				t.Errorf("firing: %v, want %v", got, c.want)
+			}
+		})
+	}
+	for _, rule := range all {
+		if !tested[rule.Alert] {
+			t.Errorf("no case makes %s fire", rule.Alert)
+		}
+	}
+}
+
+// TestAlertsWithoutAContract is about a release without quota: nothing to be near to.
+func TestAlertsWithoutAContract(t *testing.T) {
+	t.Parallel()
+	all := alertRules(t, mustRender(t, "monitoring", "quota.requests=0,quota.tokens=0"))
+	got := firing(t, all, `
+llm_slots`+pod+`} 50x60
+llm_vendor_attempts_total`+pod+`,result="ok"} 0+90000x60
+llm_tokens_total`+pod+`,direction="prompt"} 0+900000000x60`)
+	if len(got) > 0 {
+		t.Errorf("firing: %v", got)
+	}
+}
+
+// firing evaluates the rules once a minute for an hour and lists the alerts that fire in the end, each with annotations
+// that could be filled in.
+func firing(t *testing.T, all []rulefmt.Rule, series string) (names []string) {
+	t.Helper()
+	db := promqltest.LoadedStorage(t, "load 1m\n  "+strings.ReplaceAll(strings.TrimSpace(series), "\n", "\n  "))
+	engine := promqltest.NewTestEngine(t, false, 5*time.Minute, 1e6)
+	query := rules.EngineQueryFunc(engine, db)
+	for _, r := range all {
+		expr, err := parser.NewParser(parser.Options{}).ParseExpr(r.Expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		alert := rules.NewAlertingRule(r.Alert, expr, time.Duration(r.For), 0, labels.FromMap(r.Labels), labels.FromMap(r.Annotations), labels.EmptyLabels(), "", true, slog.New(slog.DiscardHandler))
+		for minute := range 60 {
+			if _, err := alert.Eval(t.Context(), 0, time.Unix(0, 0).Add(time.Duration(minute)*time.Minute), query, nil, 0); err != nil {
+				t.Fatalf("%s: %v", r.Alert, err)
+			}
+		}
+		fires := false
+		for _, a := range alert.ActiveAlerts() {
+			if a.State != rules.StateFiring {
+				continue
+			}
+			fires = true
+			if text := a.Annotations.String(); strings.Contains(text, "<error") || strings.Contains(text, "no value") || a.Labels.Get("severity") == "" {
+				t.Errorf("%s: %s %s", r.Alert, a.Labels, text)
+			}
+		}
+		if fires {
+			names = append(names, r.Alert)
+		}
+	}
+	return names
+}

@@ -1,0 +1,96 @@
+package chart_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestContradictionsAreRefused sets one contradictory pair at a time. The sentence has to say what to change, which is why
+// it is looked for; both versions of Helm have to refuse.
+func TestContradictionsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, scenario, set, want string }{
+		{"no vendor", "", "replicas=2", "vendor.url is missing: set it"},
+		{"two vendors", "minimal", "vendor.simulated=true", "vendor.simulated and vendor.url are both set: remove one"},
+		{"two vendor keys", "minimal", "vendor.apiKey=sk", "vendor.existingSecret and vendor.apiKey are both set: keep the Secret"},
+		{"two autoscalers", "hpa", "keda.enabled=true", "two autoscalers would fight over the replicas; switch one off"},
+		{"two Redis", "simulated", "redis.external.url=redis://r:6379", "redis.bundled.enabled is true and redis.external is set: set redis.bundled.enabled=false"},
+		{"no Redis", "simulated", "redis.bundled.enabled=false", "there is no Redis: set redis.external.url"},
+		{"two Redis URLs", "sentinel", "redis.external.url=redis://r:6379", "put the whole URL into the Secret, or into the values"},
+		{"Sentinel and Cluster", "cluster", "redis.external.sentinelMaster=m", "a Redis is one or the other"},
+		{"Redis above its memory", "simulated", "redis.bundled.maxmemory=128mb", "redis.bundled.maxmemory (128mb) is not below redis.bundled.resources.limits.memory (128Mi)"},
+		{"queue timeout at the SLA", "simulated", "limits.queueTimeout=60s", "limits.queueTimeout (60s) must be below limits.sla (60s)"},
+		{"call timeout above the SLA", "simulated", "limits.callTimeout=61s", "limits.callTimeout (61s) must not be above limits.sla (60s)"},
+		{"admission below slots", "simulated", "limits.admission=49", "limits.admission (49) is below limits.slots (50)"},
+		{"gateway timeout at the SLA", "gateway-envoy", "gateway.limits.requestTimeout=1m", "gateway.limits.requestTimeout (1m) must be above limits.sla (60s)"},
+		{"gateway body below the service's", "gateway-envoy", "gateway.limits.maxBody=512Ki", "gateway.limits.maxBody (512Ki) is below limits.maxBody (1048576 bytes)"},
+		{"gateway check above preStop", "gateway-envoy", "gateway.healthCheck.unhealthyThreshold=5", "the gateway needs 10 s to notice a stopping pod (gateway.healthCheck), not less than drain.preStopSeconds (10): raise the latter"},
+		{"gateway check above the drain delay", "gateway-envoy", "drain.delay=4s", "the gateway needs 4 s to notice an unready pod (gateway.healthCheck), not less than drain.delay (4s): raise the latter"},
+		{"gateway without a Gateway", "simulated", "gateway.enabled=true", "gateway.enabled needs a Gateway: name yours"},
+		{"gateway twice", "gateway-shared", "gateway.create=true", "attach to yours or make one, not both"},
+		{"Traefik with Envoy's class", "gateway-envoy", "gateway.flavor=traefik", "set gateway.className=traefik"},
+		{"HPA upside down", "hpa", "autoscaling.minReplicas=7", "autoscaling.minReplicas (7) is above autoscaling.maxReplicas (6)"},
+		{"KEDA upside down", "keda", "keda.minReplicas=7", "keda.minReplicas (7) is above keda.maxReplicas (6)"},
+		{"HPA on nothing", "monitoring", "autoscaling.targetCPUUtilizationPercentage=0", "autoscaling.enabled without anything to scale on"},
+		{"HPA on CPU that is not requested", "hpa", "resources.requests.cpu=null", "share of resources.requests.cpu, which is not set"},
+		{"too few shares", "simulated", "quota.shares=2", "quota.shares (2) is below the most pods that run at once (3)"},
+		{"burst above the contract", "simulated", "quota.burst=601", "quota.burst (601) is above quota.requests (600)"},
+		{"no API keys", "simulated", "apiKeys.generate=null", "there are no API keys: set apiKeys.existingSecret"},
+		{"key of an unknown tier", "simulated", "apiKeys.generate.bob=gold", `apiKeys.generate.bob has tier "gold", which tiers does not name`},
+		{"test key beside generated ones", "simulated", "helmTest.existingSecret=mine", "helmTest.existingSecret is only for keys of yours"},
+		{"setting with a value of its own", "simulated", "config.SLA=30s", "config.SLA: set limits.sla instead"},
+		{"setting with its prefix", "simulated", "config.LLM_PPROF=true", "config.LLM_PPROF: leave the prefix LLM_ away"},
+		{"a bad duration", "simulated", "limits.sla=60", ""},
+		{"a bad memory limit", "simulated", "resources.limits.memory=256M", ""},
+	} {
+		for helm, render := range helms {
+			t.Run(helm+"/"+c.name, func(t *testing.T) {
+				t.Parallel()
+				if _, err := render(values(t, c.scenario, c.set), nil); err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("want %q, got %v", c.want, err)
+				}
+			})
+		}
+	}
+}
+
+// TestEveryGuardHasItsCase counts the sentences in the template: a guard nobody tests may as well be absent.
+func TestEveryGuardHasItsCase(t *testing.T) {
+	t.Parallel()
+	guards, err := os.ReadFile(filepath.Join(chartDir, "templates", "_guards.tpl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := os.ReadFile("guards_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentences := strings.Count(string(guards), "append $errs")
+	tested := strings.Count(string(cases), "\n\t\t{\"") - 3 // the last two are the schema's, and two autoscalers share a sentence
+	if sentences != tested {
+		t.Errorf("%d guards and %d cases", sentences, tested)
+	}
+}
+
+// TestMistypedValuesAreRefused is the schema's part: every mistyped name, at every depth.
+func TestMistypedValuesAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, set := range []string{
+		"replica=2", "vendor.uri=x", "quota.request=1", "limits.slot=1", "redis.external.sentinel=x", "redis.bundled.size=1", "gateway.limits.total=1",
+		"gateway.parentRef.port=1", "gateway.healthCheck.interval=1", "metrics.serviceMonitor.enable=true", "keda.max=2", "drain.preStop=1", "service.ports=1",
+		"image.name=x", "apiKeys.secret=x", "networkPolicy.on=true", "vendorsim.arg=x", "serviceAccount.make=true", "podDisruptionBudget.min=1", "autoscaling.max=1", "helmTest.key=x",
+		"quota.fallback=maybe", "gateway.flavor=nginx", "service.type=ExternalName", "replicas=0", "replicas=two", "podDisruptionBudget.maxUnavailable=0", "drain.marginSeconds=1",
+		"image.digest=latest", "vendor.url=api.openai.com", "goMemLimitPercent=120", "apiKeys.generate.keys=pro", "apiKeys.generate.Bob=pro", "extraEnv[0].name=LLM_SLA",
+	} {
+		for helm, render := range helms {
+			t.Run(helm+"/"+set, func(t *testing.T) {
+				t.Parallel()
+				if _, err := render(values(t, "simulated", set), nil); err == nil || !strings.Contains(err.Error(), "schema") {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package chart_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/errors"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+)
+
+// TestKeysAreMadeOnceAndKept installs, upgrades, adds a user and removes one.
+func TestKeysAreMadeOnceAndKept(t *testing.T) {
+	t.Parallel()
+	for helm, render := range helms {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			secret := func(c cluster, set ...string) object {
+				files, err := render(values(t, "simulated", set...), c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := parse(files)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r.find(t, "Secret", "llm-spillway-api-keys")
+			}
+			installed := secret(nil)
+			first := readKeys(t, installed, map[string]string{"demo-free": "free", "demo-pro": "pro", "demo-enterprise": "enterprise"})
+			if again := readKeys(t, secret(nil), map[string]string{"demo-free": "free", "demo-pro": "pro", "demo-enterprise": "enterprise"}); again["demo-pro"] == first["demo-pro"] {
+				t.Error("two installations have the same key")
+			}
+			upgraded := readKeys(t, secret(holding{installed}, "apiKeys.generate.alice=pro", "apiKeys.generate.demo-free=null", "apiKeys.generate.demo-pro=enterprise"),
+				map[string]string{"alice": "pro", "demo-pro": "enterprise", "demo-enterprise": "enterprise"})
+			if upgraded["demo-pro"] != first["demo-pro"] || upgraded["demo-enterprise"] != first["demo-enterprise"] {
+				t.Error("an upgrade made new keys")
+			}
+			if installed.at("metadata", "annotations", "helm.sh/resource-policy") != "keep" {
+				t.Error("the keys go with the release")
+			}
+		})
+	}
+}
+
+// readKeys fails unless the Secret has exactly a key and its hash, with the tier, for each user.
+func readKeys(tb testing.TB, secret object, tiers map[string]string) map[string]string {
+	tb.Helper()
+	plain := map[string]string{}
+	for name, value := range secret.at("data").(map[string]any) {
+		text, err := base64.StdEncoding.DecodeString(value.(string))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		plain[name] = string(text)
+	}
+	lines := strings.Split(strings.TrimSpace(plain["keys"]), "\n")
+	delete(plain, "keys")
+	if len(plain) != len(tiers) || len(lines) != len(tiers) {
+		tb.Errorf("%d keys and %d lines for %d users", len(plain), len(lines), len(tiers))
+	}
+	for user, key := range plain {
+		if line := fmt.Sprintf("%x %s %s", sha256.Sum256([]byte(key)), user, tiers[user]); len(key) < 40 || !strings.Contains(strings.Join(lines, "\n"), line) {
+			tb.Errorf("no line %q", line)
+		}
+	}
+	return plain
+}
+
+// holding is a cluster with one object in it.
+type holding struct{ object }
+
+func (h holding) GetClientFor(string, string) (dynamic.NamespaceableResourceInterface, bool, error) {
+	return resource{h: h}, true, nil
+}
+
+// resource answers Get; the chart asks for nothing else, and anything else panics.
+type resource struct {
+	dynamic.NamespaceableResourceInterface
+	h         holding
+	namespace string
+}
+
+func (r resource) Namespace(name string) dynamic.ResourceInterface {
+	r.namespace = name
+	return r
+}
+
+func (r resource) Get(_ context.Context, name string, _ v1.GetOptions, _ ...string) (*unstructured.Unstructured, error) {
+	if r.namespace != namespace || name != r.h.name() {
+		return nil, errors.NewNotFound(schema.GroupResource{Resource: r.h.kind()}, name)
+	}
+	return &unstructured.Unstructured{Object: plain(r.h.object).(map[string]any)}, nil
+}

@@ -1,0 +1,241 @@
+package chart_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// fromElsewhere are metrics and labels that the service does not make itself.
+var fromElsewhere = []string{
+	"kube_horizontalpodautoscaler_status_current_replicas", "kube_horizontalpodautoscaler_spec_max_replicas", // kube-state-metrics
+	"namespace", "service", "pod", "le", // Prometheus
+}
+
+// TestMetricsThatAreLookedAtExist parses every expression of the alerts, the dashboard and the autoscaler and looks for its
+// metrics and labels in what a running service exports.
+func TestMetricsThatAreLookedAtExist(t *testing.T) {
+	t.Parallel()
+	exported := scrape(t)
+	expressions := dashboardExpressions(t)
+	for _, rule := range alertRules(t, mustRender(t, "monitoring")) {
+		expressions["alert "+rule.Alert] = rule.Expr
+	}
+	scaler := mustRender(t, "keda").find(t, "ScaledObject", "llm-spillway")
+	for _, trigger := range scaler.at("spec", "triggers").([]any) {
+		expressions["autoscaler"] = object(trigger.(map[string]any)).at("metadata", "query").(string)
+	}
+	seen := map[string]bool{}
+	for where, text := range expressions {
+		text = strings.NewReplacer("$namespace", "prod", "$service", "llm-spillway", "$__rate_interval", "1m").Replace(text)
+		expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
+		if err != nil {
+			t.Errorf("%s: %v", where, err)
+			continue
+		}
+		for metric, used := range selectors(expr) {
+			seen[metric] = true
+			have, ok := exported[metric]
+			if !ok && !slices.Contains(fromElsewhere, metric) {
+				t.Errorf("%s: the service exports no %s", where, metric)
+			}
+			for _, label := range used {
+				if ok && !slices.Contains(have, label) && !slices.Contains(fromElsewhere, label) {
+					t.Errorf("%s: %s has no label %s", where, metric, label)
+				}
+			}
+		}
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %d metrics are looked at", len(seen))
+	}
+}
+
+// selectors lists the metrics of an expression, each with the labels it is matched or grouped by.
+func selectors(expr parser.Expr) map[string][]string {
+	found := map[string][]string{}
+	parser.Inspect(expr, func(node parser.Node, path []parser.Node) error {
+		vector, ok := node.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		used := found[vector.Name]
+		for _, m := range vector.LabelMatchers {
+			if m.Name != model.MetricNameLabel {
+				used = append(used, m.Name)
+			}
+		}
+		for _, parent := range path {
+			if group, ok := parent.(*parser.AggregateExpr); ok {
+				used = append(used, group.Grouping...)
+			}
+		}
+		found[vector.Name] = used
+		return nil
+	})
+	return found
+}
+
+// dashboardExpressions are the queries of all panels by the panel's title. Every panel has to say what it shows.
+func dashboardExpressions(tb testing.TB) map[string]string {
+	tb.Helper()
+	text, ok := mustRender(tb, "monitoring").find(tb, "ConfigMap", "llm-spillway-dashboard").at("data", "llm-spillway.json").(string)
+	if !ok {
+		tb.Fatal("there is no dashboard")
+	}
+	var dashboard struct {
+		Panels []struct {
+			ID                       int
+			Title, Description, Type string
+			GridPos                  struct{ X, Y, W, H int }
+			Targets                  []struct{ RefID, Expr, LegendFormat string }
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &dashboard); err != nil {
+		tb.Fatal(err)
+	}
+	found, ids, cells := map[string]string{}, map[int]bool{}, map[[2]int]string{}
+	for _, p := range dashboard.Panels {
+		if ids[p.ID] {
+			tb.Errorf("panel %d is there twice", p.ID)
+		}
+		ids[p.ID] = true
+		for x := range p.GridPos.W {
+			for y := range p.GridPos.H {
+				cell := [2]int{p.GridPos.X + x, p.GridPos.Y + y}
+				if cells[cell] != "" || cell[0] > 23 {
+					tb.Errorf("%q lies on %q, or outside", p.Title, cells[cell])
+				}
+				cells[cell] = p.Title
+			}
+		}
+		if p.Type == "row" {
+			continue
+		}
+		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 {
+			tb.Errorf("panel %d has no title, description or query", p.ID)
+		}
+		for _, target := range p.Targets {
+			found["panel "+p.Title+" "+target.RefID] = target.Expr
+		}
+	}
+	return found
+}
+
+// scrape runs the service, has it answer and fail, and returns the labels of every metric it exports. What only exists
+// once something rare has happened is added from the code, without labels to check.
+func scrape(tb testing.TB) map[string][]string {
+	tb.Helper()
+	admin := startDev(tb)
+	resp, err := http.Get(admin + "/metrics")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := text.TextToMetricFamilies(resp.Body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	labels := map[string][]string{}
+	for name, family := range families {
+		var have []string
+		for _, m := range family.GetMetric() {
+			for _, l := range m.GetLabel() {
+				have = append(have, l.GetName())
+			}
+		}
+		for _, suffix := range map[string][]string{"HISTOGRAM": {"_bucket", "_count", "_sum"}}[family.GetType().String()] {
+			labels[name+suffix] = have
+		}
+		labels[name] = have
+	}
+	for name, have := range declared(tb) {
+		if _, ok := labels[name]; !ok {
+			labels[name] = have
+		}
+	}
+	return labels
+}
+
+// declared reads counterVec calls: counters that a quiet service has not made yet, with their labels.
+func declared(tb testing.TB) map[string][]string {
+	tb.Helper()
+	files, err := filepath.Glob("../../internal/*/*.go")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	found := map[string][]string{}
+	call := regexp.MustCompile(`counterVec\(\s*"(llm_[a-z_]+)",\s*"(?:[^"\\]|\\.)*"((?:,\s*"[a-z]+")*),?\s*\)`)
+	for _, file := range files {
+		code, err := os.ReadFile(file)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, m := range call.FindAllSubmatch(code, -1) {
+			found[string(m[1])] = regexp.MustCompile(`[a-z]+`).FindAllString(string(m[2]), -1)
+		}
+	}
+	if len(found) < 5 {
+		tb.Fatalf("only %d counters found in the code", len(found))
+	}
+	return found
+}
+
+// startDev runs server --dev on free ports, asks it once, and returns its admin URL.
+func startDev(tb testing.TB) string {
+	tb.Helper()
+	run := exec.Command(server, "--dev")
+	run.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + tb.TempDir(), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0"}
+	stderr, err := run.StderrPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := run.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = run.Process.Kill(); _ = run.Wait() })
+	give := time.AfterFunc(time.Minute, func() { _ = run.Process.Kill() }) // the scanner ends then
+	defer give.Stop()
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		var line struct {
+			Msg       string `json:"msg"`
+			Addr      string `json:"addr"`
+			AdminAddr string `json:"admin_addr"`
+		}
+		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Msg != "serving" {
+			continue
+		}
+		req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, "http://"+line.Addr+"/llm", bytes.NewReader([]byte(`{"model":"m","messages":[]}`)))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer dev-pro")
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
+			tb.Fatalf("%s %s", resp.Status, body)
+		}
+		return "http://" + line.AdminAddr
+	}
+	tb.Fatal("the service did not start")
+	return ""
+}

@@ -1,0 +1,122 @@
+package chart_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// server is the binary of the service, built once.
+var server string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "chart")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	server = filepath.Join(dir, "server")
+	build := exec.Command("go", "build", "-pgo=off", "-o", server, "./cmd/server")
+	build.Dir = "../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the server: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// TestTheServiceTakesWhatTheChartGives has the service's own check read the environment of every scenario's pods.
+func TestTheServiceTakesWhatTheChartGives(t *testing.T) {
+	t.Parallel()
+	for _, scenario := range scenarios(t) {
+		for _, set := range []string{"limits.sla=60s", "limits.callTimeout=60s", "limits.queueTimeout=500ms", "drain.delay=6500ms", "quota.requests=10,quota.burst=10"} {
+			t.Run(scenario+" "+set, func(t *testing.T) {
+				t.Parallel()
+				check := exec.Command(server, "-check")
+				check.Env = environment(t, mustRender(t, scenario, set))
+				if out, err := check.CombinedOutput(); err != nil {
+					t.Errorf("%v: %s", err, out)
+				}
+			})
+		}
+	}
+}
+
+// environment is what the server's container gets, Secrets of the user's own filled in.
+func environment(tb testing.TB, r rendered) (env []string) {
+	tb.Helper()
+	for name, value := range r.find(tb, "ConfigMap", "llm-spillway").at("data").(map[string]any) {
+		env = append(env, name+"="+value.(string))
+	}
+	container := object(r.find(tb, "Deployment", "llm-spillway").at("spec", "template", "spec", "containers").([]any)[0].(map[string]any))
+	for _, e := range container["env"].([]any) {
+		variable := object(e.(map[string]any))
+		name := variable["name"].(string)
+		switch value, plain := variable["value"].(string); {
+		case plain:
+			env = append(env, name+"="+value)
+		case name == "LLM_REDIS_URL":
+			env = append(env, name+"=rediss://user:password@redis.example.com:6380")
+		default:
+			env = append(env, name+"=secret")
+		}
+	}
+	return env
+}
+
+// TestEverySettingIsThere reads docs/configuration.md: what is listed there is either set by the chart from a value of its
+// own, which config then refuses, or can be set in config.
+func TestEverySettingIsThere(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := regexp.MustCompile("(?m)^\\| `LLM_([A-Z0-9_]+)` \\|").FindAllStringSubmatch(string(page), -1)
+	if len(known) < 40 {
+		t.Fatalf("only %d settings in docs/configuration.md", len(known))
+	}
+	set := map[string]bool{}
+	for _, scenario := range scenarios(t) {
+		for _, variable := range environment(t, mustRender(t, scenario)) {
+			name, _, _ := strings.Cut(strings.TrimPrefix(variable, "LLM_"), "=")
+			set[name] = true
+		}
+	}
+	all := map[string]bool{}
+	for _, m := range known {
+		name := m[1]
+		all[name] = true
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files, err := render4(values(t, "simulated", "config."+name+"=x"), nil)
+			if err != nil {
+				if !strings.Contains(err.Error(), "config."+name+": set ") {
+					t.Error(err)
+				} else if !set[name] {
+					t.Error("config refuses it, and no scenario sets it")
+				}
+				return
+			}
+			r, err := parse(files)
+			if err != nil { // the key is there twice
+				t.Fatalf("config takes it and the chart sets it too: %v", err)
+			}
+			if got := r.find(t, "ConfigMap", "llm-spillway").at("data", "LLM_"+name); got != "x" {
+				t.Errorf("config sets it to %v", got)
+			}
+		})
+	}
+	for name := range set {
+		if !all[name] && name != "GOMEMLIMIT" && !strings.HasPrefix(name, "OTEL_") {
+			t.Errorf("the chart sets %s, which the service does not know", name)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package chart_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestTimesNest holds the inequalities in what is rendered, whatever the values were called: a stopping pod loses nothing,
+// and nobody outside gives up before the one inside.
+func TestTimesNest(t *testing.T) {
+	t.Parallel()
+	for _, scenario := range scenarios(t) {
+		for _, set := range []string{"limits.sla=60s", "limits.sla=90s,gateway.limits.requestTimeout=91s", "drain.preStopSeconds=30,drain.delay=20s", "limits.callTimeout=60s"} {
+			t.Run(scenario+" "+set, func(t *testing.T) {
+				t.Parallel()
+				r := mustRender(t, scenario, set)
+				settings := r.find(t, "ConfigMap", "llm-spillway").at("data").(map[string]any)
+				setting := func(name string) time.Duration { return duration(t, settings["LLM_"+name].(string)) }
+				pod := r.find(t, "Deployment", "llm-spillway").at("spec", "template", "spec").(map[string]any)
+				server := object(pod["containers"].([]any)[0].(map[string]any))
+				seconds := func(v any) time.Duration { return time.Duration(v.(float64)) * time.Second }
+				preStop := seconds(server.at("lifecycle", "preStop", "sleep", "seconds"))
+				grace := seconds(pod["terminationGracePeriodSeconds"])
+
+				below := func(name string, a, b time.Duration) {
+					t.Helper()
+					if a >= b {
+						t.Errorf("%s: %v is not below %v", name, a, b)
+					}
+				}
+				below("queue < SLA", setting("QUEUE_TIMEOUT"), setting("SLA"))
+				below("call <= SLA", setting("CALL_TIMEOUT"), setting("SLA")+1)
+				below("call + queue < breaker lease", setting("CALL_TIMEOUT")+setting("QUEUE_TIMEOUT"), setting("BREAKER_LEASE"))
+				below("preStop + delay + SLA < grace", preStop+setting("DRAIN_DELAY")+setting("SLA"), grace)
+				below("delay + SLA <= the process's own grace", setting("DRAIN_DELAY")+setting("SLA"), setting("SHUTDOWN_GRACE")+1)
+				below("preStop + the process's own grace < grace", preStop+setting("SHUTDOWN_GRACE"), grace)
+				for _, o := range r.objects {
+					switch o.kind() {
+					case "BackendTrafficPolicy":
+						below("SLA < gateway", setting("SLA"), duration(t, o.at("spec", "timeout", "http", "requestTimeout").(string)))
+						check := object(o.at("spec", "healthCheck", "active").(map[string]any))
+						unready := duration(t, check["interval"].(string)) * time.Duration(check["unhealthyThreshold"].(float64))
+						below("gateway's check < preStop", unready, preStop)
+						below("gateway's check < drain delay", unready, setting("DRAIN_DELAY"))
+						if o.at("spec", "retry") != nil || o.at("spec", "healthCheck", "passive") != nil {
+							t.Error("the gateway retries, or ejects pods for the vendor's failures")
+						}
+					case "HTTPRoute":
+						if rule := object(o.at("spec", "rules").([]any)[0].(map[string]any)); rule["timeouts"] != nil {
+							below("SLA < route", setting("SLA"), duration(t, rule.at("timeouts", "request").(string)))
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func duration(tb testing.TB, text string) time.Duration {
+	tb.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// TestReplicasHaveOneOwner is about who sets the number of pods, and what follows from the number.
+func TestReplicasHaveOneOwner(t *testing.T) {
+	t.Parallel()
+	for _, scenario := range scenarios(t) {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			r := mustRender(t, scenario)
+			replicas, owned := r.find(t, "Deployment", "llm-spillway").at("spec", "replicas").(float64)
+			highest, scalers, budgets := int(replicas), 0, 0
+			for _, o := range r.objects {
+				switch o.kind() {
+				case "HorizontalPodAutoscaler":
+					scalers, highest = scalers+1, int(o.at("spec", "maxReplicas").(float64))
+				case "ScaledObject":
+					scalers, highest = scalers+1, int(o.at("spec", "maxReplicaCount").(float64))
+					if o.at("spec", "minReplicaCount").(float64) < 1 {
+						t.Error("KEDA would scale to nothing")
+					}
+				case "PodDisruptionBudget":
+					budgets++
+				}
+			}
+			if owned == (scalers == 1) || scalers > 1 {
+				t.Errorf("replicas set: %v, autoscalers: %d", owned, scalers)
+			}
+			if owned && replicas == 1 && budgets > 0 {
+				t.Error("a budget for one pod blocks every drain")
+			}
+			shares, err := strconv.Atoi(r.find(t, "ConfigMap", "llm-spillway").at("data", "LLM_QUOTA_SHARES").(string))
+			if surge := (highest + 3) / 4; err != nil || shares < highest+surge {
+				t.Errorf("%d shares (%v) for %d pods and %d more while they are replaced", shares, err, highest, surge)
+			}
+		})
+	}
+}
