@@ -32,6 +32,10 @@ test-fast: redis ## the same without the race detector
 chart-test: ## render the chart with Helm 4 and 3 and check what comes out; needs no cluster
 	cd test/chart && go test -count=1 ./... # never from the cache: it does not know the binary they start
 
+.PHONY: manifests
+manifests: ## write k8s/ from the chart
+	cd test/chart && go test -run 'Manifests' . -update
+
 .PHONY: schemas
 schemas: ## take the schemas that the chart is checked against from their projects' Go modules
 	cd test/chart && go run ./schemas
@@ -83,8 +87,9 @@ fmt: ## format the code and apply Go's own modernisations
 	go fix ./...
 
 .PHONY: generate
-generate: ## write docs/configuration.md from the Config structs
+generate: manifests ## write docs/configuration.md from the Config structs, the chart's README and k8s/ from the chart
 	go test ./internal/config -run TestConfigurationPage -update
+	cd test/chart && go test -run TestEveryValueIsDocumented . -update
 
 .PHONY: clean
 clean: ## remove what the other targets built

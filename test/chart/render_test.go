@@ -80,6 +80,10 @@ type cluster interface {
 var helms = map[string]func(values map[string]any, c cluster) (map[string]string, error){"helm4": render4, "helm3": render3}
 
 func render4(values map[string]any, c cluster) (map[string]string, error) {
+	return render4As(release, namespace, values, c)
+}
+
+func render4As(release, namespace string, values map[string]any, c cluster) (map[string]string, error) {
 	chart, err := loader4.Load(chartDir)
 	if err != nil {
 		return nil, err

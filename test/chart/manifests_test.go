@@ -1,0 +1,273 @@
+package chart_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"helm.sh/helm/v4/pkg/strvals"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+const manifestsDir = "../../k8s"
+
+// generated says which objects of which rendering make up each folder of k8s/. The values are those of an overlay (or of the
+// base alone), with more settings; keep picks the objects.
+var generated = []struct {
+	dir, overlay, set string
+	keep              func(o object) bool
+}{
+	{"base", "", "", func(o object) bool { return o.kind() != "Pod" }},
+	{"components/redis", "dev", "", inComponent("redis")},
+	{"components/vendorsim", "dev", "", inComponent("vendorsim")},
+	{"components/gateway-envoy", "prod", "", inComponent("gateway")},
+	{"components/keda", "prod", "", ofKind("ScaledObject")},
+	{"components/hpa", "", "autoscaling.enabled=true", ofKind("HorizontalPodAutoscaler")},
+	{"components/monitoring", "prod", "", func(o object) bool {
+		return ofKind("ServiceMonitor", "PrometheusRule")(o) || strings.HasSuffix(o.name(), "-dashboard")
+	}},
+}
+
+func inComponent(name string) func(object) bool {
+	return func(o object) bool {
+		return o.at("metadata", "labels", "app.kubernetes.io/component") == name
+	}
+}
+
+func ofKind(kinds ...string) func(object) bool {
+	return func(o object) bool { return slices.Contains(kinds, o.kind()) }
+}
+
+// TestManifestsAreTheChart fails when k8s/ is not what the chart renders. `make manifests` writes it.
+func TestManifestsAreTheChart(t *testing.T) {
+	t.Parallel()
+	for _, g := range generated {
+		t.Run(g.dir, func(t *testing.T) {
+			t.Parallel()
+			var text strings.Builder
+			text.WriteString("# Generated from helm/spillway by `make manifests`. Change the chart, or patch this in an overlay.\n")
+			count := 0
+			for _, o := range chartFor(t, g.overlay, g.set) {
+				if !g.keep(o) {
+					continue
+				}
+				count++
+				document, err := yaml.Marshal(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&text, "---\n%s", document)
+			}
+			if count == 0 {
+				t.Fatal("the chart has no such objects")
+			}
+			path := filepath.Join(manifestsDir, g.dir, "manifests.yaml")
+			if *update {
+				if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := os.ReadFile(path)
+			if err != nil || string(got) != text.String() {
+				t.Errorf("%s is stale (%v): run make manifests", path, err)
+			}
+		})
+	}
+}
+
+// TestOverlaysAreTheChart builds each overlay as kubectl does and compares it with what the chart renders from the values
+// beside it: the patches by hand cannot drift either.
+func TestOverlaysAreTheChart(t *testing.T) {
+	t.Parallel()
+	for _, overlay := range []string{"dev", "prod"} {
+		t.Run(overlay, func(t *testing.T) {
+			t.Parallel()
+			built, want := build(t, filepath.Join(manifestsDir, "overlays", overlay)), byName(chartFor(t, overlay, ""))
+			for _, name := range slices.Sorted(maps.Keys(want)) {
+				got, ok := built[name]
+				if !ok {
+					t.Errorf("the overlay has no %s", name)
+				} else if g, w := flat("", got), flat("", want[name]); !reflect.DeepEqual(g, w) {
+					t.Errorf("%s differs: %s", name, difference(g, w))
+				}
+			}
+			for name := range built {
+				if _, ok := want[name]; !ok {
+					t.Errorf("the chart has no %s", name)
+				}
+			}
+		})
+	}
+}
+
+// TestComponentsBuildAlone adds each component to the base, in a copy.
+func TestComponentsBuildAlone(t *testing.T) {
+	t.Parallel()
+	v, err := loadValidators()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range generated[1:] {
+		t.Run(g.dir, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "k8s")
+			if err := os.CopyFS(dir, os.DirFS(manifestsDir)); err != nil {
+				t.Fatal(err)
+			}
+			overlay := filepath.Join(dir, "overlays", "one")
+			if err := os.Mkdir(overlay, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			text := fmt.Sprintf("resources: [../../base]\ncomponents: [../../%s]\n", g.dir)
+			if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			for name, o := range build(t, overlay) {
+				if err := v.check(o); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+}
+
+// chartFor renders k8s/base/values.yaml, the overlay's own values over it, and set. Traces of Helm are taken out, and
+// what only Helm does: the checksum that rolls pods, and test hooks.
+func chartFor(tb testing.TB, overlay, set string) (objects []object) {
+	tb.Helper()
+	all := map[string]any{}
+	files := []string{"base/values.yaml"}
+	if overlay != "" {
+		files = append(files, "overlays/"+overlay+"/values.yaml")
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(filepath.Join(manifestsDir, file))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		var more map[string]any
+		if err := yaml.UnmarshalStrict(text, &more); err != nil {
+			tb.Fatal(err)
+		}
+		merge(all, more)
+	}
+	if err := strvals.ParseInto(set, all); err != nil {
+		tb.Fatal(err)
+	}
+	texts, err := render4As("spillway", "spillway", all, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r, err := parse(texts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, o := range r.objects {
+		if o.kind() == "Pod" || o.kind() == "Secret" {
+			continue
+		}
+		for _, path := range [][]string{{"metadata"}, {"spec", "template", "metadata"}} {
+			meta, _ := o.at(path...).(map[string]any)
+			if labels, ok := meta["labels"].(map[string]any); ok {
+				delete(labels, "helm.sh/chart")
+				delete(labels, "app.kubernetes.io/managed-by")
+			}
+			if annotations, ok := meta["annotations"].(map[string]any); ok {
+				delete(annotations, "checksum/config")
+				if len(annotations) == 0 {
+					delete(meta, "annotations")
+				}
+			}
+		}
+		objects = append(objects, o)
+	}
+	return objects
+}
+
+func merge(into, from map[string]any) {
+	for name, value := range from {
+		a, ok := into[name].(map[string]any)
+		b, ok2 := value.(map[string]any)
+		if ok && ok2 {
+			merge(a, b)
+		} else {
+			into[name] = value
+		}
+	}
+}
+
+// build is kubectl kustomize, Secrets and namespaces left out: they are the overlay's own.
+func build(tb testing.TB, dir string) map[string]object {
+	tb.Helper()
+	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	text, err := result.AsYaml()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	objects, err := decode(string(text))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var rest []object
+	for _, o := range objects {
+		if o.kind() != "Secret" && o.kind() != "Namespace" {
+			delete(o["metadata"].(map[string]any), "namespace")
+			rest = append(rest, o)
+		}
+	}
+	return byName(rest)
+}
+
+func byName(objects []object) map[string]object {
+	found := map[string]object{}
+	for _, o := range objects {
+		found[o.String()] = o
+	}
+	return found
+}
+
+// flat lists the scalars of v by their paths.
+func flat(path string, v any) map[string]any {
+	found := map[string]any{}
+	switch v := v.(type) {
+	case object:
+		return flat(path, map[string]any(v))
+	case map[string]any:
+		for name, child := range v {
+			maps.Copy(found, flat(path+"."+name, child))
+		}
+	case []any:
+		for i, child := range v {
+			maps.Copy(found, flat(fmt.Sprintf("%s[%d]", path, i), child))
+		}
+	default:
+		found[path] = v
+	}
+	return found
+}
+
+func difference(got, want map[string]any) string {
+	var all []string
+	for path, w := range want {
+		if g, ok := got[path]; !ok || g != w {
+			all = append(all, fmt.Sprintf("%s is %v, in the chart %v", path, g, w))
+		}
+	}
+	for path, g := range got {
+		if _, ok := want[path]; !ok {
+			all = append(all, fmt.Sprintf("%s is %v, not in the chart", path, g))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}
