@@ -16,7 +16,7 @@ type RetryConfig struct {
 	Max      int           `split_words:"true" default:"3" desc:"Retries of one call at most, when the pod is calm. 0 switches retries off."`
 	Base     time.Duration `split_words:"true" default:"250ms" desc:"Upper bound of the first random delay; it doubles with every attempt."`
 	MaxDelay time.Duration `split_words:"true" default:"10s" desc:"Upper bound of every random delay. The vendor's own Retry-After may be longer."`
-	Budget   float64       `split_words:"true" default:"0.1" desc:"Retries per call this pod may make over time: 0.1 lets a dead vendor see at most 1.1 times the load."`
+	Budget   float64       `split_words:"true" default:"0.1" desc:"Retries per call this pod may make over time, those that succeed left out: 0.1 lets a dead vendor see at most 1.1 times the load."`
 }
 
 // Validate reports values that make no sense.
@@ -67,7 +67,7 @@ func newRetry(cfg RetryConfig, pod func() conditions, m *metrics) *retry {
 const (
 	busyWait  = 2 * time.Second // average time in the gates above which nothing is retried
 	busySlots = 0.9             // share of slots in use above which nothing is retried
-	badErrors = 0.5             // error rate above which one retry is left
+	badErrors = 0.5             // share of calls that failed, retries included, above which one retry is left
 	someError = 0.2             // error rate above which two are left
 )
 
@@ -91,31 +91,48 @@ func (r *retry) waited(d time.Duration) {
 	r.recent.wait(d)
 }
 
-// done records how one attempt ended and, for the first of a call, pays into the budget.
+// done records how one attempt ended. The first of a call pays into the budget, more when it succeeded; a retry that
+// succeeded gives back what it took.
 func (r *retry) done(call *Call, took time.Duration, failed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
+	rate := r.recent.rate(now)
 	if call.Attempts == 1 {
-		r.budget.deposit()
+		r.budget.deposit(rate)
 	}
-	r.recent.attempt(time.Now(), took, failed)
+	switch {
+	case failed:
+		return
+	case call.Attempts == 1:
+		r.budget.reward(rate)
+	default:
+		r.budget.giveBack(rate)
+	}
+	r.recent.took(took)
+	r.recent.call(now, false)
 }
 
 // next returns how long to wait before another attempt, or false when there shall be none: the error is not one that
 // another attempt can mend, the pod is in no state for it, the budget is used up, or it could not end in time.
 func (r *retry) next(ctx context.Context, call *Call, err error) (time.Duration, bool) {
 	failed, ok := errors.AsType[*VendorError](err)
-	if !ok || !failed.Retryable() || ctx.Err() != nil {
+	if !ok || ctx.Err() != nil {
 		return 0, false
 	}
 	pod := r.pod()
 	delay := r.delay(call.Attempts, failed.RetryAfter)
+	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !failed.Retryable() {
+		r.recent.call(now, true)
+		return 0, false
+	}
 	reason := ""
 	deadline, bounded := ctx.Deadline()
 	switch {
-	case call.Attempts > allowed(pod, r.recent.avgWait, r.recent.errorRate(time.Now()), r.cfg.Max):
+	case call.Attempts > allowed(pod, r.recent.avgWait, r.recent.errorRate(now), r.cfg.Max):
 		reason = "conditions"
 	case bounded && time.Until(deadline) < delay+r.recent.avgTook:
 		reason = "deadline"
@@ -123,6 +140,7 @@ func (r *retry) next(ctx context.Context, call *Call, err error) (time.Duration,
 		reason = "budget"
 	}
 	if reason != "" {
+		r.recent.call(now, true)
 		r.metrics.retryDenied.WithLabelValues(reason).Inc()
 		return 0, false
 	}

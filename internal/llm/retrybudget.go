@@ -2,9 +2,13 @@ package llm
 
 import "time"
 
-// budget caps retries at a share of calls. Every call pays in the share, every retry takes out one. A new budget lends
-// a few retries, so that the first failure after a start is not fatal; the calls that follow pay the loan back first, so
-// that over the first calls too no more than the share is retried.
+// budget caps retries at a share of calls. Every call pays in a quarter of the share, and three times the share when it
+// succeeds at once. A retry takes one out, and gives it back when it succeeds. So a dead vendor, where nothing succeeds,
+// sees at most 1 + share times the load, while behind one that fails now and then what succeeds pays for as many retries
+// as are needed. The rest of the share is for what was saved up before the vendor died.
+//
+// A new budget lends a few retries, so that the first failure after a start is not fatal; the calls that follow pay the
+// loan back first, so that over the first calls too no more than the share is retried.
 type budget struct {
 	share   float64
 	balance float64
@@ -13,7 +17,7 @@ type budget struct {
 
 const (
 	budgetLoan = 3  // retries lent at the start
-	budgetCap  = 10 // retries that can be saved up
+	budgetCap  = 20 // retries that can be saved up in any case; a busy pod may save more, since more are under way at once
 )
 
 func newBudget(share float64) budget {
@@ -23,12 +27,28 @@ func newBudget(share float64) budget {
 	return budget{share: share, balance: budgetLoan, loan: budgetLoan}
 }
 
-func (b *budget) deposit() {
+// deposit pays in for one call, before it is known how it ends; rate is how many calls there are a second.
+func (b *budget) deposit(rate float64) {
 	if b.loan > 0 {
-		b.loan -= b.share
+		b.loan -= b.share / 4
 		return
 	}
-	b.balance = min(budgetCap, b.balance+b.share)
+	b.add(b.share/4, rate)
+}
+
+// reward pays in more for a call that succeeded at once.
+func (b *budget) reward(rate float64) { b.add(3*b.share, rate) }
+
+// giveBack returns what a retry took that succeeded.
+func (b *budget) giveBack(rate float64) {
+	if b.share > 0 {
+		b.add(1, rate)
+	}
+}
+
+// add saves n, up to what two seconds of calls would pay.
+func (b *budget) add(n, rate float64) {
+	b.balance = min(max(budgetCap, 2*rate*b.share), b.balance+n)
 }
 
 func (b *budget) withdraw() bool {
@@ -39,8 +59,8 @@ func (b *budget) withdraw() bool {
 	return true
 }
 
-// recent is what the last attempts of this pod were like: moving averages, and counts over the last one to two periods.
-// Durations average over about the last sixteen.
+// recent is what the last calls of this pod were like: moving averages, and counts over the last one to two periods.
+// Durations average over about the last sixteen attempts.
 type recent struct {
 	avgWait time.Duration // in the gates
 	avgTook time.Duration // of vendor exchanges that succeeded
@@ -49,29 +69,39 @@ type recent struct {
 	now, past counts
 }
 
-type counts struct{ attempts, failed int }
+// counts are of whole calls, whose last attempt decides: a failure that a retry mended is not one.
+type counts struct{ calls, failed int }
 
-// period is the time after which an attempt counts as old, and after twice of which it is forgotten.
+// period is the time after which a call counts as old, and after twice of which it is forgotten.
 const period = 10 * time.Second
 
-// enough is the number of attempts below which an error rate says nothing.
+// enough is the number of calls below which an error rate says nothing.
 const enough = 5
 
 func (r *recent) wait(d time.Duration) { r.avgWait += (d - r.avgWait) / 16 }
 
-func (r *recent) attempt(now time.Time, took time.Duration, failed bool) {
+// took records how long an exchange took that succeeded.
+func (r *recent) took(d time.Duration) { r.avgTook += (d - r.avgTook) / 16 }
+
+// call records how a whole call ended.
+func (r *recent) call(now time.Time, failed bool) {
 	r.turn(now)
-	r.now.attempts++
+	r.now.calls++
 	if failed {
 		r.now.failed++
-		return
 	}
-	r.avgTook += (took - r.avgTook) / 16
 }
 
+// rate is the number of calls a second over the last one to two periods.
+func (r *recent) rate(now time.Time) float64 {
+	r.turn(now)
+	return float64(r.now.calls+r.past.calls) / (now.Sub(r.began) + period).Seconds()
+}
+
+// errorRate is the share of those that failed, 0 when there are too few to tell.
 func (r *recent) errorRate(now time.Time) float64 {
 	r.turn(now)
-	n := r.now.attempts + r.past.attempts
+	n := r.now.calls + r.past.calls
 	if n < enough {
 		return 0
 	}

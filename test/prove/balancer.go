@@ -1,0 +1,95 @@
+package prove
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// balancer hands out the pods that are ready, in turn. It asks each for /readyz every 100 ms, faster than a kubelet
+// would, and takes a pod out at the first refusal. That it is late by up to that long is part of the trial.
+type balancer struct {
+	stop   chan struct{}
+	done   sync.WaitGroup
+	client *http.Client
+
+	mu    sync.Mutex
+	ready []*Pod
+	next  int
+}
+
+const (
+	probeEvery = 100 * time.Millisecond
+	probeTime  = time.Second // a probe that takes longer has failed
+)
+
+func newBalancer() *balancer {
+	return &balancer{stop: make(chan struct{}), client: &http.Client{Timeout: probeTime}}
+}
+
+func (b *balancer) close() { close(b.stop); b.done.Wait(); b.client.CloseIdleConnections() }
+
+// add begins to probe a pod; it stops when the process has ended.
+func (b *balancer) add(p *Pod) {
+	b.done.Go(func() {
+		for tick := time.NewTicker(probeEvery); ; {
+			b.set(p, b.probe(p))
+			select {
+			case <-tick.C:
+			case <-p.exited:
+				b.set(p, false)
+				return
+			case <-b.stop:
+				return
+			}
+		}
+	})
+}
+
+func (b *balancer) probe(p *Pod) bool {
+	res, err := b.client.Get(p.Admin + "/readyz")
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// set puts a pod in or out.
+func (b *balancer) set(p *Pod, ready bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, q := range b.ready {
+		if p == q {
+			if !ready {
+				b.ready = append(b.ready[:i:i], b.ready[i+1:]...)
+			}
+			return
+		}
+	}
+	if ready {
+		b.ready = append(b.ready[:len(b.ready):len(b.ready)], p)
+	}
+}
+
+func (b *balancer) has(p *Pod) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, q := range b.ready {
+		if p == q {
+			return true
+		}
+	}
+	return false
+}
+
+// pick is the pod whose turn it is, nil when none is ready.
+func (b *balancer) pick() *Pod {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.ready) == 0 {
+		return nil
+	}
+	b.next++
+	return b.ready[b.next%len(b.ready)]
+}

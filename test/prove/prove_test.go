@@ -1,0 +1,79 @@
+package prove
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+var (
+	full   = flag.Bool("full", false, "run every scenario, in full")
+	report = flag.String("report", "", "write the report of the run into this directory")
+)
+
+// TestMain builds the server once, and reports at the end.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "prove")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "server")
+	args := []string{"build", "-C", "../..", "-pgo=off", "-o", binary}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-race" && s.Value == "true" {
+				args = append(args, "-race")
+			}
+		}
+	}
+	if out, err := exec.Command("go", append(args, "./cmd/server")...).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the server: %v\n%s", err, out)
+		return 1
+	}
+	began := time.Now()
+	code := m.Run()
+	if len(ran) > 0 && testing.Verbose() {
+		printTable(ran)
+	}
+	if *report != "" && code == 0 {
+		if err := writeReport(*report, ran, time.Since(began)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
+// ran are the scenarios of this run.
+var ran []finished
+
+// TestScenarios runs the scenarios one after the other, so that none disturbs another's figures.
+func TestScenarios(t *testing.T) {
+	for _, sc := range scenarios {
+		if !*full && !sc.short {
+			continue
+		}
+		t.Run(sc.file, func(t *testing.T) {
+			s := &Stage{TB: t, Full: *full}
+			ran = append(ran, finished{sc, s})
+			began := time.Now()
+			sc.run(s)
+			s.took = time.Since(began)
+			if len(s.checks) == 0 {
+				t.Error("nothing was held against a bar")
+			}
+		})
+	}
+}

@@ -1,0 +1,95 @@
+package prove
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// finished is a scenario that has run.
+type finished struct {
+	scenario
+	stage *Stage
+}
+
+// printTable prints claim, bar and figure of every check.
+func printTable(all []finished) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "\nscenario\twhat\tbar\tmeasured\t")
+	for _, f := range all {
+		for i, c := range f.stage.checks {
+			title := ""
+			if i == 0 {
+				title = f.title
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", title, c.what, c.bar, c.got, verdict(c.ok))
+		}
+	}
+	_ = w.Flush()
+}
+
+func verdict(ok bool) string {
+	if ok {
+		return "met"
+	}
+	return "MISSED"
+}
+
+// writeReport writes README.md and a picture for each scenario into dir.
+func writeReport(dir string, all []finished, took time.Duration) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString("# What was measured with many pods\n\n<!-- Written by \"make prove\". -->\n\n")
+	fmt.Fprintf(&b, `Each scenario runs real server processes, a real redis-server and the simulated vendor, which keeps an exact log of the contract and is
+the judge. A balancer gives each request to the next ready pod; clients come at their rate whether or not answers do. "make prove" runs
+all of this again and fails when a bar is missed. Times are shorter than in production (a contract counts over seconds, not a
+minute), in about the same proportions.
+
+This run: %s, %d CPUs for everything together (pods, Redis, vendor, clients), %s, %s in all.
+
+`, time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), took.Round(time.Second))
+	b.WriteString("| scenario | what | bar | measured | |\n|---|---|---|---|---|\n")
+	for _, f := range all {
+		for i, c := range f.stage.checks {
+			title := ""
+			if i == 0 {
+				title = fmt.Sprintf("[%s](#%s)", f.title, anchor(f.title))
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", title, c.what, c.bar, c.got, verdict(c.ok))
+		}
+	}
+	for _, f := range all {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n", f.title, f.claim)
+		for _, n := range f.stage.notes {
+			fmt.Fprintf(&b, "\n%s\n", n)
+		}
+		if len(f.stage.chart.Panels) == 0 {
+			continue
+		}
+		if err := f.stage.chart.write(f.title, filepath.Join(dir, f.file+".svg")); err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "\n![%s](%s.svg)\n", f.title, f.file)
+	}
+	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(b.String()), 0o644)
+}
+
+// anchor is the link that a heading gets.
+func anchor(title string) string {
+	keep := func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-':
+			return r
+		}
+		return -1
+	}
+	return strings.Map(keep, strings.ToLower(title))
+}

@@ -1,0 +1,70 @@
+package prove
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+var clientsLeave = scenario{
+	file: "left", title: "The client left", short: true, run: runLeft,
+	claim: "Clients hang up in the middle of their calls, buffered and streaming. Their vendor calls are cancelled, and slots and tokens come back.",
+}
+
+func runLeft(s *Stage) {
+	const each = 2000 // tokens that a call asks for
+	pods, clients := pick(s, 10, 3), pick(s, 500, 60)
+	tokens := 60 * 2 * clients * each // a minute's, so that all can start within a second
+	c := NewCluster(s, vendorsim.Config{}, env("LLM_SLOTS", clients/pods+1), env("LLM_QUOTA_TOKENS", tokens), "LLM_ADMISSION_MAX=1000")
+	running := c.Start(pods)
+	if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "stall", Chunks: 2}); err != nil {
+		s.Fatal(err)
+	}
+	began := time.Now()
+	ctx, leave := context.WithCancel(s.Context())
+	defer leave()
+	var wg sync.WaitGroup
+	for i := range clients {
+		who := Clients{Label: "leaves", User: func(i int) string { return user("enterprise", i) }, Stream: i%2 == 0, MaxTokens: each}
+		wg.Go(func() { c.Timeline.add(c.ask(ctx, who, i)) })
+	}
+	c.eventually("every call is at the vendor", func() bool { return c.Vendor.Stats().InFlight == clients })
+	left := time.Now()
+	s.chart.Marks = append(s.chart.Marks, Mark{left.Sub(began).Seconds(), "they hang up"})
+	leave()
+	wg.Wait()
+	c.eventually("every vendor call has ended", func() bool { return c.Vendor.Stats().InFlight == 0 })
+	cancelled, last := 0, left
+	for _, call := range c.Vendor.Calls() {
+		if call.Cancelled {
+			cancelled++
+		}
+		if call.Ended.After(last) {
+			last = call.Ended
+		}
+	}
+	s.Check(cancelled == clients, "vendor calls cancelled", figure(clients), cancelled)
+	s.CheckTime(last.Sub(left) <= time.Second, "the last of them, after its client left", "within 1 s", last.Sub(left))
+	slots := func() (n float64) {
+		for _, p := range running {
+			n += p.Metric("llm_slots_in_use")
+		}
+		return n
+	}
+	c.eventually("the slots are free", func() bool { return slots() == 0 })
+	s.Check(true, "slots in use afterwards", "0", slots())
+
+	// The tokens are back when calls that need nearly all of the contract start at once.
+	c.Vendor.ClearFaults()
+	freed := func() (n float64) {
+		for _, p := range running {
+			n += p.Metric(`llm_quota_settled_tokens_total{direction="down"}`)
+		}
+		return n
+	}
+	c.eventually("the tokens are given back", func() bool { return freed() >= 0.95*float64(clients*each) })
+	s.Check(true, "tokens given back", "all but what the vendor had sent: at least 95 % of "+figure(clients*each), freed())
+	s.chart.Panels = []Panel{{Y: "vendor calls in flight", Series: []Series{{Name: "in flight", Color: blue, Points: inFlight(c.Vendor.Calls(), began)}}}}
+}
