@@ -22,11 +22,19 @@ build: ## build bin/server and bin/vendorsim
 .PHONY: test
 test: redis ## run every test, with the race detector, against a real Redis
 	go test -race $(PKG)
-	$(MAKE) chart-test
+	$(MAKE) prove-short chart-test
 
 .PHONY: test-fast
 test-fast: redis ## the same without the race detector
 	go test $(PKG)
+
+.PHONY: prove
+prove: redis ## measure every promise about many pods; writes docs/proofs, fails when a bar is missed
+	cd test/prove && go test -count=1 -v -timeout 20m . -full -report ../../docs/proofs
+
+.PHONY: prove-short
+prove-short: redis # some of it, smaller; never from the cache, which does not know the server
+	cd test/prove && go test -race -count=1 .
 
 .PHONY: chart-test
 chart-test: ## render the chart with Helm 4 and 3 and check what comes out; needs no cluster
@@ -75,7 +83,9 @@ lint: ## vet, golangci-lint, and a go.mod and go fix that leave no diff
 	$(LINT) run
 	go mod tidy -diff
 	go fix -diff ./...
-	cd test/chart && go tool -modfile=../../tools/golangci-lint/go.mod golangci-lint run && go mod tidy -diff && go fix -diff ./...
+	for dir in test/chart test/prove; do \
+		(cd $$dir && go vet ./... && go tool -modfile=../../tools/golangci-lint/go.mod golangci-lint run && go mod tidy -diff && go fix -diff ./...) || exit 1; \
+	done
 
 .PHONY: vuln
 vuln: ## look for known vulnerabilities in what the code really calls

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -59,28 +60,19 @@ func (b *balancer) probe(p *Pod) bool {
 func (b *balancer) set(p *Pod, ready bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i, q := range b.ready {
-		if p == q {
-			if !ready {
-				b.ready = append(b.ready[:i:i], b.ready[i+1:]...)
-			}
-			return
-		}
-	}
-	if ready {
-		b.ready = append(b.ready[:len(b.ready):len(b.ready)], p)
+	i := slices.Index(b.ready, p)
+	switch {
+	case i >= 0 && !ready:
+		b.ready = slices.Delete(b.ready, i, i+1)
+	case i < 0 && ready:
+		b.ready = append(b.ready, p)
 	}
 }
 
 func (b *balancer) has(p *Pod) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, q := range b.ready {
-		if p == q {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(b.ready, p)
 }
 
 // pick is the pod whose turn it is, nil when none is ready.

@@ -60,6 +60,8 @@ func buildAndRun(m *testing.M) int {
 var ran []finished
 
 // TestScenarios runs the scenarios one after the other, so that none disturbs another's figures.
+//
+//nolint:paralleltest // see above
 func TestScenarios(t *testing.T) {
 	for _, sc := range scenarios {
 		if !*full && !sc.short {

@@ -65,7 +65,8 @@ func runContract(s *Stage) {
 	stop()
 	st := c.Vendor.Stats()
 	for i, ph := range phases {
-		s.Check(used[i] >= 0.9, "contract used, "+ph.name, "at least 90 %", percent(used[i]))
+		bar := pick(s, 0.9, 0.75) // the queue timeout takes more of a shorter window
+		s.Check(used[i] >= bar, "contract used, "+ph.name, "at least "+percent(bar), percent(used[i]))
 	}
 	s.Check(st.RequestViolations == 0, "calls beyond the contract", "0", st.RequestViolations)
 	s.Check(st.TokenViolations == 0, "calls beyond the contract's tokens", "0", st.TokenViolations)
