@@ -5,6 +5,10 @@ SHELL := bash
 PKG ?= ./...
 FUZZTIME ?= 50000x # inputs for each target; a duration such as 5m works too
 LINT := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
+KO := go tool -modfile=tools/ko/go.mod ko
+IMAGE ?= ghcr.io/spillway-dev/spillway
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PLATFORM ?= linux/$(shell go env GOARCH)
 VULN := go tool -modfile=tools/govulncheck/go.mod govulncheck
 
 .PHONY: help
@@ -18,6 +22,19 @@ run: ## run the service with nothing else: embedded Redis, simulated vendor
 .PHONY: build
 build: ## build bin/server and bin/vendorsim
 	CGO_ENABLED=0 go build -trimpath -pgo=cmd/server/server.pgo -o bin/ ./cmd/...
+
+.PHONY: image
+image: ## build the image IMAGE:VERSION with Docker
+	docker buildx build --platform $(PLATFORM) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE):$(VERSION) --load .
+
+.PHONY: image-ko
+image-ko: ## the same without Docker, as archives in dist/ for docker load: the server, and the simulator by itself
+	@mkdir -p dist
+	@for cmd in server vendorsim; do \
+		VERSION=$(VERSION) KO_DOCKER_REPO=$(IMAGE)$$([ $$cmd = server ] || echo -$$cmd) $(KO) build --bare --push=false --sbom=none --platform $(PLATFORM) -t $(VERSION) \
+			--image-label org.opencontainers.image.version=$(VERSION),org.opencontainers.image.revision=$$(git rev-parse HEAD),org.opencontainers.image.source=https://github.com/spillway-dev/spillway,org.opencontainers.image.licenses=MIT \
+			--tarball dist/$$cmd.tar ./cmd/$$cmd || exit 1; \
+	done
 
 .PHONY: test
 test: redis ## run every test, with the race detector, against a real Redis
