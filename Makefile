@@ -75,7 +75,7 @@ bench: redis build ## measure the service against a bare forwarder, side by side
 	go run ./test/bench $(BENCHFLAGS)
 
 .PHONY: scale
-scale: redis ## simulate a thousand pods, measure Redis; writes the tables and pictures of docs/scale.md
+scale: redis build ## simulate a thousand pods, measure Redis; writes the tables and pictures of docs/scale.md
 	go run ./test/scale -doc docs/scale.md -pictures docs
 
 .PHONY: microbench

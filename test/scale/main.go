@@ -3,12 +3,14 @@
 //
 //	simulate.go  scenarios in virtual time: the same on every machine
 //	share.go     what a pod may do alone, by the number of pods
-//	redis.go     what a request costs a real Redis, measured on this machine
+//	redis.go     what each script costs a real Redis, measured on this machine
+//	requests.go  what a whole request costs it, asked by the real service; where a Cluster keeps the keys
 //	picture.go   SVG
 package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -41,13 +43,19 @@ func run(args []string, out io.Writer) error {
 	doc := flags.String("doc", "", "page whose tables are replaced, between its <!-- begin NAME --> and <!-- end NAME --> lines")
 	pictures := flags.String("pictures", "", "folder for the pictures; empty: none")
 	only := flags.String("only", "", "names of tables, separated by commas; empty: all")
+	server := flags.String("server", "bin/server", "the service's binary")
+	length := flags.Duration("time", 4*time.Second, "length of one measurement of Redis")
 	flags.Uint64Var(&size.Seed, "seed", size.Seed, "of the simulation")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	ctx := context.Background()
 	parts := []part{
 		{"scenarios", func(w io.Writer) error { return scenarios(w, *pictures) }},
 		{"shares", shares},
+		{"commands", func(w io.Writer) error { return commands(ctx, w, *length) }},
+		{"requests", func(w io.Writer) error { return requests(ctx, w, *server, *length) }},
+		{"slots", func(w io.Writer) error { return slots(ctx, w, *server) }},
 	}
 	var problems []error
 	for _, p := range parts {

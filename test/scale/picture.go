@@ -75,7 +75,7 @@ func draw(path, title, xName string, end float64, lines []line) error {
 			}
 			fmt.Fprintf(&b, "%s%.1f %.1f", command, x(float64(j)/float64(max(1, len(l.y)-1))), y(v))
 		}
-		fmt.Fprintf(&b, `"/><text x="%d" y="42" fill="%s">%s</text>`+"\n", left+i*135, l.colour, l.name)
+		fmt.Fprintf(&b, `"/><text x="%d" y="42" fill="%s">%s</text>`+"\n", left+i*140-i*i*2, l.colour, l.name)
 	}
 	b.WriteString("</svg>\n")
 	return os.WriteFile(path, []byte(b.String()), 0o644)
