@@ -14,7 +14,7 @@ const (
 	left, right, top, bottom = 60, 20, 60, 40
 )
 
-// line is one curve: y in percent of the contract, one value for each point of x.
+// line is one curve: y in percent of the contract, one value for each point of x; below zero there is nothing to draw.
 type line struct {
 	name, colour string
 	y            []float64
@@ -36,6 +36,9 @@ func drawRun(path, title string, r sim.Result) error {
 		offered.y = append(offered.y, slice*percent(p.Offered))
 		called.y = append(called.y, slice*percent(p.Called))
 		alone.y = append(alone.y, slice*percent(p.Alone))
+		if p.Window == 0 { // no call ended a window here
+			p.Window = -1
+		}
 		window.y = append(window.y, percent(p.Window))
 		limit.y = append(limit.y, 100)
 	}
@@ -69,13 +72,16 @@ func draw(path, title, xName string, end float64, lines []line) error {
 		}
 		fmt.Fprintf(&b, `<path fill="none" stroke="%s" stroke-width="1.5"%s d="`, l.colour, dash)
 		for j, v := range l.y {
+			if v < 0 {
+				continue
+			}
 			command := "L"
-			if j == 0 {
+			if j == 0 || l.y[j-1] < 0 {
 				command = "M"
 			}
 			fmt.Fprintf(&b, "%s%.1f %.1f", command, x(float64(j)/float64(max(1, len(l.y)-1))), y(v))
 		}
-		fmt.Fprintf(&b, `"/><text x="%d" y="42" fill="%s">%s</text>`+"\n", left+i*140-i*i*2, l.colour, l.name)
+		fmt.Fprintf(&b, `"/><text x="%d" y="42" fill="%s">%s</text>`+"\n", left+[]int{0, 80, 150, 310, 430}[i], l.colour, l.name)
 	}
 	b.WriteString("</svg>\n")
 	return os.WriteFile(path, []byte(b.String()), 0o644)

@@ -177,7 +177,19 @@ func requests(ctx context.Context, w io.Writer, binary string, d time.Duration) 
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	return nil
+	s, err := startService(ctx, binary)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	before, err := s.redis.usage(ctx)
+	if err != nil {
+		return err
+	}
+	time.Sleep(2 * d)
+	after, err := s.redis.usage(ctx)
+	fmt.Fprintf(w, "\nA pod without requests runs %.1f scripts a second.\n", float64(after.scripts-before.scripts)/(2*d).Seconds())
+	return err
 }
 
 func requestCost(ctx context.Context, w io.Writer, binary, name string, callers int, rate float64, d time.Duration, settings []string) error {
