@@ -154,7 +154,7 @@ func inFlight(calls []vendorsim.Call, began time.Time) (points plotter.XYs) {
 
 // write draws the chart as SVG.
 func (c Chart) write(title, name string) error {
-	const width, height, names = 24 * vg.Centimeter, 7.5 * vg.Centimeter, 4.5 * vg.Centimeter
+	const width, height, names = 25 * vg.Centimeter, 7.5 * vg.Centimeter, 5.4 * vg.Centimeter
 	plots := make([][]*plot.Plot, len(c.Panels))
 	var until, from float64
 	for _, p := range c.Panels {

@@ -24,7 +24,7 @@ func runStorm(s *Stage) {
 	}
 	fails := func(name string, share float64, d time.Duration, settings ...string) phase {
 		c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(20 * time.Millisecond), Seed: 1}, settings...)
-		running := c.Start(pods)
+		c.Start(pods)
 		c.Offer(2*time.Second, Clients{Label: "load", Rate: rate}) // while all is well, so that the breaker's window is not empty
 		healthy := c.Vendor.Stats()
 		if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status", Status: http.StatusBadGateway, Probability: share}); err != nil {
@@ -37,13 +37,6 @@ func runStorm(s *Stage) {
 		st.Calls, st.RequestIDs = st.Calls-healthy.Calls, st.RequestIDs-healthy.RequestIDs
 		rs := c.Timeline.Results(failing, time.Time{}) // none is refused on the way in: no limit is near
 		s.Note("%s: %d requests, of which %d reached the vendor, in %d calls.", name, len(rs), st.RequestIDs, st.Calls)
-		for _, why := range []string{"conditions", "deadline", "budget"} {
-			denied := 0.0
-			for _, p := range running {
-				denied += p.Metric(`llm_retries_denied_total{reason="` + why + `"}`)
-			}
-			s.Logf("retries denied by %s: %v", why, denied)
-		}
 		return phase{rs, c.Vendor.Calls(), ratio(st.Calls, len(rs)), ratio(len(rs.Served()), len(rs))}
 	}
 	const never = "LLM_BREAKER_FAILURES=1000000"
