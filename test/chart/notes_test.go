@@ -1,0 +1,60 @@
+package chart_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestNotesCanBeCopied takes the lines a user copies out of the notes apart: what they name has to be there.
+func TestNotesCanBeCopied(t *testing.T) {
+	t.Parallel()
+	for _, scenario := range scenarios(t) {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			r := mustRender(t, scenario)
+			forward := regexp.MustCompile(`kubectl -n prod port-forward svc/(\S+) 8080:(\d+)\n`).FindStringSubmatch(r.notes)
+			if forward == nil {
+				t.Fatalf("no port-forward:\n%s", r.notes)
+			}
+			if port := r.find(t, "Service", forward[1]).at("spec", "ports").([]any)[0].(map[string]any)["port"]; port != 80.0 || forward[2] != "80" {
+				t.Errorf("%s forwards %s, the Service has %v", forward[0], forward[2], port)
+			}
+			if key := regexp.MustCompile(`get secret (\S+) -o jsonpath='\{\.data\.(\S+)\}' \| base64 -d`).FindStringSubmatch(r.notes); key != nil {
+				if r.find(t, "Secret", key[1]).at("data", key[2]) == nil {
+					t.Errorf("Secret %s has no entry %s", key[1], key[2])
+				}
+			} else if !strings.Contains(r.notes, "whose hashes are in Secret ") {
+				t.Errorf("no key:\n%s", r.notes)
+			}
+			ask := regexp.MustCompile(`(?s)curl -s localhost:8080/llm -H "Authorization: Bearer \$KEY" -H 'Content-Type: application/json' \\\n\s+-d '([^']+)'\n`).FindStringSubmatch(r.notes)
+			if ask == nil || !json.Valid([]byte(ask[1])) {
+				t.Errorf("no curl line:\n%s", r.notes)
+			}
+		})
+	}
+}
+
+// TestNotesWarn is about what is allowed and yet seldom meant.
+func TestNotesWarn(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ scenario, set, want string }{
+		{"minimal", "replicas=2", "no contract with the vendor is kept"},
+		{"simulated", "replicas=2", "give them apiKeys.existingSecret"},
+		{"hpa", "quota.requests=400", "300 calls in flight, but the contract of 400 calls per 60s keeps at most 200"},
+		{"keda", "metrics.serviceMonitor.enabled=false", "Set metrics.serviceMonitor.enabled"},
+		{"gateway-shared", "replicas=2", "belong to the Gateway public"},
+		{"gateway-envoy", "replicas=2", "need Envoy Gateway 1.9.2"},
+		{"gateway-traefik", "replicas=2", "Traefik takes timeouts and connection limits from its static configuration"},
+		{"gateway-plain", "replicas=2", "Flood protection is up to you"},
+		{"gateway-shared", "replicas=2", "were divided by gateway.proxyReplicas=3"},
+	} {
+		if r := mustRender(t, c.scenario, c.set); !strings.Contains(r.notes, c.want) {
+			t.Errorf("%s %s: the notes do not say %q:\n%s", c.scenario, c.set, c.want, r.notes)
+		}
+	}
+	if r := mustRender(t, "production"); strings.Contains(r.notes, "no contract") || strings.Contains(r.notes, "would only wait") || strings.Contains(r.notes, "KEDA reads") {
+		t.Errorf("production is warned of what it has done:\n%s", r.notes)
+	}
+}
