@@ -6,6 +6,7 @@
 //	lease.go     two sketches of next steps: refusals that are remembered, leases of several starts
 //	redis.go     what each script costs a real Redis, measured on this machine
 //	requests.go  what a whole request costs it, asked by the real service; where a Cluster keeps the keys
+//	fanout.go    how soon all pods hear a message
 //	picture.go   SVG
 package main
 
@@ -58,6 +59,7 @@ func run(args []string, out io.Writer) error {
 		{"leases", leases},
 		{"commands", func(w io.Writer) error { return commands(ctx, w, *length) }},
 		{"requests", func(w io.Writer) error { return requests(ctx, w, *server, *length) }},
+		{"fanout", func(w io.Writer) error { return fanout(ctx, w) }},
 		{"slots", func(w io.Writer) error { return slots(ctx, w, *server) }},
 	}
 	var problems []error

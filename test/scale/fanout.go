@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// fanout prints how long it takes until the last of many pods has a message, and what sending it costs Redis: the breaker's
+// new state and the vendor's pauses travel like this.
+func fanout(ctx context.Context, w io.Writer) error {
+	fmt.Fprintln(w, "| pods | the last one has it after, median | slowest of 100 | Redis, µs per message |\n|---:|---:|---:|---:|")
+	for _, pods := range []int{10, 100, 1000} {
+		if err := fanoutTo(ctx, w, pods); err != nil {
+			return fmt.Errorf("%d pods: %w", pods, err)
+		}
+	}
+	return nil
+}
+
+func fanoutTo(ctx context.Context, w io.Writer, pods int) error {
+	const messages, channel = 100, "llm:{vendor}:breaker:state"
+	s, err := startRedis(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	rdb := redis.NewClient(&redis.Options{Addr: s.addr, PoolSize: pods})
+	defer rdb.Close()
+	var heard sync.WaitGroup // by all, of the message under way
+	var readers sync.WaitGroup
+	var subs []*redis.PubSub
+	for range pods {
+		sub := rdb.Subscribe(ctx, channel)
+		if _, err := sub.Receive(ctx); err != nil {
+			return err
+		}
+		subs = append(subs, sub)
+		readers.Go(func() {
+			for {
+				m, err := sub.ReceiveMessage(ctx)
+				if err != nil {
+					return // closed
+				}
+				if m.Payload != "" {
+					heard.Done()
+				}
+			}
+		})
+	}
+	before, err := s.usage(ctx)
+	if err != nil {
+		return err
+	}
+	var took []time.Duration
+	for range messages {
+		heard.Add(pods)
+		start := time.Now()
+		if err := s.rdb.Publish(ctx, channel, "2 1760000000000 60000").Err(); err != nil {
+			return err
+		}
+		heard.Wait()
+		took = append(took, time.Since(start))
+	}
+	after, err := s.usage(ctx)
+	for _, sub := range subs {
+		_ = sub.Close()
+	}
+	readers.Wait()
+	slices.Sort(took)
+	fmt.Fprintf(w, "| %d | %v | %v | %.0f |\n", pods, took[messages/2].Round(100*time.Microsecond), took[messages-1].Round(100*time.Microsecond),
+		float64((after.cpu-before.cpu).Microseconds())/messages)
+	return err
+}
