@@ -7,6 +7,7 @@
 --   tokL, tokT, tokB  tokens per window (0: not limited), pace per token, burst tolerance of the pace
 --   slice      width of a slice of the token ledger
 --   holdMax    longest pause a vendor can ask for
+--   holdSlack  how much longer a pause has to become for all pods to be told
 --   ttl        milliseconds after which an unused state is forgotten
 --
 -- KEYS[1] holds everything of one contract: the fields read below, and tokens per slice in fields named by its number.
@@ -81,9 +82,10 @@ if #ARGV > 9 then
   end
 end
 
--- The vendor asked for a pause: the whole schedule moves by what the pause grows, sleeping calls too, in their order.
+-- The vendor asked for a pause: the whole schedule moves by what the pause grows, sleeping calls too, in their order. All calls
+-- under way may be answered so, each a little later; a message to every pod for each of them would keep Redis from its work.
 local till = now + math.min(ask, holdMax)
-if ask > 0 and till > hold then
+if ask > 0 and till > hold + (hold > now and holdSlack or 0) then
   local more = till - math.max(hold, now)
   rtat, ttat = math.max(rtat, now + reqB - reqT) + more, math.max(ttat, now + tokB) + more
   last, hold, paused = math.max(last, now) + more, till, paused + more

@@ -24,10 +24,10 @@ const (
 // source is quota.lua with the contract set in front. The constants are part of the text, so that a call sends only what
 // is its own; pods of two versions with two contracts work on the same state, each by its own.
 func (c contract) source() string {
-	return fmt.Sprintf("local Q, span, reqT, reqB = %d, %d, %d, %d\nlocal tokL, tokT, tokB, slice = %d, %.17g, %d, %d\nlocal holdMax, ttl = %d, %d\n",
+	return fmt.Sprintf("local Q, span, reqT, reqB = %d, %d, %d, %d\nlocal tokL, tokT, tokB, slice = %d, %.17g, %d, %d\nlocal holdMax, holdSlack, ttl = %d, %d, %d\n",
 		c.queue, c.window+c.queue, c.interval, int64(c.burst)*c.interval,
 		c.tokens, c.pace, c.tokenBurst, c.slice,
-		holdWindows*c.window, quotaTTL.Milliseconds()) + quotaLua
+		holdWindows*c.window, holdSlack.Microseconds(), quotaTTL.Milliseconds()) + quotaLua
 }
 
 // sharedQuota moves bytes between the quota and its script.

@@ -223,8 +223,15 @@ func TestQuotaScriptPausesForTheVendor(t *testing.T) {
 		if r = s.run(-1, 0, 0, 2_000_000, 0, 0, 0, 0, 0); r.total != 2_500_000 {
 			t.Errorf("all pauses are %d µs, want 2.5 s", r.total)
 		}
+		// A little longer is not worth a message to all pods, until the little adds up.
+		if r = s.run(-1, 0, 0, 2_040_000, 0, 0, 0, 0, 0); r.total != 2_500_000 {
+			t.Errorf("all pauses are %d µs after one that is longer by 40 ms", r.total)
+		}
+		if r = s.run(-1, 0, 0, 2_060_000, 0, 0, 0, 0, 0); r.total != 2_560_000 {
+			t.Errorf("all pauses are %d µs after one that is longer by 60 ms", r.total)
+		}
 		// A shorter one changes nothing, and an absurd one is cut.
-		if r = s.run(-1, 0, 0, 1_000_000, 0, 0, 0, 0, 0); r.total != 2_500_000 {
+		if r = s.run(-1, 0, 0, 1_000_000, 0, 0, 0, 0, 0); r.total != 2_560_000 {
 			t.Errorf("all pauses are %d µs after a shorter one", r.total)
 		}
 		if r = s.run(-1, 0, 0, int64(1e12), 0, 0, 0, 0, 0); r.remaining != holdWindows*c.window {

@@ -20,6 +20,7 @@ type store struct {
 
 	life     int // of the process
 	commands int
+	messages int
 	busy     micros
 	longest  micros // wait in the queue
 }
@@ -88,6 +89,8 @@ const key = "llm:{vendor}:quota:simulated"
 func (s *store) publish() {
 	w := s.world
 	for _, m := range s.lua.published {
+		s.messages++
+		s.busyUntil = max(s.busyUntil, w.now) + micros(len(w.pods))*w.params.MessageTime.Microseconds()
 		for _, p := range w.pods {
 			if p.cut || w.random.Float64() < w.params.LostMessages {
 				continue

@@ -43,8 +43,9 @@ func (s Size) params() Params {
 		Quota:  llm.QuotaConfig{Requests: s.Requests, Window: s.Window, Shares: s.Pods, Fallback: "share"},
 		Way:    [2]time.Duration{100 * time.Microsecond, 500 * time.Microsecond},
 		Slow:   0.01,
-		Budget: 50 * time.Millisecond, ScriptTime: 25 * time.Microsecond,
+		Budget: 50 * time.Millisecond, ScriptTime: 25 * time.Microsecond, MessageTime: 7 * time.Microsecond,
 		VendorWay: [2]time.Duration{2 * time.Millisecond, 12 * time.Millisecond},
+		Refusing:  20,
 		Answer:    [2]time.Duration{200 * time.Millisecond, 800 * time.Millisecond},
 	}
 }

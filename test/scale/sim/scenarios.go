@@ -36,11 +36,19 @@ func (s Size) load() []Scenario {
 		{Name: "the vendor answers 429, Retry-After a twentieth of the window", Params: s.params(), Play: func(w *World) {
 			w.every(1.2, 0.4, float64(s.Windows), func() { w.refusal = s.Window / 20 })
 		}},
-		{Name: "the same, one announcement in five is lost", Params: lossy(s.params()), Play: func(w *World) {
+		{Name: "every call of a second is answered 429, after a while", Params: slowly(s.params()), Play: func(w *World) {
+			w.every(1.2, 0.4, float64(s.Windows), func() {
+				w.refusal, w.refuseAll = s.Window/20, true
+				w.after(1_000_000, func() { w.refusal, w.refuseAll = 0, false })
+			})
+		}},
+		{Name: "429 for one call, and one announcement in five is lost", Params: lossy(s.params()), Play: func(w *World) {
 			w.every(1.2, 0.4, float64(s.Windows), func() { w.refusal = s.Window / 20 })
 		}},
 	}
 }
+
+func slowly(p Params) Params { p.Refusing = 1; return p }
 
 func lossy(p Params) Params { p.LostMessages = 0.2; return p }
 

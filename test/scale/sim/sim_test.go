@@ -17,7 +17,7 @@ import (
 
 // short is the size of most tests: a tenth of the pods that docs/scale.md speaks of, and few calls for each.
 func short() Size {
-	return Size{Seed: 1, Pods: 100, Requests: 300, Window: 6 * time.Second, Queue: time.Second / 2, Windows: 4}
+	return Size{Seed: 1, Pods: 100, Requests: 300, Window: 6 * time.Second, Queue: time.Second / 2, Windows: 3}
 }
 
 func run(t *testing.T, s Scenario) Result {
@@ -190,6 +190,26 @@ func TestPausesAreHeardByAllPods(t *testing.T) {
 		s.Params.LostMessages = 1
 		if r := run(t, s); r.Early == 0 {
 			t.Error("no calls in pauses of which nobody is told: the test sees nothing")
+		}
+		return
+	}
+	t.Error("there is no such scenario")
+}
+
+// A vendor that refuses all calls under way, each a little later, does not make Redis tell every pod each time.
+func TestManyRefusalsAreFewMessages(t *testing.T) {
+	t.Parallel()
+	size := short()
+	size.Requests = 3000
+	for _, s := range size.Scenarios() {
+		if !strings.HasPrefix(s.Name, "every call of a second is answered 429") {
+			continue
+		}
+		s.Params.Length = 3 * size.Window / 2 // there is one such second
+		few := run(t, s).Messages
+		s.Params.mutate = replace(t, "(hold > now and holdSlack or 0)", "0")
+		if many := run(t, s).Messages; few == 0 || many < 5*few {
+			t.Errorf("%d messages, %d if every longer pause were told", few, many)
 		}
 		return
 	}

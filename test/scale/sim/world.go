@@ -38,9 +38,11 @@ type Params struct {
 	Slow         float64          // part of those ways that take ten times as long
 	Budget       time.Duration    // of a command
 	ScriptTime   time.Duration    // Redis's own time for one script
+	MessageTime  time.Duration    // Redis's own time for one message to one pod
 	LostMessages float64          // part of the pub/sub messages that never arrive
 	VendorWay    [2]time.Duration // from the last gate to the vendor
 	Answer       [2]time.Duration // time the vendor takes
+	Refusing     micros           // how many times faster it refuses
 
 	Granted int // calls that the vendor grants, when it is not Quota.Requests
 
@@ -72,6 +74,7 @@ type Result struct {
 	Failed   int // commands without an answer in time
 	Flushes  int // commands that only told something
 	Commands int // scripts Redis ran
+	Messages int // that scripts sent to all pods
 	Early    int // calls at the vendor in a pause it had asked for, from 100 ms after it did
 	Longest  time.Duration
 	Use      float64 // of the contract's requests, from the second window on
@@ -105,6 +108,7 @@ type World struct {
 	rate      func(since time.Duration) float64 // requests per second for all pods
 	gates     func(now micros) (free micros)
 	refusal   time.Duration // the next call is answered 429 with this Retry-After
+	refuseAll bool          // and those after it, until this is false
 	pauseFrom micros        // pause that the vendor asked for, as its own clock has it
 	pauseTill micros
 	warm      vendorsim.Verdict // when the second window began
@@ -134,7 +138,7 @@ func (w *World) sum() {
 	r, c := &w.result, w.params.granted()
 	r.Verdict, r.Granted = w.judge.Verdict(), c.Requests
 	r.Series = r.Series[:len(r.Series)-1]
-	r.Commands, r.Longest = w.redis.commands, time.Duration(w.redis.longest)*time.Microsecond
+	r.Commands, r.Messages, r.Longest = w.redis.commands, w.redis.messages, time.Duration(w.redis.longest)*time.Microsecond
 	windows := float64(w.params.Length)/float64(c.Window) - 1
 	if c.Requests > 0 {
 		r.Use = float64(r.Requests-w.warm.Requests) / (windows * float64(c.Requests))
@@ -243,11 +247,16 @@ func (w *World) vendor(c *call) {
 			w.result.Early++
 		}
 		pause := w.refusal
-		w.refusal = 0
 		took := w.between(w.params.Answer)
+		if !w.refuseAll {
+			w.refusal = 0
+		}
 		if pause > 0 {
-			took = 1000
-			w.pauseFrom, w.pauseTill = w.now+took+100_000, w.now+took+pause.Microseconds()
+			took = 1000 + took/max(1, w.params.Refusing)
+			if w.now >= w.pauseTill {
+				w.pauseFrom = w.now + took + 100_000
+			}
+			w.pauseTill = max(w.pauseTill, w.now+took+pause.Microseconds())
 		}
 		w.after(took, func() { c.pod.answered(c, pause) })
 	})
