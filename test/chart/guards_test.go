@@ -15,6 +15,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"no vendor", "", "replicas=2", "vendor.url is missing: set it"},
 		{"two vendors", "minimal", "vendor.simulated=true", "vendor.simulated and vendor.url are both set: remove one"},
 		{"two vendor keys", "minimal", "vendor.apiKey=sk", "vendor.existingSecret and vendor.apiKey are both set: keep the Secret"},
+		{"header with a comma", "minimal", `vendor.headers.Accept=a\,b`, "vendor.headers.Accept has a comma in its value, which separates headers in LLM_VENDOR_HEADERS: leave it out"},
 		{"two autoscalers", "hpa", "keda.enabled=true", "two autoscalers would fight over the replicas; switch one off"},
 		{"two Redis", "simulated", "redis.external.url=redis://r:6379", "redis.bundled.enabled is true and redis.external is set: set redis.bundled.enabled=false"},
 		{"no Redis", "simulated", "redis.bundled.enabled=false", "there is no Redis: set redis.external.url"},
@@ -83,6 +84,7 @@ func TestMistypedValuesAreRefused(t *testing.T) {
 		"image.name=x", "apiKeys.secret=x", "networkPolicy.on=true", "vendorsim.arg=x", "serviceAccount.make=true", "podDisruptionBudget.min=1", "autoscaling.max=1", "helmTest.key=x",
 		"quota.fallback=maybe", "gateway.flavor=nginx", "service.type=ExternalName", "replicas=0", "replicas=two", "podDisruptionBudget.maxUnavailable=0", "drain.marginSeconds=1",
 		"image.digest=latest", "vendor.url=api.openai.com", "goMemLimitPercent=120", "apiKeys.generate.keys=pro", "apiKeys.generate.Bob=pro", "extraEnv[0].name=LLM_SLA",
+		"limits.sla=0s", "limits.queueTimeout=0m0s", "quota.window=0ms", "redis.budget=0s",
 	} {
 		for helm, render := range helms {
 			t.Run(helm+"/"+set, func(t *testing.T) {

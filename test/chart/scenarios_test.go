@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,6 +43,33 @@ func TestScenariosAreAcceptedByTheCluster(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestBothHelmsAgree compares what the two render, random keys apart.
+func TestBothHelmsAgree(t *testing.T) {
+	t.Parallel()
+	for _, scenario := range scenarios(t) {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			files, err := render3(values(t, scenario), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			three, err := parse(files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			four := mustRender(t, scenario)
+			if four.notes != three.notes || len(four.objects) != len(three.objects) {
+				t.Errorf("%d and %d objects, notes:\n%s\n%s", len(four.objects), len(three.objects), four.notes, three.notes)
+			}
+			for i, o := range four.objects {
+				if a, b := flat("", o), flat("", three.objects[i]); o.kind() != "Secret" && !maps.Equal(a, b) {
+					t.Errorf("%v: %s", o, difference(b, a))
+				}
+			}
+		})
 	}
 }
 

@@ -14,6 +14,11 @@
 {{- if and $v.vendor.existingSecret $v.vendor.apiKey }}
 {{- $errs = append $errs "vendor.existingSecret and vendor.apiKey are both set: keep the Secret and remove the key from the values" }}
 {{- end }}
+{{- range $name, $value := $v.vendor.headers }}
+{{- if contains "," $value }}
+{{- $errs = append $errs (printf "vendor.headers.%s has a comma in its value, which separates headers in LLM_VENDOR_HEADERS: leave it out" $name) }}
+{{- end }}
+{{- end }}
 {{- if and $v.autoscaling.enabled $v.keda.enabled }}
 {{- $errs = append $errs "autoscaling.enabled and keda.enabled are both true: two autoscalers would fight over the replicas; switch one off" }}
 {{- end }}
