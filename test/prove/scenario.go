@@ -26,6 +26,7 @@ var scenarios = []scenario{
 	rollingRestart,
 	clientsLeave,
 	vendorSaysWait,
+	scaleOnPaper,
 }
 
 // Stage is where one scenario runs. What it measures goes into the report.
