@@ -110,7 +110,7 @@ vuln: ## look for known vulnerabilities in what the code really calls
 
 .PHONY: fmt
 fmt: ## format the code and apply Go's own modernisations
-	gofmt -w cmd internal test
+	gofmt -w cmd internal test tools
 	go fix ./...
 
 .PHONY: generate
@@ -118,6 +118,12 @@ generate: manifests ## write docs/configuration.md from the Config structs, the 
 	go test ./internal/config -run TestConfigurationPage -update
 	cd test/chart && go test -run TestEveryValueIsDocumented . -update
 
+# fork:begin
+.PHONY: fork
+fork: ## rename everything after your service: make fork MODULE=github.com/me/mysvc NAME=mysvc
+	@go run ./tools/fork -module '$(MODULE)' -name '$(NAME)' -image '$(if $(filter command environment,$(firstword $(origin IMAGE))),$(IMAGE))' $(if $(FORCE),-force)
+
+# fork:end
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin dist

@@ -27,6 +27,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
+// program is what the binary calls itself.
+const program = "server"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // after the first signal the second one ends the process at once
@@ -42,10 +45,10 @@ func status(err error, stderr io.Writer) int {
 	case errors.Is(err, errUsage): // flag has said what is wrong
 		return 2
 	case misconfigured:
-		fmt.Fprintf(stderr, "server: %v\nSee server -config-help for every setting, or start with --dev for a trial without any.\n", err)
+		fmt.Fprintf(stderr, "%s: %v\nSee %[1]s -config-help for every setting, or start with --dev for a trial without any.\n", program, err)
 		return 2
 	}
-	fmt.Fprintln(stderr, "server:", err)
+	fmt.Fprintln(stderr, program+":", err)
 	return 1
 }
 
@@ -58,7 +61,7 @@ type options struct {
 }
 
 func parseArgs(args []string, stderr io.Writer) (o options, err error) {
-	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags := flag.NewFlagSet(program, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&o.dev, "dev", false, "run without any configuration: embedded Redis, simulated vendor, well-known keys")
 	flags.BoolVar(&o.configHelp, "config-help", false, "print every setting and exit")
@@ -72,7 +75,7 @@ func parseArgs(args []string, stderr io.Writer) (o options, err error) {
 		return o, errUsage
 	}
 	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "server takes no arguments, only flags and the environment: %q\n", flags.Args())
+		fmt.Fprintf(stderr, "%s takes no arguments, only flags and the environment: %q\n", program, flags.Args())
 		return o, errUsage
 	}
 	return o, nil

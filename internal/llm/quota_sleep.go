@@ -13,7 +13,7 @@ import (
 // When it moves beyond limit the call is rejected at once.
 func (q *Quota) sleep(ctx context.Context, b *booking, limit time.Time) error {
 	begin := time.Now()
-	ctx, span := telemetry.Start(ctx, "quota", attribute.Bool("spillway.shared", !b.alone))
+	ctx, span := telemetry.Start(ctx, "quota", attribute.Bool("llm.shared", !b.alone))
 	q.waiting.Add(1)
 	err := q.await(ctx, b, begin.Add(time.Duration(b.delay)*time.Microsecond), limit)
 	q.waiting.Add(-1)

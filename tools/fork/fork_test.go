@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestFork does what a reader of the README would do, in a copy: fork, then build, vet, test, render the chart, and look
+// for the old name. The new name has a hyphen, which is where names go wrong.
+func TestFork(t *testing.T) {
+	t.Parallel()
+	dir := copyOfRepository(t)
+	var said bytes.Buffer
+	if err := run(t.Context(), dir, []string{"-module", "git.corp.example/team/gate", "-name", "my-svc", "-image", "registry.corp.example/team/my-svc"}, &said, &said); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"bin/my-svc", "helm/my-svc", "my_svc_…", "git add -A"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("it does not say %s:\n%s", want, &said)
+		}
+	}
+	noTrace(t, dir)
+	if t.Failed() {
+		return // the rest takes minutes on a cold cache
+	}
+
+	do(t, dir, "go", "build", "-pgo=off", "-o", "bin/", "./cmd/...") // with another profile the compiler starts from nothing
+	do(t, dir, "go", "vet", "./...")
+	do(t, dir, "gofmt", "-l", ".")
+	do(t, dir, "go", "test", "-count=1", "./internal/config")
+	if out := do(t, dir, "bin/my-svc", "-config-help"); !strings.Contains(out, "LLM_VENDOR_URL") {
+		t.Errorf("bin/my-svc -config-help says %s", out)
+	}
+	if out := do(t, dir, "make"); strings.Contains(out, "make fork") || !strings.Contains(out, "build bin/my-svc") {
+		t.Errorf("make lists\n%s", out)
+	}
+	// The chart, k8s/ and skaffold.yaml still fit each other, and the pages about them are up to date.
+	do(t, filepath.Join(dir, "test", "chart"), "go", "test", "-count=1", "-run", "Manifests|Skaffold|EveryValue|EverySetting", ".")
+
+	if err := run(t.Context(), dir, []string{"-module", "github.com/a/b", "-name", "another", "-force"}, &said, &said); err == nil || !strings.Contains(err.Error(), "renamed already") {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+// TestForkWantsAWayBack: nothing is touched where git could not undo it.
+func TestForkWantsAWayBack(t *testing.T) {
+	t.Parallel()
+	args := []string{"-module", "github.com/me/mysvc", "-name", "mysvc"}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "go.mod"), "module "+oldModule+"\n")
+	var said bytes.Buffer
+	if err := run(t.Context(), dir, args, &said, &said); err == nil || !strings.Contains(err.Error(), "git init") {
+		t.Errorf("outside git: %v", err)
+	}
+	do(t, dir, "git", "init", "-q")
+	if err := run(t.Context(), dir, args, &said, &said); err == nil || !strings.Contains(err.Error(), "FORCE=1") || !strings.Contains(err.Error(), "go.mod") {
+		t.Errorf("with changes: %v", err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "go.mod")); err != nil || string(text) != "module "+oldModule+"\n" {
+		t.Errorf("it was touched: %s, %v", text, err)
+	}
+	if err := run(t.Context(), dir, append(args, "-force"), &said, &said); err != nil {
+		t.Errorf("forced: %v", err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "go.mod")); err != nil || string(text) != "module github.com/me/mysvc\n" {
+		t.Errorf("forced: %s, %v", text, err)
+	}
+}
+
+// noTrace searches everything that is there now: paths, texts, and the inside of the profile. The licence keeps its notice.
+func noTrace(t *testing.T, dir string) {
+	t.Helper()
+	old := regexp.MustCompile(`(?i:spillway)|fork:(begin|end)|make fork|tools/fork|\b(cmd|bin|out)/server\b|\bllm_[a-su-z]`)
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		path, _ := filepath.Rel(dir, name)
+		switch {
+		case err != nil:
+			return err
+		case path == ".git":
+			return fs.SkipDir
+		case old.MatchString(path):
+			t.Errorf("%s has the old name", path)
+		case d.IsDir():
+			return nil
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if filepath.Ext(path) == ".pgo" {
+			text = unzip(t, text)
+		}
+		for line := range bytes.Lines(text) {
+			if found := old.Find(line); found != nil && (path != "LICENSE" || !bytes.HasPrefix(line, []byte("Copyright"))) {
+				t.Errorf("%s: %q in %.200q", path, found, line)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	license, err := os.ReadFile(filepath.Join(dir, "LICENSE"))
+	if err != nil || !bytes.Contains(license, []byte("The Spillway authors")) {
+		t.Errorf("the licence lost its notice: %s, %v", license, err)
+	}
+}
+
+// copyOfRepository is this repository as git would clone it, with what is not committed yet.
+func copyOfRepository(t *testing.T) string {
+	t.Helper()
+	const root = "../.."
+	dir := t.TempDir()
+	for path := range strings.SplitSeq(strings.TrimRight(do(t, root, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), "\x00"), "\x00") {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if os.IsNotExist(err) { // deleted, not committed
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, path), string(text))
+	}
+	do(t, dir, "git", "init", "-q")
+	do(t, dir, "git", "add", "-A")
+	do(t, dir, "git", "-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-q", "-m", "start")
+	return dir
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// do runs a command in dir, which has to succeed, and returns what it prints. gofmt -l succeeds with words.
+func do(t *testing.T, dir string, command ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Dir = dir
+	if strings.Contains(command[0], "/") {
+		cmd.Path = filepath.Join(dir, command[0])
+	}
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%q: %v\n%s", command, err, out)
+	}
+	if command[0] == "gofmt" && len(out) > 0 {
+		t.Errorf("not formatted:\n%s", out)
+	}
+	return string(out)
+}
