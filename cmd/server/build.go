@@ -54,6 +54,10 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	// Readiness looks at the queue alone: slots that are all in use while nobody waits make a busy pod, not a full one.
 	pod := health.New(health.Config{}, func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
 
+	if err := api.RegisterReadiness(pod, reg); err != nil {
+		return nil, err
+	}
+
 	face := cfg.API
 	face.Inbound = cfg.Inbound
 	handler, err := api.New(face, api.Deps{

@@ -169,17 +169,13 @@ func TestClientsThatLeave(t *testing.T) {
 			}
 		})
 	}
-	if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.InFlight == clients }); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, sim, func(s vendorsim.Stats) bool { return s.InFlight == clients })
 	if n := metric(t, p, "llm_slots_in_use"); n != clients {
 		t.Errorf("%v slots in use for %d calls", n, clients)
 	}
 	leave()
 	wg.Wait()
-	if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Cancelled == clients && s.InFlight == 0 }); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, sim, func(s vendorsim.Stats) bool { return s.Cancelled == clients && s.InFlight == 0 })
 	eventually(t, "the slots come back", func() bool { return metric(t, p, "llm_slots_in_use") == 0 })
 	eventually(t, "the requests are counted as 499", func() bool {
 		_, text := get(t, p.admin+"/metrics")
@@ -211,9 +207,7 @@ func TestRedisGoesAway(t *testing.T) {
 			result := flood(ctx, pods, 8)
 			served := func(n int) { // until the vendor has seen n more
 				until := sim.Stats().Calls + n
-				if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Calls >= until }); err != nil {
-					t.Fatal(err)
-				}
+				waitFor(t, sim, func(s vendorsim.Stats) bool { return s.Calls >= until })
 			}
 			served(50)
 			trouble.begin(rdb)
@@ -265,5 +259,15 @@ func TestRedisTopologies(t *testing.T) {
 				t.Errorf("stats %+v", sim.Stats())
 			}
 		})
+	}
+}
+
+// waitFor waits until is holds for the figures of sim, as long as what must come may take.
+func waitFor(t *testing.T, sim *vendorsim.Sim, is func(vendorsim.Stats) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := sim.WaitFor(ctx, is); err != nil {
+		t.Fatalf("%v: %+v", err, sim.Stats())
 	}
 }

@@ -1,13 +1,18 @@
 package api_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/api"
+	"github.com/spillway-dev/spillway/internal/health"
 )
 
 // look fetches a page of h.
@@ -16,6 +21,34 @@ func look(h http.Handler, method, path string) answer {
 	h.ServeHTTP(w, httptest.NewRequest(method, path, http.NoBody))
 	text, _ := io.ReadAll(w.Body)
 	return answer{w.Code, w.Header(), string(text)}
+}
+
+// TestReadinessIsAMetric: what a probe is told, a scrape is told too, with the reason.
+func TestReadinessIsAMetric(t *testing.T) {
+	t.Parallel()
+	reg, full := prometheus.NewRegistry(), 0.0
+	h := health.New(health.Config{SaturatedAfter: time.Nanosecond}, func() float64 { return full })
+	check(t, api.RegisterReadiness(h, reg))
+	says := func(ready string, state health.State) {
+		t.Helper()
+		text := look(api.NewAdmin(h, reg, false), http.MethodGet, "/metrics").body
+		for _, want := range []string{"llm_ready " + ready + "\n", fmt.Sprintf("llm_pod_state{state=%q} 1\n", state)} {
+			if !strings.Contains(text, want) {
+				t.Errorf("no %s in\n%s", want, text)
+			}
+		}
+		if strings.Count(text, "} 1\n") != 1 {
+			t.Errorf("more than one state in\n%s", text)
+		}
+	}
+	says("0", health.Starting)
+	h.SetStarted()
+	says("1", health.Ready)
+	full = 1
+	says("1", health.Ready) // not yet
+	says("0", health.Saturated)
+	h.Drain()
+	says("0", health.Draining)
 }
 
 func TestAdminPort(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
 
 	"github.com/spillway-dev/spillway/internal/api"
@@ -34,6 +35,7 @@ import (
 
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.TestMode) // quiet; a global of the library's, so set once for all tests
+	logging.Disable()         // go-redis would write to standard error what tests provoke
 	goleak.VerifyTestMain(m)
 }
 

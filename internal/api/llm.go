@@ -32,6 +32,12 @@ func (s *server) handleLLM(c *gin.Context) {
 		fail(c, err)
 		return
 	}
+	s.forward(c, body)
+}
+
+// forward takes body to the vendor and answers with what comes back. An endpoint of another shape builds the body that
+// the vendor wants and ends here.
+func (s *server) forward(c *gin.Context, body []byte) {
 	payload, err := llm.ParsePayload(body)
 	if err != nil {
 		fail(c, err)

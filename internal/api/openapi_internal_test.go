@@ -53,6 +53,26 @@ func allProblems() []problem {
 	return append(slices.Collect(maps.Values(rejections)), vendorFailed, vendorAuth, internalError)
 }
 
+// TestRoutesAreThoseBehindTheUserLimit: a setting may name these and no others.
+func TestRoutesAreThoseBehindTheUserLimit(t *testing.T) {
+	t.Parallel()
+	engine, err := newEngine(Config{Inbound: middleware.Config{AdmissionMax: 1}},
+		Deps{Reg: prometheus.NewRegistry(), Health: health.New(health.Config{}, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := map[string]bool{}
+	for _, r := range engine.Routes() {
+		behind[r.Path] = true
+	}
+	for _, open := range []string{"/health", "/ready", "/openapi.json", "/docs"} {
+		delete(behind, open)
+	}
+	if got, want := slices.Sorted(slices.Values(Routes())), slices.Sorted(maps.Keys(behind)); !slices.Equal(got, want) {
+		t.Errorf("Routes says %v, the router %v", got, want)
+	}
+}
+
 // TestOpenAPIHasEveryRoute, and no route that is not there.
 func TestOpenAPIHasEveryRoute(t *testing.T) {
 	t.Parallel()

@@ -59,6 +59,9 @@ type Deps struct {
 
 const chatCompletions = "/v1/chat/completions"
 
+// Routes are the routes that a user's limit counts, in the form in which LLM_ENDPOINT_RATES names them.
+func Routes() []string { return []string{"/llm", chatCompletions} }
+
 type server struct {
 	cfg    Config
 	caller caller

@@ -11,6 +11,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spillway-dev/spillway/internal/api"
@@ -118,6 +120,10 @@ func (c *Config) contradictions() []error {
 		"SHUTDOWN_GRACE (%v) is below DRAIN_DELAY + SLA (%v): a rolling update would cut requests; raise it, and terminationGracePeriodSeconds with it", c.Server.ShutdownGrace, drained)
 	refuse(c.LLM.Breaker.Lease <= c.LLM.CallTimeout+c.LLM.QueueTimeout,
 		"BREAKER_LEASE (%v) must be above CALL_TIMEOUT + QUEUE_TIMEOUT (%v): a probe could lose its lease while it still runs, and a second one start", c.LLM.Breaker.Lease, c.LLM.CallTimeout+c.LLM.QueueTimeout)
+	for _, route := range slices.Sorted(maps.Keys(c.Inbound.EndpointRates)) {
+		refuse(!slices.Contains(api.Routes(), route),
+			"ENDPOINT_RATES names %q, which is no route that is limited: use %s", route, strings.Join(api.Routes(), " or "))
+	}
 	return errs
 }
 

@@ -47,15 +47,16 @@ func TestEveryProblemAtOnce(t *testing.T) {
 	_, err := config.Load([]string{
 		"LLM_QUEUE_TIMEOUT=60s", "LLM_SLA=60s", // queue timeout >= SLA
 		"LLM_SLOTS=50", "LLM_VENDOR_POOL=10", // pool < slots
-		"LLM_SHUTDOWN_GRACE=30s",   // grace < drain + SLA
-		"LLM_CALL_TIMEOUT=2m",      // call timeout > SLA
-		"LLM_RETRY_MAX=three",      // not a number
-		"LLM_STREAM_IDLE=15",       // no unit
-		"LLM_BRAKER_FAILURES=3",    // typo
-		"LLM_REDIS_CLUSTER=maybe",  // not a bool
-		"LLM_TIER_RATES=free",      // not a map
-		"LLM_REDIS_BUDGET=-1s",     // out of range
-		"LLM_ENTIRELY_ELSEWHERE=1", // no near name
+		"LLM_SHUTDOWN_GRACE=30s",                      // grace < drain + SLA
+		"LLM_CALL_TIMEOUT=2m",                         // call timeout > SLA
+		"LLM_RETRY_MAX=three",                         // not a number
+		"LLM_STREAM_IDLE=15",                          // no unit
+		"LLM_BRAKER_FAILURES=3",                       // typo
+		"LLM_REDIS_CLUSTER=maybe",                     // not a bool
+		"LLM_TIER_RATES=free",                         // not a map
+		"LLM_REDIS_BUDGET=-1s",                        // out of range
+		"LLM_ENTIRELY_ELSEWHERE=1",                    // no near name
+		"LLM_ENDPOINT_RATES=/llm:5,/lllm:5,/health:5", // two that nobody counts
 	})
 	problems, ok := errors.AsType[config.Problems](err)
 	if !ok {
@@ -74,6 +75,8 @@ func TestEveryProblemAtOnce(t *testing.T) {
 		`LLM_TIER_RATES is "free": not a list`,
 		"LLM_REDIS_BUDGET is -1s",
 		"LLM_ENTIRELY_ELSEWHERE is not a setting: remove it",
+		`LLM_ENDPOINT_RATES names "/lllm", which is no route that is limited: use /llm or /v1/chat/completions`,
+		`LLM_ENDPOINT_RATES names "/health"`,
 		"LLM_VENDOR_URL must be",
 		"LLM_REDIS_URL",
 		"LLM_API_KEYS_FILE",
@@ -82,8 +85,8 @@ func TestEveryProblemAtOnce(t *testing.T) {
 			t.Errorf("not reported: %s", want)
 		}
 	}
-	if len(problems) != 15 {
-		t.Errorf("%d problems, want 15", len(problems))
+	if len(problems) != 17 {
+		t.Errorf("%d problems, want 17", len(problems))
 	}
 	t.Log(err)
 }

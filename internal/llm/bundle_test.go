@@ -10,10 +10,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	logging.Disable() // go-redis would write to standard error what tests provoke
+	goleak.VerifyTestMain(m)
+}
 
 // roundTrip is a vendor without a network, for tests in a synctest bubble.
 type roundTrip func(*http.Request) (*http.Response, error)

@@ -40,7 +40,6 @@ func (c Config) Validate() error {
 		refuse(c.TierRates[tier] < 1, "TIER_RATES gives %s %d requests a minute: use at least 1", tier, c.TierRates[tier])
 	}
 	for _, route := range slices.Sorted(maps.Keys(c.EndpointRates)) {
-		refuse(!strings.HasPrefix(route, "/"), "ENDPOINT_RATES names %q: use a route such as /llm", route)
 		refuse(c.EndpointRates[route] < 1, "ENDPOINT_RATES gives %s %d requests a minute: use at least 1", route, c.EndpointRates[route])
 	}
 	return errors.Join(errs...)

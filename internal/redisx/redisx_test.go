@@ -12,13 +12,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
 
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	logging.Disable() // go-redis would write to standard error what tests provoke
+	goleak.VerifyTestMain(m)
+}
 
 func connect(t testing.TB, cfg redisx.Config) (c *redisx.Client, changes <-chan bool) {
 	t.Helper()
