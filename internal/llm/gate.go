@@ -44,8 +44,8 @@ func (h *held) leave(out Outcome) {
 // the zero Outcome, so that they give back what they hold for the call.
 func (c *Caller) enter(ctx context.Context, call *Call) (h held, err error) {
 	start := time.Now()
-	queueCtx, cancel := context.WithTimeoutCause(ctx, c.cfg.QueueTimeout, ErrQueueTimeout)
-	defer cancel()
+	queueCtx := newQueueContext(ctx, start, c.cfg.QueueTimeout)
+	defer queueCtx.stop()
 	admitted := false
 	defer func() { // also when a gate panics
 		wait := time.Since(start)

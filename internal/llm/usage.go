@@ -2,23 +2,31 @@ package llm
 
 import (
 	"bytes"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 )
 
 // parseUsage reads the token counts of a buffered answer, in OpenAI's and in Anthropic's names. Anything else is zero.
 func parseUsage(body []byte) Usage {
-	return usageOf(gjson.GetBytes(body, "usage"))
+	// gjson.GetBytes would copy what it finds; this string lives no longer than the call, and only numbers are kept.
+	return usageOf(gjson.Get(unsafe.String(unsafe.SliceData(body), len(body)), "usage"))
 }
 
-func usageOf(u gjson.Result) Usage {
+func usageOf(u gjson.Result) (usage Usage) {
 	if !u.IsObject() {
 		return Usage{}
 	}
-	return Usage{
-		Prompt:     tokens(u.Get("prompt_tokens")) + tokens(u.Get("input_tokens")),
-		Completion: tokens(u.Get("completion_tokens")) + tokens(u.Get("output_tokens")),
-	}
+	u.ForEach(func(key, n gjson.Result) bool {
+		switch key.Str {
+		case "prompt_tokens", "input_tokens":
+			usage.Prompt += tokens(n)
+		case "completion_tokens", "output_tokens":
+			usage.Completion += tokens(n)
+		}
+		return true
+	})
+	return usage
 }
 
 // tokens distrusts the vendor: a count below zero or beyond any model's reach is none.

@@ -94,17 +94,17 @@ func NewVendor(cfg Config, reg prometheus.Registerer) (*Vendor, error) {
 	}
 	pool := max(v.Pool, cfg.Slots)
 	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: v.ConnectTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   v.ConnectTimeout,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-		ResponseHeaderTimeout: cfg.CallTimeout + time.Second, // a second line behind the call timeout
-		IdleConnTimeout:       90 * time.Second,
-		MaxConnsPerHost:       pool,
-		MaxIdleConns:          pool,
-		MaxIdleConnsPerHost:   pool,
-		ForceAttemptHTTP2:     true,
-		DisableCompression:    true, // answers pass through as they are; unpacking them would only cost
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: v.ConnectTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: v.ConnectTimeout,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		// No ResponseHeaderTimeout: the call timeout bounds the headers too, and a second timer costs every call.
+		IdleConnTimeout:     90 * time.Second,
+		MaxConnsPerHost:     pool,
+		MaxIdleConns:        pool,
+		MaxIdleConnsPerHost: pool,
+		ForceAttemptHTTP2:   true,
+		DisableCompression:  true, // answers pass through as they are; unpacking them would only cost
 	}
 	m, err := newVendorMetrics(reg)
 	if err != nil {

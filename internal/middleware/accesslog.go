@@ -10,25 +10,25 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// standing is the number of attributes that a line may have beside those that layers added.
-const standing = 10
-
 // AccessLog writes one line for every request, when it has ended, however it has ended. Requests that were refused to
 // protect the service are counters, not lines: under overload the log would be the next thing to break. At debug they are
 // logged too.
 func AccessLog(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		start := time.Now()
+		in := info(c)
 		defer func() { // also while a panic that breaks the connection off passes through
-			in := info(c)
 			code := status(c, in)
 			level := logLevel(code, in.Reason)
 			ctx := c.Request.Context() // which has ended; to slog that is nothing
 			if !log.Enabled(ctx, level) {
 				return
 			}
-			var room [standing + maxAttrs]slog.Attr // on the stack: slog copies what it is given
-			log.LogAttrs(ctx, level, "request", in.line(room[:0], c, code, time.Since(start))...)
+			took := time.Since(in.start)
+			// A record without the place in the code, which is always this one, and with all attributes in one group without a
+			// name, which handlers take apart: so nothing is looked up or copied.
+			r := slog.NewRecord(in.start.Add(took), level, "request", 0)
+			r.AddAttrs(slog.GroupAttrs("", in.line(c, code, took)...))
+			_ = log.Handler().Handle(ctx, r) // a log that fails has nobody to tell; slog does the same
 		}()
 		c.Next()
 	}
@@ -49,9 +49,9 @@ func logLevel(code int, reason string) slog.Level {
 	return slog.LevelInfo
 }
 
-// line appends what is said about a request: the standing attributes, then those that layers added.
-func (i *Info) line(attrs []slog.Attr, c *gin.Context, code int, took time.Duration) []slog.Attr {
-	attrs = append(attrs,
+// line is what is said about a request: what layers added, then the standing attributes.
+func (i *Info) line(c *gin.Context, code int, took time.Duration) []slog.Attr {
+	attrs := append(i.attrs[:i.n],
 		slog.String("method", method(c.Request.Method)),
 		slog.String("route", route(c)),
 		slog.Int("status", code),
@@ -70,5 +70,5 @@ func (i *Info) line(attrs []slog.Attr, c *gin.Context, code int, took time.Durat
 	if i.Err != nil {
 		attrs = append(attrs, slog.String("error", i.Err.Error()))
 	}
-	return append(attrs, i.attrs[:i.n]...)
+	return attrs
 }

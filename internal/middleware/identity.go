@@ -30,8 +30,16 @@ func Identity(keys *Keys, fail Fail) gin.HandlerFunc {
 
 // apiKey prefers the bearer token. Other schemes are somebody else's, a gateway's perhaps, and do not hide an X-API-Key.
 func apiKey(header http.Header) string {
-	if scheme, key, _ := strings.Cut(header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
+	if scheme, key, _ := strings.Cut(first(header, "Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(key)
 	}
-	return header.Get("X-Api-Key")
+	return first(header, "X-Api-Key")
+}
+
+// first is the first value of a header whose name is given as net/http keeps it: Get would look at every letter of it again.
+func first(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }

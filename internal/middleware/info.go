@@ -16,8 +16,11 @@ package middleware
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
 // Fail answers a request with err and ends it. The api package provides it.
@@ -33,16 +36,20 @@ type Info struct {
 	Err    error  // why it failed, for the log
 	Status int    // the status to log when it differs from the one written: 499 for a client that hung up
 
-	attrs [maxAttrs]slog.Attr // of the access log line, beside the standing ones
+	start time.Time                      // when the request came
+	attrs [maxAttrs + standing]slog.Attr // of the access log line: those of layers, then the standing ones
 	n     int
 }
 
-// maxAttrs bounds what layers can say in the access log; an array in Info saves an allocation for each request.
-const maxAttrs = 12
+// The access log line has room for so many attributes; an array in Info saves an allocation for each request.
+const (
+	maxAttrs = 12 // that layers added
+	standing = 10 // that every line has
+)
 
 // Add puts attributes into the request's line of the access log. More than fit are dropped.
 func (i *Info) Add(attrs ...slog.Attr) {
-	i.n += copy(i.attrs[i.n:], attrs)
+	i.n += copy(i.attrs[i.n:maxAttrs], attrs)
 }
 
 type infoKey struct{}
@@ -55,10 +62,13 @@ type requestContext struct {
 	header [1]string // the answer's request ID header
 }
 
-// Value finds the record; everything else is the parent's.
+// Value finds the record, and the ID for the log; everything else is the parent's.
 func (r *requestContext) Value(key any) any {
-	if _, ok := key.(infoKey); ok {
+	switch key.(type) {
+	case infoKey:
 		return &r.info
+	case telemetry.RequestIDKey:
+		return &r.info.ID
 	}
 	return r.Context.Value(key)
 }
@@ -69,7 +79,7 @@ func InfoFrom(ctx context.Context) *Info {
 	if info, ok := ctx.Value(infoKey{}).(*Info); ok {
 		return info
 	}
-	return &Info{}
+	return &Info{start: time.Now()}
 }
 
 func info(c *gin.Context) *Info { return InfoFrom(c.Request.Context()) }

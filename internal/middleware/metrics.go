@@ -54,14 +54,13 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 // Handler counts requests.
 func (m *Metrics) Handler() gin.HandlerFunc {
 	return func(c *gin.Context) {
-		start := time.Now()
+		in := info(c)
 		m.inFlight.Add(1)
 		defer func() { // also while a panic that breaks the connection off passes through
 			m.inFlight.Add(-1)
-			in := info(c)
 			one := m.child(series{route(c), method(c.Request.Method), in.Reason, status(c, in)})
 			one.requests.Inc()
-			one.duration.Observe(time.Since(start).Seconds())
+			one.duration.Observe(time.Since(in.start).Seconds())
 		}()
 		c.Next()
 	}

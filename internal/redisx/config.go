@@ -62,6 +62,7 @@ func (c Config) options() (*redis.UniversalOptions, error) {
 	o := &redis.UniversalOptions{
 		Addrs: u.Addrs, DB: db, Username: u.Username, Password: u.Password, TLSConfig: u.TLSConfig,
 		MasterName: c.Master, IsClusterMode: c.Cluster,
+		Protocol:   2, // in 3 the library looks for push messages before every reply, and nothing here is pushed but pub/sub
 		MaxRetries: -1, DialerRetries: 1, MaxRedirects: -1,
 		DialTimeout: dialTimeout(c.Budget), ReadTimeout: c.Budget, WriteTimeout: c.Budget, PoolTimeout: c.Budget,
 		PoolSize: c.Pool, MinIdleConns: 1, ConnMaxIdleTime: 5 * time.Minute,

@@ -41,15 +41,19 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.Handler.WithGroup(name)}
 }
 
-type requestIDKey struct{}
+// RequestIDKey is the key under which a context carries the request's ID, as a *string: a context of its own kind can answer
+// to it without an allocation.
+type RequestIDKey struct{}
 
 // WithRequestID returns a context that carries the request's ID.
 func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, id)
+	return context.WithValue(ctx, RequestIDKey{}, &id)
 }
 
 // RequestID is the ID that ctx carries, or "".
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+	if id, ok := ctx.Value(RequestIDKey{}).(*string); ok {
+		return *id
+	}
+	return ""
 }
