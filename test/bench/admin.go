@@ -51,7 +51,7 @@ func (b *bench) profile(path string) error {
 	if err := b.prepare(); err != nil {
 		return err
 	}
-	t, err := b.startServer("server", nil)
+	t, err := b.startServer("spillway", b.serverPath, nil)
 	if err != nil {
 		return err
 	}

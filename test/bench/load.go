@@ -157,12 +157,12 @@ func post(key string, body string) []byte {
 	return b.Bytes()
 }
 
-// vendor answers every request at once, or never when hold is not nil: then requests stay in flight until it is closed.
+// vendor answers every request at once, or never while it holds: then requests stay in flight.
 type vendor struct {
 	listener net.Listener
-	reply    []byte
 	mu       sync.Mutex
-	hold     chan struct{}
+	reply    []byte
+	hold     bool
 }
 
 func newVendor() (*vendor, error) {
@@ -194,10 +194,10 @@ func (v *vendor) answer(status string) {
 	v.reply = fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
 }
 
-func (v *vendor) setHold(c chan struct{}) {
+func (v *vendor) setHold(hold bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.hold = c
+	v.hold = hold
 }
 
 func (v *vendor) serve(conn net.Conn) {
@@ -210,8 +210,9 @@ func (v *vendor) serve(conn net.Conn) {
 		v.mu.Lock()
 		reply, hold := v.reply, v.hold
 		v.mu.Unlock()
-		if hold != nil {
-			<-hold
+		if hold {
+			_, _ = in.ReadByte() // until the server hangs up
+			return
 		}
 		if _, err := conn.Write(reply); err != nil {
 			return

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+)
+
+// refuser is a server in a state in which it refuses a request.
+type refuser struct {
+	*target
+
+	request []byte
+	status  int
+	bar     float64 // share of a served request it may cost; 0: none is asked for
+}
+
+// startRefusing starts a server for every way to say no that is measured.
+func (b *bench) startRefusing() (all []refuser, err error) {
+	limited, served := post("limited-key", chatBody), request
+	for _, c := range []struct {
+		name     string
+		settings map[string]string
+		setUp    func(*target) error
+		request  []byte
+		status   int
+		bar      float64
+	}{
+		{"pod admission", patient(map[string]string{"ADMISSION_MAX": "1"}), occupy(1, "llm_slots_in_use", 1), served, 503, .15},
+		{"open breaker", map[string]string{"BREAKER_OPEN": "30m", "RETRY_MAX": "0"}, openBreaker, served, 503, .15},
+		{"shedding", patient(map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096"}), occupy(3, "llm_slots_waiting", 2), limited, 429, .15},
+		{"user limit (a round trip to Redis)", nil, useUp(limited), limited, 429, 0},
+	} {
+		t, err := b.startServer(c.name, b.serverPath, c.settings)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.setUp(t); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.name, err)
+		}
+		all = append(all, refuser{t, c.request, c.status, c.bar})
+	}
+	return all, nil
+}
+
+// patient adds to settings that what is in flight stays there while others are measured.
+func patient(settings map[string]string) map[string]string {
+	maps.Copy(settings, map[string]string{"SLA": "30m", "QUEUE_TIMEOUT": "20m", "CALL_TIMEOUT": "25m", "BREAKER_LEASE": "60m", "SHUTDOWN_GRACE": "60m"})
+	return settings
+}
+
+// openBreaker lets the vendor fail until the breaker is open.
+func openBreaker(t *target) error {
+	t.vendor.answer("500 Internal Server Error")
+	for range 200 {
+		r, err := load(t.addr, request, 16, 0, 100*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		if r.statuses[503] == r.requests {
+			return nil
+		}
+	}
+	return fmt.Errorf("the breaker did not open")
+}
+
+// occupy fills the server with n requests that the vendor does not answer. They are there when metric says so.
+func occupy(n int, metric string, value float64) func(*target) error {
+	return func(t *target) error {
+		t.vendor.setHold(true)
+		for range n {
+			go func() { _, _ = load(t.addr, request, 1, 0, time.Second) }()
+		}
+		return waitMetric(t.admin, metric, value)
+	}
+}
+
+// useUp uses up what a user may.
+func useUp(limited []byte) func(*target) error {
+	return func(t *target) error {
+		_, err := load(t.addr, limited, 1, 0, 200*time.Millisecond)
+		return err
+	}
+}
+
+// memory measures what a request in flight costs: 1,000 wait for the vendor.
+func (b *bench) memory() error {
+	const n = 1000
+	t, err := b.startServer("memory", b.serverPath, map[string]string{"SLOTS": strconv.Itoa(n)})
+	if err != nil {
+		return err
+	}
+	if _, err := load(t.addr, request, conns, 0, time.Second); err != nil {
+		return err
+	}
+	before, err := t.process.resident()
+	if err != nil {
+		return err
+	}
+	if err := occupy(n, "llm_slots_in_use", n)(t); err != nil {
+		return err
+	}
+	after, err := t.process.resident()
+	if err != nil {
+		return err
+	}
+	b.remembered(float64(after-before) / n / 1024)
+	return nil
+}
