@@ -16,6 +16,7 @@ import (
 // Quota keeps all pods together within the vendor's contract: requests and tokens in any window.
 //
 //	Enter    book a start, in one round trip                    quota_book.go, quota.lua, quota_redis.go
+//	         together with the calls that came at the same time quota_group.go
 //	         or from this pod's share while Redis is away       quota_local.go
 //	         sleep once until then                              quota_sleep.go
 //	         longer when the vendor asks for a pause            quota_hold.go
@@ -28,6 +29,7 @@ type Quota struct {
 	*quotaPod
 	reject  bool         // while Redis is away, instead of the share
 	shared  *sharedQuota // nil: this pod is alone
+	group   group
 	tickets sync.Pool
 	details [whySize + 1]string
 	metrics *quotaMetrics

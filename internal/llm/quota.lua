@@ -1,4 +1,5 @@
--- Decides whether a call may start, and when: requests and tokens in one decision, on Redis's own clock.
+-- Decides whether calls may start, and when: requests and tokens in one decision, on Redis's own clock. Calls of one pod that
+-- come together are booked together, one after the other.
 --
 -- quota_redis.go sets these in front, times in whole microseconds:
 --   Q          queue timeout: how long after its booking a call may still start
@@ -11,11 +12,12 @@
 --   ttl        milliseconds after which an unused state is forgotten
 --
 -- KEYS[1] holds everything of one contract: the fields read below, and tokens per slice in fields named by its number.
--- ARGV: tokens to book (-1: none, only what follows), longest wait; then, when there is something to tell:
+-- ARGV: for each call its tokens (-1: no call, only what follows) and its longest wait, all in one text; then, when there is
+-- something to tell:
 --   calls asleep + 1 when this pod comes back from working alone (else 0), pause the vendor asked for, generation of
 --   what follows, tokens estimated and used by finished calls, correction of the pace, number of refunds, their marks,
 --   pairs of slice and change.
--- Returns "admitted delay mark slice cost generation paused hold usedRequests usedTokens why".
+-- Returns "admitted delay mark slice cost why" for each call, then "generation paused hold usedRequests usedTokens".
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local key = KEYS[1]
@@ -25,8 +27,7 @@ local function at(i) return tonumber(redis.call('HGET', key, int(i)) or 0) end
 local s = redis.call('HMGET', key, 'gen', 'rtat', 'back', 'ttat', 'ratio', 'sum', 'low', 'last', 'hold', 'paused')
 for i = 1, 10 do s[i] = tonumber(s[i] or 0) end
 local gen, rtat, back, ttat, ratio, sum, low, last, hold, paused = unpack(s)
-local tokens, wait = tonumber(ARGV[1]), tonumber(ARGV[2])
-local returning, ask, batch = tonumber(ARGV[3] or 0), tonumber(ARGV[4] or 0), tonumber(ARGV[5] or 0)
+local returning, ask, batch = tonumber(ARGV[2] or 0), tonumber(ARGV[3] or 0), tonumber(ARGV[4] or 0)
 local current, oldest = math.floor(now / slice), math.floor((now - span) / slice)
 
 -- Nothing is known, or the clock went back by more than a window: begin without credit, as if the burst were used up.
@@ -57,12 +58,12 @@ end
 -- Refunds of calls that were booked and not made: at most what has not leaked out of the bucket since. A mark is the
 -- bucket's end right after the booking plus all that had been given back by then.
 if batch == gen then
-  for i = 10, 9 + tonumber(ARGV[9]) do
+  for i = 9, 8 + tonumber(ARGV[8]) do
     local r = math.min(reqT, tonumber(ARGV[i]) - back - now)
     if r > 0 then rtat, back = rtat - r, back + r end
   end
-  ttat = math.max(now, math.max(ttat, now) + tonumber(ARGV[8]))
-  local est, used = tonumber(ARGV[6]), tonumber(ARGV[7])
+  ttat = math.max(now, math.max(ttat, now) + tonumber(ARGV[7]))
+  local est, used = tonumber(ARGV[5]), tonumber(ARGV[6])
   if est > 0 then
     ratio = ratio + (used / est - ratio) * est / (est + tokL / 10)
     ratio = math.max(0.01, math.min(1, ratio))
@@ -70,8 +71,8 @@ if batch == gen then
 end
 
 -- Corrections of the ledger. Slice 0 stands for now: tokens this pod used while it worked alone.
-if #ARGV > 9 then
-  for i = 10 + tonumber(ARGV[9]), #ARGV, 2 do
+if #ARGV > 8 then
+  for i = 9 + tonumber(ARGV[8]), #ARGV, 2 do
     local to, change = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
     if to == 0 then to = current elseif batch ~= gen then to = -1 end
     if to >= low then
@@ -94,42 +95,76 @@ end
 
 -- A pod that comes back from working alone, or a state that is new, forfeits the burst: it may have been used. Calls that
 -- still sleep on what the pod booked alone count.
-local cost = math.ceil(math.max(tokens, 0) * ratio * tokT)
 if cold or returning > 0 then
+  local first = math.ceil(math.max(tonumber(string.match(ARGV[1], '%S+')), 0) * ratio * tokT)
   rtat = math.max(rtat, now + reqB - reqT) + math.max(returning - 1, 0) * reqT
-  ttat = math.max(ttat, now + math.max(tokB - cost, 0))
+  ttat = math.max(ttat, now + math.max(tokB - first, 0))
+end
+
+-- Tokens booked in one slice are written together.
+local into, booked = 0, 0
+local function write()
+  if booked ~= 0 then redis.call('HINCRBY', key, int(into), int(booked)) end
+  booked = 0
 end
 
 -- The earliest start that every rule allows; why tells which one decided.
-local start, why = now, 0
+local start, why
 local function after(t, because) if t > start then start, why = t, because end end
--- Near the end of the tokens the pace slows down, so that it settles below the ledger's edge instead of going on and off.
-local slowed = math.ceil(cost * (tokL > 0 and 1 + 10 * math.max(0, math.min(1, sum / tokL) - 0.95) or 1))
-local ok, r, t = 1, math.max(rtat, now) + reqT, math.max(ttat, now) + slowed
-if tokens >= 0 then
-  after(hold, 3)
-  after(last, 4) -- first come, first served
-  after(r - reqB, 1)
-  if tokL > 0 then
-    after(t - math.max(tokB, slowed), 2)
-    local over, i = sum + tokens - tokL, low
-    while over > 0 and i <= current + math.ceil(Q / slice) + 1 do over, i = over - at(i), i + 1 end
-    if i > low then after(i * slice + span, 2) end
-  end
-  if start - now <= wait then
-    rtat, last = r, start
+
+local function book(tokens, wait)
+  start, why = now, 0
+  local cost = math.ceil(math.max(tokens, 0) * ratio * tokT)
+  -- Near the end of the tokens the pace slows down, so that it settles below the ledger's edge instead of going on and off.
+  local slowed = math.ceil(cost * (tokL > 0 and 1 + 10 * math.max(0, math.min(1, sum / tokL) - 0.95) or 1))
+  local ok, r, t = 1, math.max(rtat, now) + reqT, math.max(ttat, now) + slowed
+  if tokens >= 0 then
+    after(hold, 3)
+    after(last, 4) -- first come, first served
+    after(r - reqB, 1)
     if tokL > 0 then
-      ttat, sum = t, sum + tokens
-      redis.call('HINCRBY', key, int(math.floor(start / slice)), int(tokens))
+      after(t - math.max(tokB, slowed), 2)
+      local over, i = sum + tokens - tokL, low
+      if over > 0 then write() end
+      while over > 0 and i <= current + math.ceil(Q / slice) + 1 do over, i = over - at(i), i + 1 end
+      if i > low then after(i * slice + span, 2) end
     end
-  else
-    ok = 0
+    if start - now <= wait then
+      rtat, last = r, start
+      if tokL > 0 then
+        ttat, sum = t, sum + tokens
+        local to = math.floor(start / slice)
+        if to ~= into then write() end
+        into, booked = to, booked + tokens
+      end
+    else
+      ok = 0
+    end
   end
+  return string.format('%d %d %d %d %d %d ', ok, start - now, rtat + back, math.floor(start / slice), cost, why)
 end
 
-local format = string.format
-redis.call('HSET', key, 'gen', int(gen), 'rtat', int(rtat), 'back', int(back), 'ttat', int(ttat),
-  'ratio', format('%.6f', ratio), 'sum', int(sum), 'low', int(low), 'last', int(last), 'hold', int(hold), 'paused', int(paused))
+local answers = ''
+for tokens, wait in string.gmatch(ARGV[1], '(%S+) (%S+)') do
+  answers = answers .. book(tonumber(tokens), tonumber(wait))
+end
+write()
+
+-- What seldom changes is written only when it does.
+local set = {'HSET', key, 'rtat', int(rtat), 'ttat', int(ttat), 'sum', int(sum), 'last', int(last)}
+local function keep(name, value, had, form)
+  if value ~= had or cold then
+    set[#set + 1] = name
+    set[#set + 1] = string.format(form, value)
+  end
+end
+keep('gen', gen, s[1], '%d')
+keep('back', back, s[3], '%d')
+keep('ratio', ratio, s[5], '%.6f')
+keep('low', low, s[7], '%d')
+keep('hold', hold, s[9], '%d')
+keep('paused', paused, s[10], '%d')
+redis.call(unpack(set))
 if cold then redis.call('PEXPIRE', key, ttl) end
-return format('%d %d %d %d %d %d %d %d %d %d %d', ok, start - now, rtat + back, math.floor(start / slice), cost, gen, paused,
-  math.max(hold - now, 0), reqB > 0 and 1000 * math.max(rtat - now, 0) / reqB or 0, tokL > 0 and 1000 * sum / tokL or 0, why)
+return answers .. string.format('%d %d %d %d %d', gen, paused, math.max(hold - now, 0),
+  reqB > 0 and 1000 * math.max(rtat - now, 0) / reqB or 0, tokL > 0 and 1000 * sum / tokL or 0)

@@ -42,9 +42,8 @@ func (q *Quota) book(ctx context.Context, tokens int64, wait micros) (booking, r
 		return booking{}, ruling{why: whySize}
 	}
 	if q.shared != nil && !q.shared.rdb.Away() {
-		args := q.pending.take(append(make([]any, 0, 16), tokens, wait), time.Now(), q.waiting.Load())
-		if v, err := q.shared.run(ctx, args); err == nil {
-			return q.heard(&v, tokens, time.Now()), v
+		if b, v, err := q.bookShared(ctx, tokens, wait); err == nil {
+			return b, v
 		}
 	}
 	if q.reject {

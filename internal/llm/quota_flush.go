@@ -40,11 +40,12 @@ func (q *Quota) flush(ctx context.Context) {
 	if q.shared.rdb.Away() {
 		return
 	}
-	args := q.pending.take([]any{-1, 0}, time.Now(), q.waiting.Load())
-	if len(args) <= 2 {
+	s := newSeat(-1, 0) // no call
+	args := q.pending.take([]any{pairs(s.alone[:])}, time.Now(), q.waiting.Load())
+	if len(args) <= 1 {
 		return
 	}
-	if v, err := q.shared.run(ctx, args); err == nil {
-		q.heard(&v, 0, time.Now())
+	if q.shared.run(ctx, s.alone[:], args) == nil {
+		q.heard(&s.ruling, 0, time.Now())
 	}
 }

@@ -137,7 +137,7 @@ func (q *Quota) listen(ctx context.Context) {
 				return
 			}
 			var p pause
-			if parseInts(m.Payload, []*int64{&p.generation, &p.total, &p.remaining}) == nil {
+			if _, err := cutInts(m.Payload, &p.generation, &p.total, &p.remaining); err == nil {
 				q.holds.observe(p, time.Now())
 			}
 		}

@@ -53,7 +53,8 @@ func (m *QuotaModel) Patience(class Priority, left time.Duration) time.Duration 
 // Ask returns the arguments of the script for a booking, with what there is to tell. asleep is the number of calls that
 // wait for their start.
 func (m *QuotaModel) Ask(tokens int64, wait time.Duration, asleep int64) []any {
-	return m.pending.take([]any{m.limited(tokens), wait.Microseconds()}, m.now(), asleep)
+	s := newSeat(m.limited(tokens), wait.Microseconds())
+	return m.pending.take([]any{pairs(s.alone[:])}, m.now(), asleep)
 }
 
 // Flush returns the arguments of the script when something is urgent, or has waited long enough to be told without a
@@ -63,7 +64,8 @@ func (m *QuotaModel) Flush(asleep int64, urgent bool) (args []any, parked bool) 
 	if parked || !due && !urgent {
 		return nil, parked
 	}
-	return m.pending.take([]any{-1, 0}, m.now(), asleep), false
+	s := newSeat(-1, 0) // no call
+	return m.pending.take([]any{pairs(s.alone[:])}, m.now(), asleep), false
 }
 
 // Woken reports, once, that there is something to tell after there was nothing.
@@ -88,11 +90,11 @@ func (m *QuotaModel) Hurried() bool {
 
 // Answered takes in what the script returned, and tells whether it granted a booking of so many tokens.
 func (m *QuotaModel) Answered(text string, tokens int64) (b QuotaBooking, granted bool, err error) {
-	v, err := parseRuling(text)
-	if err != nil {
+	s := newSeat(tokens, 0)
+	if err := parseRulings(text, s.alone[:]); err != nil {
 		return b, false, err
 	}
-	return QuotaBooking{m.heard(&v, m.limited(tokens), m.now()), m.now()}, v.admitted == 1, nil
+	return QuotaBooking{m.heard(&s.ruling, m.limited(tokens), m.now()), m.now()}, s.admitted == 1, nil
 }
 
 // BookAlone books from the pod's share.
@@ -129,7 +131,7 @@ func (m *QuotaModel) Pause(d time.Duration) bool { return m.demand(d, m.now()) }
 // Announced takes in a message of the script to all pods.
 func (m *QuotaModel) Announced(message string) error {
 	var p pause
-	if err := parseInts(message, []*int64{&p.generation, &p.total, &p.remaining}); err != nil {
+	if _, err := cutInts(message, &p.generation, &p.total, &p.remaining); err != nil {
 		return err
 	}
 	m.holds.observe(p, m.now())

@@ -46,33 +46,32 @@ func newSharedQuota(c contract, rdb *redisx.Client, vendor string) *sharedQuota 
 // channel is where the script announces pauses.
 func (s *sharedQuota) channel() string { return s.keys[0] + ":hold" }
 
-// run makes the one round trip. args are those of the script.
-func (s *sharedQuota) run(ctx context.Context, args []any) (ruling, error) {
-	var v ruling
+// run makes the one round trip for all of seats, which it fills in. args are the arguments of quota.lua.
+func (s *sharedQuota) run(ctx context.Context, seats []*seat, args []any) error {
 	err := s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
 		text, err := s.script.Run(ctx, r, s.keys, args...).Text()
 		if err == nil {
-			v, err = parseRuling(text)
+			err = parseRulings(text, seats)
 		}
 		return err
 	})
 	if err != nil {
-		return ruling{}, fmt.Errorf("running quota.lua: %w", err)
+		return fmt.Errorf("running quota.lua: %w", err)
 	}
-	return v, nil
+	return nil
 }
 
-// ruling is the answer of quota.lua, times in microseconds.
+// ruling is the answer of quota.lua to one call, times in microseconds.
 type ruling struct {
 	admitted int64
 	delay    micros // until the booked start; when not admitted, the wait it would have taken
 	mark     micros // with which the request can be given back
 	slice    int64  // of the ledger, in which the tokens are booked
 	cost     micros // that the tokens took of the pace
+	why      int64  // the rule that decided the start; see the constants
 	pause           // as it stands now
 	requests int64  // used part of the burst, in thousandths; over 1000 when calls queue
 	tokens   int64  // used part of the tokens, in thousandths
-	why      int64  // the rule that decided the start; see the constants
 }
 
 // What decides a start, in quota.lua's numbers.
@@ -86,23 +85,35 @@ const (
 	whySize
 )
 
-func parseRuling(text string) (v ruling, err error) {
-	fields := [...]*int64{
-		&v.admitted, &v.delay, &v.mark, &v.slice, &v.cost, &v.generation, &v.total, &v.remaining, &v.requests, &v.tokens, &v.why,
-	}
-	return v, parseInts(text, fields[:])
-}
-
-// parseInts reads integers that are separated by single spaces.
-func parseInts(text string, into []*int64) error {
+// parseRulings reads the answers to seats, and what is common to all of them.
+func parseRulings(text string, seats []*seat) (err error) {
 	rest := text
-	for _, field := range into {
-		var word string
-		var err error
-		word, rest, _ = strings.Cut(rest, " ")
-		if *field, err = strconv.ParseInt(word, 10, 64); err != nil {
-			return fmt.Errorf("reading %q: %w", text, err)
+	for _, s := range seats {
+		v := &s.ruling
+		if rest, err = cutInts(rest, &v.admitted, &v.delay, &v.mark, &v.slice, &v.cost, &v.why); err != nil {
+			return err
 		}
 	}
+	var all ruling
+	if _, err = cutInts(rest, &all.generation, &all.total, &all.remaining, &all.requests, &all.tokens); err != nil {
+		return err
+	}
+	for _, s := range seats {
+		v := &s.ruling
+		v.pause, v.requests, v.tokens = all.pause, all.requests, all.tokens
+	}
 	return nil
+}
+
+// cutInts reads integers that are separated by single spaces and returns what comes behind them.
+func cutInts(text string, into ...*int64) (rest string, err error) {
+	rest = text
+	for _, field := range into {
+		var word string
+		word, rest, _ = strings.Cut(rest, " ")
+		if *field, err = strconv.ParseInt(word, 10, 64); err != nil {
+			return "", fmt.Errorf("reading %q: %w", text, err)
+		}
+	}
+	return rest, nil
 }

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -31,16 +32,29 @@ func newScripted(t testing.TB, rdb redis.UniversalClient, key string, c contract
 	return s
 }
 
-// run takes the arguments of quota.lua.
+// run takes the tokens and the longest wait of one call, and then the further arguments of quota.lua.
 func (s *scripted) run(args ...any) ruling {
+	s.t.Helper()
+	return s.together(fmt.Sprint(args[0], " ", args[1]), 1, args[2:]...)[0]
+}
+
+// together books calls in one run of the script; pairs are their tokens and longest waits.
+func (s *scripted) together(pairs string, calls int, rest ...any) []ruling {
 	s.t.Helper()
 	ctx := s.t.Context()
 	ok(s.t, s.rdb.HSet(ctx, s.key+":clock", "s", s.now/1_000_000, "us", s.now%1_000_000).Err())
-	text, err := s.script.Run(ctx, s.rdb, []string{s.key}, args...).Text()
+	text, err := s.script.Run(ctx, s.rdb, []string{s.key}, append([]any{pairs}, rest...)...).Text()
 	ok(s.t, err)
-	r, err := parseRuling(text)
-	ok(s.t, err)
-	return r
+	batch := make([]*seat, calls)
+	for i := range batch {
+		batch[i] = newSeat(0, 0)
+	}
+	ok(s.t, parseRulings(text, batch))
+	rulings := make([]ruling, calls)
+	for i, one := range batch {
+		rulings[i] = one.ruling
+	}
+	return rulings
 }
 
 // book books with what p has to tell.

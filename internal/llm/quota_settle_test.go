@@ -116,11 +116,21 @@ func TestQuotaRefundsAreBounded(t *testing.T) {
 
 func TestQuotaAnswersAreReadStrictly(t *testing.T) {
 	t.Parallel()
-	if _, err := parseRuling("1 2 3 4 5 6 7 8 9 10 0"); err != nil {
+	two := []*seat{newSeat(0, 0), newSeat(0, 0)}
+	if err := parseRulings("1 2 3 4 5 0 0 20 30 40 50 1 7 8 9 10 11", two); err != nil {
 		t.Error(err)
 	}
+	all := pause{generation: 7, total: 8, remaining: 9}
+	for i, want := range []ruling{
+		{admitted: 1, delay: 2, mark: 3, slice: 4, cost: 5, why: 0, pause: all, requests: 10, tokens: 11},
+		{admitted: 0, delay: 20, mark: 30, slice: 40, cost: 50, why: 1, pause: all, requests: 10, tokens: 11},
+	} {
+		if two[i].ruling != want {
+			t.Errorf("seat %d got %+v", i, two[i].ruling)
+		}
+	}
 	for _, text := range []string{"", "1 2", "1 2 3 4 5 6 7 8 9 10 x", "1.5 2 3 4 5 6 7 8 9 10 0"} {
-		if _, err := parseRuling(text); err == nil {
+		if err := parseRulings(text, two[:1]); err == nil {
 			t.Errorf("%q was read", text)
 		}
 	}
