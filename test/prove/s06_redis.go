@@ -19,7 +19,7 @@ func runRedis(s *Stage) {
 		pods    = 3
 		window  = 4 * time.Second
 		request = 800 // of the contract, in a window
-		away    = 4 * time.Second
+		away    = 8 * time.Second
 	)
 	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), Contract: vendorsim.Contract{Requests: request, Window: vendorsim.Duration(window)}},
 		env("LLM_QUOTA_REQUESTS", request), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods), "LLM_QUOTA_TOKENS=400000",
