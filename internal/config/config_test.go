@@ -109,7 +109,7 @@ func TestServiceLinksAreNoSettings(t *testing.T) {
 
 func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load(enough("LLM_SLOTS=7", "LLM_VENDOR_HEADERS=X-Team-Key:hunter2,Referer:https://hunter2.example"))
+	c, err := config.Load(enough("LLM_SLOTS=7", "LLM_TIER_RATES=pro:3,free:2", "LLM_VENDOR_HEADERS=X-Team-Key:hunter2,Referer:https://hunter2.example"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("starting", slog.Any("config", c))
 	if s := out.String(); strings.Contains(s, "hunter2") {
 		t.Errorf("a secret was logged: %s", s)
-	} else if !strings.Contains(s, `"slots":"7"`) || !strings.Contains(s, `"vendor_api_key":"(set)"`) || strings.Contains(s, `"sla"`) {
+	} else if !strings.Contains(s, `"slots":"7"`) || !strings.Contains(s, `"tier_rates":"free:2,pro:3"`) || !strings.Contains(s, `"vendor_api_key":"(set)"`) || strings.Contains(s, `"sla"`) {
 		t.Errorf("want what differs from the defaults: %s", s)
 	}
 	_, err = config.Load(enough("LLM_VENDOR_HEADERS=hunter2"))

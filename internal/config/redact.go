@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +37,14 @@ func (s setting) text() string {
 			return ""
 		}
 		return "(set)"
+	}
+	if s.value.Kind() == reflect.Map { // as it is written in a setting
+		var pairs []string
+		for _, key := range s.value.MapKeys() {
+			pairs = append(pairs, fmt.Sprint(key, ":", s.value.MapIndex(key)))
+		}
+		slices.Sort(pairs)
+		return strings.Join(pairs, ",")
 	}
 	text := fmt.Sprint(s.value.Interface())
 	if u, err := url.Parse(text); err == nil && u.User != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"github.com/tidwall/gjson"
@@ -95,8 +96,12 @@ func describeSyntax(body []byte) string {
 	if !ok {
 		return "The body is not valid JSON."
 	}
+	upTo := int(syntax.Offset) - 1 // the wrong byte is counted in Offset
+	if int(syntax.Offset) == len(body) && strings.HasPrefix(syntax.Error(), "unexpected end") {
+		upTo++ // what is wrong comes after the last byte
+	}
 	line, column := 1, 1
-	for _, b := range body[:min(max(int(syntax.Offset)-1, 0), len(body))] {
+	for _, b := range body[:min(max(upTo, 0), len(body))] {
 		column++
 		if b == '\n' {
 			line, column = line+1, 1

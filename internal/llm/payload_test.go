@@ -35,6 +35,8 @@ func TestParsePayloadSaysWhatIsWrong(t *testing.T) {
 		``:                      {outcome.InvalidJSON, "empty"},
 		"{\n \"a\": 1,\n oops}": {outcome.InvalidJSON, "Line 3, column 2"},
 		`{"a":1`:                {outcome.InvalidJSON, "Line 1"},
+		`{`:                     {outcome.InvalidJSON, "Line 1, column 2: unexpected end"},
+		"{\n":                   {outcome.InvalidJSON, "Line 2, column 1: unexpected end"},
 		`{"a":NaN}`:             {outcome.InvalidJSON, "Line 1, column 6"},
 		`[1]`:                   {outcome.InvalidPayload, "JSON object"},
 		`null`:                  {outcome.InvalidPayload, "JSON object"},

@@ -110,7 +110,7 @@ func TestNewKeysNamesEveryBadLine(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"line 4: the first field is no SHA-256", "line 5: 2 fields", "line 6: the third field is no tier",
+		"line 4: the first field is no SHA-256", "line 5: it has 2 of 3 fields", "line 6: the third field is no tier",
 		"line 7: this key stands above", `line 8: user "ada" has tier "pro" above`,
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -73,7 +73,7 @@ func (t keyTable) add(who identity, tierOf map[string]string) error {
 func parseKey(line string, tiers map[string]int) (identity, error) {
 	fields := strings.Fields(line)
 	if len(fields) != 3 {
-		return identity{}, fmt.Errorf("%d fields: write \"<sha256 hex> <user> <tier>\"", len(fields))
+		return identity{}, fmt.Errorf("it has %d of 3 fields: write \"<sha256 hex> <user> <tier>\"", len(fields))
 	}
 	sum, err := hex.DecodeString(fields[0])
 	if err != nil || len(sum) != sha256.Size {
