@@ -16,7 +16,13 @@ func takeWithin(rc *http.ResponseController, d time.Duration) {
 // one. It is set anew for each request, so that no request meets what an earlier one on its connection has left.
 func bounded(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		takeWithin(http.NewResponseController(w), limit)
+		if direct, ok := w.(interface {
+			SetWriteDeadline(deadline time.Time) error
+		}); ok { // a controller is an allocation
+			_ = direct.SetWriteDeadline(time.Now().Add(limit))
+		} else {
+			takeWithin(http.NewResponseController(w), limit)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/deadline"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
@@ -44,8 +45,8 @@ func (h *held) leave(out Outcome) {
 // the zero Outcome, so that they give back what they hold for the call.
 func (c *Caller) enter(ctx context.Context, call *Call) (h held, err error) {
 	start := time.Now()
-	queueCtx := newQueueContext(ctx, start, c.cfg.QueueTimeout)
-	defer queueCtx.stop()
+	queueCtx := deadline.New(ctx, start.Add(c.cfg.QueueTimeout), ErrQueueTimeout)
+	defer queueCtx.Stop()
 	admitted := false
 	defer func() { // also when a gate panics
 		wait := time.Since(start)

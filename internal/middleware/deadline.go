@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/spillway-dev/spillway/internal/deadline"
 )
 
 // ErrDeadline is the cause of a request's end when its SLA ran out. It wraps context.DeadlineExceeded.
@@ -19,8 +21,8 @@ func (deadlineError) Timeout() bool { return true }
 // Deadline bounds the whole request, its retries and streams too.
 func Deadline(sla time.Duration) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		ctx, cancel := context.WithTimeoutCause(c.Request.Context(), sla, ErrDeadline)
-		defer cancel()
+		ctx := deadline.New(c.Request.Context(), time.Now().Add(sla), ErrDeadline)
+		defer ctx.Stop()
 		c.Request = c.Request.WithContext(ctx)
 		c.Next()
 	}

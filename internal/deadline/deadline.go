@@ -1,0 +1,78 @@
+// Package deadline bounds requests at no cost for those that never wait.
+//
+// A context of context.WithDeadlineCause starts a timer and registers with its parent at once. Most requests pass the gates
+// without a wait, and one that is refused ends before anybody looks for its end, so that all this was for nothing.
+package deadline
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Context ends at a moment, with a cause of its own, as one of context.WithDeadlineCause would; the timer is only made when
+// somebody first looks for the end. It is safe for concurrent use.
+type Context struct {
+	context.Context // the parent
+
+	at    time.Time // when the parent's is sooner, that one ends first, and with its own cause
+	cause error
+
+	mu      sync.Mutex
+	timed   context.Context // nil until somebody waits
+	cancel  context.CancelFunc
+	stopped bool
+}
+
+// New returns a context that ends at the given moment with the given cause, or with its parent. It should be stopped.
+func New(parent context.Context, at time.Time, cause error) *Context {
+	return &Context{Context: parent, at: at, cause: cause}
+}
+
+// begin returns the context with the timer in it.
+func (c *Context) begin() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timed == nil {
+		c.timed, c.cancel = context.WithDeadlineCause(c.Context, c.at, c.cause)
+		if c.stopped {
+			c.cancel()
+		}
+	}
+	return c.timed
+}
+
+// Stop gives the timer back. Whoever looks afterwards finds a context that has ended.
+func (c *Context) Stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+	if c.timed != nil {
+		c.cancel()
+	}
+}
+
+// Deadline is the sooner one of its own and the parent's.
+func (c *Context) Deadline() (time.Time, bool) {
+	if sooner, ok := c.Context.Deadline(); ok && sooner.Before(c.at) {
+		return sooner, true
+	}
+	return c.at, true
+}
+
+// Done is closed at the end.
+func (c *Context) Done() <-chan struct{} { return c.begin().Done() }
+
+// Err is nil until the end.
+func (c *Context) Err() error { return c.begin().Err() }
+
+// Value leads to the timer's context once there is one, which is how context.Cause finds out why it ended.
+func (c *Context) Value(key any) any {
+	c.mu.Lock()
+	timed := c.timed
+	c.mu.Unlock()
+	if timed == nil {
+		return c.Context.Value(key)
+	}
+	return timed.Value(key)
+}
