@@ -4,6 +4,7 @@ SHELL := bash
 
 PKG ?= ./...
 FUZZTIME ?= 50000x # inputs for each target; a duration such as 5m works too
+KIND ?= kind
 LINT := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
 KO := go tool -modfile=tools/ko/go.mod ko
 IMAGE ?= ghcr.io/spillway-dev/spillway
@@ -13,7 +14,7 @@ VULN := go tool -modfile=tools/govulncheck/go.mod govulncheck
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## run the service with nothing else: embedded Redis, simulated vendor
@@ -56,6 +57,17 @@ prove-short: redis # some of it, smaller; never from the cache, which does not k
 .PHONY: chart-test
 chart-test: ## render the chart with Helm 4 and 3 and check what comes out; needs no cluster
 	cd test/chart && go test -count=1 ./... # never from the cache: it does not know the binary they start
+
+.PHONY: e2e
+e2e: ## try the chart on the cluster kubectl points to; docs/proofs/e2e.md says how, with kind
+	go run ./test/e2e $(E2EFLAGS)
+
+.PHONY: e2e-kind
+e2e-kind: ## build its two images with Docker, give them to kind, and run it
+	docker build -t spillway:e2e .
+	docker build -t spillway-load:e2e test/e2e/load
+	kind load docker-image spillway:e2e spillway-load:e2e --name $(KIND)
+	$(MAKE) e2e
 
 .PHONY: manifests
 manifests: ## write k8s/ from the chart

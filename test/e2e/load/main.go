@@ -1,0 +1,69 @@
+// Command load asks the service from inside the cluster, through its Service, as other pods would. test/e2e steers it over
+// HTTP, by way of the API server:
+//
+//	/start?url=…&keep=4&fresh=4&streams=4   begins a load; each figure is a number of clients that ask one request after another
+//	/stop                                   ends it after the requests under way, and answers with a report
+//	/ask?url=…                              one request, for its status and body
+//
+// The key comes from API_KEY.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+)
+
+func main() {
+	steer := &steering{key: os.Getenv("API_KEY")}
+	http.HandleFunc("/start", steer.start)
+	http.HandleFunc("/stop", steer.stop)
+	http.HandleFunc("/ask", steer.ask)
+	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 10 * time.Second}
+	fmt.Fprintln(os.Stderr, server.ListenAndServe())
+	os.Exit(1)
+}
+
+// steering holds the load that runs, if any.
+type steering struct {
+	key string
+
+	mu   sync.Mutex
+	load *load
+}
+
+func (s *steering) start(w http.ResponseWriter, r *http.Request) {
+	clients := func(kind string) int { n, _ := strconv.Atoi(r.FormValue(kind)); return n }
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load != nil {
+		http.Error(w, "a load runs already", http.StatusConflict)
+		return
+	}
+	s.load = begin(r.FormValue("url"), s.key, clients("keep"), clients("fresh"), clients("streams"))
+}
+
+func (s *steering) stop(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load == nil {
+		http.Error(w, "no load runs", http.StatusConflict)
+		return
+	}
+	report := s.load.end()
+	s.load = nil
+	_ = json.NewEncoder(w).Encode(report)
+}
+
+func (s *steering) ask(w http.ResponseWriter, r *http.Request) {
+	status, body, err := post(r.Context(), http.DefaultClient, r.FormValue("url"), s.key, false)
+	answer := map[string]any{"status": status, "body": string(body)}
+	if err != nil {
+		answer["error"] = err.Error()
+	}
+	_ = json.NewEncoder(w).Encode(answer)
+}

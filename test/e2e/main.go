@@ -1,0 +1,84 @@
+// Command e2e tries the chart on the cluster that kubectl and helm point to, kind for most. It installs the chart with its
+// bundled Redis and the simulated vendor into a namespace of its own that enforces the restricted Pod Security standard,
+// and checks what only a cluster can show:
+//
+//	e2e ── kubectl, helm ──▶ API server ──▶ pods of the release
+//	                              └───────▶ load, a pod that asks through the Service
+//
+// Each check prints one line with what was measured. The exit code is 1 when one failed. docs/proofs/e2e.md has a run, and
+// how to make one.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+)
+
+// checks run in this order; each leaves the release healthy for the next.
+var checks = []struct {
+	name string
+	run  func(*release) (string, error)
+}{
+	{"install into a restricted namespace", install},
+	{"POST /llm through the Service", throughService},
+	{"what NOTES says, port-forward and curl", followNotes},
+	{"helm test", helmTest},
+	{"NetworkPolicy accepted, not enforced here", networkPolicy},
+	{"a breaker one pod opened, the other keeps", breaker},
+	{"rolling restart under load", rollingRestart},
+	{"helm upgrade under load, keys kept", upgrade},
+	{"Redis deleted under load", redisDeleted},
+	{"evictions and a drain respect the budget", drain},
+	{"HPA scales up and back", autoscale},
+	{"uninstall leaves only the keys", uninstall},
+	{"install again with the keys that were kept", reinstall},
+}
+
+func main() {
+	r := &release{}
+	flag.StringVar(&r.namespace, "namespace", "spillway-e2e", "namespace to make, and to delete at the end")
+	flag.StringVar(&r.image, "image", "spillway:e2e", "image of the service, with a tag")
+	flag.StringVar(&r.loadImage, "load-image", "spillway-load:e2e", "image of test/e2e/load, with a tag")
+	flag.StringVar(&r.chart, "chart", "helm/spillway", "chart to install")
+	flag.StringVar(&r.dir, "dir", "test/e2e", "where load.yaml and values.yaml are")
+	keep := flag.Bool("keep", false, "leave the namespace as it is at the end")
+	only := flag.String("run", "", "regular expression: only these checks, after the install")
+	flag.Parse()
+	os.Exit(run(r, *keep, *only))
+}
+
+func run(r *release, keep bool, only string) (exit int) {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: -run:", err)
+		return 2
+	}
+	if err := r.prepare(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	if !keep {
+		defer r.cleanUp()
+	}
+	for i, check := range checks {
+		if i > 0 && !wanted.MatchString(check.name) {
+			continue
+		}
+		began := time.Now()
+		measured, err := check.run(r)
+		took := time.Since(began).Round(time.Second)
+		if err == nil {
+			fmt.Printf("ok    %-42s %4s  %s\n", check.name, took, measured)
+			continue
+		}
+		fmt.Printf("FAIL  %-42s %4s  %v\n", check.name, took, err)
+		exit = 1
+		if i == 0 {
+			return exit // nothing to check
+		}
+	}
+	return exit
+}
