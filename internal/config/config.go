@@ -136,5 +136,12 @@ func (c *Config) Warnings() []string {
 	if c.LLM.Quota.Requests == 0 && c.LLM.Quota.Tokens == 0 {
 		list = append(list, "no vendor contract is set: the quota lets everything through")
 	}
+	admission, slots, queue := c.Inbound.AdmissionMax, c.LLM.Slots, c.Inbound.QueueMax
+	switch {
+	case admission < slots:
+		list = append(list, fmt.Sprintf("LLM_ADMISSION_MAX (%d) is below LLM_SLOTS (%d): the slots are never all used", admission, slots))
+	case queue > admission-slots:
+		list = append(list, fmt.Sprintf("LLM_QUEUE_MAX (%d) is above LLM_ADMISSION_MAX - LLM_SLOTS (%d): no queue can get so long, so it never counts as full", queue, admission-slots))
+	}
 	return list
 }

@@ -164,3 +164,43 @@ func TestHelpListsEverySettingWithItsMeaning(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadersThatCannotBeSentAreRefused at start, and not by net/http at every call.
+func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
+	t.Parallel()
+	for wrong, says := range map[string]string{
+		"LLM_VENDOR_HEADERS=a b:hunter2":            `LLM_VENDOR_HEADERS names a header "a b"`,
+		"LLM_VENDOR_HEADERS=X-A:hunter2,X-Ü:1":      `LLM_VENDOR_HEADERS names a header "X-Ü"`,
+		"LLM_VENDOR_HEADERS=X-A:hunter2\nX-B:2,y:1": "LLM_VENDOR_HEADERS gives X-A a value with a line break",
+		"LLM_VENDOR_AUTH_HEADER=Authorization:":     `LLM_VENDOR_AUTH_HEADER is "Authorization:"`,
+	} {
+		if _, err := config.Load(enough(wrong)); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+	if _, err := config.Load(enough("LLM_VENDOR_AUTH_HEADER=x-api-key", "LLM_VENDOR_HEADERS=anthropic-version:2023-06-01,X_Odd.~:a b")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWarnings are for what is allowed and seldom meant.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	for setting, says := range map[string]string{
+		"LLM_VENDOR_API_KEY=":   "no vendor API key is set",
+		"LLM_QUOTA_REQUESTS=0":  "no vendor contract is set",
+		"LLM_ADMISSION_MAX=40":  "LLM_ADMISSION_MAX (40) is below LLM_SLOTS (50)",
+		"LLM_ADMISSION_MAX=120": "LLM_QUEUE_MAX (100) is above LLM_ADMISSION_MAX - LLM_SLOTS (70)",
+	} {
+		c, err := config.Load(enough("LLM_QUOTA_REQUESTS=600", setting))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Warnings(); len(got) != 1 || !strings.HasPrefix(got[0], says) {
+			t.Errorf("%s: %q", setting, got)
+		}
+	}
+	if c, err := config.Load(enough("LLM_QUOTA_REQUESTS=600")); err != nil || len(c.Warnings()) != 0 {
+		t.Errorf("the defaults are warned of: %q, %v", c.Warnings(), err)
+	}
+}

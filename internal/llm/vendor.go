@@ -55,6 +55,10 @@ func (c VendorConfig) Validate() error {
 	if strings.ContainsAny(c.APIKey, "\r\n") {
 		errs = append(errs, errors.New("VENDOR_API_KEY holds a line break: remove it, a trailing newline in a Secret is the usual reason"))
 	}
+	if c.APIKey != "" && !validHeaderName(c.AuthHeader) {
+		errs = append(errs, fmt.Errorf("VENDOR_AUTH_HEADER is %q: use the name of a header, such as x-api-key", c.AuthHeader))
+	}
+	errs = append(errs, c.Headers.validate())
 	return errors.Join(errs...)
 }
 
