@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spillway-dev/spillway/internal/api"
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/health"
+	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
@@ -42,6 +45,11 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}
 	cleanup.add("gates", 5*time.Second, now(caller.Close)) // flushes what they still have to tell Redis
 
+	queue, err := newJobs(cfg, caller, rdb, log, reg, tracer, cleanup)
+	if err != nil {
+		return nil, err
+	}
+
 	keys, err := middleware.NewKeys(cfg.Inbound.APIKeysFile, cfg.Inbound.TierRates, log)
 	if err != nil {
 		return nil, err
@@ -59,9 +67,9 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}
 
 	face := cfg.API
-	face.Inbound = cfg.Inbound
+	face.Inbound, face.JobMaxBody = cfg.Inbound, cfg.Jobs.MaxBody
 	handler, err := api.New(face, api.Deps{
-		Caller: caller, VendorDown: caller.Breaker.RetryAfter, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Jobs: queue, VendorDown: caller.Breaker.RetryAfter, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, err
@@ -69,8 +77,29 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	return &service{
 		cfg: cfg.Server, log: log,
 		handler: handler, admin: api.NewAdmin(pod, reg, cfg.Server.Pprof),
-		started: pod.SetStarted, drain: pod.Drain,
+		started: pod.SetStarted, drain: pod.Drain, jobs: queue,
 	}, nil
+}
+
+// handBackTime is kept of the grace period for telling Redis which jobs are not done.
+const handBackTime = 2 * time.Second
+
+// newJobs returns the queue, or nil when the configuration wants none.
+func newJobs(cfg config.Config, caller *llm.Caller, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer, tracer trace.TracerProvider, cleanup *closers) (*jobs.Service, error) {
+	if !cfg.Jobs.Enabled {
+		return nil, nil
+	}
+	settings := cfg.Jobs
+	settings.Workers = min(settings.Workers, max(1, cfg.LLM.Slots-1))
+	settings.StopGrace = min(settings.StopGrace, max(0, cfg.Server.ShutdownGrace-handBackTime))
+	queue, err := jobs.New(settings, jobs.Deps{
+		Caller: caller, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Log: log, Reg: reg, Tracer: tracer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	cleanup.add("jobs", 5*time.Second, now(queue.Close))
+	return queue, nil
 }
 
 // routeLibraryLogs makes the libraries that write to standard error on their own use our log. Their hooks are globals of

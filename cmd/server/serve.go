@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/config"
+	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
@@ -23,7 +24,8 @@ type service struct {
 	admin   http.Handler // for operators
 	started func()       // readiness on
 	drain   func()       // readiness off
-	greet   func()       // called when the service listens; may be nil
+	jobs    *jobs.Service
+	greet   func() // called when the service listens; may be nil
 
 	addr, adminAddr net.Addr // where it listens, known once it does
 }
@@ -52,10 +54,15 @@ func (s *service) serve(ctx context.Context) error {
 	}
 	s.addr, s.adminAddr = mainListener.Addr(), adminListener.Addr()
 
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	var serving sync.WaitGroup
 	serving.Go(func() { failed <- main.Serve(mainListener) })
 	serving.Go(func() { failed <- admin.Serve(adminListener) })
+	if s.jobs != nil {
+		if err := s.jobs.Start(); err != nil {
+			failed <- err
+		}
+	}
 	s.started()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("addr", s.addr.String()), slog.String("admin_addr", s.adminAddr.String()))
 	if s.greet != nil {
@@ -64,6 +71,9 @@ func (s *service) serve(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
+	}
+	if s.jobs != nil { // beside the requests: both have until the end of the grace period
+		serving.Go(s.jobs.Stop)
 	}
 	err = errors.Join(err, s.shutDown(ctx, main, &leaving, cut))
 	err = errors.Join(err, admin.Close()) // last, so that the end can be watched

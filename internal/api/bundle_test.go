@@ -27,6 +27,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/api"
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/health"
+	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
@@ -82,6 +83,7 @@ type options struct {
 	down  time.Duration // until the breaker closes
 	real  bool          // call the vendor of the settings
 	level slog.Level    // of the log
+	jobs  bool          // take jobs, and work on them
 	quiet bool          // write the log, but do not keep it
 }
 
@@ -112,7 +114,15 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 		tb.Cleanup(func() { _ = caller.Close() })
 		d.Caller, d.VendorDown = caller, caller.Breaker.RetryAfter
 	}
-	cfg.API.Inbound = cfg.Inbound
+	if o.jobs {
+		d.Jobs, err = jobs.New(cfg.Jobs, jobs.Deps{
+			Caller: call, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Log: log, Reg: b.reg,
+		})
+		check(tb, err)
+		check(tb, d.Jobs.Start())
+		tb.Cleanup(func() { d.Jobs.Stop(); check(tb, d.Jobs.Close()) })
+	}
+	cfg.API.Inbound, cfg.API.JobMaxBody = cfg.Inbound, cfg.Jobs.MaxBody
 	b.handler, err = api.New(cfg.API, d)
 	check(tb, err)
 	b.server = httptest.NewUnstartedServer(b.handler)

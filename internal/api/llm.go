@@ -27,6 +27,10 @@ var classes = map[middleware.Class]llm.Priority{middleware.Low: llm.Low, middlew
 // handleLLM serves POST /llm and its OpenAI twin: the body goes to the vendor byte for byte, and the vendor's answer comes
 // back the same way.
 func (s *server) handleLLM(c *gin.Context) {
+	if s.asksForJob(c) {
+		s.submitJob(c)
+		return
+	}
 	body, err := readBody(c.Request, s.cfg.MaxBody)
 	if err != nil {
 		fail(c, err)

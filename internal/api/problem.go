@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/outcome"
@@ -44,6 +45,12 @@ var rejections = map[outcome.Reason]problem{
 	outcome.DeadlineExceeded:     {status: http.StatusGatewayTimeout, code: "deadline_exceeded", title: "The request took too long", detail: "The answer did not come within the service's deadline."},
 	outcome.ClientClosed:         {status: statusClosed, code: "client_closed", title: "The client hung up", detail: "Nobody reads this."},
 	outcome.ShuttingDown:         {status: http.StatusServiceUnavailable, code: "shutting_down", title: "This pod is closing", detail: "Try again; another pod serves you.", retryAfter: time.Second},
+	jobs.Unavailable:             {status: http.StatusServiceUnavailable, code: "jobs_unavailable", title: "Jobs cannot be taken now", detail: "The queue cannot be reached. Try again after Retry-After, with the same Idempotency-Key lest it be done twice; calls without respond-async are served."},
+	jobs.TooMany:                 {status: http.StatusTooManyRequests, code: "too_many_jobs", title: "You have too many jobs", detail: "Wait for some to end, or cancel some."},
+	jobs.IdempotencyMismatch:     {status: http.StatusUnprocessableEntity, code: "idempotency_mismatch", title: "This Idempotency-Key belongs to another job", detail: "Its body was another. Send a key of its own with each job."},
+	reasonJobStream:              {status: http.StatusUnprocessableEntity, code: "job_without_stream", title: "A job has no stream", detail: "Nobody may be there to read it. Leave out \"stream\", or leave out respond-async."},
+	jobs.NotFound:                {status: http.StatusNotFound, code: "job_not_found", title: "You have no such job", detail: "It never was, is another's, or its result has been kept for as long as results are."},
+	jobs.Ended:                   {status: http.StatusConflict, code: "job_ended", title: "The job has ended already", detail: "Its result is there to be read, and leaves by itself."},
 	reasonNotFound:               {status: http.StatusNotFound, code: "not_found", title: "No such page", detail: "POST /llm is the way in; /docs shows the rest."},
 	reasonMethodNotAllowed:       {status: http.StatusMethodNotAllowed, code: "method_not_allowed", title: "This page does not take that method", detail: "See the Allow header."},
 }
@@ -53,6 +60,7 @@ const (
 	reasonNotFound         outcome.Reason = "not_found"
 	reasonMethodNotAllowed outcome.Reason = "method_not_allowed"
 	reasonRequestTimeout   outcome.Reason = "request_timeout"
+	reasonJobStream        outcome.Reason = "job_without_stream"
 )
 
 // The problems that are not rejections.

@@ -3,6 +3,7 @@
 //
 //	router.go   every route, and the layers in their order
 //	llm.go      POST /llm and POST /v1/chat/completions
+//	jobs.go     POST /llm to be answered later, and /llm/jobs
 //	body.go     the request's body, text.go what it may be made of
 //	sse.go      streamed answers, slowreader.go who does not read them
 //	problem.go  outcome -> status, code, advice; fail.go writes them
@@ -19,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spillway-dev/spillway/internal/health"
+	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
@@ -28,7 +30,8 @@ type Config struct {
 	MaxBody      int64         `split_words:"true" default:"1048576" desc:"Largest request body in bytes."`
 	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept an answer, or one event of a stream, before it counts as gone."`
 
-	Inbound middleware.Config `ignored:"true"`
+	Inbound    middleware.Config `ignored:"true"`
+	JobMaxBody int64             `ignored:"true"` // of a job, in bytes
 }
 
 // Validate reports values that make no sense.
@@ -43,9 +46,10 @@ func (c Config) Validate() error {
 }
 
 // Deps are the parts the HTTP face is made of. All are required but Tracer, without which no trace is recorded, and
-// VendorDown.
+// VendorDown, and Jobs, without which none are taken.
 type Deps struct {
 	Caller caller
+	Jobs   *jobs.Service
 	Redis  *redisx.Client
 	Keys   *middleware.Keys
 	Load   func() middleware.Load // the pod's slots and queue
@@ -65,6 +69,7 @@ func Routes() []string { return []string{"/llm", chatCompletions} }
 type server struct {
 	cfg    Config
 	caller caller
+	jobs   *jobs.Service // nil: none are taken
 }
 
 // layer is one inbound layer with its name.
@@ -110,6 +115,9 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 // watching is how many of the layers stand before every route, the health checks and the documentation too.
 const watching = 5
 
+// knowing is how many of them end with the one that knows the caller: all that stands before what costs the vendor nothing.
+const knowing = 8
+
 // New returns the handler of the main port.
 func New(cfg Config, d Deps) (http.Handler, error) {
 	engine, err := newEngine(cfg, d)
@@ -125,7 +133,7 @@ func newEngine(cfg Config, d Deps) (*gin.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, caller: d.Caller}
+	s := &server{cfg: cfg, caller: d.Caller, jobs: d.Jobs}
 
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
@@ -139,8 +147,19 @@ func newEngine(cfg Config, d Deps) (*gin.Engine, error) {
 	engine.NoRoute(func(c *gin.Context) { fail(c, rejected(reasonNotFound)) })
 	engine.NoMethod(func(c *gin.Context) { fail(c, rejected(reasonMethodNotAllowed)) })
 
-	guarded := engine.Group("/")
-	for _, l := range all[watching:] {
+	known := engine.Group("/")
+	for _, l := range all[watching:knowing] {
+		known.Use(l.handle)
+	}
+	known.GET(jobsPath, s.listJobs)
+	known.GET(jobsPath+"/:id", s.getJob)
+	known.DELETE(jobsPath+"/:id", s.cancelJob)
+
+	guarded := known.Group("/")
+	for _, l := range all[knowing:] {
+		if l.name != "user limit" { // a job can wait until the vendor is well and the pod has room
+			l.handle = s.unlessJob(l.handle)
+		}
 		guarded.Use(l.handle)
 	}
 	guarded.POST("/llm", s.handleLLM)

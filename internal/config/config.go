@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/spillway-dev/spillway/internal/api"
+	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
@@ -30,6 +31,7 @@ type Config struct {
 	API     api.Config
 	Inbound middleware.Config
 	LLM     llm.Config
+	Jobs    jobs.Config
 	Redis   redisx.Config
 }
 
@@ -47,6 +49,7 @@ func (c *Config) sections() []section {
 		{"Requests", Prefix, &c.API},
 		{"The way in", Prefix, &c.Inbound},
 		{"The way to the vendor", Prefix, &c.LLM},
+		{"Asynchronous jobs", Prefix + "_JOBS", &c.Jobs},
 		{"Redis", Prefix + "_REDIS", &c.Redis},
 	}
 }

@@ -32,6 +32,8 @@ type Call struct {
 	IdempotencyKey string      // the client's Idempotency-Key, sent on when not empty
 	Header         http.Header // further headers to send on; nil means none
 	Stream         Sink        // where server-sent events go; required when Payload.Stream, else unused
+	Background     bool        // gives way to every call that is not: see Quota.Enter and Slots.Enter
+	Started        func()      // called before each attempt, when every gate is passed; may be nil
 
 	Attempts int    // vendor attempts started, counting the first
 	Timing   Timing // where the time went, over all attempts
@@ -122,6 +124,9 @@ func (c *Caller) attempt(ctx context.Context, call *Call) (*Response, error) {
 	out := Outcome{Err: errPanicked}
 	defer func() { held.leave(out) }() // also when something below panics
 	call.Attempts++
+	if call.Started != nil {
+		call.Started()
+	}
 	resp, o := c.vendor.Send(ctx, call)
 	out = o
 	call.Timing.Vendor += out.Duration

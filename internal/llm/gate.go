@@ -51,7 +51,9 @@ func (c *Caller) enter(ctx context.Context, call *Call) (h held, err error) {
 	defer func() { // also when a gate panics
 		wait := time.Since(start)
 		call.Timing.Queue += wait
-		c.retry.waited(wait)
+		if !call.Background { // whose waits are what it is for, and say nothing of the pod
+			c.retry.waited(wait)
+		}
 		if !admitted {
 			h.leave(Outcome{})
 		}

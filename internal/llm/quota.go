@@ -71,13 +71,14 @@ func NewQuota(cfg QuotaConfig, queueTimeout time.Duration, rdb *redisx.Client, v
 }
 
 // Enter books a start within the call's patience and sleeps until then, or rejects at once. High priority may book as far
-// ahead as ctx and the queue timeout allow, normal half as far, low only when the call can start now.
+// ahead as ctx and the queue timeout allow, normal half as far, low only when the call can start now. A background call may start
+// only when that leaves half of the burst to the others, so that even those of low priority find room.
 func (q *Quota) Enter(ctx context.Context, call *Call) (leave func(Outcome), err error) {
 	if q.metrics == nil {
 		return noLeave, nil
 	}
 	arrival := time.Now()
-	wait := q.patience(ctx, call.Priority, arrival)
+	wait := q.patience(ctx, call, arrival)
 	b, v := q.book(ctx, int64(call.Payload.Tokens()), wait.Microseconds())
 	q.metrics.decided(&b, &v)
 	if v.admitted == 0 {

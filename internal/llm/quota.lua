@@ -12,8 +12,8 @@
 --   ttl        milliseconds after which an unused state is forgotten
 --
 -- KEYS[1] holds everything of one contract: the fields read below, and tokens per slice in fields named by its number.
--- ARGV: for each call its tokens (-1: no call, only what follows) and its longest wait, all in one text; then, when there is
--- something to tell:
+-- ARGV: for each call its tokens (-1: no call, only what follows) and its longest wait (-1: none, and half of the burst has to be
+-- left), all in one text; then, when there is something to tell:
 --   calls asleep + 1 when this pod comes back from working alone (else 0), pause the vendor asked for, generation of
 --   what follows, tokens estimated and used by finished calls, correction of the pace, number of refunds, their marks,
 --   pairs of slice and change.
@@ -118,12 +118,16 @@ local function book(tokens, wait)
   -- Near the end of the tokens the pace slows down, so that it settles below the ledger's edge instead of going on and off.
   local slowed = math.ceil(cost * (tokL > 0 and 1 + 10 * math.max(0, math.min(1, sum / tokL) - 0.95) or 1))
   local ok, r, t = 1, math.max(rtat, now) + reqT, math.max(ttat, now) + slowed
+  local keepR, keepT = 0, 0 -- what a background call leaves to the others; nothing where the burst is but one call
+  if wait < 0 then
+    wait, keepR, keepT = 0, math.floor((reqB - reqT) / 2), math.max(0, math.floor((tokB - slowed) / 2))
+  end
   if tokens >= 0 then
     after(hold, 3)
     after(last, 4) -- first come, first served
-    after(r - reqB, 1)
+    after(r - reqB + keepR, 1)
     if tokL > 0 then
-      after(t - math.max(tokB, slowed), 2)
+      after(t - math.max(tokB, slowed) + keepT, 2)
       local over, i = sum + tokens - tokL, low
       if over > 0 then write() end
       while over > 0 and i <= current + math.ceil(Q / slice) + 1 do over, i = over - at(i), i + 1 end

@@ -25,13 +25,20 @@ type booking struct {
 const instant = time.Millisecond
 
 // patience is how far ahead a call may book.
-func (q *Quota) patience(ctx context.Context, class Priority, now time.Time) time.Duration {
+func (q *Quota) patience(ctx context.Context, call *Call, now time.Time) time.Duration {
+	if call.Background {
+		return yielding
+	}
 	left := time.Duration(q.contract.queue) * time.Microsecond
 	if deadline, ok := ctx.Deadline(); ok {
 		left = max(0, min(left, deadline.Sub(now)))
 	}
-	return patience(class, left)
+	return patience(call.Priority, left)
 }
+
+// yielding, in place of a wait, says that the call may start at once or not at all, and only while a part of the burst is
+// left for others afterwards.
+const yielding = -time.Microsecond
 
 // book asks Redis, or the pod's share when Redis does not answer. A command that failed may have booked all the same; that
 // only counts one call too many.
@@ -49,7 +56,7 @@ func (q *Quota) book(ctx context.Context, tokens int64, wait micros) (booking, r
 	if q.reject {
 		return booking{alone: true}, ruling{why: whyAway}
 	}
-	return q.bookAlone(tokens, wait, q.waiting.Load(), time.Now())
+	return q.bookAlone(tokens, max(0, wait), q.waiting.Load(), time.Now())
 }
 
 // turnAway is the rejection, with the time at which the call could have started.

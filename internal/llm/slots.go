@@ -14,15 +14,17 @@ import (
 
 // Slots is the local semaphore: at most n vendor calls of this pod are in flight. Waiters are served by priority, and
 // within a class in order of arrival. A freed slot is handed to the first waiter directly, so that a newcomer cannot
-// overtake it. Its use and its queue length drive shedding, readiness and autoscaling.
+// overtake it. Background calls give way: they get a slot only while no other call waits for one. Its use and its queue
+// length, background calls left out of the latter, drive shedding, readiness and autoscaling.
 type Slots struct {
 	size  int
 	leave func(Outcome) // the same for every call, so that entering allocates nothing
 	wait  prometheus.Histogram
 
-	mu     sync.Mutex
-	used   int
-	queues [High + 1]list.List // of *waiter, one queue a class
+	mu         sync.Mutex
+	used       int
+	queues     [High + 1]list.List // of *waiter, one queue a class
+	background list.List           // of *waiter, served when the others are empty
 }
 
 type waiter struct {
@@ -56,6 +58,9 @@ func (s *Slots) Enter(ctx context.Context, call *Call) (func(Outcome), error) {
 	}
 	w := &waiter{granted: make(chan struct{})}
 	queue := &s.queues[min(call.Priority, High)]
+	if call.Background {
+		queue = &s.background
+	}
 	place := queue.PushBack(w)
 	s.mu.Unlock()
 
@@ -96,15 +101,26 @@ func (s *Slots) release() {
 // releaseLocked hands the slot to the first waiter of the highest class, or frees it.
 func (s *Slots) releaseLocked() {
 	for class := High; ; class-- {
-		if first := s.queues[class].Front(); first != nil {
-			close(s.queues[class].Remove(first).(*waiter).granted)
+		if grantFirst(&s.queues[class]) {
 			return
 		}
 		if class == Low {
 			break
 		}
 	}
-	s.used--
+	if !grantFirst(&s.background) {
+		s.used--
+	}
+}
+
+// grantFirst gives the slot to the first of queue, if there is one.
+func grantFirst(queue *list.List) bool {
+	first := queue.Front()
+	if first == nil {
+		return false
+	}
+	close(queue.Remove(first).(*waiter).granted)
+	return true
 }
 
 // Size is the number of slots.
@@ -117,7 +133,7 @@ func (s *Slots) Used() int {
 	return s.used
 }
 
-// Waiting is the number of calls that wait for a slot now.
+// Waiting is the number of calls that wait for a slot now. Background calls do not count: that they wait is no pressure.
 func (s *Slots) Waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

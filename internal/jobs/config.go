@@ -1,0 +1,51 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Config holds the settings of asynchronous jobs.
+type Config struct {
+	Enabled   bool           `split_words:"true" default:"true" desc:"Take jobs: POST /llm with \"Prefer: respond-async\". When off the preference is ignored and /llm/jobs is not there."`
+	Name      string         `split_words:"true" default:"llm" desc:"Name of the queues in Redis; services that share a Redis and not their jobs need one each."`
+	Workers   int            `split_words:"true" default:"10" desc:"Jobs this pod works on at once, at most; never as many as SLOTS, so that calls that somebody waits for find one that no job can take. 0 takes jobs in and leaves them to other pods."`
+	Weights   map[string]int `split_words:"true" default:"high:100,normal:10,low:1" desc:"How often a free worker looks into each queue first. The larger the steps, the stricter the order; none starves."`
+	Attempts  int            `split_words:"true" default:"3" desc:"Attempts at a job before it counts as failed. Each is a whole call with retries of its own; waiting for the contract or the breaker is none."`
+	Lease     time.Duration  `split_words:"true" default:"15s" desc:"Time without a sign of life after which a pod counts as dead and its jobs go to others."`
+	Retention time.Duration  `split_words:"true" default:"24h" desc:"Time that results and failures are kept."`
+	MaxAge    time.Duration  `split_words:"true" default:"24h" desc:"Age at which a job that is still not done fails with deadline_exceeded."`
+	MaxBody   int64          `split_words:"true" default:"1048576" desc:"Largest body of a job in bytes, at most MAX_BODY. It lies in Redis until the job has ended."`
+	UserMax   int            `split_words:"true" default:"200" desc:"Jobs of one user that are queued or running, at most."`
+	StopGrace time.Duration  `split_words:"true" default:"30s" desc:"Time that jobs whose vendor call is under way get to end when the pod stops; jobs that wait are handed back at once, and the rest after it. Never longer than SHUTDOWN_GRACE lasts."`
+}
+
+// Validate reports every value that makes no sense.
+func (c Config) Validate() error {
+	var errs []error
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(c.Name == "" || strings.ContainsAny(c.Name, "{}: \t\r\n"), "JOBS_NAME %q must be a word without braces or colons: it is part of Redis keys", c.Name)
+	refuse(c.Workers < 0, "JOBS_WORKERS is %d: use 0 (none in this pod) or more", c.Workers)
+	refuse(len(c.Weights) != len(classes), "JOBS_WEIGHTS must have high, normal and low, as high:100,normal:10,low:1")
+	for _, class := range classes {
+		refuse(c.Weights[class] < 1, "JOBS_WEIGHTS gives %s the weight %d: use at least 1, or it would never be served", class, c.Weights[class])
+		refuse(c.Weights[class] > maxWeight, "JOBS_WEIGHTS gives %s the weight %d: use at most %d", class, c.Weights[class], maxWeight)
+	}
+	refuse(c.Attempts < 1, "JOBS_ATTEMPTS is %d: use at least 1", c.Attempts)
+	refuse(c.Lease < time.Second, "JOBS_LEASE is %v: use at least 1s, so that a pause of a pod is not its end", c.Lease)
+	refuse(c.Retention < time.Second, "JOBS_RETENTION is %v: use at least 1s", c.Retention)
+	refuse(c.MaxAge < time.Second, "JOBS_MAX_AGE is %v: use at least 1s", c.MaxAge)
+	refuse(c.MaxBody < 2, "JOBS_MAX_BODY is %d: use at least 2 bytes", c.MaxBody)
+	refuse(c.UserMax < 1, "JOBS_USER_MAX is %d: use at least 1", c.UserMax)
+	refuse(c.StopGrace < 0, "JOBS_STOP_GRACE is %v: use 0 or more", c.StopGrace)
+	return errors.Join(errs...)
+}
+
+// maxWeight bounds the list that the engine draws from for every job.
+const maxWeight = 1000
