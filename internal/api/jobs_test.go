@@ -442,9 +442,9 @@ func TestJobsSwitchedOff(t *testing.T) {
 // High goes first, and low does not starve: it has its weight's share while high waits.
 func TestJobsGoByPriority(t *testing.T) {
 	t.Parallel()
-	const each = 30
+	const each = 100
 	vendor := newGate()
-	b, _ := newJobBundle(t, vendor.call, "LLM_JOBS_WORKERS=1", "LLM_JOBS_WEIGHTS=high:8,normal:1,low:1")
+	b, _ := newJobBundle(t, vendor.call, "LLM_JOBS_WORKERS=1", "LLM_JOBS_WEIGHTS=high:4,normal:1,low:1", "LLM_JOBS_USER_MAX=1000")
 	submit(t, b)
 	<-vendor.arrived // it holds the only worker while the others come
 	classOf := map[string]string{}
