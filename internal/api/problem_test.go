@@ -32,7 +32,7 @@ type row struct {
 
 // rows is the status table. What takes two requests at once, or no request at all, has tests of its own below.
 var rows = map[string]row{
-	"not JSON":          {body: `{"model":`, status: 400, code: "invalid_json", kind: "invalid_request_error", layer: "payload", says: "Line 1, column 9"},
+	"not JSON":          {body: `{"model":`, status: 400, code: "invalid_json", kind: "invalid_request_error", layer: "payload", says: "Line 1, column 10"},
 	"not an object":     {body: `[1]`, status: 422, code: "invalid_payload", kind: "invalid_request_error", layer: "payload", says: "JSON object"},
 	"a wrong member":    {body: `{"max_tokens":-1}`, status: 422, code: "invalid_payload", kind: "invalid_request_error", layer: "payload", says: "max_tokens"},
 	"too large":         {body: `{"a":"` + strings.Repeat("x", 100) + `"}`, options: options{env: []string{"LLM_MAX_BODY=100"}}, status: 413, code: "payload_too_large", kind: "invalid_request_error", layer: "payload", says: "100 bytes"},
