@@ -81,9 +81,9 @@ service does. LICENSE keeps the notice it came with, as its licence demands; add
 `, done.changed, done.moved, n.module, n.name, n.name, n.name, n.name, n.image, n.snake, n.camel)
 	fmt.Fprint(w, `
 Next:
-  git diff --stat          # what changed; git restore . && git clean -fd undoes it
-  make run                 # it still answers
+  git add -A && git diff --cached --stat   # what changed; git reset --hard undoes it
+  make run                                 # it still answers
   make test lint
-  git add -A && git commit -m "a service of our own"
+  git commit -m "a service of our own"
 `)
 }
