@@ -66,6 +66,8 @@ var outcomeColors = map[string]color.Color{
 // palette is for lines whose colours mean nothing but themselves.
 var palette = []color.Color{blue, orange, green, purple, brown, teal, red, grey, black}
 
+var classColors = map[string]color.Color{"high": green, "normal": blue, "low": orange}
+
 var tierColors = map[string]color.Color{"enterprise": green, "pro": blue, "free": orange}
 
 // step is the width of the bins that rates are counted in.

@@ -27,6 +27,7 @@ var scenarios = []scenario{
 	clientsLeave,
 	vendorSaysWait,
 	scaleOnPaper,
+	jobsAreNotLost,
 }
 
 // Stage is where one scenario runs. What it measures goes into the report.

@@ -1,0 +1,185 @@
+package prove
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gonum.org/v1/plot/plotter"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+var jobsAreNotLost = scenario{
+	file: "jobs", title: "No job is lost", run: runJobs,
+	claim: "Five pods work off two thousand jobs of three priorities; one pod is killed in the middle, one replaced. Every job is finished, none is " +
+		"called twice but those the killed pod had in its hands, high goes first, and the contract holds.",
+}
+
+// job is what a client knows of a job.
+type job struct {
+	ID       string
+	State    string
+	Priority string
+	Created  time.Time `json:"created_at"`
+	Started  time.Time `json:"started_at"`
+	Ended    time.Time `json:"ended_at"`
+
+	user string
+}
+
+func runJobs(s *Stage) {
+	const (
+		pods, all = 5, 2000
+		window    = 6 * time.Second
+		calls     = 600 // of the contract, in a window
+	)
+	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), Contract: vendorsim.Contract{Requests: calls, Window: vendorsim.Duration(window)}},
+		env("LLM_QUOTA_REQUESTS", calls), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods+1), "LLM_QUOTA_TOKENS=0",
+		"LLM_QUEUE_TIMEOUT=200ms", "LLM_JOBS_LEASE=3s")
+	running := c.Start(pods)
+	began := time.Now()
+	mark := func(text string) {
+		s.chart.Marks = append(s.chart.Marks, Mark{time.Since(began).Seconds(), text})
+	}
+	jobs := make([]*job, all)
+	var wg sync.WaitGroup
+	turn := make(chan struct{}, 20)
+	each := func(do func(j *job) error) {
+		for _, j := range jobs {
+			wg.Go(func() {
+				turn <- struct{}{}
+				defer func() { <-turn }()
+				if err := do(j); err != nil {
+					s.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	for i := range jobs {
+		jobs[i] = &job{user: user("enterprise", i), Priority: []string{"low", "normal", "high"}[i%3]}
+	}
+	each(c.submit)
+	mark("all are submitted")
+	c.hold(4 * time.Second)
+	mark(running[0].Name + " is killed")
+	running[0].Kill()
+	dead := running[0].Name
+	c.hold(2 * time.Second)
+	mark(running[1].Name + " is replaced")
+	running[1] = c.Replace(running[1])
+	c.eventually("the vendor has seen as many jobs as there are", func() bool { return c.Vendor.Stats().RequestIDs >= all })
+	each(c.finish)
+
+	done := 0
+	waits := map[string][]time.Duration{}
+	var ended []time.Time
+	byClass := map[string][]time.Time{}
+	for _, j := range jobs {
+		if j.State == "succeeded" {
+			done++
+		}
+		waits[j.Priority] = append(waits[j.Priority], j.Started.Sub(j.Created))
+		byClass[j.Priority] = append(byClass[j.Priority], j.Started)
+		ended = append(ended, j.Ended)
+	}
+	seen := map[string][]string{} // pods that called the vendor for a job
+	for _, call := range c.Vendor.Calls() {
+		seen[call.RequestID] = append(seen[call.RequestID], call.Pod)
+	}
+	twice, unasked := 0, 0
+	for _, by := range seen {
+		if len(by) > 1 {
+			twice++
+			if !slices.Contains(by[:len(by)-1], dead) {
+				unasked++
+			}
+		}
+	}
+	st := c.Vendor.Stats()
+	high, low := quantile(waits["high"], 0.5), quantile(waits["low"], 0.5)
+	s.Check(done == all, "jobs finished", fmt.Sprintf("%d of %d", all, all), done)
+	s.Check(unasked == 0, "jobs called twice at the vendor that were not in the killed pod's hands", "0", unasked)
+	s.Check(st.RequestViolations == 0, "calls beyond the contract", "0", st.RequestViolations)
+	s.Check(ratio(high, low) < 0.25, "median wait of high, of that of low", "under 25 %", percent(ratio(high, low)))
+	s.Note("%d jobs were called twice, because the killed pod had them. Median wait: high %s, normal %s, low %s.", twice,
+		figure(high), figure(quantile(waits["normal"], 0.5)), figure(low))
+
+	until := slices.MaxFunc(ended, time.Time.Compare)
+	starts := Panel{Y: "jobs started per second"}
+	for _, class := range []string{"high", "normal", "low"} {
+		starts.Series = append(starts.Series, Series{Name: class, Color: classColors[class], Points: rates(byClass[class], began, until)})
+	}
+	s.chart.Panels = []Panel{starts,
+		{Y: "jobs that are not done", Series: []Series{{Name: "queued or running", Color: black, Points: remaining(ended, began)}}},
+		{Y: "vendor calls in the last " + window.String(), Series: []Series{
+			{Name: "contract", Color: red, Dashed: true, Points: level(calls, until.Sub(began).Seconds())},
+			{Name: "calls", Color: green, Points: sliding(arrivals(c.Vendor.Calls()), window, began)}}},
+	}
+}
+
+// submit hands in a job.
+func (c *Cluster) submit(j *job) error {
+	body := `{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":16}`
+	return c.jobCall(j, http.MethodPost, "/llm", body, http.StatusAccepted, http.Header{"Prefer": {"respond-async"}, "X-Priority": {j.Priority}})
+}
+
+// finish waits until a job has ended.
+func (c *Cluster) finish(j *job) error {
+	for late := time.Now().Add(patience); ; {
+		if err := c.jobCall(j, http.MethodGet, "/llm/jobs/"+j.ID, "", http.StatusOK, http.Header{"Prefer": {"wait=5"}}); err != nil {
+			return err
+		}
+		switch j.State {
+		case "queued", "running":
+			if time.Now().After(late) {
+				return fmt.Errorf("job %s is still %s", j.ID, j.State)
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+func (c *Cluster) jobCall(j *job, method, path, body string, want int, header http.Header) error {
+	pod := c.balancer.pick()
+	if pod == nil {
+		return errors.New("no pod is ready")
+	}
+	req, err := http.NewRequestWithContext(c.tb.Context(), method, pod.URL+path, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header = header
+	req.Header.Set("Authorization", "Bearer "+j.user)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := c.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != want {
+		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, answer)
+	}
+	return json.Unmarshal(answer, j)
+}
+
+// remaining is how many have not ended, over time.
+func remaining(ended []time.Time, began time.Time) plotter.XYs {
+	points := plotter.XYs{{X: 0, Y: float64(len(ended))}}
+	for i, at := range slices.SortedFunc(slices.Values(ended), time.Time.Compare) {
+		points = append(points, plotter.XY{X: at.Sub(began).Seconds(), Y: float64(len(ended) - i - 1)})
+	}
+	return points
+}
