@@ -31,7 +31,7 @@ type job struct {
 	Started  time.Time `json:"started_at"`
 	Ended    time.Time `json:"ended_at"`
 
-	user string
+	user, key string
 }
 
 func runJobs(s *Stage) {
@@ -50,7 +50,7 @@ func runJobs(s *Stage) {
 	}
 	jobs := make([]*job, all)
 	var wg sync.WaitGroup
-	turn := make(chan struct{}, 20)
+	turn := make(chan struct{}, 10)
 	each := func(do func(j *job) error) {
 		for _, j := range jobs {
 			wg.Go(func() {
@@ -64,7 +64,7 @@ func runJobs(s *Stage) {
 		wg.Wait()
 	}
 	for i := range jobs {
-		jobs[i] = &job{user: user("enterprise", i), Priority: []string{"low", "normal", "high"}[i%3]}
+		jobs[i] = &job{user: user("enterprise", i), Priority: []string{"low", "normal", "high"}[i%3], key: fmt.Sprint("job ", i)}
 	}
 	each(c.submit)
 	mark("all are submitted")
@@ -125,54 +125,59 @@ func runJobs(s *Stage) {
 	}
 }
 
-// submit hands in a job.
+// submit hands in a job. Told that it cannot be taken now, it comes again under the same Idempotency-Key, as it is told to.
 func (c *Cluster) submit(j *job) error {
 	body := `{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":16}`
-	return c.jobCall(j, http.MethodPost, "/llm", body, http.StatusAccepted, http.Header{"Prefer": {"respond-async"}, "X-Priority": {j.Priority}})
+	header := http.Header{"Prefer": {"respond-async"}, "X-Priority": {j.Priority}, "Idempotency-Key": {j.key}}
+	for late := time.Now().Add(patience); ; c.hold(100 * time.Millisecond) {
+		status, err := c.jobCall(j, http.MethodPost, "/llm", body, header)
+		if err != nil || status == http.StatusAccepted {
+			return err
+		}
+		if status != http.StatusServiceUnavailable || time.Now().After(late) {
+			return fmt.Errorf("a job was not taken: status %d", status)
+		}
+	}
 }
 
 // finish waits until a job has ended.
 func (c *Cluster) finish(j *job) error {
 	for late := time.Now().Add(patience); ; {
-		if err := c.jobCall(j, http.MethodGet, "/llm/jobs/"+j.ID, "", http.StatusOK, http.Header{"Prefer": {"wait=5"}}); err != nil {
+		status, err := c.jobCall(j, http.MethodGet, "/llm/jobs/"+j.ID, "", http.Header{"Prefer": {"wait=5"}})
+		switch {
+		case err != nil:
 			return err
-		}
-		switch j.State {
-		case "queued", "running":
-			if time.Now().After(late) {
-				return fmt.Errorf("job %s is still %s", j.ID, j.State)
-			}
-		default:
+		case status == http.StatusOK && j.State != "queued" && j.State != "running":
 			return nil
+		case time.Now().After(late):
+			return fmt.Errorf("job %s is still %s; status %d", j.ID, j.State, status)
 		}
 	}
 }
 
-func (c *Cluster) jobCall(j *job, method, path, body string, want int, header http.Header) error {
+// jobCall makes a request of j's user and reads a success into j.
+func (c *Cluster) jobCall(j *job, method, path, body string, header http.Header) (status int, err error) {
 	pod := c.balancer.pick()
 	if pod == nil {
-		return errors.New("no pod is ready")
+		return 0, errors.New("no pod is ready")
 	}
 	req, err := http.NewRequestWithContext(c.tb.Context(), method, pod.URL+path, strings.NewReader(body))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	req.Header = header
 	req.Header.Set("Authorization", "Bearer "+j.user)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := c.client.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
+	if err != nil || res.StatusCode/100 != 2 {
+		return res.StatusCode, err
 	}
-	if res.StatusCode != want {
-		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, answer)
-	}
-	return json.Unmarshal(answer, j)
+	return res.StatusCode, json.Unmarshal(answer, j)
 }
 
 // remaining is how many have not ended, over time.
