@@ -471,3 +471,27 @@ func TestJobsGoByPriority(t *testing.T) {
 		t.Error("high does not go first: " + strconv.Itoa(sum[0]) + " " + strconv.Itoa(sum[1]))
 	}
 }
+
+// BenchmarkJobSubmit is what taking a job in costs, over HTTP and with a real Redis, while nobody works on it.
+func BenchmarkJobSubmit(b *testing.B) {
+	rdb := redistest.Start(b)
+	pod := newBundle(b, answers, options{jobs: true, redis: rdb.URL(), quiet: true, env: []string{"LLM_JOBS_WORKERS=0", "LLM_JOBS_USER_MAX=10000000"}})
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := pod.send(http.MethodPost, "/llm", goodBody, "Prefer", async); got.status != http.StatusAccepted {
+			b.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+}
+
+// BenchmarkCallBesideJobs is the same request as a call, for comparison.
+func BenchmarkCallBesideJobs(b *testing.B) {
+	rdb := redistest.Start(b)
+	pod := newBundle(b, answers, options{jobs: true, redis: rdb.URL(), quiet: true, env: []string{"LLM_JOBS_WORKERS=0"}})
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := pod.send(http.MethodPost, "/llm", goodBody); got.status != http.StatusOK {
+			b.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+}
