@@ -135,5 +135,5 @@ func networkPolicy(r *release) (string, error) {
 	if err == nil && len(names) == 0 {
 		err = errors.New("there is none")
 	}
-	return fmt.Sprintf("%d objects; all other checks passed with them in place, whether they bind is up to the network plugin", len(names)), err
+	return fmt.Sprintf("%d objects; whether they are enforced is up to the network plugin and not checked", len(names)), err
 }

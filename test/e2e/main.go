@@ -26,7 +26,7 @@ var checks = []struct {
 	{"POST /llm through the Service", throughService},
 	{"what NOTES says, port-forward and curl", followNotes},
 	{"helm test", helmTest},
-	{"NetworkPolicy accepted, not enforced here", networkPolicy},
+	{"NetworkPolicy objects accepted", networkPolicy},
 	{"a breaker one pod opened, the other keeps", breaker},
 	{"rolling restart under load", rollingRestart},
 	{"helm upgrade under load, keys kept", upgrade},
