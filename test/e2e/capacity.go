@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -81,17 +83,28 @@ func (r *release) drainNode(pod string) (string, error) {
 
 // autoscale hands the replicas to an HPA under load, drives the CPU up, and lets it fall.
 func autoscale(r *release) (string, error) {
-	if _, err := r.kubectl("top", "pods"); err != nil {
-		return "", fmt.Errorf("needs metrics-server: %w", err)
+	if _, err := eventually(90*time.Second, "figures from metrics-server, which an HPA needs", func() (bool, error) {
+		_, err := r.kubectl("top", "pods", "-l", serverPods)
+		return err == nil, err
+	}); err != nil {
+		return "", err
 	}
 	behaviour := `{"scaleDown":{"stabilizationWindowSeconds":10,"policies":[{"type":"Pods","value":4,"periodSeconds":15}]}}`
 	handed, err := r.underLoad(func() (string, error) {
-		if err := r.helmInstall("upgrade", "--set-json=autoscaling.behavior="+behaviour,
-			"--set=autoscaling.enabled=true,autoscaling.maxReplicas=4,autoscaling.targetCPUUtilizationPercentage=40"); err != nil {
+		var seen strings.Builder // every value of replicas while it is handed over
+		watch := exec.Command("kubectl", "-n", r.namespace, "get", "deployment", fullName, "--watch", "-o", "jsonpath={.spec.replicas} ")
+		watch.Stdout = &seen
+		if err := watch.Start(); err != nil {
 			return "", err
 		}
-		replicas, err := r.kubectl("get", "deployment", fullName, "-o", "jsonpath={.spec.replicas}")
-		return "replicas " + replicas, err
+		err := r.helmInstall("upgrade", "--set-json=autoscaling.behavior="+behaviour,
+			"--set=autoscaling.enabled=true,autoscaling.maxReplicas=4,autoscaling.targetCPUUtilizationPercentage=40")
+		_ = watch.Process.Kill()
+		_ = watch.Wait()
+		if replicas := strings.Fields(seen.String()); err == nil && (len(replicas) == 0 || slices.Contains(replicas, "1")) {
+			err = fmt.Errorf("replicas went through %v", replicas)
+		}
+		return "replicas never below 2", err
 	})
 	if err != nil {
 		return "", fmt.Errorf("switching to the HPA: %w", err)
