@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -127,7 +126,7 @@ func readStream(r io.Reader) error {
 		return err
 	}
 	if last != "data: [DONE]" {
-		return fmt.Errorf("the stream was cut: it ends with %q", last[:int(math.Min(80, float64(len(last))))])
+		return fmt.Errorf("the stream was cut: it ends with %q", last[:min(80, len(last))])
 	}
 	return nil
 }

@@ -70,9 +70,7 @@ func TestScenarios(t *testing.T) {
 		t.Run(sc.file, func(t *testing.T) {
 			s := &Stage{TB: t, Full: *full}
 			ran = append(ran, finished{sc, s})
-			began := time.Now()
 			sc.run(s)
-			s.took = time.Since(began)
 			if len(s.checks) == 0 {
 				t.Error("nothing was held against a bar")
 			}

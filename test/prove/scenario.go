@@ -38,7 +38,6 @@ type Stage struct {
 	checks []check
 	notes  []string
 	chart  Chart
-	took   time.Duration
 }
 
 // check is one bar and what was measured.
