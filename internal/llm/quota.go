@@ -29,7 +29,8 @@ type Quota struct {
 	*quotaPod
 	reject  bool         // while Redis is away, instead of the share
 	shared  *sharedQuota // nil: this pod is alone
-	group   group
+	group   redisx.Gather[*seat]
+	seats   sync.Pool
 	tickets sync.Pool
 	details [whySize + 1]string
 	metrics *quotaMetrics
@@ -57,6 +58,8 @@ func NewQuota(cfg QuotaConfig, queueTimeout time.Duration, rdb *redisx.Client, v
 	}
 	q.details = details(cfg)
 	q.tickets.New = func() any { return newTicket(q) }
+	q.seats.New = func() any { return new(seat) }
+	q.group.Limit = bookingTrips
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	if !q.local.ok && !q.reject {

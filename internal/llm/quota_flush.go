@@ -40,12 +40,12 @@ func (q *Quota) flush(ctx context.Context) {
 	if q.shared.rdb.Away() {
 		return
 	}
-	s := newSeat(-1, 0) // no call
-	args := q.pending.take([]any{pairs(s.alone[:])}, time.Now(), q.waiting.Load())
+	s := []*seat{{tokens: -1}} // no call
+	args := q.pending.take([]any{pairs(s)}, time.Now(), q.waiting.Load())
 	if len(args) <= 1 {
 		return
 	}
-	if q.shared.run(ctx, s.alone[:], args) == nil {
-		q.heard(&s.ruling, 0, time.Now())
+	if q.shared.run(ctx, s, args) == nil {
+		q.heard(&s[0].ruling, 0, time.Now())
 	}
 }

@@ -53,8 +53,8 @@ func (m *QuotaModel) Patience(class Priority, left time.Duration) time.Duration 
 // Ask returns the arguments of the script for a booking, with what there is to tell. asleep is the number of calls that
 // wait for their start.
 func (m *QuotaModel) Ask(tokens int64, wait time.Duration, asleep int64) []any {
-	s := newSeat(m.limited(tokens), wait.Microseconds())
-	return m.pending.take([]any{pairs(s.alone[:])}, m.now(), asleep)
+	s := []*seat{{tokens: m.limited(tokens), wait: wait.Microseconds()}}
+	return m.pending.take([]any{pairs(s)}, m.now(), asleep)
 }
 
 // Flush returns the arguments of the script when something is urgent, or has waited long enough to be told without a
@@ -64,8 +64,8 @@ func (m *QuotaModel) Flush(asleep int64, urgent bool) (args []any, parked bool) 
 	if parked || !due && !urgent {
 		return nil, parked
 	}
-	s := newSeat(-1, 0) // no call
-	return m.pending.take([]any{pairs(s.alone[:])}, m.now(), asleep), false
+	s := []*seat{{tokens: -1}} // no call
+	return m.pending.take([]any{pairs(s)}, m.now(), asleep), false
 }
 
 // Woken reports, once, that there is something to tell after there was nothing.
@@ -90,11 +90,11 @@ func (m *QuotaModel) Hurried() bool {
 
 // Answered takes in what the script returned, and tells whether it granted a booking of so many tokens.
 func (m *QuotaModel) Answered(text string, tokens int64) (b QuotaBooking, granted bool, err error) {
-	s := newSeat(tokens, 0)
-	if err := parseRulings(text, s.alone[:]); err != nil {
+	s := []*seat{{}}
+	if err := parseRulings(text, s); err != nil {
 		return b, false, err
 	}
-	return QuotaBooking{m.heard(&s.ruling, m.limited(tokens), m.now()), m.now()}, s.admitted == 1, nil
+	return QuotaBooking{m.heard(&s[0].ruling, m.limited(tokens), m.now()), m.now()}, s[0].admitted == 1, nil
 }
 
 // BookAlone books from the pod's share.

@@ -47,7 +47,7 @@ func (s *scripted) together(pairs string, calls int, rest ...any) []ruling {
 	ok(s.t, err)
 	batch := make([]*seat, calls)
 	for i := range batch {
-		batch[i] = newSeat(0, 0)
+		batch[i] = new(seat)
 	}
 	ok(s.t, parseRulings(text, batch))
 	rulings := make([]ruling, calls)

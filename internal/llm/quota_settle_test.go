@@ -116,7 +116,7 @@ func TestQuotaRefundsAreBounded(t *testing.T) {
 
 func TestQuotaAnswersAreReadStrictly(t *testing.T) {
 	t.Parallel()
-	two := []*seat{newSeat(0, 0), newSeat(0, 0)}
+	two := []*seat{{}, {}}
 	if err := parseRulings("1 2 3 4 5 0 0 20 30 40 50 1 7 8 9 10 11", two); err != nil {
 		t.Error(err)
 	}

@@ -22,7 +22,7 @@ var book = redis.NewScript("return {redis.call('INCR', KEYS[1]), redis.call('INC
 // without the server's, and the figure that noise on the machine disturbs least.
 func BenchmarkDo(b *testing.B) {
 	for _, callers := range []int{1, 2, 4, 8, 16, 32, 64} {
-		for _, way := range []string{"connection", "pipeline", "adaptive"} {
+		for _, way := range []string{"connection", "shared"} {
 			b.Run("callers="+strconv.Itoa(callers)+"/"+way, func(b *testing.B) {
 				b.ReportAllocs()
 				run := benchWay(b, way)
@@ -58,11 +58,8 @@ func benchWay(b *testing.B, way string) func() error {
 	keys := []string{"llm:{v}:a", "llm:{v}:b"}
 	f := func(ctx context.Context, r redis.Cmdable) error { return book.Run(ctx, r, keys).Err() }
 	_ = c.Do(b.Context(), f)
-	switch way {
-	case "connection":
+	if way == "connection" {
 		return func() error { return f(b.Context(), c.rdb) }
-	case "pipeline":
-		return func() error { return f(b.Context(), c.pipeline) }
 	}
 	return func() error { return c.Do(b.Context(), f) }
 }

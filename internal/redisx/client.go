@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -12,12 +11,10 @@ import (
 
 // Client runs commands on Redis under the guard. It is safe for concurrent use.
 type Client struct {
-	cfg      Config
-	rdb      redis.UniversalClient
-	pipeline redis.Cmdable // the same Redis, callers sharing round trips
-	guard    *guard
-	flying   atomic.Int32 // commands under way
-	crowds   atomic.Int32 // commands that still share after the last crowd
+	cfg    Config
+	rdb    redis.UniversalClient
+	shared *sharing // the same Redis, for callers that share round trips
+	guard  *guard
 }
 
 // New returns a client for cfg. It does not dial: a Redis that is away is no reason not to start.
@@ -29,24 +26,12 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, rdb: redis.NewUniversalClient(o)}
-	if c.pipeline, err = sharedPipeline(c.rdb); err != nil {
-		return nil, errors.Join(err, c.rdb.Close())
-	}
+	rdb := redis.NewUniversalClient(o)
+	c := &Client{cfg: cfg, rdb: rdb, shared: newSharing(rdb, cfg.Pool)}
 	if c.guard, err = newGuard(cfg.Budget, c.ping, log, reg); err != nil {
 		return nil, errors.Join(err, c.rdb.Close())
 	}
 	return c, nil
-}
-
-func sharedPipeline(rdb redis.UniversalClient) (redis.Cmdable, error) {
-	switch rdb := rdb.(type) {
-	case *redis.Client:
-		return rdb.AutoPipeline()
-	case *redis.ClusterClient:
-		return rdb.AutoPipeline()
-	}
-	return rdb, nil
 }
 
 // Do runs f, which makes one round trip on r. When Redis is away it returns ErrAway at once; when Redis is in trouble,
@@ -66,8 +51,6 @@ func (c *Client) Do(ctx context.Context, f func(ctx context.Context, r redis.Cmd
 // have to be made, which takes longer than a command may, so then a deadline bounds the wait for one; and nobody queues
 // behind a batch that may hang.
 func (c *Client) run(ctx context.Context, f func(ctx context.Context, r redis.Cmdable) error) error {
-	defer c.flying.Add(-1)
-	crowded := c.crowded(c.flying.Add(1))
 	if c.guard.inDoubt() {
 		ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Budget, errBudget)
 		defer cancel()
@@ -77,30 +60,7 @@ func (c *Client) run(ctx context.Context, f func(ctx context.Context, r redis.Cm
 		}
 		return err
 	}
-	if crowded {
-		return f(ctx, c.pipeline)
-	}
-	return f(ctx, c.rdb)
-}
-
-const (
-	// crowd is the number of commands under way from which on callers share a pipeline. Below it a connection of one's
-	// own answers sooner; above it fewer system calls matter more.
-	crowd = 8
-	// linger is the number of commands that go on sharing after a crowd. A batch ends for all its callers at once, and
-	// the first to come again would each take a connection, as if they were few.
-	linger = 4 * crowd
-)
-
-// crowded tells whether a command that is one of n under way had better share.
-func (c *Client) crowded(n int32) bool {
-	if n > crowd {
-		if c.crowds.Load() != linger {
-			c.crowds.Store(linger)
-		}
-		return true
-	}
-	return c.crowds.Load() > 0 && c.crowds.Add(-1) >= 0
+	return f(ctx, c.shared)
 }
 
 // Away tells whether Redis is being skipped.

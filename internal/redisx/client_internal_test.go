@@ -76,49 +76,6 @@ func TestNobodyWaitsForAConnectionBeyondTheBudget(t *testing.T) {
 	}
 }
 
-// A client that panics in its command is not counted as under way for ever.
-func TestAPanicLeavesNoCrowdBehind(t *testing.T) {
-	t.Parallel()
-	c := open(t, Config{URL: "redis://127.0.0.1:1", Budget: time.Second})
-	for range 2 * crowd {
-		func() {
-			defer func() { _ = recover() }()
-			_ = c.Do(t.Context(), func(context.Context, redis.Cmdable) error { panic("mine") })
-		}()
-	}
-	if n := c.flying.Load(); n != 0 {
-		t.Errorf("%d under way", n)
-	}
-}
-
-func TestCrowdStory(t *testing.T) {
-	t.Parallel()
-	var c Client
-	expect := func(n int32, want bool) {
-		t.Helper()
-		if c.crowded(n) != want {
-			t.Errorf("with %d under way crowded is %v", n, !want)
-		}
-	}
-
-	// A few take connections of their own.
-	expect(1, false)
-	expect(crowd, false)
-
-	// One more and they share, also those who come first when the batch is done.
-	expect(crowd+1, true)
-	for n := range int32(crowd) {
-		expect(n+1, true)
-	}
-
-	// Then it stays quiet, and soon they do not.
-	for range 100 {
-		c.crowded(1)
-	}
-	expect(1, false)
-	expect(crowd, false)
-}
-
 func TestTrouble(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]bool{

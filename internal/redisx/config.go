@@ -2,7 +2,7 @@
 // budget, and when Redis fails it is skipped without waiting until a probe in the background finds it well again.
 //
 //	Client.Do       away? skip at once                                      guard.go
-//	  run           a connection of one's own, or a shared pipeline         client.go
+//	  run           a script goes with those that are run at the same time  share.go, gather.go
 //	  judge         was the answer trouble? enough of it, and Redis is away guard.go, trouble.go
 package redisx
 

@@ -1,0 +1,119 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// poller waits for many sockets in one thread.
+type poller struct {
+	fd     int
+	events [256]unix.EpollEvent
+}
+
+func newPoller() (*poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	return &poller{fd: fd}, err
+}
+
+func (p *poller) close() { _ = unix.Close(p.fd) }
+
+// add has wait report when there is something to read from fd.
+func (p *poller) add(fd int) error {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+}
+
+// wait returns once there is something to read, with the sockets that have it.
+func (p *poller) wait() ([]unix.EpollEvent, error) {
+	for {
+		n, err := unix.EpollWait(p.fd, p.events[:], -1)
+		if err != unix.EINTR {
+			return p.events[:n], err
+		}
+	}
+}
+
+// wireConn is one end of a connection, with what came in so far.
+type wireConn struct {
+	fd int
+	in []byte
+}
+
+// read takes what has come in. more is false once the other end has closed.
+func (c *wireConn) read() (more bool, err error) {
+	if len(c.in) == cap(c.in) {
+		c.in = append(c.in, make([]byte, 4<<10)...)[:len(c.in)]
+	}
+	n, err := unix.Read(c.fd, c.in[len(c.in):cap(c.in)])
+	if err == unix.EAGAIN || err == unix.EINTR {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	c.in = c.in[:len(c.in)+n]
+	return n > 0, nil
+}
+
+// next cuts the next complete message off what came in, and returns its first line, which is good until the next read.
+func (c *wireConn) next() (first []byte, err error) {
+	first, size, err := message(c.in)
+	if err != nil || size == 0 {
+		return nil, err
+	}
+	if size == len(c.in) {
+		c.in = c.in[:0]
+	} else {
+		c.in = c.in[size:]
+	}
+	return first, nil
+}
+
+// write sends all of b; what is measured is small enough for the socket's buffer.
+func (c *wireConn) write(b []byte) error {
+	if n, err := unix.Write(c.fd, b); err != nil || n < len(b) {
+		return fmt.Errorf("wrote %d of %d bytes: %w", n, len(b), err)
+	}
+	return nil
+}
+
+func (c *wireConn) close() { _ = unix.Close(c.fd) }
+
+// loopback is the socket address of addr, host:port on 127.0.0.1.
+func loopback(addr string) (*unix.SockaddrInet4, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(port)
+	return &unix.SockaddrInet4{Port: n, Addr: [4]byte{127, 0, 0, 1}}, err
+}
+
+// dial opens a connection to addr.
+func dial(addr string) (*wireConn, error) {
+	to, err := loopback(addr)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	c := &wireConn{fd: fd}
+	if err = unix.Connect(fd, to); err == nil {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		c.close()
+		return nil, fmt.Errorf("connect to %s: %w", addr, err)
+	}
+	return c, nil
+}

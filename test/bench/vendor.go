@@ -1,0 +1,120 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"log"
+	"runtime"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// vendor answers every request at once, or never while it holds: then requests stay in flight. One thread serves all connections.
+type vendor struct {
+	port  int
+	mu    sync.Mutex
+	reply []byte
+	hold  bool
+}
+
+func newVendor() (*vendor, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return nil, err
+	}
+	if err := unix.Listen(fd, 4096); err != nil {
+		return nil, err
+	}
+	own, err := unix.Getsockname(fd)
+	if err != nil {
+		return nil, err
+	}
+	v := &vendor{port: own.(*unix.SockaddrInet4).Port}
+	v.answer("200 OK")
+	p, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.add(fd); err != nil {
+		return nil, err
+	}
+	go func() {
+		runtime.LockOSThread()
+		log.Fatal(v.serve(p, fd))
+	}()
+	return v, nil
+}
+
+func (v *vendor) url() string {
+	return "http://127.0.0.1:" + strconv.Itoa(v.port) + "/v1/chat/completions"
+}
+
+// answer sets the status line of all further answers.
+func (v *vendor) answer(status string) {
+	body := `{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"bench","choices":[{"index":0,"message":{"role":"assistant","content":"The quick brown fox jumps over the lazy dog, and then it does so again because the answer has to have some length."},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":24,"total_tokens":44}}`
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.reply = fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+}
+
+func (v *vendor) setHold(hold bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.hold = hold
+}
+
+func (v *vendor) serve(p *poller, listener int) error {
+	conns := map[int]*wireConn{}
+	for {
+		ready, err := p.wait()
+		if err != nil {
+			return err
+		}
+		v.mu.Lock()
+		reply, hold := v.reply, v.hold
+		v.mu.Unlock()
+		for i := range ready {
+			fd := int(ready[i].Fd)
+			if fd == listener {
+				if err := accept(p, listener, conns); err != nil {
+					return err
+				}
+			} else if !serveOne(conns[fd], reply, hold) {
+				conns[fd].close()
+				delete(conns, fd)
+			}
+		}
+	}
+}
+
+func accept(p *poller, listener int, conns map[int]*wireConn) error {
+	for {
+		fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err != nil {
+			return nil // no more of them for now
+		}
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		conns[fd] = &wireConn{fd: fd}
+		if err := p.add(fd); err != nil {
+			return err
+		}
+	}
+}
+
+// serveOne answers what has come in on c, and is false once c is of no more use.
+func serveOne(c *wireConn, reply []byte, hold bool) bool {
+	if more, err := c.read(); err != nil || !more {
+		return false
+	}
+	first, err := c.next()
+	if err != nil {
+		return false
+	}
+	return first == nil || hold || c.write(reply) == nil
+}
