@@ -80,9 +80,9 @@ func (s *server) forward(c *gin.Context, body []byte) {
 func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 	h := c.Writer.Header()
 	maps.Copy(h, resp.Header)
-	h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
 	h["Server-Timing"] = []string{timing(call)}
-	if len(resp.Body) > smallAnswer {
+	if len(resp.Body) > smallAnswer { // of a smaller one net/http finds the length itself
+		h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
 		takeWithin(http.NewResponseController(c.Writer), s.cfg.WriteTimeout)
 	}
 	c.Status(resp.Status)
@@ -103,7 +103,8 @@ func timing(call *llm.Call) string {
 		d    time.Duration
 	}{{"queue;dur=", call.Timing.Queue}, {", vendor;dur=", call.Timing.Vendor}, {", retry;dur=", call.Timing.Retry}} {
 		b = append(b, part.name...)
-		b = strconv.AppendFloat(b, float64(part.d.Microseconds())/1000, 'f', 1, 64)
+		tenths := part.d.Round(100*time.Microsecond).Microseconds() / 100
+		b = append(strconv.AppendInt(b, tenths/10, 10), '.', byte('0'+tenths%10))
 	}
 	return string(b)
 }
@@ -128,8 +129,8 @@ func describe(in *middleware.Info, call *llm.Call) {
 		slog.Bool("stream", call.Payload.Stream),
 		slog.String("priority", call.Priority.String()),
 		slog.Int("attempts", call.Attempts),
-		slog.Float64("queue_ms", float64(call.Timing.Queue.Microseconds())/1000),
-		slog.Float64("vendor_ms", float64(call.Timing.Vendor.Microseconds())/1000),
+		slog.Int64("queue_ms", call.Timing.Queue.Milliseconds()),
+		slog.Int64("vendor_ms", call.Timing.Vendor.Milliseconds()),
 		slog.Int("prompt_tokens", call.Usage.Prompt),
 		slog.Int("completion_tokens", call.Usage.Completion),
 	)

@@ -107,7 +107,7 @@ func TestLogLineOfAServedRequest(t *testing.T) {
 	}
 	for name, want := range map[string]any{
 		"route": "/llm", "status": 200.0, "user": "pro", "tier": "pro", "priority": "normal", "stream": false, "attempts": 2.0,
-		"queue_ms": 1.5, "vendor_ms": 2.0, "prompt_tokens": 7.0, "completion_tokens": 5.0,
+		"queue_ms": 1.0, "vendor_ms": 2.0, "prompt_tokens": 7.0, "completion_tokens": 5.0,
 	} {
 		if line[name] != want {
 			t.Errorf("%s: got %v, want %v", name, line[name], want)

@@ -29,6 +29,15 @@ func New(parent context.Context, at time.Time, cause error) *Context {
 	return &Context{Context: parent, at: at, cause: cause}
 }
 
+// Untimed returns the parent of ctx and the moment at which ctx ends by itself, for somebody who has a timer of his own anyway
+// and takes that moment into account. The zero time means that ctx is no Context: then it is returned as it is.
+func Untimed(ctx context.Context) (context.Context, time.Time) {
+	if c, ok := ctx.(*Context); ok {
+		return c.Context, c.at
+	}
+	return ctx, time.Time{}
+}
+
 // begin returns the context with the timer in it.
 func (c *Context) begin() context.Context {
 	c.mu.Lock()

@@ -136,8 +136,8 @@ func (w *worker) say(ctx context.Context, r *run, call *llm.Call, state string, 
 	attrs := []slog.Attr{
 		slog.String("job", r.id), slog.String("user", r.user), slog.String("priority", r.class), slog.String("state", state),
 		slog.Int("failures", r.failures), slog.Int("attempts", call.Attempts),
-		slog.Float64("wait_ms", milliseconds(r.started.Sub(r.created))), slog.Float64("queue_ms", milliseconds(call.Timing.Queue)),
-		slog.Float64("vendor_ms", milliseconds(call.Timing.Vendor)),
+		slog.Int64("wait_ms", r.started.Sub(r.created).Milliseconds()), slog.Int64("queue_ms", call.Timing.Queue.Milliseconds()),
+		slog.Int64("vendor_ms", call.Timing.Vendor.Milliseconds()),
 	}
 	level := slog.LevelInfo
 	if err != nil {
@@ -146,8 +146,6 @@ func (w *worker) say(ctx context.Context, r *run, call *llm.Call, state string, 
 	}
 	w.s.log.LogAttrs(ctx, level, "job", attrs...)
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // engineLog takes the engine's own lines at debug: what matters of them is said here, once.
 type engineLog struct{ log *slog.Logger }

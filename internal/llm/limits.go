@@ -28,6 +28,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return wait(ms * float64(time.Millisecond))
 	}
 	value := first(h, "Retry-After")
+	if value == "" {
+		return 0
+	}
 	if s, ok := number(value); ok {
 		return wait(s * float64(time.Second))
 	}

@@ -55,7 +55,7 @@ func (i *Info) line(c *gin.Context, code int, took time.Duration) []slog.Attr {
 		slog.String("method", method(c.Request.Method)),
 		slog.String("route", route(c)),
 		slog.Int("status", code),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.Int64("duration_ms", took.Milliseconds()),
 		slog.Int("bytes", max(c.Writer.Size(), 0)),
 	)
 	if i.User != "" {
