@@ -83,8 +83,8 @@ redis: # the tests start their own redis-server; they never skip for want of one
 
 .PHONY: bench
 bench: redis build ## measure the service against a bare forwarder, side by side
-	CGO_ENABLED=0 go build -trimpath -o bin/bare ./test/bench/bare
-	go run ./test/bench $(BENCHFLAGS)
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./test/bench ./test/bench/bare
+	bin/bench $(BENCHFLAGS)
 
 .PHONY: scale
 scale: redis build ## simulate a thousand pods, measure Redis; writes the tables and pictures of docs/scale.md

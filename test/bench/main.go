@@ -1,16 +1,21 @@
+//go:build linux
+
 // Command bench measures the whole service against a bare forwarder, side by side on this machine: real processes, a real
-// Redis, every layer on. Rounds are interleaved and medians are printed, because machines are noisy; processor time per
+// Redis, every layer on. The program under measurement has one core for itself, all else has the others. Rounds are interleaved and medians are printed, because machines are noisy; processor time per
 // request is the least noisy figure. It says which bar a figure should reach and whether it does, and asserts nothing.
 // `make bench` builds what it needs.
 //
 //	main.go      flags, and the programs that are measured
 //	measure.go   the rounds
-//	reject.go    the programs that say no, and memory in flight
+//	reject.go    the programs that say no
+//	memory.go    what a request in flight costs
 //	report.go    figures, bars and tables
-//	load.go      load generator and vendor; process.go, admin.go: what is asked of a running program
+//	load.go      the load generator; vendor.go: who answers; wire.go, poll.go: how both do it at little cost
+//	process.go   starting and asking a program; pin.go: its core; admin.go: what its admin port tells
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"flag"
 	"fmt"
@@ -35,6 +40,10 @@ func main() {
 	page := flag.String("write", "", "write the tables into this page too, between its bench marks")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the service at saturation to this file, for PGO")
 	flag.Parse()
+	if err := pin(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
 	var tables strings.Builder
 	b.out = io.MultiWriter(os.Stdout, &tables)
 	var err error
@@ -76,7 +85,7 @@ func (b *bench) run() error {
 	if err := b.prepare(); err != nil {
 		return err
 	}
-	bare, err := b.startBare()
+	bare, err := b.startBare("bare")
 	if err != nil {
 		return err
 	}
@@ -99,7 +108,12 @@ func (b *bench) run() error {
 	if err != nil {
 		return err
 	}
-	if err := b.measure(targets, refusing); err != nil {
+	refusing = append(refusing, refuser{bare, "nobody: a 404 of the bare forwarder", bytes.Replace(request, []byte("/llm"), []byte("/nil"), 1), 404, 0})
+	pinging, err := b.startBare("bare, and two PINGs", b.redisAddr)
+	if err != nil {
+		return err
+	}
+	if err := b.measure(append(targets, pinging), refusing); err != nil {
 		return err
 	}
 	return b.memory()
@@ -168,16 +182,17 @@ func (b *bench) startServer(name, path string, change map[string]string) (*targe
 	for k, v := range settings {
 		env = append(env, "LLM_"+k+"="+v)
 	}
-	t.process, err = start(b.dir, strconv.Itoa(len(b.started)), t.addr, env, path)
+	t.process, err = start(b.dir, strconv.Itoa(len(b.started)), t.addr, env, onItsCore(path)...)
 	return t, b.keep(t.process, err)
 }
 
-func (b *bench) startBare() (*target, error) {
-	t, err := newTarget("bare")
+func (b *bench) startBare(name string, args ...string) (*target, error) {
+	t, err := newTarget(name)
 	if err != nil {
 		return nil, err
 	}
-	t.process, err = start(b.dir, "bare", t.addr, []string{"GOMAXPROCS=1"}, b.barePath, t.addr, t.vendor.url())
+	argv := onItsCore(append([]string{b.barePath, t.addr, t.vendor.url()}, args...)...)
+	t.process, err = start(b.dir, strconv.Itoa(len(b.started)), t.addr, []string{"GOMAXPROCS=1"}, argv...)
 	return t, b.keep(t.process, err)
 }
 

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -87,12 +89,10 @@ func (b *bench) measure(targets []*target, refusing []refuser) error {
 			if err != nil {
 				return err
 			}
-			refused[r.name] = append(refused[r.name], s)
+			refused[r.by] = append(refused[r.by], s)
 		}
 	}
-	for _, t := range targets[1:] {
-		b.compared(saturated["bare"], saturated[t.name], steady["bare"], steady[t.name], t.name)
-	}
+	b.compared(targets, saturated, steady)
 	b.refused(refusing, refused, saturated["spillway"])
 	return nil
 }

@@ -1,9 +1,10 @@
+//go:build linux
+
 package main
 
 import (
 	"fmt"
 	"maps"
-	"strconv"
 	"time"
 )
 
@@ -11,6 +12,7 @@ import (
 type refuser struct {
 	*target
 
+	by      string // what refuses
 	request []byte
 	status  int
 	bar     float64 // share of a served request it may cost; 0: none is asked for
@@ -39,7 +41,7 @@ func (b *bench) startRefusing() (all []refuser, err error) {
 		if err := c.setUp(t); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}
-		all = append(all, refuser{t, c.request, c.status, c.bar})
+		all = append(all, refuser{t, c.name, c.request, c.status, c.bar})
 	}
 	return all, nil
 }
@@ -69,9 +71,7 @@ func openBreaker(t *target) error {
 func occupy(n int, metric string, value float64) func(*target) error {
 	return func(t *target) error {
 		t.vendor.setHold(true)
-		for range n {
-			go func() { _, _ = load(t.addr, request, 1, 0, time.Second) }()
-		}
+		go func() { _, _ = load(t.addr, request, n, 0, time.Second) }()
 		return waitMetric(t.admin, metric, value)
 	}
 }
@@ -82,29 +82,4 @@ func useUp(limited []byte) func(*target) error {
 		_, err := load(t.addr, limited, 1, 0, 200*time.Millisecond)
 		return err
 	}
-}
-
-// memory measures what a request in flight costs: 1,000 wait for the vendor.
-func (b *bench) memory() error {
-	const n = 1000
-	t, err := b.startServer("memory", b.serverPath, map[string]string{"SLOTS": strconv.Itoa(n)})
-	if err != nil {
-		return err
-	}
-	if _, err := load(t.addr, request, conns, 0, time.Second); err != nil {
-		return err
-	}
-	before, err := t.process.resident()
-	if err != nil {
-		return err
-	}
-	if err := occupy(n, "llm_slots_in_use", n)(t); err != nil {
-		return err
-	}
-	after, err := t.process.resident()
-	if err != nil {
-		return err
-	}
-	b.remembered(float64(after-before) / n / 1024)
-	return nil
 }

@@ -1,10 +1,12 @@
+//go:build linux
+
 package main
 
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,30 +44,47 @@ func verdict(reached bool, bar string) string {
 	return bar + " | **no**"
 }
 
-// compared prints the figures of two programs side by side.
-func (b *bench) compared(bareFull, full, bareSteady, steady series, name string) {
-	fmt.Fprintf(b.out, "Medians of %d interleaved rounds of %v; %d connections, vendor latency 0, server on one core of %d.\n\n", b.rounds, b.length, conns, runtime.NumCPU())
-	fmt.Fprintf(b.out, "| | bare forwarder | %s | ratio | wanted | reached |\n|---|---:|---:|---:|---:|---|\n", name)
-	row := func(what string, x, y series, pick func(sample) float64, bar float64, atLeast bool) {
-		xs, ys := x.of(pick), y.of(pick)
-		r, word := ratio(ys, xs), " | "
-		switch {
-		case bar > 0 && atLeast:
-			word = verdict(r >= bar, fmt.Sprintf("at least %.1f", bar))
-		case bar > 0:
-			word = verdict(r <= bar, fmt.Sprintf("at most %.1f", bar))
-		}
-		fmt.Fprintf(b.out, "| %s | %.0f | %.0f | %.2f | %s |\n", what, median(xs), median(ys), r, word)
+// compared prints the figures of the programs side by side: the bare forwarder, the service with its bars, then the others.
+// Behind a figure stands its ratio to the bare forwarder's.
+func (b *bench) compared(targets []*target, saturated, steady map[string]series) {
+	fmt.Fprintf(b.out, "Medians of %d interleaved rounds of %v; %d connections, vendor latency 0, the server alone on one core of %d.\n\n", b.rounds, b.length, conns, cores())
+	bare, full, others := targets[0].name, targets[1].name, targets[2:]
+	fmt.Fprintf(b.out, "| | %s | %s | wanted | reached |", bare, full)
+	for _, t := range others {
+		fmt.Fprintf(b.out, " %s |", t.name)
 	}
-	row("saturation: requests per second", bareFull, full, func(s sample) float64 { return s.perSecond }, 1, true)
-	row("saturation: CPU per request, µs", bareFull, full, func(s sample) float64 { return s.cpu }, 1.1, false)
-	fmt.Fprintf(b.out, "| saturation: Redis's CPU per request, µs | | %.1f | | | |\n", median(full.of(func(s sample) float64 { return s.redis })))
+	fmt.Fprintf(b.out, "\n|---|---:|---:|---:|---|%s\n", strings.Repeat("---:|", len(others)))
+	row := func(what string, all map[string]series, pick func(sample) float64, word func(ratio float64) string) {
+		base := all[bare].of(pick)
+		figure := func(name string) (string, float64) {
+			own := all[name].of(pick)
+			if median(base) < 1 {
+				return fmt.Sprintf("%.1f", median(own)), 0
+			}
+			r := ratio(own, base)
+			return fmt.Sprintf("%.0f (%.2f)", median(own), r), r
+		}
+		text, r := figure(full)
+		fmt.Fprintf(b.out, "| %s | %.0f | %s | %s |", what, median(base), text, word(r))
+		for _, t := range others {
+			text, _ := figure(t.name)
+			fmt.Fprintf(b.out, " %s |", text)
+		}
+		fmt.Fprintln(b.out)
+	}
+	none := func(float64) string { return "|" }
+	atMost := func(bar float64) func(float64) string {
+		return func(r float64) string { return verdict(r <= bar, fmt.Sprintf("at most %.1f", bar)) }
+	}
+	row("saturation: requests per second", saturated, func(s sample) float64 { return s.perSecond }, func(r float64) string { return verdict(r >= 1, "at least 1.0") })
+	row("saturation: CPU per request, µs", saturated, func(s sample) float64 { return s.cpu }, atMost(1.1))
+	row("saturation: Redis's CPU per request, µs", saturated, func(s sample) float64 { return s.redis }, none)
 	if !b.quick {
-		what := func(figure string) string { return fmt.Sprintf("%d requests/s: %s, µs", steadyRate, figure) }
-		row(what("CPU per request"), bareSteady, steady, func(s sample) float64 { return s.cpu }, 0, false)
-		fmt.Fprintf(b.out, "| %s | | %.1f | | | |\n", what("Redis's CPU per request"), median(steady.of(func(s sample) float64 { return s.redis })))
-		row(what("p50"), bareSteady, steady, func(s sample) float64 { return s.p50 }, 0, false)
-		row(what("p99"), bareSteady, steady, func(s sample) float64 { return s.p99 }, 1.4, false)
+		at := strconv.Itoa(steadyRate) + " requests/s: "
+		row(at+"CPU per request, µs", steady, func(s sample) float64 { return s.cpu }, none)
+		row(at+"Redis's CPU per request, µs", steady, func(s sample) float64 { return s.redis }, none)
+		row(at+"p50, µs", steady, func(s sample) float64 { return s.p50 }, none)
+		row(at+"p99, µs", steady, func(s sample) float64 { return s.p99 }, atMost(1.4))
 	}
 	fmt.Fprintln(b.out)
 }
@@ -78,18 +97,19 @@ func (b *bench) refused(all []refuser, of map[string]series, served series) {
 	cpu := func(s sample) float64 { return s.cpu }
 	fmt.Fprint(b.out, "| rejected by | status | CPU per request, µs | share of a served request | wanted | reached |\n|---|---:|---:|---:|---:|---|\n")
 	for _, r := range all {
-		share, word := ratio(of[r.name].of(cpu), served.of(cpu)), " | "
+		share, word := ratio(of[r.by].of(cpu), served.of(cpu)), " | "
 		if r.bar > 0 {
 			word = verdict(share < r.bar, fmt.Sprintf("under %.0f %%", 100*r.bar))
 		}
-		fmt.Fprintf(b.out, "| %s | %d | %.1f | %.1f %% | %s |\n", r.name, r.status, median(of[r.name].of(cpu)), 100*share, word)
+		fmt.Fprintf(b.out, "| %s | %d | %.1f | %.1f %% | %s |\n", r.by, r.status, median(of[r.by].of(cpu)), 100*share, word)
 	}
 	fmt.Fprintln(b.out)
 }
 
 // remembered prints the memory of a request in flight.
-func (b *bench) remembered(kib float64) {
-	fmt.Fprintf(b.out, "| memory | measured | wanted | reached |\n|---|---:|---:|---|\n| for each of 1,000 requests in flight, KiB | %.1f | %s |\n", kib, verdict(kib <= 40, "at most 40"))
+func (b *bench) remembered(bare, full []float64) {
+	fmt.Fprintf(b.out, "| memory | bare | spillway | wanted | reached |\n|---|---:|---:|---|---|\n| for each of %d requests in flight, KiB | %.1f | %.1f | %s |\n",
+		inFlight, median(bare), median(full), verdict(median(full) <= 40, "at most 40"))
 }
 
 // The marks in a page between which the tables stand.

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log"
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +20,7 @@ type vendor struct {
 	mu    sync.Mutex
 	reply []byte
 	hold  bool
+	held  atomic.Int64 // requests that have come while it held
 }
 
 func newVendor() (*vendor, error) {
@@ -85,7 +88,7 @@ func (v *vendor) serve(p *poller, listener int) error {
 				if err := accept(p, listener, conns); err != nil {
 					return err
 				}
-			} else if !serveOne(conns[fd], reply, hold) {
+			} else if !v.serveOne(conns[fd], reply, hold) {
 				conns[fd].close()
 				delete(conns, fd)
 			}
@@ -96,8 +99,11 @@ func (v *vendor) serve(p *poller, listener int) error {
 func accept(p *poller, listener int, conns map[int]*wireConn) error {
 	for {
 		fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if errors.Is(err, unix.EAGAIN) {
+			return nil
+		}
 		if err != nil {
-			return nil // no more of them for now
+			return err
 		}
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		conns[fd] = &wireConn{fd: fd}
@@ -108,13 +114,19 @@ func accept(p *poller, listener int, conns map[int]*wireConn) error {
 }
 
 // serveOne answers what has come in on c, and is false once c is of no more use.
-func serveOne(c *wireConn, reply []byte, hold bool) bool {
+func (v *vendor) serveOne(c *wireConn, reply []byte, hold bool) bool {
 	if more, err := c.read(); err != nil || !more {
 		return false
 	}
 	first, err := c.next()
-	if err != nil {
+	switch {
+	case err != nil:
 		return false
+	case first == nil:
+		return true
+	case hold:
+		v.held.Add(1)
+		return true
 	}
-	return first == nil || hold || c.write(reply) == nil
+	return c.write(reply) == nil
 }

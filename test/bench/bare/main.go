@@ -1,6 +1,10 @@
 // Command bare is the baseline of the benchmark: a gin handler that forwards a request with one shared http.Client, and
 // nothing else. It protects nobody from anything. Its client's idle pool is large enough for the load, because with Go's
 // default of two idle connections it would mostly measure the dialling of new ones.
+//
+//	bare ADDR VENDOR [REDIS]
+//
+// With the address of a Redis it says PING twice before it forwards: what two round trips cost by themselves.
 package main
 
 import (
@@ -10,6 +14,7 @@ import (
 	"os"
 
 	"github.com/gin-gonic/gin"
+	"github.com/redis/go-redis/v9"
 )
 
 func main() {
@@ -20,6 +25,9 @@ func main() {
 
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
+	if len(os.Args) > 3 {
+		engine.Use(pings(redis.NewClient(&redis.Options{Addr: os.Args[3], Protocol: 2, PoolSize: 64})))
+	}
 	engine.POST("/llm", func(c *gin.Context) {
 		req, err := http.NewRequestWithContext(c.Request.Context(), http.MethodPost, vendor, c.Request.Body)
 		if err != nil {
@@ -39,4 +47,14 @@ func main() {
 		_, _ = io.Copy(c.Writer, res.Body)
 	})
 	log.Fatal(http.ListenAndServe(addr, engine))
+}
+
+func pings(rdb *redis.Client) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		for range 2 {
+			if rdb.Ping(c.Request.Context()).Err() != nil {
+				c.AbortWithStatus(http.StatusInternalServerError)
+			}
+		}
+	}
 }

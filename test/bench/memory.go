@@ -1,0 +1,63 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// inFlight is the number of requests that wait for the vendor while memory is measured.
+const inFlight = 1000
+
+// memory measures what a request in flight costs, of the service and of the bare forwarder. Where their collectors happen to
+// stand decides how much of it is garbage, so it is the median of fresh programs.
+func (b *bench) memory() error {
+	var bare, full []float64
+	for range 5 {
+		for _, c := range []struct {
+			into  *[]float64
+			start func() (*target, error)
+		}{
+			{&bare, func() (*target, error) { return b.startBare("memory of the bare forwarder") }},
+			{&full, func() (*target, error) {
+				return b.startServer("memory", b.serverPath, map[string]string{"SLOTS": strconv.Itoa(inFlight)})
+			}},
+		} {
+			t, err := c.start()
+			if err != nil {
+				return err
+			}
+			kib, err := grown(t)
+			t.process.stop()
+			if err != nil {
+				return err
+			}
+			*c.into = append(*c.into, kib)
+		}
+	}
+	b.remembered(bare, full)
+	return nil
+}
+
+// grown is how much the memory of t has grown, for each request in KiB, from a single one to all of them in flight. A program
+// that had been busy before would hide part of it, in memory that it has not given back.
+func grown(t *target) (float64, error) {
+	if _, err := load(t.addr, request, 1, 0, time.Millisecond); err != nil {
+		return 0, err
+	}
+	before, err := t.process.resident()
+	if err != nil {
+		return 0, err
+	}
+	t.vendor.setHold(true)
+	go func() { _, _ = load(t.addr, request, inFlight, 0, time.Second) }()
+	for deadline := time.Now().Add(20 * time.Second); t.vendor.held.Load() < inFlight; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return 0, fmt.Errorf("%s: %d requests have reached the vendor, want %d", t.name, t.vendor.held.Load(), inFlight)
+		}
+	}
+	after, err := t.process.resident()
+	return float64(after-before) / inFlight / 1024, err
+}

@@ -1,0 +1,49 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+)
+
+// pinned is set for a bench that has left the first core to the programs it measures; its value is the number of cores.
+const pinned = "BENCH_CORES"
+
+// pin starts this program anew on all cores but the first. With one core there is nothing to part.
+func pin() error {
+	if os.Getenv(pinned) != "" || runtime.NumCPU() < 2 {
+		return nil
+	}
+	taskset, err := exec.LookPath("taskset")
+	if err != nil {
+		return fmt.Errorf("%w: it is part of util-linux", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	argv := append([]string{taskset, "-c", fmt.Sprintf("1-%d", runtime.NumCPU()-1), self}, os.Args[1:]...)
+	return syscall.Exec(taskset, argv, append(os.Environ(), fmt.Sprintf("%s=%d", pinned, runtime.NumCPU())))
+}
+
+// cores is the number of cores of this machine.
+func cores() int {
+	n, err := strconv.Atoi(os.Getenv(pinned))
+	if err != nil {
+		return runtime.NumCPU()
+	}
+	return n
+}
+
+// onItsCore has a command run on the first core.
+func onItsCore(argv ...string) []string {
+	if cores() < 2 {
+		return argv
+	}
+	return append([]string{"taskset", "-c", "0"}, argv...)
+}
