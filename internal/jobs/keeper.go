@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// keeper says that this pod lives, takes over the jobs of pods that do not say so any more, and gives the engine what it
-// should have and may not: a pod can die between the record of a job and its place in the queue.
+// keeper says that this pod lives, takes over the jobs of pods that do not say so any more, gives back those that this pod
+// has and does not know of, and gives the engine what it should have and may not: a pod can die between the record of a job
+// and its place in the queue.
 type keeper struct {
 	s    *Service
 	end  context.CancelFunc
 	done sync.WaitGroup
-	went bool // the first beat is done
+	last int64 // time of the last beat, of Redis's clock in microseconds; 0 before
 }
 
 // outboxPatience is how long a job may be queued before the engine is asked whether it has it.
@@ -47,18 +48,18 @@ func (k *keeper) stop() {
 // beat is one round trip, and one for each job that the engine is given.
 func (k *keeper) beat(ctx context.Context) {
 	s := k.s
-	first := 0
-	if k.went {
-		first = 1
+	args := []any{s.pod, s.cfg.Lease.Microseconds(), outboxPatience.Microseconds(), k.last}
+	if s.worker != nil {
+		args = s.worker.appendJobs(args)
 	}
-	said, err := s.store.run(ctx, s.patient, beatScript, s.pod, s.cfg.Lease.Microseconds(), outboxPatience.Microseconds(), first).Slice()
-	if err != nil || len(said) != 4 {
+	said, err := s.store.run(ctx, s.patient, beatScript, args...).Slice()
+	if err != nil || len(said) != 5 {
 		if ctx.Err() == nil {
 			s.log.LogAttrs(ctx, slog.LevelDebug, "jobs: no sign of life could be given", slog.Any("error", err))
 		}
 		return
 	}
-	k.went = true
+	k.last, _ = said[4].(int64)
 	lost, _ := said[0].(int64)
 	rescued, _ := said[1].(int64)
 	due, _ := said[2].([]any)
@@ -69,7 +70,7 @@ func (k *keeper) beat(ctx context.Context) {
 	}
 	if rescued > 0 {
 		s.metrics.rescued(int(rescued))
-		s.log.LogAttrs(ctx, slog.LevelWarn, "jobs: taken over from a pod that is gone", slog.Int("jobs", int(rescued)))
+		s.log.LogAttrs(ctx, slog.LevelWarn, "jobs: put back into the queue, because nobody works on them any more", slog.Int("jobs", int(rescued)))
 	}
 	k.hand(ctx, due)
 	s.metrics.observe(depths)

@@ -33,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "llm_jobs_processed_total", Help: "Jobs that ended, by priority and state: succeeded, failed, cancelled.",
 		}, []string{"priority", "state"}),
 		again: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "llm_jobs_retried_total", Help: "Jobs that went back into the queue: after a failed attempt, handed back by a pod that stops, rescued from one that died.",
+			Name: "llm_jobs_retried_total", Help: "Jobs that went back into the queue: after a failed attempt, handed back by a pod that stops, rescued from one that died or has lost sight of them.",
 		}, []string{"reason"}),
 		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "llm_jobs_wait_seconds", Help: "Time from submission to the start of the vendor call, by priority.",

@@ -41,9 +41,10 @@ type worker struct {
 
 // run is a job that is being worked on.
 type run struct {
-	*claimed
-	cancel context.CancelCauseFunc
-	called atomic.Bool // a vendor call has been made
+	*claimed        // nil until Redis has said so
+	job      string // its ID
+	cancel   context.CancelCauseFunc
+	called   atomic.Bool // a vendor call has been made
 }
 
 // Causes of a run's end that nobody outside sees.
@@ -152,15 +153,26 @@ func (w *worker) process(ctx context.Context, task *asynq.Task) error {
 		return errHandBack // not begun: it comes again in a moment, to another pod
 	}
 	s := w.s
+	running, cancel := context.WithCancelCause(telemetry.WithRequestID(ctx, id))
+	defer cancel(nil)
+	r := &run{job: id, cancel: cancel}
+	defer w.track(r)() // before the claim, so that the keeper never takes it for a job that nobody knows of
 	j, err := s.store.claim(ctx, s.patient, id, turn, s.pod, s.cfg.Lease)
 	if err != nil || j == nil { // not to be had: a ghost
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(telemetry.WithRequestID(ctx, id))
-	defer cancel(nil)
-	r := &run{claimed: j, cancel: cancel}
-	defer w.track(r)()
-	return w.work(ctx, r)
+	r.claimed = j
+	return w.work(running, r)
+}
+
+// appendJobs adds the IDs of the jobs that this pod works on.
+func (w *worker) appendJobs(to []any) []any {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.runs {
+		to = append(to, r.job)
+	}
+	return to
 }
 
 // track keeps r among the runs until the func it returns is called.

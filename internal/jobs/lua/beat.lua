@@ -1,8 +1,8 @@
 -- A pod says that it lives, and sees to what others left behind. ARGV: pod, lease and patience with the outbox in
--- microseconds, 1 when the pod has said so before.
--- Returns whether this pod had been given up, how many jobs were taken from dead pods, triples of id, class and turn that
--- the engine should have and may not, and depth and age in microseconds of high, normal and low.
-local pod, lease = ARGV[1], tonumber(ARGV[2])
+-- microseconds, the time of the pod's last sign of life (0 for none), the ids of the jobs it works on, looked up after that.
+-- Returns whether this pod had been given up, how many jobs were taken from dead pods and from this one, triples of id, class
+-- and turn that the engine should have and may not, depth and age in microseconds of high, normal and low, and the time.
+local pod, lease, before = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
 local pods = root .. ':pods'
 local last = tonumber(redis.call('GET', root .. ':beat') or 0)
 redis.call('SET', root .. ':beat', int(now))
@@ -10,10 +10,22 @@ redis.call('SET', root .. ':beat', int(now))
 if now - last > lease then
   for _, other in ipairs(redis.call('ZRANGE', pods, 0, -1)) do redis.call('ZADD', pods, int(now + lease), other) end
 end
-local lost = ARGV[4] == '1' and not redis.call('ZSCORE', pods, pod)
+local lost = before > 0 and not redis.call('ZSCORE', pods, pod)
 redis.call('ZADD', pods, int(now + lease), pod)
 
+-- What the record says of this pod and the pod does not know: the reply to a claim was lost, or the end of a run could not be
+-- written down. A job claimed since the last sign of life may be too young for the list.
+local working = {}
+for i = 5, #ARGV do working[ARGV[i]] = true end
 local rescued = 0
+for _, id in ipairs(redis.call('SMEMBERS', key('runs', pod))) do
+  local had = redis.call('HMGET', key('job', id), 'state', 'pod', 'started')
+  if not working[id] and had[1] == 'running' and had[2] == pod and tonumber(had[3]) < before then
+    redis.call('HINCRBY', key('job', id), 'turn', 1)
+    again(id, pod, 0)
+    rescued = rescued + 1
+  end
+end
 for _, dead in ipairs(redis.call('ZRANGEBYSCORE', pods, '-inf', int(now))) do
   for _, id in ipairs(redis.call('SMEMBERS', key('runs', dead))) do
     local had = redis.call('HMGET', key('job', id), 'state', 'pod')
@@ -43,4 +55,4 @@ for _, class in ipairs({'high', 'normal', 'low'}) do
   queues[#queues + 1] = redis.call('ZCARD', key('wait', class))
   queues[#queues + 1] = oldest[2] and math.max(0, now - tonumber(oldest[2])) or 0
 end
-return {lost and 1 or 0, rescued, due, queues}
+return {lost and 1 or 0, rescued, due, queues, now}

@@ -1,0 +1,218 @@
+package jobs_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/goleak"
+
+	"github.com/spillway-dev/spillway/internal/jobs"
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/redisx"
+)
+
+func TestMain(m *testing.M) {
+	logging.Disable() // go-redis would write to standard error what tests provoke
+	goleak.VerifyTestMain(m)
+}
+
+// patience is how long a test waits for what must come.
+const patience = time.Minute
+
+const body = `{"model":"m","messages":[]}`
+
+// vendor answers when the test says so.
+type vendor struct {
+	calls  chan *vendorCall
+	before func(ctx context.Context) // done in every call; may be nil
+}
+
+type vendorCall struct {
+	*llm.Call
+	ctx    context.Context
+	answer chan string // what the call answers with
+	failed chan error  // or fails with
+}
+
+func newVendor(before func(context.Context)) *vendor {
+	return &vendor{make(chan *vendorCall, 100), before}
+}
+
+func (v *vendor) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
+	if v.before != nil {
+		v.before(ctx)
+	}
+	call.Started()
+	c := &vendorCall{call, ctx, make(chan string, 1), make(chan error, 1)}
+	v.calls <- c
+	select {
+	case text := <-c.answer:
+		return &llm.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(text)}, nil
+	case err := <-c.failed:
+		return nil, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// called is the next call.
+func (v *vendor) called(tb testing.TB) *vendorCall {
+	tb.Helper()
+	return await(tb, "a vendor call", v.calls)
+}
+
+// quiet fails the test when there was one call more.
+func (v *vendor) quiet(tb testing.TB) {
+	tb.Helper()
+	select {
+	case c := <-v.calls:
+		tb.Errorf("%s was called once more", c.ID)
+	default:
+	}
+}
+
+func await[T any](tb testing.TB, what string, from <-chan T) (got T) {
+	tb.Helper()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case got = <-from:
+	case <-late.C:
+		tb.Fatalf("waited in vain for %s", what)
+	}
+	return got
+}
+
+// pod is one pod's share of the jobs.
+type pod struct {
+	*jobs.Service
+	vendor *vendor
+	reg    *prometheus.Registry
+}
+
+// options says in what a pod differs from the others.
+type options struct {
+	redis  redisx.Config
+	lease  time.Duration // an hour when 0: it has no part in the test
+	hook   hook
+	tracer trace.TracerProvider
+	before func(ctx context.Context) // done in every vendor call
+
+	workers int // 2 when 0, none when -1
+}
+
+func newPod(tb testing.TB, o options) *pod {
+	tb.Helper()
+	p := &pod{vendor: newVendor(o.before), reg: prometheus.NewRegistry()}
+	o.redis.Budget, o.redis.Pool = time.Second, 8
+	log := slog.New(slog.DiscardHandler)
+	rdb, err := redisx.New(o.redis, log, p.reg)
+	ok(tb, err)
+	cfg := jobs.Config{
+		Name: "llm", Workers: max(cmp.Or(o.workers, 2), 0), Weights: map[string]int{"high": 100, "normal": 10, "low": 1}, Attempts: 3, Lease: cmp.Or(o.lease, time.Hour),
+		Retention: time.Hour, MaxAge: time.Hour, MaxBody: 1 << 20, UserMax: 100, StopGrace: 0,
+	}
+	p.Service, err = jobs.New(cfg, jobs.Deps{
+		Caller: p.vendor, Redis: rdb, Log: log, Reg: p.reg, Tracer: o.tracer, Expired: errors.New("expired"),
+		Problem: func(err error, _ string) (int, []byte) { return http.StatusBadGateway, []byte(err.Error()) },
+	})
+	ok(tb, err)
+	if o.hook != nil {
+		p.AddHook(o.hook)
+	}
+	ok(tb, p.Start())
+	tb.Cleanup(func() { p.Stop(); ok(tb, p.Close()); ok(tb, rdb.Close()) })
+	return p
+}
+
+func (p *pod) submit(tb testing.TB) (id string) {
+	tb.Helper()
+	id, _, err := p.Submit(tb.Context(), jobs.Submission{User: "ada", Priority: llm.High, Body: []byte(body)})
+	ok(tb, err)
+	return id
+}
+
+// end waits until the job has ended. Redis may be away for a while.
+func (p *pod) end(tb testing.TB, id string) *jobs.Job {
+	tb.Helper()
+	var j *jobs.Job
+	until(tb, "the job has ended", func() bool {
+		got, err := p.Wait(tb.Context(), "ada", id, time.Second)
+		j = got
+		return err == nil && j.State.Final()
+	})
+	return j
+}
+
+// until asks again and again for what only Redis knows.
+func until(tb testing.TB, what string, is func() bool) {
+	tb.Helper()
+	for late := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(late) {
+			tb.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// counted is the sum of the samples of a metric that have this label value.
+func (p *pod) counted(tb testing.TB, name, value string) (sum float64) {
+	tb.Helper()
+	families, err := p.reg.Gather()
+	ok(tb, err)
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			for _, label := range m.GetLabel() {
+				if family.GetName() == name && label.GetValue() == value {
+					sum += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return sum
+}
+
+// hook stands between the background work and its sockets.
+type hook func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error
+
+func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { return h(ctx, cmd, next) }
+}
+
+func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// asks tells whether cmd runs the script of that hash.
+func asks(cmd redis.Cmder, hash string) bool {
+	args := cmd.Args()
+	return len(args) > 1 && args[0] == "evalsha" && args[1] == hash
+}
+
+// ours tells whether cmd runs a script of this package and not of the engine.
+func ours(cmd redis.Cmder) bool {
+	for _, arg := range cmd.Args() {
+		if text, is := arg.(string); is && strings.HasPrefix(text, "llm:{llm:jobs}") {
+			return true
+		}
+	}
+	return false
+}
+
+func ok(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}

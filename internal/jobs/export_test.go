@@ -1,0 +1,24 @@
+package jobs
+
+import "github.com/redis/go-redis/v9"
+
+// AddHook puts h next to the sockets of the background work. It must be called before Start.
+func (s *Service) AddHook(h redis.Hook) { s.patient.AddHook(h) }
+
+// Pod is the name under which Redis knows the pod.
+func (s *Service) Pod() string { return s.pod }
+
+// Outbox is the key of the jobs that the engine may not have.
+func (s *Service) Outbox() string { return s.store.outbox() }
+
+// ErrLost is the cause of a run's end whose job is another pod's.
+var ErrLost = errLost
+
+// The scripts, whole and as Redis is asked for them.
+var (
+	ClaimText, LeaveText, BeatText = commonLua + claimLua, commonLua + leaveLua, commonLua + beatLua
+
+	ClaimHash = claimScript.Hash()
+	LeaveHash = leaveScript.Hash()
+	BeatHash  = beatScript.Hash()
+)
