@@ -1,0 +1,131 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+)
+
+// queue lets one more wait at t, and returns when it does.
+func (t *turnstile) queue(ctx context.Context, class llm.Priority, again bool, passed func(leave func(), err error)) {
+	go func() { passed(t.pass(ctx, class, again)) }()
+	synctest.Wait()
+}
+
+// One at a time; the highest class first, in it who comes again, then the first to come.
+func TestTurnstileOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var gates turnstile
+		first, err := gates.pass(t.Context(), llm.Low, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var order []string
+		for _, who := range []struct {
+			name  string
+			class llm.Priority
+			again bool
+		}{
+			{"low", llm.Low, false}, {"normal", llm.Normal, false}, {"high 1", llm.High, false}, {"high 2", llm.High, false},
+			{"high again", llm.High, true}, {"low again", llm.Low, true},
+		} {
+			gates.queue(t.Context(), who.class, who.again, func(leave func(), err error) {
+				order = append(order, who.name) // under the turnstile, which this tests too: run with -race
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				leave()
+				leave() // more often is no mistake
+			})
+		}
+		if len(order) != 0 {
+			t.Errorf("%q passed beside the first", order)
+		}
+		first()
+		synctest.Wait()
+		if want := []string{"high again", "high 1", "high 2", "normal", "low again", "low"}; !slices.Equal(order, want) {
+			t.Errorf("they passed as %q, want %q", order, want)
+		}
+		if gates.taken {
+			t.Error("nobody is left, and the turnstile is taken")
+		}
+	})
+}
+
+// Leaving twice gives nobody else's turn away.
+func TestTurnstileLeftTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var gates turnstile
+		first, _ := gates.pass(t.Context(), llm.High, false)
+		var second func()
+		gates.queue(t.Context(), llm.High, false, func(leave func(), _ error) { second = leave })
+		third := false
+		gates.queue(t.Context(), llm.High, false, func(leave func(), _ error) { third = true; leave() })
+		first()
+		first()
+		synctest.Wait()
+		if second == nil || third {
+			t.Fatalf("the second passed: %t, the third: %t", second != nil, third)
+		}
+		second()
+		synctest.Wait()
+		if !third {
+			t.Error("the third did not pass")
+		}
+	})
+}
+
+// Who stops waiting leaves the queue with the cause, and the others their places.
+func TestTurnstileOfOneWhoGivesUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var gates turnstile
+		leave, _ := gates.pass(t.Context(), llm.High, false)
+		ctx, giveUp := context.WithCancelCause(t.Context())
+		why := errors.New("cancelled")
+		var got error
+		next := false
+		gates.queue(ctx, llm.High, false, func(_ func(), err error) { got = err })
+		gates.queue(t.Context(), llm.High, false, func(leave func(), _ error) { next = true; leave() })
+		giveUp(why)
+		synctest.Wait()
+		if !errors.Is(got, why) || next {
+			t.Errorf("%v; the next passed: %t", got, next)
+		}
+		leave()
+		synctest.Wait()
+		if !next || gates.taken {
+			t.Errorf("the next passed: %t, taken: %t", next, gates.taken)
+		}
+	})
+}
+
+// When a turn comes in the same moment as the end of the wait it is used or passed on, and never lost.
+func TestTurnstileTurnAtTheLastMoment(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		var gates turnstile
+		leave, _ := gates.pass(t.Context(), llm.High, false)
+		ctx, giveUp := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() {
+			if leave, err := gates.pass(ctx, llm.High, false); err == nil {
+				leave()
+			}
+		})
+		all.Go(giveUp)
+		all.Go(leave)
+		all.Wait()
+		if gates.taken || len(gates.queues[llm.High]) != 0 {
+			t.Fatalf("taken: %t, %d wait", gates.taken, len(gates.queues[llm.High]))
+		}
+	}
+}
