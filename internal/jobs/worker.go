@@ -65,7 +65,6 @@ func newWorker(s *Service, d Deps) *worker {
 	queues[s.cfg.Name+":"+recovered] = most
 	w.server = asynq.NewServerFromRedisClient(s.patient, asynq.Config{
 		Concurrency: s.cfg.Workers, Queues: queues,
-		TaskCheckInterval: idleLook, DelayedTaskCheckInterval: time.Second,
 		RetryDelayFunc:  func(n int, err error, _ *asynq.Task) time.Duration { return delay(n, err) },
 		IsFailure:       func(err error) bool { _, ok := errors.AsType[*attemptError](err); return ok },
 		ShutdownTimeout: time.Second, // long after everything has been handed back
@@ -74,9 +73,6 @@ func newWorker(s *Service, d Deps) *worker {
 	})
 	return w
 }
-
-// idleLook is the mean pause between two looks at empty queues.
-const idleLook = 500 * time.Millisecond
 
 func (w *worker) start() error { return w.server.Start(asynq.HandlerFunc(w.process)) }
 
