@@ -67,7 +67,7 @@ func startService(ctx context.Context, binary string, settings ...string) (s *se
 	s.cmd = exec.CommandContext(ctx, binary)
 	s.cmd.Env = append(os.Environ(), "LLM_ADDR="+addr, "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_REDIS_URL=redis://"+s.redis.addr,
 		"LLM_REDIS_BUDGET=2s", "LLM_VENDOR_URL="+s.vendor.URL, "LLM_VENDOR_API_KEY=none", "LLM_VENDOR_NAME=vendor", "LLM_API_KEYS_FILE="+file,
-		"LLM_TIER_RATES=free:10,pro:100,enterprise:1000000000", "LLM_SLOTS=256", "LLM_PACER_RATE=1000000")
+		"LLM_TIER_RATES=free:10,pro:100,enterprise:1000000000", "LLM_SLOTS=256", "LLM_PACER_RATE=1000000", "LLM_JOBS_WORKERS=0")
 	s.cmd.Env = append(s.cmd.Env, settings...)
 	var said bytes.Buffer
 	s.cmd.Stderr = &said
