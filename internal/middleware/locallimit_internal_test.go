@@ -49,15 +49,15 @@ func TestLocalLimitForgetsWhatIsFullAgain(t *testing.T) {
 	t.Parallel()
 	var l localLimits
 	limit := redis_rate.PerMinute(1)
-	for i := range 3 * maxLocal { // far more users than there is room for, all at once
+	for i := range 3 * maxMoments { // far more users than there is room for, all at once
 		l.allow(epoch, strconv.Itoa(i), limit)
-		if n := len(l.now) + len(l.past); n > 2*maxLocal {
+		if n := len(l.full.now) + len(l.full.past); n > 2*maxMoments {
 			t.Fatalf("%d buckets are kept", n)
 		}
 	}
 	l.allow(epoch.Add(time.Minute), "ada", limit)
 	l.allow(epoch.Add(2*time.Minute), "ada", limit)
-	if n := len(l.now) + len(l.past); n != 2 {
+	if n := len(l.full.now) + len(l.full.past); n != 2 {
 		t.Errorf("%d buckets are kept after two minutes", n)
 	}
 }

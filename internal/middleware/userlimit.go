@@ -16,12 +16,14 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// UserLimit counts requests per user and minute over all pods, in Redis, in one round trip. While Redis is away every pod
+// UserLimit counts requests per user and minute over all pods, in Redis, in one round trip; whom Redis has refused this pod
+// refuses by itself until the time it was told. While Redis is away every pod
 // counts for itself: better a user who gets his rate once from each pod than one who gets nothing.
 type UserLimit struct {
 	rdb       *redisx.Client
 	tiers     map[string]userRate
 	endpoints map[endpoint]userRate
+	refusals  refusals
 	local     localLimits
 	log       *slog.Logger
 }
@@ -34,6 +36,7 @@ type userRate struct {
 	limit  redis_rate.Limit
 	policy []string // RateLimit-Policy
 	shared decisions
+	known  decisions
 	local  decisions
 }
 
@@ -44,7 +47,7 @@ type decisions struct{ allowed, limited prometheus.Counter }
 func NewUserLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer) (*UserLimit, error) {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "llm_user_limit_decisions_total",
-		Help: "Requests the user limit allowed and limited, by tier and by where they were counted: shared in Redis, or local while it was away.",
+		Help: "Requests the user limit allowed and limited, by tier and by where they were counted: shared in Redis, remembered from its last answer, or local while it was away.",
 	}, []string{"tier", "decision", "counted"})
 	u := &UserLimit{rdb: rdb, log: log, tiers: map[string]userRate{}, endpoints: map[endpoint]userRate{}}
 	for tier, rate := range cfg.TierRates {
@@ -61,7 +64,7 @@ func newUserRate(tier string, rate int, counter *prometheus.CounterVec) userRate
 		return decisions{counter.WithLabelValues(tier, "allowed", where), counter.WithLabelValues(tier, "limited", where)}
 	}
 	limit := redis_rate.PerMinute(rate)
-	return userRate{limit: limit, policy: policyHeader(limit), shared: count("shared"), local: count("local")}
+	return userRate{limit: limit, policy: policyHeader(limit), shared: count("shared"), known: count("remembered"), local: count("local")}
 }
 
 // Handler allows or limits, and says in either case how much is left.
@@ -90,9 +93,14 @@ func (u *UserLimit) bucket(in *Info, route string) (userRate, string) {
 	return u.tiers[in.Tier], "llm:user:" + in.User
 }
 
-// allow asks Redis, and this pod's own count when Redis does not answer. It never fails.
+// allow asks Redis, unless the answer is known, and this pod's own count when Redis does not answer. It never fails.
 func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redis_rate.Result, decisions) {
 	ctx, span := telemetry.Start(ctx, "user_limit")
+	asked := time.Now()
+	if res := u.refusals.known(asked, key, rate.limit); res != nil {
+		telemetry.End(span, nil)
+		return res, rate.known
+	}
 	var res *redis_rate.Result
 	err := u.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) (err error) {
 		res, err = redis_rate.NewLimiter(r).Allow(ctx, key, rate.limit)
@@ -100,6 +108,7 @@ func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redi
 	})
 	telemetry.End(span, err)
 	if err == nil {
+		u.refusals.remember(asked, key, res)
 		return res, rate.shared
 	}
 	if !errors.Is(err, redisx.ErrAway) { // which is said once, by the guard

@@ -112,6 +112,37 @@ func TestUserLimitHeaders(t *testing.T) {
 	}
 }
 
+// A user who goes on after a refusal costs Redis nothing, until the time he was told has passed.
+func TestALimitedUserIsNotAskedAbout(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	cfg := config()
+	cfg.TierRates["free"] = 1 // so that nothing fits again while the test runs
+	pod := newUserPod(t, redis.URL(), cfg)
+	for _, want := range []int{http.StatusOK, http.StatusTooManyRequests} {
+		if w := pod.post("ada", "free"); w.Code != want {
+			t.Fatalf("got %d, want %d", w.Code, want)
+		}
+	}
+	redis.Stop() // whoever asked it now would wait
+	for range 100 {
+		w := pod.post("ada", "free")
+		after, err := time.ParseDuration(w.Header().Get("X-Retry-After"))
+		if w.Code != http.StatusTooManyRequests || err != nil || after <= 0 || after > time.Minute || w.Header().Get("X-RateLimit-Remaining") != "0" {
+			t.Fatalf("%d %v", w.Code, w.Header())
+		}
+	}
+	redis.Cont()
+	if w := pod.post("bob", "free"); w.Code != http.StatusOK {
+		t.Errorf("another user: %d", w.Code)
+	}
+	counted, err := testutil.GatherAndFormat(pod.reg, expfmt.TypeTextPlain, "llm_user_limit_decisions_total")
+	if err != nil || !strings.Contains(string(counted), `{counted="remembered",decision="limited",tier="free"} 100`) ||
+		!strings.Contains(string(counted), `{counted="local",decision="limited",tier="free"} 0`) {
+		t.Errorf("%v, counted:\n%s", err, counted)
+	}
+}
+
 func TestEndpointWithARateOfItsOwn(t *testing.T) {
 	t.Parallel()
 	cfg := config()

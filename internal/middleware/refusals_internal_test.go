@@ -1,0 +1,87 @@
+package middleware
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+)
+
+// Whatever is known without asking is what Redis would have said, for any arrivals: the same refusal, and never a moment
+// too long. The clock of the embedded Redis is driven here, and runs on while it is asked.
+func TestKnownRefusalsAreRedissOwn(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = rdb.Close() })
+	shared := redis_rate.NewLimiter(rdb)
+	run, known := 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		run++
+		key := strconv.Itoa(run)
+		limit := redis_rate.PerMinute(rapid.IntRange(1, 200).Draw(rt, "rate"))
+		var r refusals
+		now := epoch
+		server.SetTime(now)
+		pass := func(d time.Duration) {
+			now = now.Add(d)
+			server.FastForward(d)
+			server.SetTime(now)
+		}
+		way := time.Duration(rapid.IntRange(0, 50).Draw(rt, "ms to Redis")) * time.Millisecond
+		for _, pause := range rapid.SliceOfN(rapid.IntRange(0, 2000), 1, 300).Draw(rt, "pauses in ms") {
+			pass(time.Duration(pause)*time.Millisecond + 137*time.Microsecond) // off the ties that floats decide by chance
+			asked := now
+			got := r.known(asked, key, limit)
+			if got == nil {
+				pass(way)
+			} else {
+				known++
+			}
+			want, err := shared.Allow(t.Context(), key, limit)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if got == nil {
+				r.remember(asked, key, want)
+				continue
+			}
+			if ahead := want.RetryAfter - got.RetryAfter; want.Allowed != 0 || left(got) != 0 || ahead < -time.Millisecond || ahead > way+time.Millisecond {
+				rt.Fatalf("after %v: known %+v, Redis says %+v", now.Sub(epoch), got, want)
+			}
+		}
+	})
+	if known == 0 {
+		t.Error("nothing was ever known")
+	}
+}
+
+// A bucket of another user, or of the same at another rate, is another one.
+func TestKnownRefusalsAreOfOneBucket(t *testing.T) {
+	t.Parallel()
+	var r refusals
+	free, pro := redis_rate.PerMinute(10), redis_rate.PerMinute(100)
+	r.remember(epoch, "ada", &redis_rate.Result{Limit: free, RetryAfter: 6 * time.Second})
+	r.remember(epoch, "bob", &redis_rate.Result{Limit: free, Allowed: 1, RetryAfter: -1})
+	for _, tt := range []struct {
+		key   string
+		limit redis_rate.Limit
+		after time.Duration
+		known bool
+	}{
+		{"ada", free, 0, true},
+		{"ada", free, 5999 * time.Millisecond, true},
+		{"ada", free, 6 * time.Second, false},
+		{"ada", pro, 0, false},
+		{"bob", free, 0, false},
+		{"eve", free, 0, false},
+	} {
+		if got := r.known(epoch.Add(tt.after), tt.key, tt.limit); (got != nil) != tt.known {
+			t.Errorf("%s at %d a minute, after %v: %+v", tt.key, tt.limit.Rate, tt.after, got)
+		}
+	}
+}
