@@ -32,7 +32,7 @@ func (b *bench) startRefusing() (all []refuser, err error) {
 		{"pod admission", patient(map[string]string{"ADMISSION_MAX": "1"}), occupy(1, "llm_slots_in_use", 1), served, 503, .15},
 		{"open breaker", map[string]string{"BREAKER_OPEN": "30m", "RETRY_MAX": "0"}, openBreaker, served, 503, .15},
 		{"shedding", patient(map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096"}), occupy(3, "llm_slots_waiting", 2), limited, 429, .15},
-		{"user limit (a round trip to Redis)", nil, useUp(limited), limited, 429, 0},
+		{"user limit", nil, useUp(limited), limited, 429, 0},
 	} {
 		t, err := b.startServer(c.name, b.serverPath, c.settings)
 		if err != nil {
