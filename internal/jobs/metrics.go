@@ -44,9 +44,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	for _, class := range classes {
 		m.depth.WithLabelValues(class)
 		m.age.WithLabelValues(class)
+		m.wait.WithLabelValues(class)
+		m.taken.WithLabelValues(class, "new")
 		for _, state := range []State{Succeeded, Failed, Cancelled} {
 			m.ended.WithLabelValues(class, string(state))
 		}
+	}
+	for _, reason := range []string{"failure", "handed_back", "rescued"} {
+		m.again.WithLabelValues(reason)
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{m.depth, m.age, m.taken, m.ended, m.again, m.wait, m.running} {

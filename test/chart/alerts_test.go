@@ -50,6 +50,8 @@ llm_tokens_total` + pod + `,direction="prompt"} 0+90000x60
 llm_quota_decisions_total` + pod + `,decision="at_once",mode="shared"} 0+300x60
 llm_quota_wait_seconds_bucket` + pod + `,le="0.5"} 0+10x60
 llm_quota_wait_seconds_bucket` + pod + `,le="+Inf"} 0+10x60
+llm_jobs_oldest_seconds` + pod + `,priority="low"} 40000x60
+llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 `
 	tested := map[string]bool{}
 	for _, c := range []struct {
@@ -80,6 +82,12 @@ llm_quota_wait_seconds_bucket` + pod + `,le="+Inf"} 0+200x60`, []string{"Spillwa
 		{"long waits for a slot", `llm_slots_wait_seconds_bucket` + pod + `,le="3"} 0x60
 llm_slots_wait_seconds_bucket` + pod + `,le="5"} 0+100x60
 llm_slots_wait_seconds_bucket` + pod + `,le="+Inf"} 0+100x60`, []string{"SpillwayQueueWaitNearLimit"}},
+		{"a job half as old as it may become", `llm_jobs_oldest_seconds` + pod + `,priority="normal"} 43300x60`, []string{"SpillwayJobsTooOld"}},
+		{"another service's job is", `llm_jobs_oldest_seconds` + other + `,priority="normal"} 43300x60`, nil},
+		{"an eighth of the jobs fail, and as many are cancelled as done", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0+13x60
+llm_jobs_processed_total` + pod + `,priority="high",state="cancelled"} 0+90x60`, []string{"SpillwayJobsFailing"}},
+		{"less than a tenth of them", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0+9x60`, nil},
+		{"many fail at once", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0x46 3000x12`, nil},
 		{"autoscaler at its maximum", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60
 kube_horizontalpodautoscaler_spec_max_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60`, []string{"SpillwayAutoscalerAtMaximum"}},
 		{"KEDA's at its maximum", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="keda-hpa-llm-spillway"} 10x60

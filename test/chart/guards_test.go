@@ -42,6 +42,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"key of an unknown tier", "simulated", "apiKeys.generate.bob=gold", `apiKeys.generate.bob has tier "gold", which tiers does not name`},
 		{"test key beside generated ones", "simulated", "helmTest.existingSecret=mine", "helmTest.existingSecret is only for keys of yours"},
 		{"setting with a value of its own", "simulated", "config.SLA=30s", "config.SLA: set limits.sla instead"},
+		{"setting of jobs with a value of its own", "simulated", "config.JOBS_WORKERS=3", "config.JOBS_WORKERS: set jobs.workers instead"},
 		{"setting with its prefix", "simulated", "config.LLM_PPROF=true", "config.LLM_PPROF: leave the prefix LLM_ away"},
 		{"a bad duration", "simulated", "limits.sla=60", ""},
 		{"a bad memory limit", "simulated", "resources.limits.memory=256M", ""},
@@ -69,7 +70,7 @@ func TestEveryGuardHasItsCase(t *testing.T) {
 		t.Fatal(err)
 	}
 	sentences := strings.Count(string(guards), "append $errs")
-	tested := strings.Count(string(cases), "\n\t\t{\"") - 3 // the last two are the schema's, and two autoscalers share a sentence
+	tested := strings.Count(string(cases), "\n\t\t{\"") - 4 // the last two are the schema's, and two autoscalers share a sentence, as two settings do
 	if sentences != tested {
 		t.Errorf("%d guards and %d cases", sentences, tested)
 	}
@@ -84,6 +85,7 @@ func TestMistypedValuesAreRefused(t *testing.T) {
 		"image.name=x", "apiKeys.secret=x", "networkPolicy.on=true", "vendorsim.arg=x", "serviceAccount.make=true", "podDisruptionBudget.min=1", "autoscaling.max=1", "helmTest.key=x",
 		"quota.fallback=maybe", "gateway.flavor=nginx", "service.type=ExternalName", "replicas=0", "replicas=two", "podDisruptionBudget.maxUnavailable=0", "drain.marginSeconds=1",
 		"image.digest=latest", "vendor.url=api.openai.com", "goMemLimitPercent=120", "apiKeys.generate.keys=pro", "apiKeys.generate.Bob=pro", "extraEnv[0].name=LLM_SLA",
+		"jobs.worker=1", "jobs.workers=-1", "jobs.userMax=0", "jobs.enabled=maybe", "jobs.maxAge=900ms", "jobs.retention=0s",
 		"limits.sla=0s", "limits.queueTimeout=0m0s", "quota.window=0ms", "redis.budget=0s",
 	} {
 		for helm, render := range helms {

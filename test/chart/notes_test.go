@@ -42,6 +42,7 @@ func TestNotesWarn(t *testing.T) {
 	for _, c := range []struct{ scenario, set, want string }{
 		{"minimal", "replicas=2", "no contract with the vendor is kept"},
 		{"simulated", "replicas=2", "give them apiKeys.existingSecret"},
+		{"simulated", "replicas=2", "the bundled Redis keeps nothing on disk"},
 		{"hpa", "quota.requests=400", "300 calls in flight, but the contract of 400 calls per 60s keeps at most 200"},
 		{"keda", "metrics.serviceMonitor.enabled=false", "Set metrics.serviceMonitor.enabled"},
 		{"gateway-shared", "replicas=2", "belong to the Gateway public"},
@@ -54,7 +55,10 @@ func TestNotesWarn(t *testing.T) {
 			t.Errorf("%s %s: the notes do not say %q:\n%s", c.scenario, c.set, c.want, r.notes)
 		}
 	}
-	if r := mustRender(t, "production"); strings.Contains(r.notes, "no contract") || strings.Contains(r.notes, "would only wait") || strings.Contains(r.notes, "KEDA reads") {
+	if r := mustRender(t, "simulated", "jobs.enabled=false"); strings.Contains(r.notes, "bundled Redis") {
+		t.Errorf("warned of jobs that are not taken:\n%s", r.notes)
+	}
+	if r := mustRender(t, "production"); strings.Contains(r.notes, "no contract") || strings.Contains(r.notes, "would only wait") || strings.Contains(r.notes, "KEDA reads") || strings.Contains(r.notes, "bundled Redis") {
 		t.Errorf("production is warned of what it has done:\n%s", r.notes)
 	}
 }
