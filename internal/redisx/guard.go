@@ -2,6 +2,7 @@ package redisx
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -57,7 +58,7 @@ func newGuard(budget time.Duration, probe func(context.Context) error, log *slog
 // inDoubt tells whether a command failed lately.
 func (g *guard) inDoubt() bool { return g.doubt.Load() > 0 }
 
-// judge counts how a command ended.
+// judge counts how a command ended. A round trip that failed counts once, however many commands shared it.
 func (g *guard) judge(err error) {
 	if !isTrouble(err) {
 		g.metrics.ok.Inc()
@@ -67,6 +68,9 @@ func (g *guard) judge(err error) {
 		return
 	}
 	g.metrics.failed.Inc()
+	if _, heard := errors.AsType[*companionError](err); heard {
+		return
+	}
 	if g.doubt.Add(perFailure) >= tooMuch && g.away.CompareAndSwap(false, true) {
 		g.wake <- err // buffered, and sent once for each time away turns true
 	}

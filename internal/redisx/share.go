@@ -32,7 +32,7 @@ func (s *sharing) EvalSha(ctx context.Context, sha string, keys []string, args .
 	return cmd
 }
 
-// send makes the round trip. Every command gets its own answer or error.
+// send makes the round trip. Every command gets its own answer or error; of those that failed together one stands for all.
 func (s *sharing) send(ctx context.Context, cmds []*redis.Cmd) {
 	if len(cmds) == 1 {
 		_ = s.Process(ctx, cmds[0])
@@ -43,4 +43,13 @@ func (s *sharing) send(ctx context.Context, cmds []*redis.Cmd) {
 		_ = pipe.Process(ctx, cmd)
 	}
 	_, _ = pipe.Exec(ctx)
+	said := false
+	for _, cmd := range cmds {
+		if err := cmd.Err(); isTrouble(err) {
+			if said {
+				cmd.SetErr(&companionError{err})
+			}
+			said = true
+		}
+	}
 }

@@ -16,6 +16,12 @@ var ErrAway = errors.New("redis is away")
 // errBudget is the cause when a connection could not be had within the budget.
 var errBudget = fmt.Errorf("redis: no connection within the budget: %w", context.DeadlineExceeded)
 
+// companionError is the failure of a round trip as those see it who went along. It is trouble to them, but the guard has heard
+// of it from another: one lost connection must not count as often as it had commands on it.
+type companionError struct{ error }
+
+func (c *companionError) Unwrap() error { return c.error }
+
 // unfit are the beginnings of replies of a Redis that answers but cannot serve. NOPERM is not among them: it speaks of
 // one command or key, so the probe might pass where requests do not, and Redis would come and go without end.
 var unfit = []string{
