@@ -236,15 +236,11 @@ func TestJobsAcrossPods(t *testing.T) {
 // Sentinel and Cluster carry jobs as one Redis does.
 func TestJobsOnRedisTopologies(t *testing.T) {
 	t.Parallel()
-	sentinel, _ := redistest.StartSentinel(t)
-	for name, settings := range map[string][]string{
-		"sentinel": {"LLM_REDIS_URL=" + sentinel, "LLM_REDIS_MASTER=mymaster"},
-		"cluster":  {"LLM_REDIS_URL=" + redistest.StartCluster(t), "LLM_REDIS_CLUSTER=true"},
-	} {
+	for name, settings := range topologies(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, url := judge(t, vendorsim.Config{})
-			p := start(t, production(t, redistest.Start(t), url, append(settings, "LLM_REDIS_BUDGET=2s")...))
+			p := start(t, production(t, redistest.Start(t), url, settings...))
 			var ids []string
 			for i := range 9 {
 				ids = append(ids, submitJob(t, p, []string{"low", "normal", "high"}[i%3]))

@@ -237,15 +237,11 @@ func TestRedisGoesAway(t *testing.T) {
 // The binary works with a Sentinel and with a Cluster as it does with one Redis.
 func TestRedisTopologies(t *testing.T) {
 	t.Parallel()
-	sentinel, _ := redistest.StartSentinel(t)
-	for name, settings := range map[string][]string{
-		"sentinel": {"LLM_REDIS_URL=" + sentinel, "LLM_REDIS_MASTER=mymaster"},
-		"cluster":  {"LLM_REDIS_URL=" + redistest.StartCluster(t), "LLM_REDIS_CLUSTER=true"},
-	} {
+	for name, settings := range topologies(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sim, url := judge(t, vendorsim.Config{})
-			p := start(t, production(t, redistest.Start(t), url, append(settings, "LLM_REDIS_BUDGET=2s")...))
+			p := start(t, production(t, redistest.Start(t), url, settings...))
 			for range 20 {
 				if status, body, err := post(t.Context(), http.DefaultClient, p.url, question); err != nil || status != http.StatusOK {
 					t.Fatalf("%d %s %v", status, body, err)
@@ -259,6 +255,16 @@ func TestRedisTopologies(t *testing.T) {
 				t.Errorf("stats %+v", sim.Stats())
 			}
 		})
+	}
+}
+
+// topologies starts every kind of Redis that is more than one server. They come as the settings for it.
+func topologies(t *testing.T) map[string][]string {
+	t.Helper()
+	sentinel, _ := redistest.StartSentinel(t)
+	return map[string][]string{
+		"sentinel": {"LLM_REDIS_URL=" + sentinel, "LLM_REDIS_MASTER=mymaster", "LLM_REDIS_BUDGET=2s"},
+		"cluster":  {"LLM_REDIS_URL=" + redistest.StartCluster(t), "LLM_REDIS_CLUSTER=true", "LLM_REDIS_BUDGET=2s"},
 	}
 }
 

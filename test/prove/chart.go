@@ -20,7 +20,12 @@ import (
 // Chart is the picture of a scenario: panels one above the other that share the time axis.
 type Chart struct {
 	Panels []Panel
-	Marks  []Mark // drawn through all panels
+	marks  []mark // drawn through all panels
+}
+
+// Mark names a time in all panels. It is counted from the beginning of the time axis.
+func (c *Chart) Mark(at time.Duration, text string) {
+	c.marks = append(c.marks, mark{at.Seconds(), text})
 }
 
 // Panel is one diagram. Y always begins at 0.
@@ -38,10 +43,10 @@ type Series struct {
 	Points plotter.XYs // x in seconds
 }
 
-// Mark is something that happened at a time.
-type Mark struct {
-	At   float64 // seconds
-	Text string
+// mark is something that happened at a time.
+type mark struct {
+	at   float64 // seconds
+	text string
 }
 
 // The colours mean the same in every picture: what was offered, what was served, and what turned the rest away.
@@ -122,6 +127,20 @@ func sliding(at []time.Time, window time.Duration, began time.Time) (points plot
 	return points
 }
 
+// Windows draws how much of the contract the vendor's last window has seen, beside the contract.
+func Windows(calls []vendorsim.Call, contract vendorsim.Contract, began time.Time) Panel {
+	window := time.Duration(contract.Window)
+	at := arrivals(calls)
+	var until time.Time
+	if len(at) > 0 {
+		until = at[len(at)-1]
+	}
+	return Panel{Y: "vendor calls in the last " + window.String(), Series: []Series{
+		{Name: "contract", Color: red, Dashed: true, Points: level(float64(contract.Requests), until.Sub(began).Seconds())},
+		{Name: "calls", Color: green, Points: sliding(at, window, began)},
+	}}
+}
+
 // level is a line at a height, as long as the time axis.
 func level(y, until float64) plotter.XYs { return plotter.XYs{{X: 0, Y: y}, {X: until, Y: y}} }
 
@@ -167,7 +186,7 @@ func (c Chart) write(title, name string) error {
 		}
 	}
 	for i, panel := range c.Panels {
-		p, err := panel.plot(c.Marks, from, until, i == 0)
+		p, err := panel.plot(c.marks, from, until, i == 0)
 		if err != nil {
 			return err
 		}
@@ -202,7 +221,7 @@ func (c Chart) write(title, name string) error {
 	return f.Close()
 }
 
-func (panel Panel) plot(marks []Mark, from, until float64, named bool) (*plot.Plot, error) {
+func (panel Panel) plot(marks []mark, from, until float64, named bool) (*plot.Plot, error) {
 	p := plot.New()
 	p.Y.Label.Text = panel.Y
 	p.Legend.Top, p.Legend.Left = true, true
@@ -231,7 +250,7 @@ func (panel Panel) plot(marks []Mark, from, until float64, named bool) (*plot.Pl
 	}
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = from, until, 0, max(top, 1)
 	for i, m := range marks {
-		line, err := plotter.NewLine(plotter.XYs{{X: m.At, Y: 0}, {X: m.At, Y: p.Y.Max}})
+		line, err := plotter.NewLine(plotter.XYs{{X: m.at, Y: 0}, {X: m.at, Y: p.Y.Max}})
 		if err != nil {
 			return nil, err
 		}
@@ -241,8 +260,8 @@ func (panel Panel) plot(marks []Mark, from, until float64, named bool) (*plot.Pl
 			continue
 		}
 		label, err := plotter.NewLabels(plotter.XYLabels{
-			XYs:    plotter.XYs{{X: m.At, Y: p.Y.Max * (0.97 - 0.06*float64(i%3))}},
-			Labels: []string{" " + m.Text},
+			XYs:    plotter.XYs{{X: m.at, Y: p.Y.Max * (0.97 - 0.06*float64(i%3))}},
+			Labels: []string{" " + m.text},
 		})
 		if err != nil {
 			return nil, err

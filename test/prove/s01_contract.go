@@ -26,11 +26,6 @@ func runContract(s *Stage) {
 	c := NewCluster(s, vendor, settings...)
 	running := c.Start(pods)
 	began := time.Now()
-	mark := func(text string) time.Time {
-		now := time.Now()
-		s.chart.Marks = append(s.chart.Marks, Mark{now.Sub(began).Seconds(), text})
-		return now
-	}
 	stop := c.Come(Clients{Label: "load", Rate: 3 * rate})
 	c.hold(window / 2) // from here on the contract is in full use
 	phases := []struct {
@@ -55,13 +50,14 @@ func runContract(s *Stage) {
 	}
 	used := make([]float64, len(phases))
 	for i, ph := range phases {
-		from := mark(ph.name)
+		from := time.Now()
+		s.chart.Mark(from.Sub(began), ph.name)
 		ph.do()
 		to := time.Now()
 		n := between(arrivals(c.Vendor.Calls()), from, to)
 		used[i] = float64(n) / (rate * to.Sub(from).Seconds())
 	}
-	until := time.Since(began)
+	until := time.Now()
 	stop()
 	st := c.Vendor.Stats()
 	for i, ph := range phases {
@@ -71,8 +67,6 @@ func runContract(s *Stage) {
 	s.Check(st.RequestViolations == 0, "calls beyond the contract", "0", st.RequestViolations)
 	s.Check(st.TokenViolations == 0, "calls beyond the contract's tokens", "0", st.TokenViolations)
 	s.Note("%d pods, demand 3 times a contract of %d calls in any %v; at most %d were in one window.", pods, contract.Requests, window, st.MaxRequests)
-	s.chart.Panels = append(s.chart.Panels, Outcomes(c.Timeline.Results(began, began.Add(until)), began))
-	shared := sliding(arrivals(c.Vendor.Calls()), window, began)
 
 	// The same load on the same pods, but each has the contract for itself.
 	alone := NewCluster(s, vendor, settings...)
@@ -83,9 +77,7 @@ func runContract(s *Stage) {
 	alone.Offer(pick(s, 3*window, window), Clients{Label: "load", Rate: 3 * rate})
 	worse := alone.Vendor.Stats()
 	s.Check(worse.RequestViolations > 0, "with a limit per pod, the most calls in one window", "above the contract, or the judge is blind", worse.MaxRequests)
-	s.chart.Panels = append(s.chart.Panels, Panel{Y: "vendor calls in the last " + window.String(), Series: []Series{
-		{Name: "contract", Color: red, Dashed: true, Points: level(float64(contract.Requests), until.Seconds())},
-		{Name: "Spillway", Color: green, Points: shared},
-		{Name: "a limit in each pod", Color: orange, Points: sliding(arrivals(alone.Vendor.Calls()), window, aloneBegan)},
-	}})
+	windows := Windows(c.Vendor.Calls(), contract, began)
+	windows.Series = append(windows.Series, Series{Name: "a limit in each pod", Color: orange, Points: sliding(arrivals(alone.Vendor.Calls()), window, aloneBegan)})
+	s.chart.Panels = []Panel{Outcomes(c.Timeline.Results(began, until), began), windows}
 }

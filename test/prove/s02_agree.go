@@ -42,7 +42,8 @@ func runAgree(s *Stage) {
 		c.Vendor.ClearFaults()
 		well := time.Now()
 		closes := c.transitions(running, "closed", well)
-		s.chart.Marks = append(s.chart.Marks, Mark{failing.Sub(began).Seconds(), "vendor fails"}, Mark{well.Sub(began).Seconds(), "is well"})
+		s.chart.Mark(failing.Sub(began), "vendor fails")
+		s.chart.Mark(well.Sub(began), "is well")
 
 		first, end := opens[0], closes[0]
 		for i := range running {

@@ -31,7 +31,7 @@ func runStorm(s *Stage) {
 			s.Fatal(err)
 		}
 		failing := time.Now()
-		s.chart.Marks = append(s.chart.Marks, Mark{failing.Sub(began).Seconds(), name})
+		s.chart.Mark(failing.Sub(began), name)
 		c.Offer(d, Clients{Label: "load", Rate: rate})
 		st := c.Vendor.Stats()
 		st.Calls, st.RequestIDs = st.Calls-healthy.Calls, st.RequestIDs-healthy.RequestIDs

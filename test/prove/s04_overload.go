@@ -28,7 +28,7 @@ func runOverload(s *Stage) {
 	}
 	phase := func(name string, d time.Duration, who ...Clients) Results {
 		from := time.Now()
-		s.chart.Marks = append(s.chart.Marks, Mark{from.Sub(began).Seconds(), name})
+		s.chart.Mark(from.Sub(began), name)
 		c.Offer(d, who...)
 		return c.Timeline.Results(from, time.Time{})
 	}

@@ -25,7 +25,7 @@ func runStarving(s *Stage) {
 	greedy := Clients{Label: "one user", Rate: 50 * limit / 60, User: func(int) string { return user("pro", others) }}
 	const d = 12 * time.Second
 	c.Offer(d/2, well)
-	s.chart.Marks = append(s.chart.Marks, Mark{time.Since(began).Seconds(), "one user sends 50 times its limit"})
+	s.chart.Mark(time.Since(began), "one user sends 50 times its limit")
 	from := time.Now()
 	c.Offer(d, well, greedy)
 	rs := c.Timeline.Results(from, time.Time{})

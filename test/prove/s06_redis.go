@@ -16,17 +16,18 @@ var redisAway = scenario{
 
 func runRedis(s *Stage) {
 	const (
-		pods    = 3
-		window  = 4 * time.Second
-		request = 800 // of the contract, in a window
-		away    = 8 * time.Second
+		pods     = 3
+		window   = 4 * time.Second
+		requests = 800 // of the contract, in a window
+		away     = 8 * time.Second
 	)
-	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), Contract: vendorsim.Contract{Requests: request, Window: vendorsim.Duration(window)}},
-		env("LLM_QUOTA_REQUESTS", request), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods), "LLM_QUOTA_TOKENS=400000",
+	contract := vendorsim.Contract{Requests: requests, Window: vendorsim.Duration(window)}
+	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), Contract: contract},
+		env("LLM_QUOTA_REQUESTS", requests), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods), "LLM_QUOTA_TOKENS=400000",
 		"LLM_QUEUE_TIMEOUT=200ms")
 	running := c.Start(pods)
 	began := time.Now()
-	stop := c.Come(Clients{Label: "load", Rate: 0.6 * request / window.Seconds()})
+	stop := c.Come(Clients{Label: "load", Rate: 0.6 * requests / window.Seconds()})
 	// up is how many pods use Redis, over time.
 	var up plotter.XYs
 	count := func() (n int) {
@@ -55,14 +56,14 @@ func runRedis(s *Stage) {
 		{"Redis is restarted at once, empty", (*redistest.Server).Kill, (*redistest.Server).Restart},
 	} {
 		from := time.Now()
-		s.chart.Marks = append(s.chart.Marks, Mark{from.Sub(began).Seconds(), trouble.name})
+		s.chart.Mark(from.Sub(began), trouble.name)
 		trouble.begin(c.Redis)
 		if trouble.name != "Redis is restarted at once, empty" {
 			quiet(away)
 		}
 		trouble.end(c.Redis)
 		back := time.Now()
-		s.chart.Marks = append(s.chart.Marks, Mark{back.Sub(began).Seconds(), ""})
+		s.chart.Mark(back.Sub(began), "")
 		c.eventually("all pods share again", func() bool { return count() == pods })
 		shared := time.Since(back)
 		quiet(window)
@@ -80,9 +81,7 @@ func runRedis(s *Stage) {
 	all := c.Timeline.All()
 	s.chart.Panels = []Panel{
 		Outcomes(all, began),
-		{Y: "vendor calls in the last " + window.String(), Series: []Series{
-			{Name: "contract", Color: red, Dashed: true, Points: level(request, time.Since(began).Seconds())},
-			{Name: "calls", Color: green, Points: sliding(arrivals(c.Vendor.Calls()), window, began)}}},
+		Windows(c.Vendor.Calls(), contract, began),
 		{Y: "answer in milliseconds", Series: []Series{{Name: "slowest in half a second", Color: blue, Points: slowest(all.Served(), began)}}},
 		{Y: "pods that use Redis", Series: []Series{{Name: "shared mode", Color: teal, Points: up}}},
 	}

@@ -20,7 +20,7 @@ func runRolling(s *Stage) {
 	streaming := c.Come(Clients{Label: "streams", Rate: pick(s, 30.0, 10.0), Stream: true, MaxTokens: 20})
 	for range rounds {
 		for i, p := range running {
-			s.chart.Marks = append(s.chart.Marks, Mark{time.Since(began).Seconds(), p.Name + " goes"})
+			s.chart.Mark(time.Since(began), p.Name+" goes")
 			running[i] = c.Replace(p)
 		}
 	}

@@ -32,7 +32,7 @@ func runLeft(s *Stage) {
 	}
 	c.eventually("every call is at the vendor", func() bool { return c.Vendor.Stats().InFlight == clients })
 	left := time.Now()
-	s.chart.Marks = append(s.chart.Marks, Mark{left.Sub(began).Seconds(), "they hang up"})
+	s.chart.Mark(left.Sub(began), "they hang up")
 	leave()
 	wg.Wait()
 	c.eventually("every vendor call has ended", func() bool { return c.Vendor.Stats().InFlight == 0 })

@@ -35,7 +35,8 @@ func runWait(s *Stage) {
 		}
 		return !said.IsZero()
 	})
-	s.chart.Marks = append(s.chart.Marks, Mark{said.Sub(began).Seconds(), "429, Retry-After"}, Mark{said.Add(pause).Sub(began).Seconds(), "the wait is over"})
+	s.chart.Mark(said.Sub(began), "429, Retry-After")
+	s.chart.Mark(said.Add(pause).Sub(began), "the wait is over")
 	c.hold(pause + 3*time.Second)
 	until := time.Now()
 	stop()

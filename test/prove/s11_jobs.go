@@ -40,14 +40,13 @@ func runJobs(s *Stage) {
 		window    = 6 * time.Second
 		calls     = 600 // of the contract, in a window
 	)
-	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), Contract: vendorsim.Contract{Requests: calls, Window: vendorsim.Duration(window)}},
+	contract := vendorsim.Contract{Requests: calls, Window: vendorsim.Duration(window)}
+	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), Contract: contract},
 		env("LLM_QUOTA_REQUESTS", calls), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods+1), "LLM_QUOTA_TOKENS=0",
 		"LLM_QUEUE_TIMEOUT=200ms", "LLM_JOBS_LEASE=3s")
 	running := c.Start(pods)
 	began := time.Now()
-	mark := func(text string) {
-		s.chart.Marks = append(s.chart.Marks, Mark{time.Since(began).Seconds(), text})
-	}
+	mark := func(text string) { s.chart.Mark(time.Since(began), text) }
 	jobs := make([]*job, all)
 	var wg sync.WaitGroup
 	turn := make(chan struct{}, 10)
@@ -80,29 +79,13 @@ func runJobs(s *Stage) {
 
 	done := 0
 	waits := map[string][]time.Duration{}
-	var ended []time.Time
-	byClass := map[string][]time.Time{}
 	for _, j := range jobs {
 		if j.State == "succeeded" {
 			done++
 		}
 		waits[j.Priority] = append(waits[j.Priority], j.Started.Sub(j.Created))
-		byClass[j.Priority] = append(byClass[j.Priority], j.Started)
-		ended = append(ended, j.Ended)
 	}
-	seen := map[string][]string{} // pods that called the vendor for a job
-	for _, call := range c.Vendor.Calls() {
-		seen[call.RequestID] = append(seen[call.RequestID], call.Pod)
-	}
-	twice, unasked := 0, 0
-	for _, by := range seen {
-		if len(by) > 1 {
-			twice++
-			if !slices.Contains(by[:len(by)-1], dead) {
-				unasked++
-			}
-		}
-	}
+	twice, unasked := calledTwice(c.Vendor.Calls(), dead)
 	st := c.Vendor.Stats()
 	high, low := quantile(waits["high"], 0.5), quantile(waits["low"], 0.5)
 	s.Check(done == all, "jobs finished", fmt.Sprintf("%d of %d", all, all), done)
@@ -112,17 +95,40 @@ func runJobs(s *Stage) {
 	s.Note("%d jobs were called twice, because the killed pod had them. Median wait: high %s, normal %s, low %s.", twice,
 		figure(high), figure(quantile(waits["normal"], 0.5)), figure(low))
 
-	until := slices.MaxFunc(ended, time.Time.Compare)
+	s.chart.Panels = append(drawJobs(jobs, began), Windows(c.Vendor.Calls(), contract, began))
+}
+
+// calledTwice counts the jobs that came to the vendor more than once, and those of them that no call of the dead pod explains.
+func calledTwice(calls []vendorsim.Call, dead string) (twice, unasked int) {
+	callers := map[string][]string{} // by job, the pods that called the vendor for it
+	for _, call := range calls {
+		callers[call.RequestID] = append(callers[call.RequestID], call.Pod)
+	}
+	for _, by := range callers {
+		if len(by) > 1 {
+			twice++
+			if !slices.Contains(by[:len(by)-1], dead) {
+				unasked++
+			}
+		}
+	}
+	return twice, unasked
+}
+
+// drawJobs draws when the jobs of each class were started, and how many were left.
+func drawJobs(jobs []*job, began time.Time) []Panel {
+	started := map[string][]time.Time{}
+	var ended []time.Time
+	for _, j := range jobs {
+		started[j.Priority] = append(started[j.Priority], j.Started)
+		ended = append(ended, j.Ended)
+	}
 	starts := Panel{Y: "jobs started per second"}
+	until := slices.MaxFunc(ended, time.Time.Compare)
 	for _, class := range []string{"high", "normal", "low"} {
-		starts.Series = append(starts.Series, Series{Name: class, Color: classColors[class], Points: rates(byClass[class], began, until)})
+		starts.Series = append(starts.Series, Series{Name: class, Color: classColors[class], Points: rates(started[class], began, until)})
 	}
-	s.chart.Panels = []Panel{starts,
-		{Y: "jobs that are not done", Series: []Series{{Name: "queued or running", Color: black, Points: remaining(ended, began)}}},
-		{Y: "vendor calls in the last " + window.String(), Series: []Series{
-			{Name: "contract", Color: red, Dashed: true, Points: level(calls, until.Sub(began).Seconds())},
-			{Name: "calls", Color: green, Points: sliding(arrivals(c.Vendor.Calls()), window, began)}}},
-	}
+	return []Panel{starts, {Y: "jobs that are not done", Series: []Series{{Name: "queued or running", Color: black, Points: remaining(ended, began)}}}}
 }
 
 // submit hands in a job. Told that it cannot be taken now, it comes again under the same Idempotency-Key, as it is told to.
