@@ -15,34 +15,52 @@ import (
 // Redis is driven here.
 func TestLocalLimitDecidesLikeRedis(t *testing.T) {
 	t.Parallel()
-	server := miniredis.RunT(t)
-	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	t.Cleanup(func() { _ = rdb.Close() })
-	shared := redis_rate.NewLimiter(rdb)
+	clock, shared := drivenLimiter(t)
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		key := strconv.Itoa(run)
 		limit := redis_rate.PerMinute(rapid.IntRange(1, 200).Draw(rt, "rate"))
 		var local localLimits
-		now := epoch
-		server.SetTime(now)
+		clock.set(epoch)
 		for _, pause := range rapid.SliceOfN(rapid.IntRange(1, 20_000), 1, 60).Draw(rt, "pauses in ms") {
-			d := time.Duration(pause)*time.Millisecond + 137*time.Microsecond // off the ties that floats decide by chance
-			now = now.Add(d)
-			server.FastForward(d)
-			server.SetTime(now)
+			clock.pass(time.Duration(pause)*time.Millisecond + 137*time.Microsecond) // off the ties that floats decide by chance
 			want, err := shared.Allow(t.Context(), key, limit)
 			if err != nil {
 				rt.Fatal(err)
 			}
-			got := local.allow(now, key, limit)
+			got := local.allow(clock.now, key, limit)
 			if got.Allowed != want.Allowed || left(got) != left(want) || left(got) != got.Remaining ||
 				(got.RetryAfter-want.RetryAfter).Abs() > time.Millisecond || (got.ResetAfter-want.ResetAfter).Abs() > time.Millisecond {
-				rt.Fatalf("after %v: got %+v, Redis says %+v", now.Sub(epoch), got, want)
+				rt.Fatalf("after %v: got %+v, Redis says %+v", clock.now.Sub(epoch), got, want)
 			}
 		}
 	})
+}
+
+// redisClock is the clock of an embedded Redis.
+type redisClock struct {
+	server *miniredis.Miniredis
+	now    time.Time
+}
+
+// drivenLimiter is redis_rate on an embedded Redis whose clock the test drives.
+func drivenLimiter(t *testing.T) (*redisClock, *redis_rate.Limiter) {
+	t.Helper()
+	server := miniredis.RunT(t)
+	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = rdb.Close() })
+	return &redisClock{server: server}, redis_rate.NewLimiter(rdb)
+}
+
+func (c *redisClock) set(now time.Time) {
+	c.now = now
+	c.server.SetTime(now)
+}
+
+func (c *redisClock) pass(d time.Duration) {
+	c.server.FastForward(d)
+	c.set(c.now.Add(d))
 }
 
 func TestLocalLimitForgetsWhatIsFullAgain(t *testing.T) {

@@ -5,9 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/go-redis/redis_rate/v10"
-	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 )
 
@@ -15,30 +13,21 @@ import (
 // too long. The clock of the embedded Redis is driven here, and runs on while it is asked.
 func TestKnownRefusalsAreRedissOwn(t *testing.T) {
 	t.Parallel()
-	server := miniredis.RunT(t)
-	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	t.Cleanup(func() { _ = rdb.Close() })
-	shared := redis_rate.NewLimiter(rdb)
+	clock, shared := drivenLimiter(t)
 	run, known := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		key := strconv.Itoa(run)
 		limit := redis_rate.PerMinute(rapid.IntRange(1, 200).Draw(rt, "rate"))
 		var r refusals
-		now := epoch
-		server.SetTime(now)
-		pass := func(d time.Duration) {
-			now = now.Add(d)
-			server.FastForward(d)
-			server.SetTime(now)
-		}
+		clock.set(epoch)
 		way := time.Duration(rapid.IntRange(0, 50).Draw(rt, "ms to Redis")) * time.Millisecond
 		for _, pause := range rapid.SliceOfN(rapid.IntRange(0, 2000), 1, 300).Draw(rt, "pauses in ms") {
-			pass(time.Duration(pause)*time.Millisecond + 137*time.Microsecond) // off the ties that floats decide by chance
-			asked := now
+			clock.pass(time.Duration(pause)*time.Millisecond + 137*time.Microsecond) // off the ties that floats decide by chance
+			asked := clock.now
 			got := r.known(asked, key, limit)
 			if got == nil {
-				pass(way)
+				clock.pass(way)
 			} else {
 				known++
 			}
@@ -51,7 +40,7 @@ func TestKnownRefusalsAreRedissOwn(t *testing.T) {
 				continue
 			}
 			if ahead := want.RetryAfter - got.RetryAfter; want.Allowed != 0 || left(got) != 0 || ahead < -time.Millisecond || ahead > way+time.Millisecond {
-				rt.Fatalf("after %v: known %+v, Redis says %+v", now.Sub(epoch), got, want)
+				rt.Fatalf("after %v: known %+v, Redis says %+v", clock.now.Sub(epoch), got, want)
 			}
 		}
 	})

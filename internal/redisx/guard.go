@@ -25,6 +25,10 @@ const (
 // probeEvery is the mean pause between two looks at a Redis that is away.
 const probeEvery = 200 * time.Millisecond
 
+// remindEvery is the pause between two log lines about a Redis that stays away. What keeps it away may change meanwhile, a
+// refused connection into a wrong password, and whoever repairs it wants to read the latest.
+const remindEvery = time.Minute
+
 // guard decides whether Redis is worth asking. While it is away a request pays one atomic load for it.
 type guard struct {
 	budget  time.Duration
@@ -99,7 +103,8 @@ func (g *guard) run(ctx context.Context) {
 // awaitReturn probes until one answers, and reports false when ctx ends first. The pauses are random, so that a
 // recovering Redis is not met by all pods at once.
 func (g *guard) awaitReturn(ctx context.Context) bool {
-	for {
+	since := time.Now()
+	for reminded := since; ; {
 		pause := time.NewTimer(probeEvery/2 + rand.N(probeEvery))
 		select {
 		case <-ctx.Done():
@@ -112,6 +117,10 @@ func (g *guard) awaitReturn(ctx context.Context) bool {
 		cancel()
 		if err == nil {
 			return true
+		}
+		if now := time.Now(); now.Sub(reminded) >= remindEvery && ctx.Err() == nil {
+			reminded = now
+			g.log.WarnContext(ctx, "redis is still away", slog.Duration("for", now.Sub(since)), slog.Any("error", err))
 		}
 	}
 }

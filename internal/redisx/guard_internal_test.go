@@ -23,7 +23,7 @@ type patient struct {
 	reg *prometheus.Registry
 
 	mu     sync.Mutex
-	sick   bool // what probes find
+	sick   error // what probes find
 	probes int
 	log    bytes.Buffer
 	told   []bool
@@ -50,10 +50,7 @@ func (p *patient) look(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.probes++
-	if p.sick {
-		return io.ErrUnexpectedEOF
-	}
-	return nil
+	return p.sick
 }
 
 // Write takes the log.
@@ -63,7 +60,7 @@ func (p *patient) Write(line []byte) (int, error) {
 	return p.log.Write(line)
 }
 
-func (p *patient) setSick(sick bool) {
+func (p *patient) setSick(sick error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sick = sick
@@ -101,7 +98,7 @@ func TestGuardStory(t *testing.T) {
 		}
 
 		// Two failures cast doubt, the third is enough; those that were under way add nothing.
-		p.setSick(true)
+		p.setSick(io.ErrUnexpectedEOF)
 		for n := range 10 {
 			if p.away.Load() != (n >= 3) {
 				t.Errorf("after %d failures away is %v", n, p.away.Load())
@@ -111,7 +108,7 @@ func TestGuardStory(t *testing.T) {
 		synctest.Wait()
 		up("0")
 
-		// However long it lasts, it is said once, with its reason, and probed without haste.
+		// It is said once, with its reason, and probed without haste.
 		time.Sleep(time.Minute)
 		said, _, probes := p.seen()
 		if strings.Count(said, "\n") != 1 || !strings.Contains(said, "unexpected EOF") {
@@ -121,15 +118,23 @@ func TestGuardStory(t *testing.T) {
 			t.Errorf("probed %d times a minute", probes)
 		}
 
+		// When it lasts, the log says every minute why, now.
+		p.setSick(errors.New("WRONGPASS"))
+		time.Sleep(time.Minute)
+		said, _, _ = p.seen()
+		if strings.Count(said, "\n") != 2 || !strings.HasSuffix(said, "error=WRONGPASS\n") {
+			t.Errorf("said %q", said)
+		}
+
 		// It is found again within two seconds, and trusted when it has answered a request.
-		p.setSick(false)
+		p.setSick(nil)
 		time.Sleep(2 * time.Second)
 		said, told, _ := p.seen()
 		up("1")
 		if p.away.Load() || !p.inDoubt() {
 			t.Errorf("after the return away is %v, in doubt %v", p.away.Load(), p.inDoubt())
 		}
-		if strings.Count(said, "\n") != 2 || !slices.Equal(told, []bool{true, false}) {
+		if strings.Count(said, "\n") != 3 || !slices.Equal(told, []bool{true, false}) {
 			t.Errorf("said %q, told %v", said, told)
 		}
 
@@ -167,7 +172,7 @@ func TestGuardWeighsFailures(t *testing.T) {
 	for every, want := range map[int]bool{2: true, 4: false, 100: false} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPatient(t)
-			p.setSick(true)
+			p.setSick(io.ErrUnexpectedEOF)
 			for n := range 1000 {
 				if n%every == 0 {
 					p.judge(io.EOF)
