@@ -108,6 +108,7 @@ func NewVendor(cfg Config, reg prometheus.Registerer) (*Vendor, error) {
 		MaxIdleConns:        pool,
 		MaxIdleConnsPerHost: pool,
 		ForceAttemptHTTP2:   true,
+		HTTP2:               deadAfter(cfg.CallTimeout),
 		DisableCompression:  true, // answers pass through as they are; unpacking them would only cost
 	}
 	m, err := newVendorMetrics(reg)
@@ -123,6 +124,13 @@ func NewVendor(cfg Config, reg prometheus.Registerer) (*Vendor, error) {
 		callTimeout: cfg.CallTimeout, streamIdle: cfg.StreamIdle, propagator: otel.GetTextMapPropagator(),
 		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
 	}, nil
+}
+
+// deadAfter says when a connection that all calls share over HTTP/2 is given up: when it has been silent for a while and then
+// does not answer a ping. That is within half a call timeout, 15 s at most, so that it costs the calls that are on it one
+// attempt and not one attempt after the other, which would open the breaker.
+func deadAfter(callTimeout time.Duration) *http.HTTP2Config {
+	return &http.HTTP2Config{SendPingTimeout: min(callTimeout/3, 10*time.Second), PingTimeout: min(callTimeout/6, 5*time.Second)}
 }
 
 // Name is the vendor's name in Redis keys and spans.
