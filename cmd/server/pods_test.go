@@ -234,7 +234,7 @@ func TestRedisGoesAway(t *testing.T) {
 	}
 }
 
-// The binary works with a Sentinel and with a Cluster as it does with one Redis.
+// The binary works with TLS and a password, with a Sentinel and with a Cluster as it does with one open Redis.
 func TestRedisTopologies(t *testing.T) {
 	t.Parallel()
 	for name, settings := range topologies(t) {
@@ -258,11 +258,13 @@ func TestRedisTopologies(t *testing.T) {
 	}
 }
 
-// topologies starts every kind of Redis that is more than one server. They come as the settings for it.
+// topologies starts every kind of Redis that is more than a server without a lock. They come as the settings for it.
 func topologies(t *testing.T) map[string][]string {
 	t.Helper()
 	sentinel, _ := redistest.StartSentinel(t)
+	locked, ca := redistest.StartTLS(t)
 	return map[string][]string{
+		"tls":      {"LLM_REDIS_URL=" + locked, "SSL_CERT_FILE=" + ca, "LLM_REDIS_BUDGET=2s"},
 		"sentinel": {"LLM_REDIS_URL=" + sentinel, "LLM_REDIS_MASTER=mymaster", "LLM_REDIS_BUDGET=2s"},
 		"cluster":  {"LLM_REDIS_URL=" + redistest.StartCluster(t), "LLM_REDIS_CLUSTER=true", "LLM_REDIS_BUDGET=2s"},
 	}

@@ -1,4 +1,4 @@
-// Package redistest starts real Redis servers for tests: one, a Cluster, or one with a Sentinel. It never skips: a test
+// Package redistest starts real Redis servers for tests: one, one behind TLS, a Cluster, or one with a Sentinel. It never skips: a test
 // that needs Redis and finds none fails and says how to get it.
 package redistest
 
