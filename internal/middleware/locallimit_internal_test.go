@@ -21,10 +21,15 @@ func TestLocalLimitDecidesLikeRedis(t *testing.T) {
 		run++
 		key := strconv.Itoa(run)
 		limit := redis_rate.PerMinute(rapid.IntRange(1, 200).Draw(rt, "rate"))
+		interval := limit.Period / time.Duration(limit.Rate)
+		const tie = 200 * time.Microsecond // so near to a whole number of requests floats decide by chance
 		var local localLimits
 		clock.set(epoch)
 		for _, pause := range rapid.SliceOfN(rapid.IntRange(1, 20_000), 1, 60).Draw(rt, "pauses in ms") {
-			clock.pass(time.Duration(pause)*time.Millisecond + 137*time.Microsecond) // off the ties that floats decide by chance
+			clock.pass(time.Duration(pause) * time.Millisecond)
+			if used := local.full.of(key).Sub(clock.now); used > 0 && (used+tie)%interval < 2*tie {
+				clock.pass(2 * tie)
+			}
 			want, err := shared.Allow(t.Context(), key, limit)
 			if err != nil {
 				rt.Fatal(err)
