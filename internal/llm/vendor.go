@@ -65,8 +65,8 @@ func (c VendorConfig) Validate() error {
 // Vendor makes one HTTP exchange for one attempt: no SDK, no redirects, no hidden retry.
 type Vendor struct {
 	transport   http.RoundTripper // bare: an http.Client would add redirects and cookies, which nobody wants here
-	closeIdle   func()
-	request     http.Request // what every request has in common
+	pool        *http.Transport   // what transport sends through
+	request     http.Request      // what every request has in common
 	name        string
 	maxResponse int64
 	callTimeout time.Duration
@@ -96,17 +96,17 @@ func NewVendor(cfg Config, reg prometheus.Registerer) (*Vendor, error) {
 		}
 		header.Set(v.AuthHeader, key)
 	}
-	pool := max(v.Pool, cfg.Slots)
-	transport := &http.Transport{
+	connections := max(v.Pool, cfg.Slots)
+	pool := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: v.ConnectTimeout, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout: v.ConnectTimeout,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		// No ResponseHeaderTimeout: the call timeout bounds the headers too, and a second timer costs every call.
 		IdleConnTimeout:     90 * time.Second,
-		MaxConnsPerHost:     pool,
-		MaxIdleConns:        pool,
-		MaxIdleConnsPerHost: pool,
+		MaxConnsPerHost:     connections,
+		MaxIdleConns:        connections,
+		MaxIdleConnsPerHost: connections,
 		ForceAttemptHTTP2:   true,
 		HTTP2:               deadAfter(cfg.CallTimeout),
 		DisableCompression:  true, // answers pass through as they are; unpacking them would only cost
@@ -120,7 +120,7 @@ func NewVendor(cfg Config, reg prometheus.Registerer) (*Vendor, error) {
 		name = u.Host
 	}
 	return &Vendor{
-		transport: transport, closeIdle: transport.CloseIdleConnections, name: name, maxResponse: v.MaxResponse, metrics: m,
+		transport: pool, pool: pool, name: name, maxResponse: v.MaxResponse, metrics: m,
 		callTimeout: cfg.CallTimeout, streamIdle: cfg.StreamIdle, propagator: otel.GetTextMapPropagator(),
 		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
 	}, nil
@@ -137,7 +137,7 @@ func deadAfter(callTimeout time.Duration) *http.HTTP2Config {
 func (v *Vendor) Name() string { return v.name }
 
 // Close closes idle connections.
-func (v *Vendor) Close() { v.closeIdle() }
+func (v *Vendor) Close() { v.pool.CloseIdleConnections() }
 
 // Send makes one attempt under the call timeout. A nil Outcome.Err means that the response is to be given to the client:
 // a success, or the vendor's own 4xx. When ctx ended first, Outcome.Err is its cause.
@@ -161,9 +161,9 @@ func (v *Vendor) Send(ctx context.Context, call *Call) (*Response, Outcome) {
 func (v *Vendor) exchange(w *watch, call *Call, out *Outcome) (*Response, error) {
 	req := v.request.WithContext(w.ctx)
 	req.Header = v.headers(w.ctx, call)
-	// net/http knows a bytes.Reader and sends it in one piece with the headers. There is no GetBody on purpose: with one,
-	// net/http would send a request with an Idempotency-Key again, behind our back, when a kept connection turns out dead.
+	// net/http knows a bytes.Reader and sends it in one piece with the headers.
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(call.Body)), int64(len(call.Body))
+	req.GetBody = (&resend{body: call.Body}).open
 	res, err := v.transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -200,7 +200,9 @@ func (v *Vendor) headers(ctx context.Context, call *Call) http.Header {
 	}
 	h["X-Request-Id"] = []string{call.ID}
 	if call.IdempotencyKey != "" {
-		h["Idempotency-Key"] = []string{call.IdempotencyKey}
+		// In lower case, which is the same to the vendor. Under its canonical name net/http would see it too, and send the request
+		// again behind our back when a kept connection breaks, whether or not the vendor has it already.
+		h["idempotency-key"] = []string{call.IdempotencyKey}
 	}
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		v.propagator.Inject(ctx, propagation.HeaderCarrier(h))

@@ -21,15 +21,19 @@ func secure(t *testing.T, change func(*Config), h http.HandlerFunc) (*Vendor, *w
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.EnableHTTP2 = true
+	return trusted(t, s, change)
+}
+
+func trusted(t *testing.T, s *httptest.Server, change func(*Config)) (*Vendor, *wires) {
+	t.Helper()
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	w := &wires{to: s.Listener.Addr().String()}
 	t.Cleanup(w.cut)
 	v := vendorAt(t, s.URL, change)
-	transport := v.transport.(*http.Transport)
-	transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-	transport.TLSClientConfig.RootCAs.AddCert(s.Certificate())
-	transport.DialContext = w.dial
+	v.pool.TLSClientConfig.RootCAs = x509.NewCertPool()
+	v.pool.TLSClientConfig.RootCAs.AddCert(s.Certificate())
+	v.pool.DialContext = w.dial
 	return v, w
 }
 
