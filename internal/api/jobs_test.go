@@ -16,6 +16,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/outcome"
 	"github.com/spillway-dev/spillway/internal/redistest"
+	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
 // newJobBundle is a pod that takes jobs and works on them with call, on a real Redis.
@@ -209,6 +210,7 @@ func TestClosedGatesAreNoFailure(t *testing.T) {
 	t.Parallel()
 	closed := []error{
 		&outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited, RetryAfter: time.Millisecond},
+		&outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited, Err: redisx.ErrAway}, // with no time given
 		&outcome.Rejected{Layer: "slots", Reason: outcome.QueueTimeout},
 		&outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable, RetryAfter: time.Millisecond},
 		&llm.VendorError{Kind: llm.KindRateLimit, Status: 429},
@@ -227,8 +229,8 @@ func TestClosedGatesAreNoFailure(t *testing.T) {
 	if v := end(t, b, submit(t, b).ID); v.State != "succeeded" || v.Failures != 0 {
 		t.Errorf("%+v", v)
 	}
-	never, _ := newJobBundle(t, fails(&outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited}))
-	if v := end(t, never, submit(t, never).ID); v.State != "failed" || v.Problem.Code != "vendor_rate_limited" {
+	never, _ := newJobBundle(t, fails(&outcome.Rejected{Layer: "quota", Reason: outcome.PayloadTooLarge}))
+	if v := end(t, never, submit(t, never).ID); v.State != "failed" || v.Problem.Code != "payload_too_large" {
 		t.Errorf("larger than the contract: %+v", v)
 	}
 }

@@ -86,10 +86,8 @@ func notNow(err error) (time.Duration, bool) {
 		return 0, false
 	}
 	switch rejected.Reason {
-	case outcome.QueueTimeout, outcome.VendorUnavailable:
+	case outcome.QueueTimeout, outcome.VendorUnavailable, outcome.VendorRateLimited:
 		return bounded(rejected.RetryAfter), true
-	case outcome.VendorRateLimited: // without a time it means never: the call is larger than the contract
-		return bounded(rejected.RetryAfter), rejected.RetryAfter > 0
 	}
 	return 0, false
 }

@@ -65,7 +65,10 @@ func (q *Quota) turnAway(ctx context.Context, v *ruling) error {
 		Layer: "quota", Reason: outcome.VendorRateLimited, Detail: q.details[v.why],
 		RetryAfter: time.Duration(v.delay) * time.Microsecond,
 	}
-	if v.why == whyAway {
+	switch v.why {
+	case whySize: // no time will come at which it fits
+		err.Reason = outcome.PayloadTooLarge
+	case whyAway, whyShare: // Redis is soon back
 		err.RetryAfter, err.Err = time.Second, redisx.ErrAway
 	}
 	_, span := telemetry.Start(ctx, "quota")

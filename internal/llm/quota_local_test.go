@@ -218,7 +218,7 @@ func TestQuotaAloneKeepsToItsShare(t *testing.T) {
 			t.Errorf("%d tokens in a minute, the share is 6000", got)
 		}
 		_, err := q.Enter(t.Context(), sized(High, 100, 3000))
-		if r := rejection(t, err); r.Detail != q.details[whyShare] {
+		if r := rejection(t, err); r.Detail != q.details[whyShare] || r.Reason != outcome.VendorRateLimited || r.RetryAfter == 0 {
 			t.Errorf("a call larger than the share: %+v", r)
 		}
 	})
@@ -228,13 +228,13 @@ func TestQuotaTurnsAwayWhatCanNeverPass(t *testing.T) {
 	t.Parallel()
 	q := newTestQuota(t, QuotaConfig{Tokens: 1000}, nil)
 	_, err := q.Enter(t.Context(), sized(High, 500, 501))
-	if r := rejection(t, err); r.RetryAfter != 0 || r.Detail != q.details[whySize] {
+	if r := rejection(t, err); r.Reason != outcome.PayloadTooLarge || r.RetryAfter != 0 || r.Detail != q.details[whySize] {
 		t.Errorf("got %+v", r)
 	}
 	// A contract that cannot be divided has no share that would be safe.
 	q = newTestQuota(t, QuotaConfig{Requests: 5, Shares: 10}, nil)
 	_, err = q.Enter(t.Context(), sized(High, 1, 1))
-	if r := rejection(t, err); r.Detail != q.details[whyShare] {
+	if r := rejection(t, err); r.Detail != q.details[whyShare] || r.RetryAfter == 0 {
 		t.Errorf("got %+v", r)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	ShedLatency          Reason = "shed_latency"           // load shedding: latency near the SLA; code "shed", status 503
 	UserRateLimited      Reason = "user_rate_limited"      // user limit
 	UnsupportedMediaType Reason = "unsupported_media_type" // body is not declared as JSON
-	PayloadTooLarge      Reason = "payload_too_large"      // body over the limit
+	PayloadTooLarge      Reason = "payload_too_large"      // body over the limit, or more tokens than the vendor's whole contract
 	InvalidJSON          Reason = "invalid_json"           // body is not JSON
 	InvalidPayload       Reason = "invalid_payload"        // body is JSON, but not what the endpoint takes
 	QueueTimeout         Reason = "queue_timeout"          // the gates could not be passed within the queue timeout
