@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -251,6 +252,9 @@ func TestRedisTopologies(t *testing.T) {
 			if shared != 20 {
 				t.Errorf("%v of 20 calls were booked in Redis", shared)
 			}
+			if n := metric(t, p, `llm_redis_commands_total{result="refused"}`); n != 0 {
+				t.Errorf("Redis refused %v commands", n)
+			}
 			if sim.Stats().Calls != 20 {
 				t.Errorf("stats %+v", sim.Stats())
 			}
@@ -258,15 +262,30 @@ func TestRedisTopologies(t *testing.T) {
 	}
 }
 
-// topologies starts every kind of Redis that is more than a server without a lock. They come as the settings for it.
+// topologies starts every kind of Redis that is more than a server without a lock. They come as the settings for it. Where there
+// is a user, it may do what docs/kubernetes.md says is enough.
 func topologies(t *testing.T) map[string][]string {
 	t.Helper()
+	page, err := os.ReadFile("../../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rules, _ := strings.Cut(string(page), "ACL SETUSER spillway on >PASSWORD ")
+	rules, _, _ = strings.Cut(rules, "\n")
+	enough := strings.Fields(rules)
 	sentinel, _ := redistest.StartSentinel(t)
-	locked, ca := redistest.StartTLS(t)
+	locked, ca := redistest.StartTLS(t, enough...)
+	cluster, nodes := redistest.StartClusterNodes(t)
+	for _, node := range nodes {
+		if err := node.Client().ACLSetUser(t.Context(), "app", append([]string{"on", ">secret"}, enough...)...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cluster = strings.Replace(cluster, "redis://", "redis://app:secret@", 1)
 	return map[string][]string{
 		"tls":      {"LLM_REDIS_URL=" + locked, "SSL_CERT_FILE=" + ca, "LLM_REDIS_BUDGET=2s"},
 		"sentinel": {"LLM_REDIS_URL=" + sentinel, "LLM_REDIS_MASTER=mymaster", "LLM_REDIS_BUDGET=2s"},
-		"cluster":  {"LLM_REDIS_URL=" + redistest.StartCluster(t), "LLM_REDIS_CLUSTER=true", "LLM_REDIS_BUDGET=2s"},
+		"cluster":  {"LLM_REDIS_URL=" + cluster, "LLM_REDIS_CLUSTER=true", "LLM_REDIS_BUDGET=2s"},
 	}
 }
 

@@ -159,7 +159,7 @@ func (s *breakerSync) eval(ctx context.Context, r redis.Scripter, step breakerSt
 	reply, err := s.script.Run(ctx, r, []string{s.key}, step.op, step.gen, step.calls+step.lease, step.failures, step.known.Milliseconds(),
 		s.channel, cfg.Failures, cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.Successes, cfg.Lease.Milliseconds()).Int64Slice()
 	if err != nil {
-		return breakerView{}, err
+		return breakerView{}, fmt.Errorf("running breaker.lua: %w", err)
 	}
 	if len(reply) != 4 || reply[0] < int64(Closed) || reply[0] > int64(Open) {
 		return breakerView{}, fmt.Errorf("breaker.lua replied %v", reply)

@@ -48,17 +48,16 @@ func (s *sharedQuota) channel() string { return s.keys[0] + ":hold" }
 
 // run makes the one round trip for all of seats, which it fills in. args are the arguments of quota.lua.
 func (s *sharedQuota) run(ctx context.Context, seats []*seat, args []any) error {
-	err := s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
+	return s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
 		text, err := s.script.Run(ctx, r, s.keys, args...).Text()
 		if err == nil {
 			err = parseRulings(text, seats)
 		}
-		return err
+		if err != nil {
+			return fmt.Errorf("running quota.lua: %w", err)
+		}
+		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("running quota.lua: %w", err)
-	}
-	return nil
 }
 
 // ruling is the answer of quota.lua to one call, times in microseconds.

@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -103,7 +104,9 @@ func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redi
 	}
 	var res *redis_rate.Result
 	err := u.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) (err error) {
-		res, err = redis_rate.NewLimiter(r).Allow(ctx, key, rate.limit)
+		if res, err = redis_rate.NewLimiter(r).Allow(ctx, key, rate.limit); err != nil {
+			err = fmt.Errorf("user limit: %w", err)
+		}
 		return err
 	})
 	telemetry.End(span, err)

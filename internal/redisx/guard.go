@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 )
 
 // Doubt grows with every failure and shrinks, slower, with every answer. Three failures in a row are enough, and so is a
@@ -25,8 +26,8 @@ const (
 // probeEvery is the mean pause between two looks at a Redis that is away.
 const probeEvery = 200 * time.Millisecond
 
-// remindEvery is the pause between two log lines about a Redis that stays away. What keeps it away may change meanwhile, a
-// refused connection into a wrong password, and whoever repairs it wants to read the latest.
+// remindEvery is the pause between two log lines about a Redis that stays away, or about commands that it refuses. What is the
+// matter may change meanwhile, a refused connection into a wrong password, and whoever repairs it wants to read the latest.
 const remindEvery = time.Minute
 
 // guard decides whether Redis is worth asking. While it is away a request pays one atomic load for it.
@@ -41,6 +42,8 @@ type guard struct {
 	wake  chan error // what made Redis count as away
 	stop  context.CancelFunc
 	done  sync.WaitGroup
+
+	reminded atomic.Int64 // when a refused command was last said, in Unix nanoseconds
 
 	mu        sync.Mutex
 	listeners []func(away bool)
@@ -65,9 +68,13 @@ func (g *guard) inDoubt() bool { return g.doubt.Load() > 0 }
 // judge counts how a command ended. A round trip that failed counts once, however many commands shared it.
 func (g *guard) judge(err error) {
 	if !isTrouble(err) {
-		g.metrics.ok.Inc()
 		if d := g.doubt.Load(); d > 0 {
 			g.doubt.CompareAndSwap(d, d-perAnswer)
+		}
+		if err == nil || errors.Is(err, redis.Nil) {
+			g.metrics.ok.Inc()
+		} else {
+			g.refused(err)
 		}
 		return
 	}
@@ -77,6 +84,16 @@ func (g *guard) judge(err error) {
 	}
 	if g.doubt.Add(perFailure) >= tooMuch && g.away.CompareAndSwap(false, true) {
 		g.wake <- err // buffered, and sent once for each time away turns true
+	}
+}
+
+// refused counts a command that a Redis in good health does not do for this pod, and says so once a minute: whoever asked now goes
+// by this pod's count, and nobody would know that a limit is not shared.
+func (g *guard) refused(err error) {
+	g.metrics.refused.Inc()
+	last, now := g.reminded.Load(), time.Now()
+	if now.Sub(time.Unix(0, last)) >= remindEvery && g.reminded.CompareAndSwap(last, now.UnixNano()) {
+		g.log.Warn("redis refuses a command: this pod decides alone what it was for", slog.Any("error", err))
 	}
 }
 
@@ -120,7 +137,7 @@ func (g *guard) awaitReturn(ctx context.Context) bool {
 		}
 		if now := time.Now(); now.Sub(reminded) >= remindEvery && ctx.Err() == nil {
 			reminded = now
-			g.log.WarnContext(ctx, "redis is still away", slog.Duration("for", now.Sub(since)), slog.Any("error", err))
+			g.log.WarnContext(ctx, "redis is still away", slog.Int64("seconds", int64(now.Sub(since).Seconds())), slog.Any("error", err))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/redis/go-redis/v9"
 )
 
 // patient is a guard over a Redis whose state a test sets, and what the guard said about it. It lives in a bubble.
@@ -154,14 +156,38 @@ func TestGuardCountsCommands(t *testing.T) {
 		p := newPatient(t)
 		p.judge(nil)
 		p.judge(errors.New("connection reset"))
-		p.judge(nil)
+		p.judge(redis.Nil)
+		p.judge(reply("NOPERM no"))
 		for name, c := range map[string]struct {
 			counter prometheus.Counter
 			want    float64
-		}{"ok": {p.metrics.ok, 2}, "failed": {p.metrics.failed, 1}} {
+		}{"ok": {p.metrics.ok, 2}, "failed": {p.metrics.failed, 1}, "refused": {p.metrics.refused, 1}} {
 			if got := testutil.ToFloat64(c.counter); got != c.want {
 				t.Errorf("%s is %v, want %v", name, got, c.want)
 			}
+		}
+	})
+}
+
+// A Redis that refuses commands is not away, but what they were for is not shared: that is said, once a minute, and in the words
+// of the latest.
+func TestGuardSaysWhatRedisRefuses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPatient(t)
+		for range 100 {
+			p.judge(fmt.Errorf("user limit: %w", reply("NOPERM no")))
+		}
+		time.Sleep(time.Minute)
+		for range 100 {
+			p.judge(fmt.Errorf("user limit: %w", reply("WRONGTYPE no")))
+		}
+		said, told, _ := p.seen()
+		if lines := strings.Split(strings.TrimSpace(said), "\n"); len(lines) != 2 || !strings.Contains(lines[0], "user limit: NOPERM") || !strings.Contains(lines[1], "WRONGTYPE") {
+			t.Errorf("said %q", said)
+		}
+		if p.away.Load() || len(told) > 0 {
+			t.Error("refusals were taken for a Redis that is away")
 		}
 	})
 }

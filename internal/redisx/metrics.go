@@ -8,12 +8,12 @@ import (
 
 // metrics counts what became of commands.
 type metrics struct {
-	ok, failed, skipped prometheus.Counter
+	ok, failed, refused, skipped prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, away func() bool) (*metrics, error) {
 	commands := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "llm_redis_commands_total", Help: "Round trips to Redis by result: ok, failed, or skipped while it was away.",
+		Name: "llm_redis_commands_total", Help: "Round trips to Redis by result: ok, failed, refused with an error reply such as NOPERM, or skipped while it was away.",
 	}, []string{"result"})
 	up := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "llm_redis_up", Help: "1 while limits are shared through Redis, 0 while this pod works from its own counts.",
@@ -27,6 +27,7 @@ func newMetrics(reg prometheus.Registerer, away func() bool) (*metrics, error) {
 		return nil, err
 	}
 	return &metrics{
-		ok: commands.WithLabelValues("ok"), failed: commands.WithLabelValues("failed"), skipped: commands.WithLabelValues("skipped"),
+		ok: commands.WithLabelValues("ok"), failed: commands.WithLabelValues("failed"),
+		refused: commands.WithLabelValues("refused"), skipped: commands.WithLabelValues("skipped"),
 	}, nil
 }

@@ -23,7 +23,8 @@ type companionError struct{ error }
 func (c *companionError) Unwrap() error { return c.error }
 
 // unfit are the beginnings of replies of a Redis that answers but cannot serve. NOPERM is not among them: it speaks of
-// one command or key, so the probe might pass where requests do not, and Redis would come and go without end.
+// one command or key, so the probe might pass where requests do not, and Redis would come and go without end. It counts as
+// refused.
 var unfit = []string{
 	"LOADING ", "READONLY ", "CLUSTERDOWN ", "MASTERDOWN ", "TRYAGAIN ", "NOREPLICAS ", "MISCONF ", "OOM ", "BUSY ",
 	"MOVED ", "ASK ", "NOAUTH ", "WRONGPASS ", "ERR max number of clients reached",
