@@ -102,10 +102,11 @@ func vendorProblem(failed *llm.VendorError) problem {
 		p = vendorAuth
 	case llm.KindRateLimit:
 		p = rejections[outcome.VendorRateLimited]
+		p.retryAfter = time.Second // unless the vendor says more
 	default:
 		p.detail = "The vendor failed or did not answer. Attempts made: " + strconv.Itoa(failed.Attempts) + "."
 	}
-	p.layer, p.retryAfter, p.attempts = "vendor", failed.RetryAfter, failed.Attempts
+	p.layer, p.retryAfter, p.attempts = "vendor", max(failed.RetryAfter, p.retryAfter), failed.Attempts
 	return p
 }
 

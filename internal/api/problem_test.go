@@ -51,6 +51,7 @@ var rows = map[string]row{
 	"vendor failed":     {call: fails(&llm.VendorError{Kind: llm.KindStatus, Status: 500, Attempts: 3}), status: 502, code: "vendor_error", kind: "server_error", layer: "vendor", says: "3"},
 	"no connection":     {call: fails(&llm.VendorError{Kind: llm.KindConnection, Attempts: 1}), status: 502, code: "vendor_error", kind: "server_error", layer: "vendor", says: "1"},
 	"vendor timed out":  {call: fails(&llm.VendorError{Kind: llm.KindTimeout, Attempts: 1, Err: llm.ErrCallTimeout}), status: 502, code: "vendor_error", kind: "server_error", layer: "vendor"},
+	"vendor's bare 429": {call: fails(&llm.VendorError{Kind: llm.KindRateLimit, Status: 429, Attempts: 2}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error", retry: "1", layer: "vendor"},
 	"vendor's own 429":  {call: fails(&llm.VendorError{Kind: llm.KindRateLimit, Status: 429, RetryAfter: 7 * time.Second, Attempts: 2}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error", retry: "7", layer: "vendor"},
 	"vendor refuses us": {call: fails(&llm.VendorError{Kind: llm.KindAuth, Status: 401, Attempts: 1}), status: 502, code: "vendor_auth", kind: "server_error", layer: "vendor"},
 	"SLA deadline":      {call: untilTheEnd, options: options{env: shortSLA}, status: 504, code: "deadline_exceeded", kind: "server_error"},

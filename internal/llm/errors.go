@@ -14,7 +14,7 @@ type Kind string
 const (
 	KindConnection Kind = "connection"  // could not connect, or the connection broke before the answer was whole
 	KindTimeout    Kind = "timeout"     // the call timeout, or the idle limit of a stream
-	KindStatus     Kind = "status"      // a status that is the vendor's failure: 5xx, 529, 408, 3xx
+	KindStatus     Kind = "status"      // a status that is the vendor's failure: 5xx, 529, 408, 3xx, and what is no status of an answer
 	KindRateLimit  Kind = "rate_limit"  // 429
 	KindAuth       Kind = "auth"        // 401 or 403: our credentials, not the caller's
 	KindTooLarge   Kind = "too_large"   // an answer over the limit

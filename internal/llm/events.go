@@ -8,24 +8,23 @@ import (
 	"sync"
 )
 
-// maxEvent is the largest server-sent event that is passed on, in bytes.
-const maxEvent = 1 << 20
-
-var errEventTooLarge = errors.New("a server-sent event over 1 MiB")
+var errEventTooLarge = errors.New("a server-sent event over VENDOR_MAX_RESPONSE bytes")
 
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
 
 // eventReader cuts a stream into server-sent events without interpreting them: an event ends with a blank line, whatever
 // kind of line ending the vendor uses.
 type eventReader struct {
-	r     *bufio.Reader
-	event []byte
+	r       *bufio.Reader
+	event   []byte
+	largest int64
 }
 
-func newEventReader(r io.Reader) *eventReader {
+// newEventReader returns a reader of events of up to largest bytes.
+func newEventReader(r io.Reader, largest int64) *eventReader {
 	br := readers.Get().(*bufio.Reader)
 	br.Reset(r)
-	return &eventReader{r: br}
+	return &eventReader{r: br, largest: largest}
 }
 
 func (e *eventReader) free() {
@@ -57,7 +56,7 @@ func (e *eventReader) next() ([]byte, error) {
 	}
 }
 
-// readLine appends one line with its ending. A lone CR ends a line too, as the format allows.
+// readLine appends one line with its ending. The format lets a lone CR end a line too; nobody sends that, and it is an error here.
 func (e *eventReader) readLine() error {
 	for {
 		part, err := e.r.ReadSlice('\n')
@@ -66,8 +65,8 @@ func (e *eventReader) readLine() error {
 		}
 		e.event = append(e.event, part...)
 		switch {
-		case len(e.event) > maxEvent:
-			return errEventTooLarge
+		case int64(len(e.event)) > e.largest:
+			return &VendorError{Kind: KindTooLarge, Err: errEventTooLarge}
 		case err == nil:
 			return nil
 		case !errors.Is(err, bufio.ErrBufferFull):

@@ -11,7 +11,7 @@ import (
 )
 
 func readEvents(r io.Reader) (got []string, err error) {
-	e := newEventReader(r)
+	e := newEventReader(r, 1<<20)
 	defer e.free()
 	for {
 		raw, err := e.next()
@@ -38,7 +38,7 @@ func TestEventsAreCutAtBlankLines(t *testing.T) {
 		"cut in a line":          {"data: a", nil, io.ErrUnexpectedEOF},
 		"nothing":                {"", nil, io.EOF},
 		"longer than the buffer": {"data: " + strings.Repeat("x", 20<<10) + "\n\n", []string{"data: " + strings.Repeat("x", 20<<10) + "\n\n"}, io.EOF},
-		"too large":              {"data: " + strings.Repeat("x", maxEvent) + "\n\n", nil, errEventTooLarge},
+		"too large":              {"data: " + strings.Repeat("x", 1<<20) + "\n\n", nil, errEventTooLarge},
 	} {
 		for _, r := range []io.Reader{strings.NewReader(tt.in), iotest.OneByteReader(strings.NewReader(tt.in))} {
 			got, err := readEvents(r)

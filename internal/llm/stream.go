@@ -13,7 +13,7 @@ func (v *Vendor) relay(w *watch, call *Call, res *http.Response, out *Outcome) (
 	if call.Stream == nil {
 		return nil, errors.New("llm: a streaming call needs Call.Stream")
 	}
-	events := newEventReader(res.Body)
+	events := newEventReader(res.Body, v.maxResponse)
 	defer events.free()
 	var meter streamMeter
 	defer func() { out.Usage = meter.usage() }()

@@ -31,7 +31,7 @@ type VendorConfig struct {
 	Headers        Headers       `split_words:"true" desc:"Further headers for every call, as name:value,name:value." secret:"true"`
 	Pool           int           `split_words:"true" default:"0" desc:"Connections to the vendor at most. 0 means as many as SLOTS; fewer than SLOTS is refused."`
 	ConnectTimeout time.Duration `split_words:"true" default:"5s" desc:"Time to connect, and again for the TLS handshake."`
-	MaxResponse    int64         `split_words:"true" default:"16777216" desc:"Largest buffered answer in bytes; a larger one is a vendor error."`
+	MaxResponse    int64         `split_words:"true" default:"16777216" desc:"Largest buffered answer, or event of a stream, in bytes; a larger one is a vendor error."`
 }
 
 // Validate reports every value that makes no sense.
@@ -85,7 +85,7 @@ func NewVendor(cfg Config, reg prometheus.Registerer) (*Vendor, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"spillway"}}
+	header := http.Header{"Content-Type": {"application/json"}, "Accept-Encoding": {"identity"}, "User-Agent": {"spillway"}}
 	for name, value := range v.Headers {
 		header.Set(name, value)
 	}
@@ -171,7 +171,9 @@ func (v *Vendor) exchange(w *watch, call *Call, out *Outcome) (*Response, error)
 	defer res.Body.Close()
 	out.Limits = parseLimits(res.Header, time.Now())
 	if err := statusError(res, out.Limits); err != nil {
-		_, _ = io.CopyN(io.Discard, res.Body, 16<<10) // short error bodies are read, so that the connection can be kept
+		if res.StatusCode >= 200 { // or else the body is a connection that has changed its protocol
+			_, _ = io.CopyN(io.Discard, res.Body, 16<<10) // short error bodies are read, so that the connection can be kept
+		}
 		return nil, err
 	}
 	if call.Payload.Stream && res.StatusCode < 300 && isEventStream(res.Header) {
@@ -240,17 +242,18 @@ func statusError(res *http.Response, limits Limits) error {
 		return &VendorError{Kind: KindAuth, Status: code}
 	case code == http.StatusTooManyRequests:
 		return &VendorError{Kind: KindRateLimit, Status: code, RetryAfter: limits.RetryAfter}
-	case code >= 500 || code == http.StatusRequestTimeout || code >= 300 && code < 400:
+	case code >= 500 || code == http.StatusRequestTimeout || code >= 300 && code < 400 || code < 200:
 		return &VendorError{Kind: KindStatus, Status: code, RetryAfter: limits.RetryAfter}
 	}
 	return nil
 }
 
-// visible picks the vendor's headers that clients may see.
+// visible picks the vendor's headers that clients may see. Where it has named no type there is none, not one that net/http guesses.
 func visible(h http.Header) http.Header {
 	out := make(http.Header, 2)
-	if v := h["Content-Type"]; v != nil {
-		out["Content-Type"] = v
+	out["Content-Type"] = h["Content-Type"]
+	if v := h["Content-Encoding"]; v != nil {
+		out["Content-Encoding"] = v
 	}
 	if v := h["X-Request-Id"]; v != nil {
 		out["X-Vendor-Request-Id"] = v

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -119,6 +120,59 @@ func TestVendorErrors(t *testing.T) {
 				t.Errorf("got %v (failure %v), want kind %s, failure %v", out.Err, isVendor && failed.Failure(), tt.kind, tt.failure)
 			}
 		})
+	}
+}
+
+// What no server should say must not reach net/http's own response writer, which would panic, or switch protocols.
+func TestVendorStatusesThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"099 Odd", "101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd", "600 Odd"} {
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			_, _ = io.WriteString(conn, "HTTP/1.1 "+line+"\r\nContent-Length: 2\r\n\r\n{}")
+		})
+		_, out := vendorAt(t, url, nil).Send(t.Context(), newCall())
+		if failed, isVendor := errors.AsType[*VendorError](out.Err); !isVendor || failed.Kind != KindStatus || failed.Status == 0 {
+			t.Errorf("%s: got %v", line, out.Err)
+		}
+	}
+}
+
+// An answer comes without type or coding where the vendor has named none, and with them where it has: a client must not read
+// what was packed, nor run what was plain.
+func TestVendorAnswersKeepTheirTypeAndCoding(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Value
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.Header.Get("Accept-Encoding"))
+		w.Header()["Content-Type"] = nil
+		if body, _ := io.ReadAll(r.Body); bytes.Contains(body, []byte("packed")) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Encoding", "gzip")
+		}
+		_, _ = io.WriteString(w, "<html>")
+	})
+	call := newCall()
+	call.Body = []byte(`{}`)
+	resp, out := vendorAt(t, url, nil).Send(t.Context(), call)
+	ok(t, out.Err)
+	if kind, named := resp.Header["Content-Type"]; kind != nil || !named || len(resp.Header) != 1 {
+		t.Errorf("headers %v: net/http would guess a type", resp.Header)
+	}
+	call.Body = []byte(`"packed"`)
+	resp, out = vendorAt(t, url, nil).Send(t.Context(), call)
+	ok(t, out.Err)
+	if resp.Header.Get("Content-Encoding") != "gzip" || resp.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("headers %v", resp.Header)
+	}
+	if asked.Load() != "identity" {
+		t.Errorf("asked for %q", asked.Load())
 	}
 }
 
