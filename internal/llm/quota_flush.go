@@ -45,7 +45,8 @@ func (q *Quota) flush(ctx context.Context) {
 	if len(args) <= 1 {
 		return
 	}
+	asked := q.holds.current.Load().pause
 	if q.shared.run(ctx, s, args) == nil {
-		q.heard(&s[0].ruling, 0, time.Now())
+		q.heard(&s[0].ruling, 0, asked, time.Now())
 	}
 }

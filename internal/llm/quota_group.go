@@ -16,7 +16,8 @@ type seat struct {
 	wait   micros // longest wait
 
 	ruling
-	err error
+	asked pause // what was known of the vendor's pauses when the script was sent
+	err   error
 }
 
 // pairs is what quota.lua reads of seats: their tokens and longest waits.
@@ -38,14 +39,15 @@ func (q *Quota) bookShared(ctx context.Context, tokens int64, wait micros) (book
 	if s.err != nil {
 		return booking{}, ruling{}, s.err
 	}
-	return q.heard(&s.ruling, tokens, time.Now()), s.ruling, nil
+	return q.heard(&s.ruling, tokens, s.asked, time.Now()), s.ruling, nil
 }
 
 // send makes the round trip for batch and takes along what is to be told.
 func (q *Quota) send(ctx context.Context, batch []*seat) {
 	args := q.pending.take(append(make([]any, 0, 16), pairs(batch)), time.Now(), q.waiting.Load())
+	asked := q.holds.current.Load().pause
 	err := q.shared.run(ctx, batch, args)
 	for _, s := range batch {
-		s.err = err
+		s.asked, s.err = asked, err
 	}
 }

@@ -15,6 +15,11 @@ type pause struct {
 	remaining  micros // of the one in force
 }
 
+// before tells whether p is what Redis knew earlier than other.
+func (p pause) before(other pause) bool {
+	return p.generation < other.generation || p.generation == other.generation && p.total < other.total
+}
+
 // hold is a pod's copy of it. It is replaced, never changed.
 type hold struct {
 	pause
@@ -31,17 +36,34 @@ func (h *holds) init() { h.current.Store(&hold{changed: make(chan struct{})}) }
 func (h *holds) observe(p pause, now time.Time) {
 	for {
 		old := h.current.Load()
-		if p.generation < old.generation || p.generation == old.generation && p.total <= old.total {
-			return
-		}
-		until := old.until
-		if p.remaining > 0 {
-			until = later(until, now.Add(time.Duration(p.remaining)*time.Microsecond))
-		}
-		if h.replace(old, &hold{pause: p, until: until}) {
+		if !old.before(p) || h.replace(old, old.with(p, now)) {
 			return
 		}
 	}
+}
+
+// goBack takes in an answer that is older than what was known when Redis was asked: a replica has taken over that had not heard
+// of the latest pauses. Kept, they would move every start that Redis books from now on. What is left of them is still waited
+// out. It reports false when something else has been heard since.
+func (h *holds) goBack(asked, p pause, now time.Time) bool {
+	for {
+		old := h.current.Load()
+		if old.generation != asked.generation || old.total != asked.total {
+			return false
+		}
+		if h.replace(old, old.with(p, now)) {
+			return true
+		}
+	}
+}
+
+// with is what follows h when Redis has said p.
+func (h *hold) with(p pause, now time.Time) *hold {
+	until := h.until
+	if p.remaining > 0 {
+		until = later(until, now.Add(time.Duration(p.remaining)*time.Microsecond))
+	}
+	return &hold{pause: p, until: until}
 }
 
 // demand starts a pause of d at once in this pod, before Redis has heard of it. It reports false when the one in force is

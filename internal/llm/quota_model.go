@@ -94,7 +94,7 @@ func (m *QuotaModel) Answered(text string, tokens int64) (b QuotaBooking, grante
 	if err := parseRulings(text, s); err != nil {
 		return b, false, err
 	}
-	return QuotaBooking{m.heard(&s[0].ruling, m.limited(tokens), m.now()), m.now()}, s[0].admitted == 1, nil
+	return QuotaBooking{m.heard(&s[0].ruling, m.limited(tokens), pause{}, m.now()), m.now()}, s[0].admitted == 1, nil
 }
 
 // BookAlone books from the pod's share.

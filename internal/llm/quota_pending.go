@@ -82,6 +82,21 @@ func (p *pending) ofLocked(generation int64) bool {
 	if generation <= p.generation {
 		return generation == p.generation
 	}
+	p.aboutLocked(generation)
+	return true
+}
+
+// goBack says that an older state than the one known is Redis's state again.
+func (p *pending) goBack(generation int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if generation != p.generation {
+		p.aboutLocked(generation)
+	}
+}
+
+// aboutLocked drops what is about another state than generation.
+func (p *pending) aboutLocked(generation int64) {
 	p.generation = generation
 	p.marks, p.estimated, p.used, p.pace = p.marks[:0], 0, 0, 0
 	kept := p.changes[:0]
@@ -91,7 +106,6 @@ func (p *pending) ofLocked(generation int64) bool {
 		}
 	}
 	p.changes = kept
-	return true
 }
 
 // aloneLocked notes tokens that were booked without Redis, for when it is back: at most limit, which is what this pod may

@@ -25,17 +25,22 @@ func newQuotaPod(c contract, shares int, alone bool, clock func() time.Time) *qu
 // that wait for their booked start.
 func (p *quotaPod) bookAlone(tokens int64, wait micros, asleep int64, now time.Time) (booking, ruling) {
 	p.local.begin(asleep)
+	known := p.holds.current.Load().pause // what is over by now moves this start no more
 	b, v := p.local.book(tokens, wait)
+	b.pause = known
 	if v.admitted == 1 && !p.alone {
 		p.pending.add(now, func() { p.pending.aloneLocked(tokens, 2*p.local.largest) })
 	}
 	return b, v
 }
 
-// heard takes in an answer of the script: what it says beside its verdict, and the booking if it granted one.
-func (p *quotaPod) heard(v *ruling, tokens int64, now time.Time) booking {
+// heard takes in an answer of the script: what it says beside its verdict, and the booking if it granted one. asked is what was
+// known of the vendor's pauses when the script was sent.
+func (p *quotaPod) heard(v *ruling, tokens int64, asked pause, now time.Time) booking {
 	p.local.active.Store(false)
-	p.holds.observe(v.pause, now)
+	if p.holds.observe(v.pause, now); v.before(asked) && p.holds.goBack(asked, v.pause, now) {
+		p.pending.goBack(v.generation)
+	}
 	return booking{tokens: tokens, delay: v.delay, mark: v.mark, cost: v.cost, slice: v.slice, pause: v.pause}
 }
 

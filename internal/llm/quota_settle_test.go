@@ -99,6 +99,67 @@ func TestQuotaHearsPausesInAnyOrder(t *testing.T) {
 	}
 }
 
+// After a failover Redis may not know the latest pauses any more. A pod must then believe it, or it would move every start
+// that Redis books for as long as it lives. An answer that was merely under way is none of that.
+func TestQuotaFollowsARedisThatWentBack(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	before, paused := pause{generation: 5, total: 2_000_000}, pause{generation: 5, total: 8_000_000, remaining: 6_000_000}
+	newPod := func() *quotaPod {
+		p := newQuotaPod(newContract(QuotaConfig{Requests: 600, Window: time.Minute, Burst: 1, Shares: 10}, testQueue), 10, false, time.Now)
+		p.holds.observe(before, now)
+		p.holds.observe(paused, now)
+		return p
+	}
+	start := func(p *quotaPod, b booking) time.Duration {
+		later := now.Add(time.Minute)
+		return p.holds.current.Load().start(later, b.pause).Sub(later)
+	}
+
+	p := newPod()
+	if moved := start(p, p.heard(&ruling{pause: before}, 1, before, now)); moved != 6*time.Second {
+		t.Errorf("a booking that was under way when the pause came is moved by %v", moved)
+	}
+	for name, back := range map[string]pause{"a pause is lost": before, "all is lost": {generation: 4}} {
+		p := newPod()
+		b := p.heard(&ruling{pause: back}, 1, paused, now)
+		if moved := start(p, b); moved != 0 {
+			t.Errorf("%s: a start that Redis booked since is moved by %v", name, moved)
+		}
+		if left := p.holds.current.Load().until.Sub(now); left != 6*time.Second {
+			t.Errorf("%s: %v of the pause are left", name, left)
+		}
+		p.settle(&b, false, 0, false, now)
+		if args := p.pending.take(nil, now, 0); len(args) < 3 || args[2] != back.generation {
+			t.Errorf("%s: what is given back goes to state %v", name, args)
+		}
+		again := pause{generation: back.generation, total: back.total + 1_000_000, remaining: 1_000_000}
+		if p.holds.observe(again, now); start(p, b) != time.Second {
+			t.Errorf("%s: a pause that came since moves it by %v", name, start(p, b))
+		}
+	}
+}
+
+// A pause that is over moves nothing that a pod books alone afterwards, and one that comes later does.
+func TestQuotaAloneAfterAnOldPause(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	p := newQuotaPod(newContract(QuotaConfig{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10, false, func() time.Time { return now })
+	p.holds.observe(pause{generation: 5, total: 6_000_000}, now)
+	b, v := p.bookAlone(0, time.Minute.Microseconds(), 0, now)
+	if v.admitted != 1 {
+		t.Fatalf("%+v", v)
+	}
+	later := now.Add(time.Minute)
+	if moved := p.holds.current.Load().start(later, b.pause).Sub(later); moved != 0 {
+		t.Errorf("moved by %v", moved)
+	}
+	p.holds.observe(pause{generation: 5, total: 7_000_000, remaining: 1_000_000}, now)
+	if moved := p.holds.current.Load().start(later, b.pause).Sub(later); moved != time.Second {
+		t.Errorf("moved by %v", moved)
+	}
+}
+
 func TestQuotaRefundsAreBounded(t *testing.T) {
 	t.Parallel()
 	p := newPending()
