@@ -172,7 +172,8 @@ func (v *Vendor) exchange(w *watch, call *Call, out *Outcome) (*Response, error)
 	out.Limits = parseLimits(res.Header, time.Now())
 	if err := statusError(res, out.Limits); err != nil {
 		if res.StatusCode >= 200 { // or else the body is a connection that has changed its protocol
-			_, _ = io.CopyN(io.Discard, res.Body, 16<<10) // short error bodies are read, so that the connection can be kept
+			w.limit(drainTime, ErrCallTimeout)
+			_, _ = io.CopyN(io.Discard, res.Body, drainSize)
 		}
 		return nil, err
 	}
@@ -191,6 +192,12 @@ func (v *Vendor) exchange(w *watch, call *Call, out *Outcome) (*Response, error)
 	out.Usage = parseUsage(buf.b)
 	return &Response{Status: res.StatusCode, Header: visible(res.Header), Body: buf.b, buf: buf}, nil
 }
+
+// A short error body is read, so that the connection can be kept, if it comes soon: what it belongs to is known already.
+const (
+	drainSize = 16 << 10
+	drainTime = time.Second
+)
 
 // headers builds the request's headers. The values are shared with the template: net/http only reads them.
 func (v *Vendor) headers(ctx context.Context, call *Call) http.Header {
@@ -214,6 +221,9 @@ func (v *Vendor) headers(ctx context.Context, call *Call) http.Header {
 
 // classify turns the error of an exchange into what the layers above act on. It must see w before it is stopped.
 func classify(ctx context.Context, w *watch, call *Call, err error) (_ error, clientGone bool) {
+	if w.over() {
+		<-ctx.Done() // which ends at this very moment, by a timer of its own
+	}
 	if ctx.Err() != nil { // the request itself ended: no verdict on the vendor
 		cause := context.Cause(ctx)
 		return cause, !errors.Is(cause, context.DeadlineExceeded)
@@ -227,9 +237,9 @@ func classify(ctx context.Context, w *watch, call *Call, err error) (_ error, cl
 		if isTimeout(err) {
 			failed.Kind = KindTimeout
 		}
-	}
-	if cause := context.Cause(w.ctx); cause != nil {
-		failed.Kind, failed.Err = KindTimeout, cause
+		if cause := context.Cause(w.ctx); cause != nil {
+			failed.Kind, failed.Err = KindTimeout, cause
+		}
 	}
 	failed.Attempts, failed.Streamed = call.Attempts, w.streamed
 	return failed, false

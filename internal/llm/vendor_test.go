@@ -299,3 +299,21 @@ func TestVendorConfig(t *testing.T) {
 		t.Errorf("a pool below the slots: %v", err)
 	}
 }
+
+// What a status says is known with the headers: a body that never comes makes no timeout of it, and keeps nobody for long.
+func TestVendorStatusWithABodyThatStalls(t *testing.T) {
+	t.Parallel()
+	for code, kind := range map[int]Kind{401: KindAuth, 429: KindRateLimit, 503: KindStatus} {
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			w.WriteHeader(code)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		v := vendorAt(t, url, func(c *Config) { c.CallTimeout = time.Hour })
+		_, out := v.Send(t.Context(), newCall())
+		if failed, isVendor := errors.AsType[*VendorError](out.Err); !isVendor || failed.Kind != kind || failed.Status != code {
+			t.Errorf("%d: got %v", code, out.Err)
+		}
+	}
+}

@@ -42,6 +42,9 @@ func (w *watch) atMost(d time.Duration) time.Duration {
 	return min(d, time.Until(w.end))
 }
 
+// over tells whether the request's own end has come.
+func (w *watch) over() bool { return !w.end.IsZero() && time.Until(w.end) <= 0 }
+
 // pause stops the clock of the limit, while it is the client that is slow.
 func (w *watch) pause() {
 	if w.end.IsZero() {

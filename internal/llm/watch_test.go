@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,4 +69,26 @@ func TestWatchEndsWithTheLimitOrTheRequest(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The request's end and the watch's timer are due at the same moment once anybody has waited with the request's context. Whichever
+// is first, it is the request that has ended and not the vendor that is slow: the breaker must not hear of it.
+func TestTheEndOfTheRequestIsNoVendorTimeout(t *testing.T) {
+	t.Parallel()
+	cfg := localConfig()
+	cfg.Slots = 500
+	c := localCaller(t, cfg, hang)
+	errSLA := errors.New("SLA")
+	var wg sync.WaitGroup
+	for range 300 {
+		wg.Go(func() {
+			ctx := deadline.New(t.Context(), time.Now().Add(50*time.Millisecond), errSLA)
+			defer ctx.Stop()
+			_ = ctx.Done() // as a gate does that makes a call wait
+			if _, err := c.Do(ctx, newCall()); !errors.Is(err, errSLA) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
