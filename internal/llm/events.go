@@ -34,13 +34,18 @@ func (e *eventReader) free() {
 }
 
 // next returns the raw bytes of the next event, its blank line included; they are valid until the next call. Blank lines
-// before an event are dropped. At a clean end it returns io.EOF; when the stream ends within an event, io.ErrUnexpectedEOF.
+// before an event are dropped. At a clean end it returns io.EOF; when the stream ends within an event, io.ErrUnexpectedEOF,
+// unless that is the one that announces the end: some do not end its line.
 func (e *eventReader) next() ([]byte, error) {
 	e.event = e.event[:0]
 	for {
 		start := len(e.event)
 		if err := e.readLine(); err != nil {
 			if errors.Is(err, io.EOF) && len(e.event) > 0 {
+				if isDone(e.event) {
+					e.event = append(bytes.TrimRight(e.event, "\r\n"), "\n\n"...)
+					return e.event, nil
+				}
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err

@@ -29,16 +29,18 @@ func TestEventsAreCutAtBlankLines(t *testing.T) {
 		want []string
 		err  error
 	}{
-		"lf":                     {"data: a\n\ndata: b\n\n", []string{"data: a\n\n", "data: b\n\n"}, io.EOF},
-		"crlf":                   {"data: a\r\n\r\n", []string{"data: a\r\n\r\n"}, io.EOF},
-		"many lines":             {"event: x\ndata: 1\ndata: 2\n\n", []string{"event: x\ndata: 1\ndata: 2\n\n"}, io.EOF},
-		"comment":                {": ping\n\n", []string{": ping\n\n"}, io.EOF},
-		"blank lines first":      {"\n\n\ndata: a\n\n", []string{"data: a\n\n"}, io.EOF},
-		"cut in an event":        {"data: a\n\ndata: b\n", []string{"data: a\n\n"}, io.ErrUnexpectedEOF},
-		"cut in a line":          {"data: a", nil, io.ErrUnexpectedEOF},
-		"nothing":                {"", nil, io.EOF},
-		"longer than the buffer": {"data: " + strings.Repeat("x", 20<<10) + "\n\n", []string{"data: " + strings.Repeat("x", 20<<10) + "\n\n"}, io.EOF},
-		"too large":              {"data: " + strings.Repeat("x", 1<<20) + "\n\n", nil, errEventTooLarge},
+		"lf":                              {"data: a\n\ndata: b\n\n", []string{"data: a\n\n", "data: b\n\n"}, io.EOF},
+		"crlf":                            {"data: a\r\n\r\n", []string{"data: a\r\n\r\n"}, io.EOF},
+		"many lines":                      {"event: x\ndata: 1\ndata: 2\n\n", []string{"event: x\ndata: 1\ndata: 2\n\n"}, io.EOF},
+		"comment":                         {": ping\n\n", []string{": ping\n\n"}, io.EOF},
+		"blank lines first":               {"\n\n\ndata: a\n\n", []string{"data: a\n\n"}, io.EOF},
+		"cut in an event":                 {"data: a\n\ndata: b\n", []string{"data: a\n\n"}, io.ErrUnexpectedEOF},
+		"cut in a line":                   {"data: a", nil, io.ErrUnexpectedEOF},
+		"the end without its line ending": {"data: a\n\ndata: [DONE]", []string{"data: a\n\n", "data: [DONE]\n\n"}, io.EOF},
+		"the end without its blank line":  {"data: [DONE]\r\n", []string{"data: [DONE]\n\n"}, io.EOF},
+		"nothing":                         {"", nil, io.EOF},
+		"longer than the buffer":          {"data: " + strings.Repeat("x", 20<<10) + "\n\n", []string{"data: " + strings.Repeat("x", 20<<10) + "\n\n"}, io.EOF},
+		"too large":                       {"data: " + strings.Repeat("x", 1<<20) + "\n\n", nil, errEventTooLarge},
 	} {
 		for _, r := range []io.Reader{strings.NewReader(tt.in), iotest.OneByteReader(strings.NewReader(tt.in))} {
 			got, err := readEvents(r)
@@ -62,6 +64,12 @@ func TestStreamVerdict(t *testing.T) {
 		"openai reset after the end":  {[]string{chunk, "data: [DONE]\n\n"}, io.ErrUnexpectedEOF, false, true},
 		"openai clean end, no [DONE]": {[]string{chunk}, io.EOF, false, false},
 		"openai cut":                  {[]string{chunk}, io.ErrUnexpectedEOF, false, false},
+		"openai cut after a comment":  {[]string{": processing\n\n", chunk}, io.EOF, false, false},
+		"azure cut":                   {[]string{`data: {"object":"","prompt_filter_results":[]}` + "\n\n", chunk}, io.EOF, false, false},
+		"openai with event lines":     {[]string{"event: message\n" + chunk, "event: message\ndata: [DONE]\n\n"}, io.EOF, true, true},
+		"responses whole":             {[]string{"event: response.created\ndata: {}\n\n", "event: response.completed\ndata: {}\n\n"}, io.EOF, true, true},
+		"responses cut":               {[]string{"event: response.created\ndata: {}\n\n"}, io.EOF, false, false},
+		"anthropic cut after a ping":  {[]string{"event: ping\ndata: {}\n\n", "event: message_start\ndata: {}\n\n"}, io.EOF, false, false},
 		"anthropic whole":             {[]string{"event: message_start\ndata: {}\n\n", "event: message_stop\ndata: {}\n\n"}, io.EOF, true, true},
 		"anthropic cut":               {[]string{"event: message_start\ndata: {}\n\n"}, io.EOF, false, false},
 		"other dialect, framed":       {[]string{"data: x\n\n"}, io.EOF, false, true},

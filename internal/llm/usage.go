@@ -2,6 +2,7 @@ package llm
 
 import (
 	"bytes"
+	"slices"
 	"unsafe"
 
 	"github.com/tidwall/gjson"
@@ -47,24 +48,36 @@ type streamMeter struct {
 }
 
 var (
-	openAIDone     = []byte("data: [DONE]")
-	openAIDoneTail = []byte("data:[DONE]")
+	openAIDone     = []byte("[DONE]")
 	openAIChunk    = []byte(`"chat.completion.chunk"`)
+	responsesStart = []byte("event: response.created")
 	anthropicStart = []byte("event: message_start")
 	anthropicStop  = []byte("event: message_stop")
 	usageKey       = []byte(`"usage"`)
 	dataField      = []byte("data:")
 )
 
-// add looks at one raw event.
+// responsesEnds are the last events of OpenAI's Responses.
+var responsesEnds = [][]byte{[]byte("event: response.completed"), []byte("event: response.incomplete"), []byte("event: response.failed")}
+
+// isDone tells whether event is the one with which OpenAI's chat and its like announce the end.
+func isDone(event []byte) bool {
+	_, data, _ := bytes.Cut(event, dataField)
+	return bytes.Equal(bytes.TrimSpace(data), openAIDone)
+}
+
+// add looks at one raw event. What dialect it is need not show in the first: that may be a comment, or what a filter found.
 func (m *streamMeter) add(raw []byte) {
 	m.events++
-	switch {
-	case bytes.HasPrefix(raw, openAIDone), bytes.HasPrefix(raw, openAIDoneTail), bytes.HasPrefix(raw, anthropicStop):
+	if isDone(raw) {
 		m.done = true
 		return
-	case m.events == 1:
-		m.announcesEnd = bytes.Contains(raw, openAIChunk) || bytes.HasPrefix(raw, anthropicStart)
+	}
+	if !m.announcesEnd {
+		m.announcesEnd = bytes.Contains(raw, openAIChunk) || bytes.HasPrefix(raw, anthropicStart) || bytes.HasPrefix(raw, responsesStart)
+	}
+	if bytes.HasPrefix(raw, anthropicStop) || slices.ContainsFunc(responsesEnds, func(end []byte) bool { return bytes.HasPrefix(raw, end) }) {
+		m.done = true
 	}
 	_, data, found := bytes.Cut(raw, dataField)
 	if !found {
@@ -75,7 +88,7 @@ func (m *streamMeter) add(raw []byte) {
 		return
 	}
 	data = bytes.TrimSpace(data)
-	for _, path := range []string{"usage", "message.usage"} {
+	for _, path := range []string{"usage", "message.usage", "response.usage"} {
 		u := usageOf(gjson.GetBytes(data, path))
 		m.said.Prompt = max(m.said.Prompt, u.Prompt)
 		m.said.Completion = max(m.said.Completion, u.Completion)
