@@ -35,7 +35,7 @@ type Call struct {
 	Background     bool        // gives way to every call that is not: see Quota.Enter and Slots.Enter
 	Started        func()      // called before each attempt, when every gate is passed; may be nil
 
-	Attempts int    // vendor attempts started, counting the first
+	Attempts int    // vendor attempts started, counting the first, over every Do that it went through
 	Timing   Timing // where the time went, over all attempts
 	Usage    Usage  // tokens the vendor said it used
 }
@@ -100,12 +100,12 @@ type Caller struct {
 // when a gate turned the call away, a *VendorError when the vendor failed, or the cause of ctx when that ended first.
 // The response must be closed.
 func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
-	for {
-		resp, err := c.attempt(ctx, call)
+	for try := 1; ; try++ {
+		resp, err := c.attempt(ctx, call, try)
 		if err == nil {
 			return resp, nil
 		}
-		wait, ok := c.retry.next(ctx, call, err)
+		wait, ok := c.retry.next(ctx, try, err)
 		if !ok {
 			return nil, err
 		}
@@ -115,8 +115,8 @@ func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
 	}
 }
 
-// attempt is one try: enter every gate, call the vendor, leave every gate with what happened.
-func (c *Caller) attempt(ctx context.Context, call *Call) (*Response, error) {
+// attempt is one try, counted from 1: enter every gate, call the vendor, leave every gate with what happened.
+func (c *Caller) attempt(ctx context.Context, call *Call, try int) (*Response, error) {
 	held, err := c.enter(ctx, call)
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (c *Caller) attempt(ctx context.Context, call *Call) (*Response, error) {
 	call.Timing.Vendor += out.Duration
 	call.Usage = out.Usage
 	if !out.ClientGone {
-		c.retry.done(call, out.Duration, out.Err != nil)
+		c.retry.done(try, out.Duration, out.Err != nil)
 	}
 	return resp, out.Err
 }

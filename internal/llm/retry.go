@@ -91,20 +91,20 @@ func (r *retry) waited(d time.Duration) {
 	r.recent.wait(d)
 }
 
-// done records how one attempt ended. The first of a call pays into the budget, more when it succeeded; a retry that
+// done records how one attempt ended. The first of a Do pays into the budget, more when it succeeded; a retry that
 // succeeded gives back what it took.
-func (r *retry) done(call *Call, took time.Duration, failed bool) {
+func (r *retry) done(try int, took time.Duration, failed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	rate := r.recent.rate(now)
-	if call.Attempts == 1 {
+	if try == 1 {
 		r.budget.deposit(rate)
 	}
 	switch {
 	case failed:
 		return
-	case call.Attempts == 1:
+	case try == 1:
 		r.budget.reward(rate)
 	default:
 		r.budget.giveBack(rate)
@@ -113,15 +113,15 @@ func (r *retry) done(call *Call, took time.Duration, failed bool) {
 	r.recent.call(now, false)
 }
 
-// next returns how long to wait before another attempt, or false when there shall be none: the error is not one that
+// next returns how long to wait after so many tries before another, or false when there shall be none: the error is not one that
 // another attempt can mend, the pod is in no state for it, the budget is used up, or it could not end in time.
-func (r *retry) next(ctx context.Context, call *Call, err error) (time.Duration, bool) {
+func (r *retry) next(ctx context.Context, tries int, err error) (time.Duration, bool) {
 	failed, ok := errors.AsType[*VendorError](err)
 	if !ok || ctx.Err() != nil {
 		return 0, false
 	}
 	pod := r.pod()
-	delay := r.delay(call.Attempts, failed.RetryAfter)
+	delay := r.delay(tries, failed.RetryAfter)
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,7 +132,7 @@ func (r *retry) next(ctx context.Context, call *Call, err error) (time.Duration,
 	reason := ""
 	deadline, bounded := ctx.Deadline()
 	switch {
-	case call.Attempts > allowed(pod, r.recent.avgWait, r.recent.errorRate(now), r.cfg.Max):
+	case tries > allowed(pod, r.recent.avgWait, r.recent.errorRate(now), r.cfg.Max):
 		reason = "conditions"
 	case bounded && time.Until(deadline) < delay+r.recent.avgTook:
 		reason = "deadline"

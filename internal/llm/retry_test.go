@@ -251,3 +251,36 @@ func TestErrorRateForgets(t *testing.T) {
 		t.Errorf("after three periods: got %v, want 0", got)
 	}
 }
+
+// A job goes through Do with the same Call until the vendor has room: each time it has its retries, and a success at once gives
+// nothing back to the budget that no retry took.
+func TestEveryDoHasItsOwnRetries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := localConfig()
+		cfg.Retry.Max, cfg.Retry.Budget = 1, 0.1
+		var answers []int
+		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) {
+			code := answers[0]
+			answers = answers[1:]
+			return answer(code, nil, `{}`), nil
+		})
+		call := newCall()
+		for range 2 { // of the three that the budget lends
+			answers = []int{500, 500}
+			if _, err := c.Do(t.Context(), call); err == nil || len(answers) > 0 {
+				t.Fatalf("%v, with %v left", err, answers)
+			}
+		}
+		answers = []int{500, 200}
+		_, err := c.Do(t.Context(), call)
+		ok(t, err)
+		before := c.retry.budget.balance
+		answers = []int{200}
+		_, err = c.Do(t.Context(), call)
+		ok(t, err)
+		if more := c.retry.budget.balance - before; more >= 1 {
+			t.Errorf("a success at once paid %v retries into the budget", more)
+		}
+	})
+}
