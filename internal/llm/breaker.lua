@@ -62,6 +62,16 @@ if gen == 0 and known > 0 then
   store()
 end
 
+-- No healthy state lies further ahead than this; one that does comes from a clock that went back.
+if ends > now + open_ms then
+  ends = now + open_ms
+  redis.call('HSET', key, 'until', ends)
+end
+if lease > now + lease_ms then
+  lease = now + lease_ms
+  redis.call('HSET', key, 'lease', lease)
+end
+
 if state == OPEN and now >= ends then turn(HALF) end
 
 if op == 'report' then

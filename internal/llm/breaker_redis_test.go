@@ -357,3 +357,34 @@ func TestBreakerOwnLeasesAreUnmistakable(t *testing.T) {
 		s.togetherLocked()
 	}
 }
+
+// A clock that goes back leaves the ends of states in the future: no pod waits for them longer than it would otherwise.
+func TestBreakerAndAClockThatWentBack(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	cfg := quickBreaker()
+	cfg.Lease = 100 * time.Millisecond
+	b := newPodBreaker(t, cfg, redisx.Config{URL: server.URL()})
+	inAnHour := time.Now().Add(time.Hour).UnixMilli()
+	ok(t, server.Client().HSet(t.Context(), b.sync.key, "state", int(Open), "gen", 7, "until", inAnHour).Err())
+	awaitState(t, HalfOpen, b)
+	ok(t, server.Client().HSet(t.Context(), b.sync.key, "lease", inAnHour).Err())
+	await(t, "there is a probe again", func() bool {
+		leave, err := b.Enter(t.Context(), newCall())
+		if err == nil {
+			leave(Outcome{Called: true})
+		}
+		return err == nil
+	})
+}
+
+// The end of a call may fall between two reports: its failure comes with the second, and counts.
+func TestBreakerCountsAFailureReportedByItself(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	cfg := slowBreaker()
+	cfg.Failures = 1
+	b := newPodBreaker(t, cfg, redisx.Config{URL: server.URL()})
+	b.copy.Load().failures.Add(1)
+	awaitState(t, Open, b)
+}

@@ -113,8 +113,8 @@ func (s *breakerSync) pause(d time.Duration) bool {
 func (s *breakerSync) report(ctx context.Context) (taken bool) {
 	c := s.b.copy.Load()
 	step := breakerStep{op: stepReport, gen: c.gen, known: c.openLeft(time.Now())}
-	step.failures = c.failures.Swap(0) // before calls, so that there are never more failures than calls
-	step.calls = c.calls.Swap(0)
+	step.failures = c.failures.Swap(0)               // before calls, so that there are never more failures than calls
+	step.calls = max(c.calls.Swap(0), step.failures) // but for a call whose end was half counted in the report before
 	if _, taken = s.step(ctx, step); !taken {
 		c.calls.Add(step.calls)
 		c.failures.Add(step.failures)
