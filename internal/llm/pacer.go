@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,6 +38,8 @@ func (c PacerConfig) Validate() error {
 type Pacer struct {
 	limiter *rate.Limiter
 	wait    prometheus.Histogram
+
+	mu sync.Mutex // held while a turn is taken
 }
 
 // NewPacer returns a pacer; with rate 0 it lets everything through.
@@ -63,26 +66,39 @@ func (p *Pacer) Enter(ctx context.Context, _ *Call) (func(Outcome), error) {
 	if p.limiter.Limit() == rate.Inf {
 		return noLeave, nil
 	}
-	turn := p.limiter.Reserve()
-	delay := turn.Delay()
-	if delay == 0 {
+	turn, delay, late := p.turn(ctx)
+	if !late && delay == 0 {
 		return noLeave, nil
 	}
 	ctx, span := telemetry.Start(ctx, "pacer")
-	err := p.sleep(ctx, delay)
+	var err error
+	if late {
+		err = &outcome.Rejected{Layer: "pacer", Reason: outcome.QueueTimeout, RetryAfter: delay, Err: ErrQueueTimeout}
+	} else if err = p.sleep(ctx, delay); err != nil {
+		turn.Cancel() // which gives back what nobody has queued behind
+	}
 	telemetry.End(span, err)
 	if err != nil {
-		turn.Cancel()
 		return nil, err
 	}
 	p.wait.Observe(delay.Seconds())
 	return noLeave, nil
 }
 
-func (p *Pacer) sleep(ctx context.Context, delay time.Duration) error {
-	if deadline, ok := ctx.Deadline(); ok && delay > time.Until(deadline) {
-		return &outcome.Rejected{Layer: "pacer", Reason: outcome.QueueTimeout, RetryAfter: delay, Err: ErrQueueTimeout}
+// turn takes the next turn, unless that is too late. Nobody can queue behind one that is not taken.
+func (p *Pacer) turn(ctx context.Context) (turn *rate.Reservation, delay time.Duration, late bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	turn = p.limiter.Reserve()
+	delay = turn.Delay()
+	if end, ok := ctx.Deadline(); ok && delay > time.Until(end) {
+		turn.Cancel()
+		return nil, delay, true
 	}
+	return turn, delay, false
+}
+
+func (p *Pacer) sleep(ctx context.Context, delay time.Duration) error {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {

@@ -1,0 +1,42 @@
+package llm
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Calls that cannot have a turn in time cost those that can nothing: under overload the pacer keeps its rate.
+func TestPacerKeepsItsRateUnderOverload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, err := NewPacer(PacerConfig{Rate: 100, Burst: 1}, prometheus.NewRegistry())
+		ok(t, err)
+		begin, passed := time.Now(), 0
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				for time.Since(begin) < 10*time.Second {
+					ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, ErrQueueTimeout)
+					if _, err := p.Enter(ctx, newCall()); err == nil {
+						mu.Lock()
+						passed++
+						mu.Unlock()
+					} else {
+						time.Sleep(time.Millisecond)
+					}
+					cancel()
+				}
+			})
+		}
+		wg.Wait()
+		if passed < 990 || passed > 1025 {
+			t.Errorf("%d of 1000 turns were taken", passed)
+		}
+	})
+}
