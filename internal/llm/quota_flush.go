@@ -41,12 +41,14 @@ func (q *Quota) flush(ctx context.Context) {
 		return
 	}
 	s := []*seat{{tokens: -1}} // no call
-	args := q.pending.take([]any{pairs(s)}, time.Now(), q.waiting.Load())
+	now, asked := time.Now(), q.holds.current.Load().pause
+	args := q.pending.take([]any{pairs(s)}, now, q.waiting.Load())
 	if len(args) <= 1 {
 		return
 	}
-	asked := q.holds.current.Load().pause
-	if q.shared.run(ctx, s, args) == nil {
-		q.heard(&s[0].ruling, 0, asked, time.Now())
+	if q.shared.run(ctx, s, args) != nil {
+		q.pending.untold(args, now)
+		return
 	}
+	q.heard(&s[0].ruling, 0, asked, time.Now())
 }

@@ -44,9 +44,12 @@ func (q *Quota) bookShared(ctx context.Context, tokens int64, wait micros) (book
 
 // send makes the round trip for batch and takes along what is to be told.
 func (q *Quota) send(ctx context.Context, batch []*seat) {
-	args := q.pending.take(append(make([]any, 0, 16), pairs(batch)), time.Now(), q.waiting.Load())
-	asked := q.holds.current.Load().pause
+	now, asked := time.Now(), q.holds.current.Load().pause
+	args := q.pending.take(append(make([]any, 0, 16), pairs(batch)), now, q.waiting.Load())
 	err := q.shared.run(ctx, batch, args)
+	if err != nil {
+		q.pending.untold(args, now)
+	}
 	for _, s := range batch {
 		s.asked, s.err = asked, err
 	}

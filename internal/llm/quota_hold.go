@@ -89,11 +89,15 @@ func (h *holds) replace(old, next *hold) bool {
 }
 
 // start returns when a call may start that was booked for at, when Redis's pauses were p: pauses that came since have
-// moved it, and all other calls with it. A younger generation began after the booking, so all its pauses count.
+// moved it, and all other calls with it. A younger generation began after the booking, so all its pauses count; but where none
+// was known, because Redis had not answered yet, nobody knows which of them came since.
 func (h *hold) start(at time.Time, p pause) time.Time {
 	moved := h.total
-	if h.generation == p.generation {
+	switch p.generation {
+	case h.generation:
 		moved -= p.total
+	case 0:
+		moved = 0
 	}
 	return later(at.Add(time.Duration(max(moved, 0))*time.Microsecond), h.until)
 }

@@ -168,6 +168,31 @@ func (p *pending) take(args []any, now time.Time, asleep int64) []any {
 	return args
 }
 
+// untold notes again what take gave away in args at the time now, when the script did not answer, as far as others must not miss
+// it: the vendor's pause, that this pod worked alone, and the tokens it used meanwhile. That may be counted twice then. Refunds and
+// corrections are not told twice.
+func (p *pending) untold(args []any, now time.Time) {
+	if len(args) <= 1 {
+		return
+	}
+	returning, hold, alone := args[1].(int64), args[2].(int64), int64(0)
+	for i := 8 + args[7].(int); i < len(args); i += 2 {
+		if args[i].(int64) == 0 {
+			alone = args[i+1].(int64)
+		}
+	}
+	if returning == 0 && hold == 0 && alone == 0 {
+		return
+	}
+	p.add(now, func() {
+		p.returning = p.returning || returning > 0
+		if hold > 0 {
+			p.hold = later(p.hold, now.Add(time.Duration(hold)*time.Microsecond))
+		}
+		p.changeLocked(0, alone)
+	})
+}
+
 // hurry lets the flusher act now.
 func (p *pending) hurry() {
 	select {

@@ -46,9 +46,9 @@ func (q *Quota) settleTicket(t *ticket, out *Outcome) {
 
 // used is the number of tokens the vendor will count for a call that ended like this.
 //
-// The vendor's own word comes first, and what a stream has brought when it said nothing. A client that left takes its call
-// with it: the vendor stops, so what it had not said by then comes back. An answer that is a plain failure has cost the
-// prompt at most. In all other cases, a timeout or a broken connection above all, the vendor may have done all the
+// Of a call that went well it is the vendor's own word, or what a stream has brought when it said nothing. A client that left takes
+// its call with it: the vendor stops, so what it had not said by then comes back. An answer that is a plain failure has cost
+// the prompt at most. In all other cases, a timeout, a broken connection or a broken stream, the vendor may have done all the
 // work, and the estimate stays booked.
 func (t *ticket) used(out *Outcome) (tokens int64, known bool) {
 	prompt := int64(out.Usage.Prompt)
@@ -58,7 +58,7 @@ func (t *ticket) used(out *Outcome) (tokens int64, known bool) {
 	switch {
 	case !out.Called:
 		return 0, true
-	case out.Usage.Completion > 0, out.Usage.Prompt > 0 && out.Err == nil, out.ClientGone, answeredNo(out.Err):
+	case out.Err == nil && out.Usage.Total() > 0, out.ClientGone, answeredNo(out.Err):
 		return prompt + int64(out.Usage.Completion), true
 	}
 	return t.tokens, false

@@ -19,7 +19,7 @@ func TestQuotaKeepsWhatTheVendorWillCount(t *testing.T) {
 		"the vendor said":         {Outcome{Called: true, Usage: Usage{90, 10}}, 100, true},
 		"the vendor said more":    {Outcome{Called: true, Usage: Usage{300, 900}}, 1200, true},
 		"the vendor said nothing": {Outcome{Called: true}, 1000, false},
-		"a stream was cut":        {Outcome{Called: true, Err: &VendorError{Kind: KindConnection, Streamed: true}, Usage: Usage{Completion: 7}}, 107, true},
+		"a stream was cut":        {Outcome{Called: true, Err: &VendorError{Kind: KindConnection, Streamed: true}, Usage: Usage{Completion: 7}}, 1000, false},
 		"client left":             {Outcome{Called: true, ClientGone: true, Err: context.Canceled}, 100, true},
 		"client left a stream":    {Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: Usage{Completion: 7}}, 107, true},
 		"vendor was busy":         {Outcome{Called: true, Err: status(KindRateLimit, http.StatusTooManyRequests)}, 100, true},
@@ -69,17 +69,18 @@ func TestQuotaHearsPausesInAnyOrder(t *testing.T) {
 	h.init()
 	now := time.Now()
 	booked := now.Add(time.Second)
-	first := pause{generation: 1, total: 2_000_000, remaining: 2_000_000}
-	h.observe(pause{generation: 1, total: 3_000_000, remaining: 3_000_000}, now)
+	first := pause{generation: 2, total: 2_000_000, remaining: 2_000_000}
+	h.observe(pause{generation: 2, total: 3_000_000, remaining: 3_000_000}, now)
 	h.observe(first, now) // late
 	for name, test := range map[string]struct {
 		p    pause // as the call knew it when it was booked
 		want time.Duration
 	}{
-		"booked before both":                  {pause{generation: 1}, 4 * time.Second},
+		"booked before both":                  {pause{generation: 2}, 4 * time.Second},
 		"booked between":                      {first, 3 * time.Second}, // moved by one, and never into the pause
-		"booked when Redis was another":       {pause{generation: 0, total: 77_000_000}, 4 * time.Second},
-		"booked after both, beyond the pause": {pause{generation: 1, total: 3_000_000}, 3 * time.Second},
+		"booked when Redis was another":       {pause{generation: 1, total: 77_000_000}, 4 * time.Second},
+		"booked before Redis ever answered":   {pause{}, 3 * time.Second}, // not before the pause is over
+		"booked after both, beyond the pause": {pause{generation: 2, total: 3_000_000}, 3 * time.Second},
 	} {
 		if got := h.current.Load().start(booked, test.p).Sub(now); got != test.want {
 			t.Errorf("%s: starts after %v, want %v", name, got, test.want)

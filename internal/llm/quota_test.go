@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -316,4 +317,38 @@ func enterAndLeave(b *testing.B, q *Quota, call *Call) {
 		return
 	}
 	leave(Outcome{Called: true, Usage: Usage{Prompt: 100, Completion: 100}})
+}
+
+// What others must not miss survives a command that fails: the vendor's pause, and what this pod used while it was alone.
+func TestQuotaTellsAgainWhatRedisDidNotTake(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	q := newTestQuota(t, QuotaConfig{Requests: 600, Tokens: 60000, Burst: 60, Shares: 10}, connect(t, redisx.Config{URL: server.URL()}))
+	q.stop() // no flusher: the test flushes
+	q.done.Wait()
+	leave, err := q.Enter(t.Context(), sized(Low, 1, 1))
+	if err == nil {
+		leave(Outcome{})
+	}
+	q.flush(t.Context()) // Redis has a state
+	known := func() []any { return server.Client().HMGet(t.Context(), q.shared.keys[0], "paused", "sum").Val() }
+	now := time.Now()
+	q.bookAlone(100, time.Minute.Microseconds(), 0, now)
+	q.bookAlone(100, time.Minute.Microseconds(), 0, now)
+	q.demand(time.Minute, now)
+	ok(t, server.Client().ConfigSet(t.Context(), "maxmemory", "1").Err()) // scripts are refused
+	q.flush(t.Context())
+	ok(t, server.Client().ConfigSet(t.Context(), "maxmemory", "0").Err())
+	if got := known(); got[0] != "0" || got[1] != "0" {
+		t.Fatalf("the first time was to fail: %v", got)
+	}
+	q.flush(t.Context())
+	got := known()
+	paused, _ := strconv.Atoi(fmt.Sprint(got[0]))
+	if paused < 50_000_000 || got[1] != "200" {
+		t.Errorf("Redis knows of a pause of %v µs and %v tokens", got[0], got[1])
+	}
+	if args := q.pending.take(nil, time.Now(), 0); args != nil {
+		t.Errorf("there is still something to tell: %v", args)
+	}
 }
