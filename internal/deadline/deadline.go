@@ -38,6 +38,12 @@ func Untimed(ctx context.Context) (context.Context, time.Time) {
 	return ctx, time.Time{}
 }
 
+// Over tells whether ctx has ended, and makes no timer for it.
+func Over(ctx context.Context) bool {
+	parent, at := Untimed(ctx)
+	return parent.Err() != nil || !at.IsZero() && time.Until(at) <= 0
+}
+
 // begin returns the context with the timer in it.
 func (c *Context) begin() context.Context {
 	c.mu.Lock()

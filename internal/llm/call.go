@@ -20,6 +20,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/deadline"
 )
 
 // Call is one request on its way to the vendor. The fields above the line are set by the caller of Do and not changed
@@ -110,6 +112,7 @@ func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
 			return nil, err
 		}
 		if err := c.retry.sleep(ctx, call, wait); err != nil {
+			c.retry.unused()
 			return nil, err
 		}
 	}
@@ -121,12 +124,18 @@ func (c *Caller) attempt(ctx context.Context, call *Call, try int) (*Response, e
 	if err != nil {
 		return nil, err
 	}
-	out := Outcome{Err: errPanicked}
+	var out Outcome
 	defer func() { held.leave(out) }() // also when something below panics
+	if deadline.Over(ctx) {            // while no gate made it wait
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	out.Err = errPanicked
 	call.Attempts++
 	if call.Started != nil {
 		call.Started()
 	}
+	out.Called = true
 	resp, o := c.vendor.Send(ctx, call)
 	out = o
 	call.Timing.Vendor += out.Duration

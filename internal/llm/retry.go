@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/outcome"
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
@@ -117,6 +118,9 @@ func (r *retry) done(try int, took time.Duration, failed bool) {
 // another attempt can mend, the pod is in no state for it, the budget is used up, or it could not end in time.
 func (r *retry) next(ctx context.Context, tries int, err error) (time.Duration, bool) {
 	failed, ok := errors.AsType[*VendorError](err)
+	if _, rejected := errors.AsType[*outcome.Rejected](err); rejected && tries > 1 {
+		r.unused()
+	}
 	if !ok || ctx.Err() != nil {
 		return 0, false
 	}
@@ -146,6 +150,15 @@ func (r *retry) next(ctx context.Context, tries int, err error) (time.Duration, 
 	}
 	r.metrics.retries.WithLabelValues(string(failed.Kind)).Inc()
 	return delay, true
+}
+
+// unused gives back what a retry took that never reached the vendor. Its call has failed.
+func (r *retry) unused() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.budget.giveBack(r.recent.rate(now))
+	r.recent.call(now, true)
 }
 
 // delay is full jitter under a bound that doubles with every attempt. After a Retry-After it comes on top of the

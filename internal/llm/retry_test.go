@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -10,6 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/deadline"
+	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
 func TestAllowedRetries(t *testing.T) {
@@ -284,3 +288,83 @@ func TestEveryDoHasItsOwnRetries(t *testing.T) {
 		}
 	})
 }
+
+// A retry that a gate turns away has cost the vendor nothing: the budget has it back, and the call counts as one that failed.
+func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := localConfig()
+		cfg.Retry.Max, cfg.Retry.Budget = 1, 0.1
+		entered := 0
+		closes := gateFunc(func(context.Context, *Call) (func(Outcome), error) {
+			if entered++; entered%2 == 0 {
+				return nil, &outcome.Rejected{Layer: "closed", Reason: outcome.QueueTimeout}
+			}
+			return noLeave, nil
+		})
+		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) { return answer(500, nil, `{}`), nil }, named("closes", closes))
+		for range 10 {
+			_, err := c.Do(t.Context(), newCall())
+			rejection(t, err)
+		}
+		if balance := c.retry.budget.balance; balance < budgetLoan {
+			t.Errorf("%v retries are left of %d", balance, budgetLoan)
+		}
+		if calls := c.retry.recent.now; calls != (counts{10, 10}) {
+			t.Errorf("counted %+v", calls)
+		}
+	})
+}
+
+// Where no gate makes a call wait, nobody has looked whether its client is still there: it is looked before the vendor is called.
+func TestACallWithoutAClientIsNotMade(t *testing.T) {
+	t.Parallel()
+	var left []Outcome
+	gate := gateFunc(func(context.Context, *Call) (func(Outcome), error) {
+		return func(out Outcome) { left = append(left, out) }, nil
+	})
+	c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) {
+		t.Error("the vendor was called")
+		return answer(200, nil, `{}`), nil
+	}, named("g", gate))
+	gone := errors.New("the client left")
+	ctx, leave := context.WithCancelCause(t.Context())
+	leave(gone)
+	errSLA := errors.New("SLA")
+	late := deadline.New(t.Context(), time.Now().Add(-time.Second), errSLA)
+	defer late.Stop()
+	for want, ctx := range map[error]context.Context{gone: ctx, errSLA: late} {
+		call := newCall()
+		if _, err := c.Do(ctx, call); !errors.Is(err, want) || call.Attempts != 0 {
+			t.Errorf("%v after %d attempts, want %v", err, call.Attempts, want)
+		}
+	}
+	if len(left) != 2 || left[0].Called || left[1].Called {
+		t.Errorf("left the gates with %+v", left)
+	}
+}
+
+// A client's sink that panics leaves a call that was made.
+func TestAPanicInAStreamIsACallThatWasMade(t *testing.T) {
+	t.Parallel()
+	var left []Outcome
+	gate := gateFunc(func(context.Context, *Call) (func(Outcome), error) {
+		return func(out Outcome) { left = append(left, out) }, nil
+	})
+	c := localCaller(t, localConfig(), eventStream(func(_ context.Context, w *io.PipeWriter) {
+		_, _ = io.WriteString(w, chunkA+done)
+		_ = w.Close()
+	}), named("g", gate))
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = c.Do(t.Context(), newStreamCall(panics{}))
+	}()
+	if len(left) != 1 || !left[0].Called || !errors.Is(left[0].Err, errPanicked) {
+		t.Errorf("left the gates with %+v", left)
+	}
+}
+
+type panics struct{}
+
+func (panics) Start(http.Header) error { return nil }
+func (panics) Event([]byte) error      { panic("sink") }

@@ -145,12 +145,12 @@ func (v *Vendor) Send(ctx context.Context, call *Call) (*Response, Outcome) {
 	start := time.Now()
 	ctx, span := v.startSpan(ctx, call)
 	watch := newWatch(ctx, v.callTimeout, ErrCallTimeout)
+	defer watch.stop()
 	out := Outcome{Called: true}
 	resp, err := v.exchange(watch, call, &out)
 	if err != nil {
 		out.Err, out.ClientGone = classify(ctx, watch, call, err)
 	}
-	watch.stop()
 	out.Duration = time.Since(start)
 	v.metrics.observe(&out, resp)
 	v.endSpan(span, resp, &out)
