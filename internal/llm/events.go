@@ -12,8 +12,8 @@ var errEventTooLarge = errors.New("a server-sent event over VENDOR_MAX_RESPONSE 
 
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
 
-// eventReader cuts a stream into server-sent events without interpreting them: an event ends with a blank line, whatever
-// kind of line ending the vendor uses.
+// eventReader cuts a stream into server-sent events without interpreting them: an event ends with a blank line. Lines end
+// with LF or CRLF.
 type eventReader struct {
 	r       *bufio.Reader
 	event   []byte

@@ -32,7 +32,7 @@ func (p Payload) Tokens() int {
 }
 
 // ParsePayload reads body once for what the gates need. Where a key stands twice the last one counts, as it does for
-// most JSON readers. The error is a *outcome.Rejected that says where the body is wrong.
+// most JSON readers, and of limits on tokens the largest. The error is a *outcome.Rejected that says where the body is wrong.
 func ParsePayload(body []byte) (Payload, error) {
 	if !gjson.ValidBytes(body) {
 		return Payload{}, invalid(outcome.InvalidJSON, describeSyntax(body))

@@ -21,9 +21,9 @@ func usageOf(u gjson.Result) (usage Usage) {
 	u.ForEach(func(key, n gjson.Result) bool {
 		switch key.Str {
 		case "prompt_tokens", "input_tokens":
-			usage.Prompt += tokens(n)
+			usage.Prompt = max(usage.Prompt, tokens(n)) // some say it in both names
 		case "completion_tokens", "output_tokens":
-			usage.Completion += tokens(n)
+			usage.Completion = max(usage.Completion, tokens(n))
 		}
 		return true
 	})
