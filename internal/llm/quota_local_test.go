@@ -268,3 +268,21 @@ func TestQuotaConfigSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// When a pod begins to work alone, its calls that still sleep on starts that Redis booked count against its share.
+func TestQuotaAloneCountsThoseAsleep(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	delay := func(asleep int64) time.Duration {
+		p := newQuotaPod(newContract(QuotaConfig{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10, false, func() time.Time { return now })
+		b, v := p.bookAlone(0, time.Hour.Microseconds(), asleep, now)
+		if v.admitted != 1 {
+			t.Fatalf("%+v", v)
+		}
+		return time.Duration(b.delay) * time.Microsecond
+	}
+	interval := time.Duration(newQuotaPod(newContract(QuotaConfig{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10, false, time.Now).local.requests.interval) * time.Microsecond
+	if more := delay(5) - delay(0); more != 5*interval {
+		t.Errorf("five calls asleep put the next off by %v, want %v", more, 5*interval)
+	}
+}

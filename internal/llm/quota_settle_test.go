@@ -197,3 +197,18 @@ func TestQuotaAnswersAreReadStrictly(t *testing.T) {
 		}
 	}
 }
+
+// What a call used that was booked alone is corrected for as long as Redis has not been told, and never below nothing.
+func TestQuotaCorrectsWhatItUsedAlone(t *testing.T) {
+	t.Parallel()
+	p, now := newPending(), time.Now()
+	p.add(now, func() { p.aloneLocked(100, 1000) })
+	p.add(now, func() { p.settleAloneLocked(-60) })
+	if args := p.take(nil, now, 0); len(args) != 9 || args[7] != int64(0) || args[8] != int64(40) {
+		t.Errorf("told %v", args)
+	}
+	p.add(now, func() { p.settleAloneLocked(-40) })
+	if args := p.take(nil, now, 0); len(args) != 7 {
+		t.Errorf("told %v", args)
+	}
+}
