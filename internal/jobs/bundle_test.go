@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ const body = `{"model":"m","messages":[]}`
 type vendor struct {
 	calls  chan *vendorCall
 	before func(ctx context.Context) // done in every call; may be nil
+	late   atomic.Bool               // the answer is under way already when the call is cancelled
 }
 
 type vendorCall struct {
@@ -45,7 +47,7 @@ type vendorCall struct {
 }
 
 func newVendor(before func(context.Context)) *vendor {
-	return &vendor{make(chan *vendorCall, 100), before}
+	return &vendor{calls: make(chan *vendorCall, 100), before: before}
 }
 
 func (v *vendor) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
@@ -55,12 +57,16 @@ func (v *vendor) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) 
 	call.Started()
 	c := &vendorCall{call, ctx, make(chan string, 1), make(chan error, 1)}
 	v.calls <- c
+	cancelled := ctx.Done()
+	if v.late.Load() {
+		cancelled = nil
+	}
 	select {
 	case text := <-c.answer:
 		return &llm.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(text)}, nil
 	case err := <-c.failed:
 		return nil, err
-	case <-ctx.Done():
+	case <-cancelled:
 		return nil, context.Cause(ctx)
 	}
 }

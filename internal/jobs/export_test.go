@@ -11,6 +11,9 @@ func (s *Service) Pod() string { return s.pod }
 // Outbox is the key of the jobs that the engine may not have.
 func (s *Service) Outbox() string { return s.store.outbox() }
 
+// Job is the key of a job's record.
+func (s *Service) Job(id string) string { return s.store.job(id) }
+
 // ErrLost is the cause of a run's end whose job is another pod's.
 var ErrLost = errLost
 
@@ -21,4 +24,6 @@ var (
 	ClaimHash = claimScript.Hash()
 	LeaveHash = leaveScript.Hash()
 	BeatHash  = beatScript.Hash()
+
+	ForgetHash = forgetScript.Hash()
 )

@@ -85,12 +85,12 @@ func (k *keeper) hand(ctx context.Context, due []any) {
 		if k.s.enqueue(ctx, id, class, turn) != nil {
 			return // it stays in the outbox
 		}
-		k.forget(ctx, id)
+		k.forget(ctx, id, turn)
 	}
 }
 
-func (k *keeper) forget(ctx context.Context, id string) {
-	if err := k.s.patient.ZRem(ctx, k.s.store.outbox(), id).Err(); err != nil {
+func (k *keeper) forget(ctx context.Context, id, turn string) {
+	if err := k.s.store.run(ctx, k.s.patient, forgetScript, id, turn).Err(); err != nil {
 		k.s.log.LogAttrs(ctx, slog.LevelDebug, "jobs: outbox", slog.Any("error", err))
 	}
 }

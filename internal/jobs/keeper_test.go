@@ -44,6 +44,55 @@ func TestOutboxBringsWhatTheEngineNeverGot(t *testing.T) {
 	p.vendor.quiet(t)
 }
 
+// A job may be claimed and put back under a new turn while a keeper gives the engine the old one. The outbox must keep it then:
+// the pod that put it back may be dead before it tells the engine.
+func TestOutboxKeepsAJobThatHasANewTurn(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t)
+	c := rdb.Client()
+	submitter := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: -1})
+	id := submitter.submit(t)
+	ok(t, c.ZAdd(t.Context(), submitter.Outbox(), redis.Z{Score: 1, Member: id}).Err()) // it has waited long enough
+	var turned atomic.Bool
+	newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: -1, lease: time.Second, hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+		if asks(cmd, jobs.ForgetHash) && turned.CompareAndSwap(false, true) { // what claim.lua and leave.lua leave behind
+			if err := c.HIncrBy(ctx, submitter.Job(id), "turn", 1).Err(); err != nil {
+				t.Error(err)
+			}
+		}
+		return next(ctx, cmd)
+	}})
+	until(t, "a keeper has given the old turn to the engine", turned.Load)
+	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: time.Second})
+	p.vendor.called(t).answer <- "hello"
+	if j := p.end(t, id); j.State != jobs.Succeeded {
+		t.Errorf("%+v", j)
+	}
+}
+
+// An answer that comes in the moment in which the job is handed back is paid for: it is kept, and nobody calls again.
+func TestAnswerThatComesWithTheHandBackIsKept(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t)
+	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}})
+	p.vendor.late.Store(true)
+	id := p.submit(t)
+	call := p.vendor.called(t)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		p.Stop()
+	}()
+	<-call.ctx.Done()
+	call.answer <- "paid"
+	<-stopped
+	other := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}})
+	if j := other.end(t, id); j.State != jobs.Succeeded {
+		t.Errorf("%+v", j)
+	}
+	other.vendor.quiet(t)
+}
+
 // A pod that was silent for too long finds that others have its jobs: its calls end at once, and what it says of them does
 // not count.
 func TestSilentPodDropsItsJobs(t *testing.T) {

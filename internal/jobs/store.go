@@ -25,6 +25,8 @@ var (
 	lookLua string
 	//go:embed lua/beat.lua
 	beatLua string
+	//go:embed lua/forget.lua
+	forgetLua string
 )
 
 // The scripts, each with what they share in front.
@@ -35,6 +37,7 @@ var (
 	cancelScript = redis.NewScript(commonLua + cancelLua)
 	lookScript   = redis.NewScript(commonLua + lookLua)
 	beatScript   = redis.NewScript(commonLua + beatLua)
+	forgetScript = redis.NewScript(commonLua + forgetLua)
 )
 
 // store runs the scripts on the records below root.

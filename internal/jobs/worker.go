@@ -196,9 +196,11 @@ func (w *worker) work(ctx context.Context, r *run) error {
 	ctx, span := w.startSpan(ctx, r.claimed)
 	call, resp, err := w.call(ctx, r)
 	defer resp.Close()
-	if ctx.Err() != nil { // somebody else has decided
-		telemetry.End(span, context.Cause(ctx))
-		if errors.Is(context.Cause(ctx), errHandBack) {
+	cause := context.Cause(ctx)
+	handedBack := errors.Is(cause, errHandBack)
+	if cause != nil && (err != nil || !handedBack) { // somebody else has decided; an answer that came all the same is paid for, and kept
+		telemetry.End(span, cause)
+		if handedBack {
 			return w.handBack(r)
 		}
 		return nil
