@@ -68,6 +68,22 @@ func (c *redisClock) pass(d time.Duration) {
 	c.set(c.now.Add(d))
 }
 
+// A user may be called what he likes: his bucket is nobody else's.
+func TestBucketsAreTheirUsersAlone(t *testing.T) {
+	t.Parallel()
+	u := &UserLimit{endpoints: map[endpoint]userRate{{"free", "/llm"}: {}}}
+	seen := map[string]string{}
+	for _, user := range []string{"ann", "ann:/llm", "/llm:ann", ":/llm", ""} {
+		for _, route := range []string{"/llm", "/other"} {
+			_, bucket := u.bucket(&Info{User: user, Tier: "free"}, route)
+			if other, taken := seen[bucket]; taken {
+				t.Errorf("%q at %s shares the bucket %q with %s", user, route, bucket, other)
+			}
+			seen[bucket] = user + " at " + route
+		}
+	}
+}
+
 func TestLocalLimitForgetsWhatIsFullAgain(t *testing.T) {
 	t.Parallel()
 	var l localLimits

@@ -86,10 +86,11 @@ func (u *UserLimit) Handler(fail Fail) gin.HandlerFunc {
 }
 
 // bucket is where a request is counted: the user's bucket, or the user's at a route that has a rate of its own. Counting
-// such a request in both would take two round trips, or a script of our own in place of redis_rate's.
+// such a request in both would take two round trips, or a script of our own in place of redis_rate's. No user's name makes it
+// another's bucket.
 func (u *UserLimit) bucket(in *Info, route string) (userRate, string) {
 	if rate, ok := u.endpoints[endpoint{in.Tier, route}]; ok {
-		return rate, "llm:user:" + in.User + ":" + route
+		return rate, "llm:route:" + route + ":" + in.User
 	}
 	return u.tiers[in.Tier], "llm:user:" + in.User
 }
