@@ -317,3 +317,30 @@ func TestVendorStatusWithABodyThatStalls(t *testing.T) {
 		}
 	}
 }
+
+// A vendor that fails is not made to shake hands again for each failure: short error bodies are read.
+func TestVendorKeepsTheConnectionAfterAnError(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write(make([]byte, 8<<10))
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	v := vendorAt(t, s.URL, nil)
+	for range 5 {
+		if _, out := v.Send(t.Context(), newCall()); out.Err == nil {
+			t.Error("no error")
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections for 5 calls", n)
+	}
+}
