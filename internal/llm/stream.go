@@ -61,8 +61,8 @@ type sinkError struct{ err error }
 func (e *sinkError) Error() string { return "writing to the client: " + e.err.Error() }
 func (e *sinkError) Unwrap() error { return e.err }
 
-// errCut is a stream that ended before its last event.
-var errCut = errors.New("the vendor's stream was cut before its end")
+// errCut is a stream that ended before its last event, or an answer of which no more can be seen than that it is not whole.
+var errCut = errors.New("the vendor's answer was cut before its end")
 
 // verdict decides whether a stream that ended with err ended well: nil if so. A stream that has shown its last event is
 // whole whatever came after. Otherwise a clean end counts only where the protocol would have shown a cut, and where the

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tidwall/gjson"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -182,6 +183,9 @@ func (v *Vendor) exchange(w *watch, call *Call, out *Outcome) (*Response, error)
 	}
 	buf := newBuffer()
 	whole, err := buf.readFrom(res.Body, res.ContentLength, v.maxResponse)
+	if err == nil && whole && isCloseDelimited(res) && isJSON(res.Header) && !gjson.ValidBytes(buf.b) {
+		err = errCut // the end of the connection was all that could tell
+	}
 	if err == nil && !whole {
 		err = &VendorError{Kind: KindTooLarge, Status: res.StatusCode, Err: fmt.Errorf("answer over %d bytes", v.maxResponse)}
 	}
@@ -274,4 +278,9 @@ func visible(h http.Header) http.Header {
 func isEventStream(h http.Header) bool {
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	return kind == "text/event-stream"
+}
+
+func isJSON(h http.Header) bool {
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return kind == "application/json" && h["Content-Encoding"] == nil
 }

@@ -318,6 +318,29 @@ func TestVendorStatusWithABodyThatStalls(t *testing.T) {
 	}
 }
 
+// Where the end of the connection is the end of the answer, the answer itself has to tell whether it is whole.
+func TestVendorAnswerCutWithItsConnection(t *testing.T) {
+	t.Parallel()
+	for body, kind := range map[string]Kind{`{"a":1}`: "", `{"a":`: KindConnection} {
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"+body)
+			_ = conn.Close()
+		})
+		resp, out := vendorAt(t, url, nil).Send(t.Context(), newCall())
+		failed, _ := errors.AsType[*VendorError](out.Err)
+		if kind == "" && (failed != nil || string(resp.Body) != body) || kind != "" && (failed == nil || failed.Kind != kind) {
+			t.Errorf("%s: got %v", body, out.Err)
+		}
+		resp.Close()
+	}
+}
+
 // A vendor that fails is not made to shake hands again for each failure: short error bodies are read.
 func TestVendorKeepsTheConnectionAfterAnError(t *testing.T) {
 	t.Parallel()
