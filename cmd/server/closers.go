@@ -37,7 +37,7 @@ func (c *closers) closeAll() error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("closing %s: %w", last.name, err))
 		}
-		c.log.Debug("closed", slog.String("what", last.name), slog.Duration("took", time.Since(start)))
+		c.log.Debug("closed", slog.String("what", last.name), slog.Int64("took_ms", time.Since(start).Milliseconds()))
 	}
 	return errors.Join(errs...)
 }

@@ -78,7 +78,7 @@ func TestBreakerTellsWhatHappens(t *testing.T) {
 	awaitProbe(t, b)(success)
 	awaitState(t, Closed, b)
 	ok(t, b.Close())
-	for _, line := range []string{"level=WARN msg=\"breaker open\" shared=true for=", "level=INFO msg=\"breaker half-open\"", "level=INFO msg=\"breaker closed\""} {
+	for _, line := range []string{"level=WARN msg=\"breaker open\" shared=true for_ms=", "level=INFO msg=\"breaker half-open\"", "level=INFO msg=\"breaker closed\""} {
 		if n := strings.Count(lines.String(), line); n != 1 {
 			t.Errorf("%d times %s in\n%s", n, line, &lines)
 		}

@@ -77,7 +77,7 @@ func (s *breakerSync) adoptLocked(now time.Time, v breakerView, seen *breakerCop
 	s.b.metrics.transitions.WithLabelValues(next.state.String()).Inc()
 	level, attrs := slog.LevelInfo, []slog.Attr{slog.Bool("shared", shared)}
 	if next.state == Open {
-		level, attrs = slog.LevelWarn, append(attrs, slog.Duration("for", v.left))
+		level, attrs = slog.LevelWarn, append(attrs, slog.Int64("for_ms", v.left.Milliseconds()))
 	}
 	s.log.LogAttrs(context.Background(), level, "breaker "+next.state.String(), attrs...)
 }

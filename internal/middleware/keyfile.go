@@ -51,7 +51,7 @@ func NewKeys(path string, tiers map[string]int, log *slog.Logger) (*Keys, error)
 	watcher, err := watchDir(filepath.Dir(path))
 	if err != nil {
 		// Nodes run out of inotify instances; that must not keep a pod from serving.
-		log.WarnContext(ctx, "API keys are polled, not watched", slog.Any("error", err), slog.Duration("every", pollKeys))
+		log.WarnContext(ctx, "API keys are polled, not watched", slog.Any("error", err), slog.Int64("every_ms", pollKeys.Milliseconds()))
 	}
 	k.done.Go(func() { k.watch(ctx, watcher) })
 	return k, nil

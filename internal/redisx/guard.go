@@ -137,7 +137,7 @@ func (g *guard) awaitReturn(ctx context.Context) bool {
 		}
 		if now := time.Now(); now.Sub(reminded) >= remindEvery && ctx.Err() == nil {
 			reminded = now
-			g.log.WarnContext(ctx, "redis is still away", slog.Int64("seconds", int64(now.Sub(since).Seconds())), slog.Any("error", err))
+			g.log.WarnContext(ctx, "redis is still away", slog.Int64("for_ms", now.Sub(since).Milliseconds()), slog.Any("error", err))
 		}
 	}
 }
