@@ -1,0 +1,215 @@
+// Package jsonscan checks that a text is JSON and finds values in it, both in one pass and without memory of its own.
+//
+//	scan.go     Scan: values, members and elements, one loop for all levels
+//	string.go   strings, eight bytes at a time
+//	number.go   numbers and the three literals
+//	member.go   what a visitor gets
+//	error.go    what is wrong with a text, and where
+//
+// It accepts what encoding/json.Valid accepts, up to MaxDepth levels. It knows the grammar and nothing about what a
+// member means. It does not call itself, so that no text can exhaust the stack, and it does not decode: a visitor
+// gets the bytes as they stand in the text. A parser that builds values was rejected: the bodies here are megabytes
+// of which a dozen bytes are looked at.
+package jsonscan
+
+// MaxDepth is how many levels of arrays and objects may stand within each other, the outermost included. It is the
+// same for requests and for vendors' answers: what comes in from either side must be safe for every parser behind
+// this one.
+const MaxDepth = 1000
+
+// MaxVisit is the deepest level of which values can be visited.
+const MaxVisit = 15
+
+// Scanner says what a text has to be and what to find in it. The zero value only checks the grammar. A Scanner may be
+// used by several goroutines when its Visit may.
+type Scanner struct {
+	// UTF8 refuses texts that are not UTF-8 throughout. Without it any byte from 0x80 up may stand in a string, as
+	// for encoding/json.
+	UTF8 bool
+	// Depth is the number of levels of which values are visited, MaxVisit at most. With 0 only the text's own value
+	// is; with 1 also the members of an outermost object and the elements of an outermost array.
+	Depth int
+	// Visit is called with each of those values when its last byte has been read, thus with the parts of a value
+	// before the whole. Values are visited until the first mistake in the text: use them only when Scan returns nil.
+	// It may be nil.
+	Visit func(Member)
+}
+
+// Valid reports whether text is one JSON value of at most MaxDepth levels.
+func Valid(text []byte) bool { return Scanner{}.Scan(text) == nil }
+
+// Scan reads text once. The error is an *Error with the place of the first mistake.
+func (c Scanner) Scan(text []byte) error {
+	s := scan{text: text, utf8: c.UTF8, visit: c.Visit, visible: -1}
+	if c.Visit != nil {
+		s.visible = min(max(c.Depth, 0), MaxVisit)
+	}
+	if at, wrong := s.document(); wrong != "" {
+		return s.mistake(at, wrong)
+	}
+	return nil
+}
+
+// scan is the state of one pass.
+type scan struct {
+	text    []byte
+	utf8    bool
+	visit   func(Member)
+	visible int // the deepest level whose values are visited, -1 for none
+	depth   int // arrays and objects that are open
+	objects [MaxDepth/64 + 1]uint64
+	levels  [MaxVisit + 2]level // the visible ones and one more, for where visible arrays and objects begin
+}
+
+// level is what a visitor may want to know about an open array or object, level 0 being the text itself.
+type level struct {
+	start int    // of its first byte in the text
+	of    []byte // the name nearest to it on the way from the text's beginning
+	key   []byte // the name of the member that is read now, nil in an array
+}
+
+// document reads the whole text. It returns the place of a mistake and what is wanted there, or "".
+func (s *scan) document() (at int, wrong Problem) {
+	i, text := 0, s.text
+	for {
+		i = space(text, i)
+		if i == len(text) {
+			return i, wantValue
+		}
+		switch start := i; text[i] {
+		case '{', '[':
+			var opened bool
+			if i, opened, wrong = s.open(i); wrong != "" {
+				return i, wrong
+			}
+			if opened {
+				continue
+			}
+		case '"':
+			if i, _, wrong = s.str(i); wrong != "" {
+				return i, wrong
+			}
+			s.found(start, i)
+		default:
+			if i, wrong = scalar(text, i); wrong != "" {
+				return i, wrong
+			}
+			s.found(start, i)
+		}
+		var more bool
+		if i, more, wrong = s.next(i); !more {
+			return i, wrong
+		}
+	}
+}
+
+// open enters the array or object that begins at i and reads up to its first value. It reports false when there is
+// none, with the closing bracket still to be read.
+func (s *scan) open(i int) (next int, value bool, wrong Problem) {
+	if s.depth == MaxDepth {
+		return i, false, TooDeep
+	}
+	object := s.text[i] == '{'
+	s.push(i, object)
+	i = space(s.text, i+1)
+	switch {
+	case object && i < len(s.text) && s.text[i] == '}':
+		return i, false, ""
+	case object:
+		i, wrong = s.key(i, wantKeyOrEnd)
+	case i < len(s.text) && s.text[i] == ']':
+		return i, false, ""
+	}
+	return i, true, wrong
+}
+
+// next reads what follows a value up to the next one: a comma, and a name in an object. It leaves the arrays and
+// objects that end before. It reports false at the end of the text and at a mistake.
+func (s *scan) next(i int) (next int, more bool, wrong Problem) {
+	for text := s.text; ; i++ {
+		i = space(text, i)
+		if s.depth == 0 {
+			if i < len(text) {
+				return i, false, wantNothing
+			}
+			return i, false, ""
+		}
+		object := s.inObject()
+		switch {
+		case i < len(text) && text[i] == ',' && object:
+			i, wrong = s.key(space(text, i+1), wantKey)
+			return i, wrong == "", wrong
+		case i < len(text) && text[i] == ',':
+			return i + 1, true, ""
+		case object && (i == len(text) || text[i] != '}'):
+			return i, false, wantCommaOrBrace
+		case !object && (i == len(text) || text[i] != ']'):
+			return i, false, wantCommaOrBracket
+		}
+		s.pop(i + 1)
+	}
+}
+
+// key reads a member's name and the colon after it.
+func (s *scan) key(i int, want Problem) (next int, wrong Problem) {
+	if i == len(s.text) || s.text[i] != '"' {
+		return i, want
+	}
+	start := i
+	i, escaped, wrong := s.str(i)
+	if wrong != "" {
+		return i, wrong
+	}
+	if s.depth <= s.visible {
+		s.levels[s.depth].key = name(s.text[start:i], escaped)
+	}
+	if i = space(s.text, i); i == len(s.text) || s.text[i] != ':' {
+		return i, wantColon
+	}
+	return i + 1, ""
+}
+
+func (s *scan) inObject() bool { return s.objects[s.depth>>6]&(1<<(s.depth&63)) != 0 }
+
+func (s *scan) push(start int, object bool) {
+	s.depth++
+	bit := uint64(1) << (s.depth & 63)
+	s.objects[s.depth>>6] &^= bit
+	if object {
+		s.objects[s.depth>>6] |= bit
+	}
+	if s.depth <= s.visible+1 {
+		outer := &s.levels[s.depth-1]
+		l := level{start: start, of: outer.key}
+		if l.of == nil {
+			l.of = outer.of
+		}
+		s.levels[s.depth] = l
+	}
+}
+
+// pop leaves an array or object that ends before end.
+func (s *scan) pop(end int) {
+	if s.depth--; s.depth <= s.visible {
+		s.found(s.levels[s.depth+1].start, end)
+	}
+}
+
+// found tells the visitor about a value.
+func (s *scan) found(start, end int) {
+	if s.depth <= s.visible {
+		l := &s.levels[s.depth]
+		s.visit(Member{Depth: s.depth, Of: l.of, Key: l.key, Value: s.text[start:end]})
+	}
+}
+
+// space returns the index of the first byte from i on that is not white space.
+func space(text []byte, i int) int {
+	for i < len(text) && text[i] <= ' ' && blanks>>text[i]&1 != 0 {
+		i++
+	}
+	return i
+}
+
+// blanks has the bit of each byte that is white space.
+const blanks = uint64(1)<<' ' | 1<<'\n' | 1<<'\t' | 1<<'\r'
