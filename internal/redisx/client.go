@@ -13,11 +13,12 @@ import (
 type Client struct {
 	cfg    Config
 	rdb    redis.UniversalClient
-	shared *sharing // the same Redis, for callers that share round trips
+	alone  *memoryAware // rdb, one command a round trip
+	shared *memoryAware // rdb, for callers that share round trips
 	guard  *guard
 }
 
-// New returns a client for cfg. It does not dial: a Redis that is away is no reason not to start.
+// New returns a client for cfg. It does not dial: the service starts without Redis too.
 func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -26,11 +27,12 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 	if err != nil {
 		return nil, err
 	}
-	rdb := redis.NewUniversalClient(o)
-	c := &Client{cfg: cfg, rdb: rdb, shared: newSharing(rdb, cfg.Pool)}
+	c := &Client{cfg: cfg, rdb: redis.NewUniversalClient(o)}
 	if c.guard, err = newGuard(cfg.Budget, c.ping, log, reg); err != nil {
 		return nil, errors.Join(err, c.rdb.Close())
 	}
+	c.alone = &memoryAware{c.rdb, c.guard.noteFull}
+	c.shared = &memoryAware{newSharing(c.rdb, cfg.Pool), c.guard.noteFull}
 	return c, nil
 }
 
@@ -47,14 +49,14 @@ func (c *Client) Do(ctx context.Context, f func(ctx context.Context, r redis.Cmd
 	return err
 }
 
-// run chooses the way f takes. While all is well the limits of the sockets are enough. In doubt a connection may first
-// have to be made, which takes longer than a command may, so then a deadline bounds the wait for one; and nobody queues
-// behind a batch that may hang.
+// run chooses the connection for f. While all is well the limits of the sockets are enough. In doubt a connection may first
+// have to be made, which takes longer than a command may: then a deadline bounds that wait, and f shares no round trip, so
+// that it does not wait behind one that hangs.
 func (c *Client) run(ctx context.Context, f func(ctx context.Context, r redis.Cmdable) error) error {
 	if c.guard.inDoubt() {
 		ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Budget, errBudget)
 		defer cancel()
-		err := f(ctx, c.rdb)
+		err := f(ctx, c.alone)
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.DeadlineExceeded) {
 			return cause
 		}
@@ -63,15 +65,19 @@ func (c *Client) run(ctx context.Context, f func(ctx context.Context, r redis.Cm
 	return f(ctx, c.shared)
 }
 
-// Away tells whether Redis is being skipped.
+// Away reports whether Redis is being skipped.
 func (c *Client) Away() bool { return c.guard.away.Load() }
+
+// Trouble says for operators why limits or jobs are not shared as they should be; "" when nothing is wrong. A full Redis and
+// refused commands are remembered for a minute.
+func (c *Client) Trouble() string { return c.guard.trouble() }
 
 // OnChange calls f whenever Redis goes away or comes back, on the guard's goroutine: f must be quick. It must be called
 // before the client is used.
 func (c *Client) OnChange(f func(away bool)) { c.guard.onChange(f) }
 
 // Redis is the client below the guard, for pub/sub and for work that no request waits for.
-func (c *Client) Redis() redis.UniversalClient { return c.rdb }
+func (c *Client) Redis() redis.UniversalClient { return c.alone }
 
 // Close ends the background work and closes all connections.
 func (c *Client) Close() error {
@@ -79,10 +85,11 @@ func (c *Client) Close() error {
 	return c.rdb.Close()
 }
 
-// ping tells whether Redis serves scripts, which a replica or a Redis that is still loading does not. Of a Cluster every
-// master must answer: the keys of requests are spread over all of them.
+// ping reports an error unless Redis serves scripts that write, which a replica or a Redis that is still loading does not. A full
+// Redis serves those that must go on. Of a Cluster every master must answer: the keys of requests are spread over all of them.
 func (c *Client) ping(ctx context.Context) error {
-	err := c.rdb.Eval(ctx, "return redis.call('SET', KEYS[1], 1, 'PX', 1000)", []string{"llm:probe"}).Err()
+	const probe = writeFirst + "return redis.call('SET', KEYS[1], 1, 'PX', 1000)"
+	err := c.rdb.Eval(ctx, probe, []string{"llm:probe"}).Err()
 	cluster, ok := c.rdb.(*redis.ClusterClient)
 	if err != nil || !ok {
 		return err

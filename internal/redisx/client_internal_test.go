@@ -89,7 +89,8 @@ func TestTrouble(t *testing.T) {
 		reply("READONLY You can't write against a read only replica. script: 6b1b, on 1"): true,
 		reply("CLUSTERDOWN The cluster is down"):                                          true,
 		reply("MOVED 3999 127.0.0.1:6381"):                                                true,
-		reply("OOM command not allowed when used memory > 'maxmemory'."):                  true,
+		reply("ERR Protocol error: unauthenticated multibulk length"):                     true,
+		reply("NOAUTH Authentication required."):                                          true,
 		reply("WRONGPASS invalid username-password pair or user is disabled."):            true,
 		reply("ERR max number of clients reached"):                                        true,
 
@@ -98,6 +99,7 @@ func TestTrouble(t *testing.T) {
 		fmt.Errorf("running: %w", redis.Nil): false,
 		reply("ERR user_script:1: mine script: 4ac2, on @user_script:1."):     false,
 		reply("NOPERM User app has no permissions to run the 'eval' command"): false,
+		reply("OOM command not allowed when used memory > 'maxmemory'."):      false,
 		reply("NOSCRIPT No matching script. Please use EVAL."):                false,
 		reply("BUSYGROUP Consumer Group name already exists"):                 false,
 	} {

@@ -6,104 +6,112 @@ import (
 	"sync"
 )
 
-// Gather lets callers that come together share one round trip. Whoever comes first lets everybody run who can, and takes
-// along all who have come meanwhile: a busy pod sends much at a time, and a caller in a quiet one waits for nobody. When
-// Limit round trips are under way, further callers gather until one ends: so a slow Redis gets fewer and larger batches,
-// not more connections. Batches keep the order in which callers came.
+// Gather lets callers that come at the same moment share one round trip. The first caller yields the processor once, so that
+// others which are ready can join, and sends all that have come: a busy pod sends much at a time, and a caller in a quiet pod
+// waits for no other. When Limit round trips are under way, further callers gather until one ends: so a slow Redis gets fewer
+// and larger batches, not more connections. Batches keep the order in which callers came.
 //
 // There is no goroutine and no timer behind it. It is safe for concurrent use.
 type Gather[T any] struct {
 	Limit int // round trips under way at a time; 0 counts as 1
 
-	places sync.Pool
+	callers sync.Pool // of *caller[T]
 
-	mu      sync.Mutex
-	flying  int
-	led     bool // somebody is about to take those who wait
-	waiting []*place[T]
+	mu       sync.Mutex
+	underWay int
+	led      bool // a caller is about to send those that wait
+	waiting  []*caller[T]
 }
 
-// maxTogether is the number of callers in one batch at most: Redis serves nobody else meanwhile.
-const maxTogether = 128
+// maxBatch is the number of callers in one batch at most: Redis serves no other client meanwhile.
+const maxBatch = 128
 
-// place is that of one caller in a batch. Places are used again.
-type place[T any] struct {
+// role is what a caller that waited is told.
+type role int
+
+const (
+	served role = iota // another caller has made the round trip
+	leader             // it makes the round trip for those that wait
+)
+
+// caller is one caller in a batch. Callers are used again.
+type caller[T any] struct {
 	item  T
-	turn  chan bool // true: lead the next batch; false: the round trip is over
-	batch []*place[T]
+	told  chan role // buffered
+	batch []*caller[T]
 	items []T
 }
 
 // Join returns when send has returned for a batch with item in it. One of the batch's callers runs send; what send
 // panics with is that caller's, and the others return.
 func (g *Gather[T]) Join(item T, send func([]T)) {
-	p, ok := g.places.Get().(*place[T])
+	c, ok := g.callers.Get().(*caller[T])
 	if !ok {
-		p = &place[T]{turn: make(chan bool, 1)}
+		c = &caller[T]{told: make(chan role, 1)}
 	}
-	p.item = item
-	if g.wait(p) && !<-p.turn {
-		g.free(p)
+	c.item = item
+	if !g.enter(c) && <-c.told == served {
+		g.free(c)
 		return
 	}
 	runtime.Gosched()
-	g.take(p)
-	defer g.land(p)
-	send(p.items)
+	g.take(c)
+	defer g.finish(c)
+	send(c.items)
 }
 
-// wait puts p among those who wait, and tells whether somebody else will say when they go.
-func (g *Gather[T]) wait(p *place[T]) bool {
+// enter puts c among the callers that wait. It reports whether c leads the next batch at once; else c is told later.
+func (g *Gather[T]) enter(c *caller[T]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = append(g.waiting, p)
-	if g.led || g.flying >= max(g.Limit, 1) {
-		return true
+	g.waiting = append(g.waiting, c)
+	if g.led || g.underWay >= max(g.Limit, 1) {
+		return false
 	}
 	g.led = true
-	return false
+	return true
 }
 
-// take makes a batch of those who wait. p, their first, leads it.
-func (g *Gather[T]) take(p *place[T]) {
+// take makes a batch of those that wait. c, the first of them, leads it.
+func (g *Gather[T]) take(c *caller[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := min(len(g.waiting), maxTogether)
-	p.batch = append(p.batch[:0], g.waiting[:n]...)
+	n := min(len(g.waiting), maxBatch)
+	c.batch = append(c.batch[:0], g.waiting[:n]...)
 	g.waiting = slices.Delete(g.waiting, 0, n)
-	g.flying++
+	g.underWay++
 	g.led = false
-	g.follow()
-	p.items = p.items[:0]
-	for _, one := range p.batch {
-		p.items = append(p.items, one.item)
+	g.appointLocked()
+	c.items = c.items[:0]
+	for _, one := range c.batch {
+		c.items = append(c.items, one.item)
 	}
 }
 
-// land ends the batch that p led.
-func (g *Gather[T]) land(p *place[T]) {
+// finish ends the batch that c led.
+func (g *Gather[T]) finish(c *caller[T]) {
 	g.mu.Lock()
-	g.flying--
-	g.follow()
+	g.underWay--
+	g.appointLocked()
 	g.mu.Unlock()
-	for _, one := range p.batch[1:] {
-		one.turn <- false // buffered
+	for _, one := range c.batch[1:] {
+		one.told <- served
 	}
-	clear(p.batch)
-	clear(p.items)
-	g.free(p)
+	clear(c.batch)
+	clear(c.items)
+	g.free(c)
 }
 
-// follow has the first of those who wait lead the next batch, if it may go. The caller holds mu.
-func (g *Gather[T]) follow() {
-	if len(g.waiting) > 0 && !g.led && g.flying < max(g.Limit, 1) {
+// appointLocked makes the first of those that wait lead the next batch, if one may be sent.
+func (g *Gather[T]) appointLocked() {
+	if len(g.waiting) > 0 && !g.led && g.underWay < max(g.Limit, 1) {
 		g.led = true
-		g.waiting[0].turn <- true // buffered
+		g.waiting[0].told <- leader
 	}
 }
 
-func (g *Gather[T]) free(p *place[T]) {
+func (g *Gather[T]) free(c *caller[T]) {
 	var none T
-	p.item = none
-	g.places.Put(p)
+	c.item = none
+	g.callers.Put(c)
 }

@@ -26,10 +26,6 @@ const (
 // probeEvery is the mean pause between two looks at a Redis that is away.
 const probeEvery = 200 * time.Millisecond
 
-// remindEvery is the pause between two log lines about a Redis that stays away, or about commands that it refuses. What is the
-// matter may change meanwhile, a refused connection into a wrong password, and whoever repairs it wants to read the latest.
-const remindEvery = time.Minute
-
 // guard decides whether Redis is worth asking. While it is away a request pays one atomic load for it.
 type guard struct {
 	budget  time.Duration
@@ -43,7 +39,9 @@ type guard struct {
 	stop  context.CancelFunc
 	done  sync.WaitGroup
 
-	reminded atomic.Int64 // when a refused command was last said, in Unix nanoseconds
+	refusals   *refusals // of what requests asked for
+	full       *refusals // for want of memory
+	background *refusals // of what jobs asked for
 
 	mu        sync.Mutex
 	listeners []func(away bool)
@@ -53,16 +51,22 @@ func newGuard(budget time.Duration, probe func(context.Context) error, log *slog
 	g := &guard{budget: budget, probe: probe, log: log, wake: make(chan error, 1)}
 	g.doubt.Store(atFirst)
 	var err error
-	if g.metrics, err = newMetrics(reg, g.away.Load); err != nil {
+	if g.metrics, err = newMetrics(reg, g.away.Load, func() bool { return g.full.recent(fullFor) != "" }); err != nil {
 		return nil, err
 	}
+	g.refusals = &refusals{log: log, counter: g.metrics.refused,
+		what: "redis refuses a command: this pod decides alone what it was for"}
+	g.background = &refusals{log: log, counter: g.metrics.refused,
+		what: "redis refuses a command that jobs need: they stand still until that is mended"}
+	g.full = &refusals{log: log, counter: g.metrics.full,
+		what: "redis is full: no jobs are taken; limits are still shared, and jobs under way go on"}
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop = stop
 	g.done.Go(func() { g.run(ctx) })
 	return g, nil
 }
 
-// inDoubt tells whether a command failed lately.
+// inDoubt reports whether a command failed lately.
 func (g *guard) inDoubt() bool { return g.doubt.Load() > 0 }
 
 // judge counts how a command ended. A round trip that failed counts once, however many commands shared it.
@@ -74,12 +78,12 @@ func (g *guard) judge(err error) {
 		if err == nil || errors.Is(err, redis.Nil) {
 			g.metrics.ok.Inc()
 		} else {
-			g.refused(err)
+			g.refusals.note(err)
 		}
 		return
 	}
 	g.metrics.failed.Inc()
-	if _, heard := errors.AsType[*companionError](err); heard {
+	if _, counted := errors.AsType[*companionError](err); counted {
 		return
 	}
 	if g.doubt.Add(perFailure) >= tooMuch && g.away.CompareAndSwap(false, true) {
@@ -87,14 +91,25 @@ func (g *guard) judge(err error) {
 	}
 }
 
-// refused counts a command that a Redis in good health does not do for this pod, and says so once a minute: whoever asked now goes
-// by this pod's count, and nobody would know that a limit is not shared.
-func (g *guard) refused(err error) {
-	g.metrics.refused.Inc()
-	last, now := g.reminded.Load(), time.Now()
-	if now.Sub(time.Unix(0, last)) >= remindEvery && g.reminded.CompareAndSwap(last, now.UnixNano()) {
-		g.log.Warn("redis refuses a command: this pod decides alone what it was for", slog.Any("error", err))
+// fullFor is how long after the last refusal for want of memory Redis counts as full.
+const fullFor = 10 * time.Second
+
+func (g *guard) noteFull(err error) { g.full.note(err) }
+
+// trouble says what is wrong with Redis as this pod sees it; "" when nothing is.
+func (g *guard) trouble() string {
+	if g.away.Load() {
+		return "away"
 	}
+	if reason := g.full.recent(remindEvery); reason != "" {
+		return "full: " + reason
+	}
+	for _, r := range []*refusals{g.refusals, g.background} {
+		if reason := r.recent(remindEvery); reason != "" {
+			return "refuses commands: " + reason
+		}
+	}
+	return ""
 }
 
 // run announces every change, and probes while Redis is away.
@@ -117,8 +132,8 @@ func (g *guard) run(ctx context.Context) {
 	}
 }
 
-// awaitReturn probes until one answers, and reports false when ctx ends first. The pauses are random, so that a
-// recovering Redis is not met by all pods at once.
+// awaitReturn probes until a probe is answered, and reports false when ctx ends first. The pauses are random, so that a
+// recovering Redis does not get the probes of all pods at once.
 func (g *guard) awaitReturn(ctx context.Context) bool {
 	since := time.Now()
 	for reminded := since; ; {

@@ -6,28 +6,36 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics counts what became of commands.
+// metrics counts how commands ended.
 type metrics struct {
-	ok, failed, refused, skipped prometheus.Counter
+	ok, failed, refused, skipped, full prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, away func() bool) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, away, full func() bool) (*metrics, error) {
 	commands := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "llm_redis_commands_total", Help: "Round trips to Redis by result: ok, failed, refused with an error reply such as NOPERM, or skipped while it was away.",
+		Name: "llm_redis_commands_total", Help: "Round trips to Redis by result: ok, failed, refused with an error reply such as NOPERM, " +
+			"full (refused for want of memory, and sent once more in a way that Redis takes), or skipped while it was away.",
 	}, []string{"result"})
-	up := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "llm_redis_up", Help: "1 while limits are shared through Redis, 0 while this pod works from its own counts.",
-	}, func() float64 {
-		if away() {
-			return 0
-		}
-		return 1
-	})
-	if err := errors.Join(reg.Register(commands), reg.Register(up)); err != nil {
+	err := errors.Join(reg.Register(commands),
+		reg.Register(gaugeFunc("llm_redis_up", "1 while limits are shared through Redis, 0 while this pod works from its own counts.",
+			func() bool { return !away() })),
+		reg.Register(gaugeFunc("llm_redis_full", "1 while Redis refuses commands because its maxmemory is used up: no jobs are taken.", full)))
+	if err != nil {
 		return nil, err
 	}
 	return &metrics{
 		ok: commands.WithLabelValues("ok"), failed: commands.WithLabelValues("failed"),
 		refused: commands.WithLabelValues("refused"), skipped: commands.WithLabelValues("skipped"),
+		full: commands.WithLabelValues("full"),
 	}, nil
+}
+
+// gaugeFunc is 1 while is reports true, else 0.
+func gaugeFunc(name, help string, is func() bool) prometheus.GaugeFunc {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+		if is() {
+			return 1
+		}
+		return 0
+	})
 }

@@ -10,6 +10,7 @@ import (
 // other commands go alone.
 type sharing struct {
 	redis.UniversalClient
+
 	gather Gather[*redis.Cmd]
 }
 
@@ -20,19 +21,19 @@ func newSharing(rdb redis.UniversalClient, pool int) *sharing {
 	return &sharing{UniversalClient: rdb, gather: Gather[*redis.Cmd]{Limit: min(sharedTrips, pool)}}
 }
 
-// EvalSha runs the script that Redis knows under sha, in company if there is some.
+// EvalSha runs the script that Redis knows under sha, in one round trip with those that are run at the same moment.
 func (s *sharing) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	words := make([]any, 0, 3+len(keys)+len(args))
-	words = append(words, "evalsha", sha, len(keys))
+	command := make([]any, 0, 3+len(keys)+len(args))
+	command = append(command, "evalsha", sha, len(keys))
 	for _, key := range keys {
-		words = append(words, key)
+		command = append(command, key)
 	}
-	cmd := redis.NewCmd(ctx, append(words, args...)...)
+	cmd := redis.NewCmd(ctx, append(command, args...)...)
 	s.gather.Join(cmd, func(cmds []*redis.Cmd) { s.send(ctx, cmds) })
 	return cmd
 }
 
-// send makes the round trip. Every command gets its own answer or error; of those that failed together one stands for all.
+// send makes the round trip. Every command gets its own answer or error; of those that failed together the guard counts one.
 func (s *sharing) send(ctx context.Context, cmds []*redis.Cmd) {
 	if len(cmds) == 1 {
 		_ = s.Process(ctx, cmds[0])
@@ -43,13 +44,13 @@ func (s *sharing) send(ctx context.Context, cmds []*redis.Cmd) {
 		_ = pipe.Process(ctx, cmd)
 	}
 	_, _ = pipe.Exec(ctx)
-	said := false
+	counted := false
 	for _, cmd := range cmds {
 		if err := cmd.Err(); isTrouble(err) {
-			if said {
+			if counted {
 				cmd.SetErr(&companionError{err})
 			}
-			said = true
+			counted = true
 		}
 	}
 }

@@ -78,6 +78,8 @@ llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 		{"Redis was away for a minute", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0 1x8`, nil},
 		{"Redis refuses commands", `llm_redis_commands_total` + pod + `,result="refused"} 0x40 1+1x19`, []string{"SpillwayRedisRefuses"}},
 		{"Redis refused one", `llm_redis_commands_total` + pod + `,result="refused"} 0x40 1x19`, nil},
+		{"Redis is full", `llm_redis_full` + pod + `} 0x50 1x9`, []string{"SpillwayRedisFull"}},
+		{"Redis was full for a minute", `llm_redis_full` + pod + `} 0x50 1 0x8`, nil},
 		{"long waits for the quota", `llm_quota_wait_seconds_bucket` + pod + `,le="2"} 0+10x60
 llm_quota_wait_seconds_bucket` + pod + `,le="3"} 0+200x60
 llm_quota_wait_seconds_bucket` + pod + `,le="+Inf"} 0+200x60`, []string{"SpillwayQueueWaitNearLimit"}},
