@@ -66,9 +66,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		return nil, err
 	}
 
-	face := cfg.API
-	face.Inbound, face.JobMaxBody = cfg.Inbound, cfg.Jobs.MaxBody
-	handler, err := api.New(face, api.Deps{
+	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{
 		Caller: caller, Jobs: queue, VendorDown: caller.Breaker.RetryAfter, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {

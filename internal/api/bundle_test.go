@@ -122,8 +122,7 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 		check(tb, d.Jobs.Start())
 		tb.Cleanup(func() { d.Jobs.Stop(); check(tb, d.Jobs.Close()) })
 	}
-	cfg.API.Inbound, cfg.API.JobMaxBody = cfg.Inbound, cfg.Jobs.MaxBody
-	b.handler, err = api.New(cfg.API, d)
+	b.handler, err = api.New(cfg.API, cfg.Inbound, d)
 	check(tb, err)
 	b.server = httptest.NewUnstartedServer(b.handler)
 	b.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)

@@ -48,29 +48,10 @@ func preferred(h http.Header) (p preference) {
 	return p
 }
 
-// asksForJob tells whether the request is to be answered later.
-func (s *server) asksForJob(c *gin.Context) bool {
-	return s.jobs != nil && c.Request.Header["Prefer"] != nil && c.FullPath() == "/llm" && preferred(c.Request.Header).async
-}
-
-// unlessJob passes over a layer that looks at whether a call could be made now.
-func (s *server) unlessJob(layer gin.HandlerFunc) gin.HandlerFunc {
-	if s.jobs == nil {
-		return layer
-	}
-	return func(c *gin.Context) {
-		if s.asksForJob(c) {
-			c.Next()
-			return
-		}
-		layer(c)
-	}
-}
-
 // submitJob serves POST /llm with Prefer: respond-async. With wait it holds the connection for a while and, when the job
 // is done in time, answers as a synchronous call would have.
 func (s *server) submitJob(c *gin.Context) {
-	body, err := readBody(c.Request, min(s.cfg.MaxBody, s.cfg.JobMaxBody))
+	body, err := readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
 	if err != nil {
 		fail(c, err)
 		return
@@ -85,11 +66,10 @@ func (s *server) submitJob(c *gin.Context) {
 	}
 	ctx, header := c.Request.Context(), c.Request.Header
 	in, prefer := middleware.InfoFrom(ctx), preferred(header)
-	class := classes[s.cfg.Inbound.ClassOf(header, in.Tier)]
 	id, fresh, err := s.jobs.Submit(ctx, jobs.Submission{
-		User: in.User, Priority: class, Body: body, IdempotencyKey: header.Get("Idempotency-Key"), Traceparent: traceparent(ctx, header),
+		User: in.User, Priority: in.Priority, Body: body, IdempotencyKey: header.Get("Idempotency-Key"), Traceparent: traceparent(ctx, header),
 	})
-	in.Add(slog.String("priority", class.String()), slog.String("job", id), slog.Bool("fresh", fresh))
+	in.Add(slog.String("priority", in.Priority.String()), slog.String("job", id), slog.Bool("fresh", fresh))
 	if err != nil {
 		fail(c, err)
 		return
@@ -107,12 +87,12 @@ func (s *server) submitJob(c *gin.Context) {
 	}
 	// What the job has come to by now is for a GET to say: this answer has to be given even if Redis went away meanwhile.
 	h.Set("Retry-After", "1")
-	c.JSON(http.StatusAccepted, jobDocument{ID: id, State: jobs.Queued, Priority: class.String(), Self: jobsPath + "/" + id})
+	c.JSON(http.StatusAccepted, jobDocument{ID: id, State: jobs.Queued, Priority: in.Priority.String(), Self: jobsPath + "/" + id})
 }
 
 // waitOf is how long a connection may be held: never so long that the deadline of the request would end it.
 func (s *server) waitOf(p preference) time.Duration {
-	return min(p.wait, (s.cfg.Inbound.SLA * 9 / 10).Truncate(time.Second))
+	return min(p.wait, (s.sla * 9 / 10).Truncate(time.Second))
 }
 
 // answerAs answers with what came of the job, as if the client had waited for the call itself.

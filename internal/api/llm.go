@@ -21,16 +21,9 @@ type caller interface {
 	Do(ctx context.Context, call *llm.Call) (*llm.Response, error)
 }
 
-// classes translates the priority of the edge into that of the gates.
-var classes = map[middleware.Class]llm.Priority{middleware.Low: llm.Low, middleware.Normal: llm.Normal, middleware.High: llm.High}
-
-// handleLLM serves POST /llm and its OpenAI twin: the body goes to the vendor byte for byte, and the vendor's answer comes
-// back the same way.
-func (s *server) handleLLM(c *gin.Context) {
-	if s.asksForJob(c) {
-		s.submitJob(c)
-		return
-	}
+// call serves the routes that lead to a vendor call: the body goes to the vendor byte for byte, and the vendor's answer
+// comes back the same way.
+func (s *server) call(c *gin.Context) {
 	body, err := readBody(c.Request, s.cfg.MaxBody)
 	if err != nil {
 		fail(c, err)
@@ -51,7 +44,7 @@ func (s *server) forward(c *gin.Context, body []byte) {
 	header := c.Request.Header
 	call := &llm.Call{
 		ID: in.ID, Body: body, Payload: payload, IdempotencyKey: header.Get("Idempotency-Key"), Header: traceHeaders(header),
-		Priority: classes[s.cfg.Inbound.ClassOf(header, in.Tier)],
+		Priority: in.Priority,
 	}
 	var sink *sseSink
 	if payload.Stream {

@@ -1,85 +1,35 @@
-// Package api is the service's HTTP face: routes, the order of the inbound layers, the handler of POST /llm, and the one
-// table that turns outcomes into statuses.
-//
-//	router.go   every route, and the layers in their order
-//	llm.go      POST /llm and POST /v1/chat/completions
-//	jobs.go     POST /llm to be answered later, and /llm/jobs
-//	body.go     the request's body, text.go what it may be made of
-//	sse.go      streamed answers, slowreader.go who does not read them
-//	problem.go  outcome -> status, code, advice; fail.go writes them
 package api
 
 import (
-	"fmt"
-	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/trace"
 
-	"github.com/spillway-dev/spillway/internal/health"
-	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/middleware"
-	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// Config holds the settings of the HTTP face.
-type Config struct {
-	MaxBody      int64         `split_words:"true" default:"1048576" desc:"Largest request body in bytes."`
-	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept an answer, or one event of a stream, before it counts as gone."`
+// scope says which requests a layer stands before, and which kind a route is: a route passes every layer whose scope is
+// not above its own.
+type scope int
 
-	Inbound    middleware.Config `ignored:"true"`
-	JobMaxBody int64             `ignored:"true"` // of a job, in bytes
-}
+const (
+	everyRequest scope = iota // health checks, documentation and unknown paths too: such a layer holds and refuses nothing
+	everyCaller               // requests that need an API key
+	everyCall                 // requests that lead to a vendor call
+)
 
-// Validate reports values that make no sense.
-func (c Config) Validate() error {
-	if c.MaxBody < 2 {
-		return fmt.Errorf("MAX_BODY is %d: use at least 2 bytes, which is what {} takes", c.MaxBody)
-	}
-	if c.WriteTimeout <= 0 {
-		return fmt.Errorf("WRITE_TIMEOUT is %v: use a positive duration such as 15s", c.WriteTimeout)
-	}
-	return nil
-}
+func (s scope) String() string { return [...]string{"every request", "every caller", "every call"}[s] }
 
-// Deps are the parts the HTTP face is made of. All are required but Tracer, without which no trace is recorded, and
-// VendorDown, and Jobs, without which none are taken.
-type Deps struct {
-	Caller caller
-	Jobs   *jobs.Service
-	Redis  *redisx.Client
-	Keys   *middleware.Keys
-	Load   func() middleware.Load // the pod's slots and queue
-	Health *health.Health
-	// VendorDown is the time until the breaker lets calls through again; 0 when it does now.
-	VendorDown func() time.Duration
-	Log        *slog.Logger
-	Reg        prometheus.Registerer
-	Tracer     trace.TracerProvider
-}
-
-const chatCompletions = "/v1/chat/completions"
-
-// Routes are the routes that a user's limit counts, in the form in which LLM_ENDPOINT_RATES names them.
-func Routes() []string { return []string{"/llm", chatCompletions} }
-
-type server struct {
-	cfg    Config
-	caller caller
-	jobs   *jobs.Service // nil: none are taken
-}
-
-// layer is one inbound layer with its name.
+// layer is one inbound layer.
 type layer struct {
 	name   string
+	scope  scope
 	handle gin.HandlerFunc
+	// jobsSkip is set where a layer asks whether a call can be made now: a job can wait until it can.
+	jobsSkip bool
 }
 
-// layers lists the inbound layers, outermost first. The first five watch: they hold nothing and refuse nobody, so that a
-// request that Admission refuses has its ID, its span and its place in the metrics too.
+// layers lists the inbound layers, outermost first.
 func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 	metrics, err := middleware.NewMetrics(d.Reg)
 	if err != nil {
@@ -98,77 +48,120 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 		return nil, err
 	}
 	return []layer{
-		{"tracing", middleware.Tracing(d.Tracer)},
-		{"request ID", middleware.RequestID()},
-		{"access log", middleware.AccessLog(d.Log)},
-		{"metrics", metrics.Handler()},
-		{"recover", middleware.Recover(d.Log, fail)},
-		{"admission", admission.Handler(fail)},
-		{"SLA deadline", middleware.Deadline(cfg.SLA)},
-		{"identity", middleware.Identity(d.Keys, fail)},
-		{"fail fast", middleware.FailFast(d.VendorDown, fail)},
-		{"shedding", shed.Handler(fail)},
-		{"user limit", users.Handler(fail)},
+		{name: "tracing", scope: everyRequest, handle: middleware.Tracing(d.Tracer)},
+		{name: "request ID", scope: everyRequest, handle: middleware.RequestID()},
+		{name: "access log", scope: everyRequest, handle: middleware.AccessLog(d.Log)},
+		{name: "metrics", scope: everyRequest, handle: metrics.Handler()},
+		{name: "recover", scope: everyRequest, handle: middleware.Recover(d.Log, fail)},
+		{name: "admission", scope: everyCaller, handle: admission.Handler(fail)},
+		{name: "SLA deadline", scope: everyCaller, handle: middleware.Deadline(cfg.SLA)},
+		{name: "identity", scope: everyCaller, handle: middleware.Identity(cfg, d.Keys, fail)},
+		{name: "fail fast", scope: everyCall, jobsSkip: true, handle: middleware.FailFast(d.VendorDown, fail)},
+		{name: "shedding", scope: everyCall, jobsSkip: true, handle: shed.Handler(fail)},
+		{name: "user limit", scope: everyCall, handle: users.Handler(fail)},
 	}, nil
 }
 
-// watching is how many of the layers stand before every route, the health checks and the documentation too.
-const watching = 5
-
-// knowing is how many of them end with the one that knows the caller: all that stands before what costs the vendor nothing.
-const knowing = 8
-
-// New returns the handler of the main port.
-func New(cfg Config, d Deps) (http.Handler, error) {
-	engine, err := newEngine(cfg, d)
-	if err != nil {
-		return nil, err
-	}
-	return bounded(cfg.Inbound.SLA+cfg.WriteTimeout, engine), nil
+// route is one path with its handler.
+type route struct {
+	methods []string
+	path    string
+	scope   scope
+	handle  gin.HandlerFunc
 }
 
-// newEngine builds the routes, each behind its layers.
-func newEngine(cfg Config, d Deps) (*gin.Engine, error) {
-	all, err := layers(cfg.Inbound, d)
+var (
+	get  = []string{http.MethodGet}
+	read = []string{http.MethodGet, http.MethodHead}
+	post = []string{http.MethodPost}
+)
+
+// routes lists what is answered at once.
+func (s *server) routes() []route {
+	return []route{
+		{post, "/llm", everyCall, s.call},
+		{post, "/v1/chat/completions", everyCall, s.call},
+		{get, "/llm/jobs", everyCaller, s.listJobs},
+		{get, "/llm/jobs/:id", everyCaller, s.getJob},
+		{[]string{http.MethodDelete}, "/llm/jobs/:id", everyCaller, s.cancelJob},
+		{read, "/health", everyRequest, gin.WrapF(s.health.Livez)},
+		{read, "/ready", everyRequest, gin.WrapF(s.health.Readyz)},
+		{read, "/openapi.json", everyRequest, serveOpenAPI},
+		{read, "/docs", everyRequest, serveDocs},
+	}
+}
+
+// jobRoutes lists what is answered later when the client asks for that.
+func (s *server) jobRoutes() []route {
+	return []route{
+		{post, "/llm", everyCall, s.submitJob},
+	}
+}
+
+// Routes are the paths that a user's limit counts, in the form in which LLM_ENDPOINT_RATES names them.
+func Routes() []string {
+	var paths []string
+	for _, r := range new(server).routes() {
+		if r.scope == everyCall {
+			paths = append(paths, r.path)
+		}
+	}
+	return paths
+}
+
+// handler puts every route behind its layers. A header chooses between a call and a job on the same path, which gin's
+// routes cannot express, so jobs have an engine of their own. Both engines share the layers and thereby their limits.
+func (s *server) handler(all []layer) (http.Handler, error) {
+	calls, err := newEngine(s.routes(), all)
+	if err != nil || s.jobs == nil {
+		return calls, err
+	}
+	var patient []layer
+	for _, l := range all {
+		if !l.jobsSkip {
+			patient = append(patient, l)
+		}
+	}
+	later, err := newEngine(s.jobRoutes(), patient)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, caller: d.Caller, jobs: d.Jobs}
+	submits := map[string]bool{}
+	for _, r := range s.jobRoutes() {
+		submits[r.path] = true
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && submits[r.URL.Path] && preferred(r.Header).async {
+			later.ServeHTTP(w, r)
+			return
+		}
+		calls.ServeHTTP(w, r)
+	}), nil
+}
 
+// newEngine serves routes, each behind those of all the layers whose scope it is in.
+func newEngine(routes []route, all []layer) (*gin.Engine, error) {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
 	if err := engine.SetTrustedProxies(nil); err != nil {
 		return nil, err
 	}
-	for _, l := range all[:watching] {
-		engine.Use(l.handle)
+	for _, l := range all {
+		if l.scope == everyRequest {
+			engine.Use(l.handle)
+		}
 	}
 	engine.NoRoute(func(c *gin.Context) { fail(c, rejected(reasonNotFound)) })
 	engine.NoMethod(func(c *gin.Context) { fail(c, rejected(reasonMethodNotAllowed)) })
-
-	known := engine.Group("/")
-	for _, l := range all[watching:knowing] {
-		known.Use(l.handle)
-	}
-	known.GET(jobsPath, s.listJobs)
-	known.GET(jobsPath+"/:id", s.getJob)
-	known.DELETE(jobsPath+"/:id", s.cancelJob)
-
-	guarded := known.Group("/")
-	for _, l := range all[knowing:] {
-		if l.name != "user limit" { // a job can wait until the vendor is well and the pod has room
-			l.handle = s.unlessJob(l.handle)
+	for _, r := range routes {
+		var chain gin.HandlersChain
+		for _, l := range all {
+			if everyRequest < l.scope && l.scope <= r.scope {
+				chain = append(chain, l.handle)
+			}
 		}
-		guarded.Use(l.handle)
+		engine.Match(r.methods, r.path, append(chain, r.handle)...)
 	}
-	guarded.POST("/llm", s.handleLLM)
-	guarded.POST(chatCompletions, s.handleLLM)
-
-	look := []string{http.MethodGet, http.MethodHead}
-	engine.Match(look, "/health", gin.WrapF(d.Health.Livez))
-	engine.Match(look, "/ready", gin.WrapF(d.Health.Readyz))
-	engine.Match(look, "/openapi.json", serveOpenAPI)
-	engine.Match(look, "/docs", serveDocs)
 	return engine, nil
 }

@@ -9,29 +9,30 @@ import (
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
-// The inbound layers, in the order a request meets them, from the very list the router is built from.
+// The inbound layers, in the order a request meets them, from the list the router is built from.
 func Example_inboundOrder() {
-	all, err := layers(middleware.Config{AdmissionMax: 1}, Deps{Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry()})
+	cfg := middleware.Config{AdmissionMax: 1}
+	all, err := layers(cfg, Deps{Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry()})
 	if err != nil {
 		fmt.Println(err)
 	}
-	for i, l := range all {
-		before := "every route"
-		if i >= watching {
-			before = "the vendor's routes"
+	for _, l := range all {
+		skip := ""
+		if l.jobsSkip {
+			skip = ", jobs skip it"
 		}
-		fmt.Printf("%-12s before %s\n", l.name, before)
+		fmt.Printf("%-12s before %s%s\n", l.name, l.scope, skip)
 	}
 	// Output:
-	// tracing      before every route
-	// request ID   before every route
-	// access log   before every route
-	// metrics      before every route
-	// recover      before every route
-	// admission    before the vendor's routes
-	// SLA deadline before the vendor's routes
-	// identity     before the vendor's routes
-	// fail fast    before the vendor's routes
-	// shedding     before the vendor's routes
-	// user limit   before the vendor's routes
+	// tracing      before every request
+	// request ID   before every request
+	// access log   before every request
+	// metrics      before every request
+	// recover      before every request
+	// admission    before every caller
+	// SLA deadline before every caller
+	// identity     before every caller
+	// fail fast    before every call, jobs skip it
+	// shedding     before every call, jobs skip it
+	// user limit   before every call
 }

@@ -98,6 +98,9 @@ func New(cfg Config, d Deps) (*Service, error) {
 	return s, nil
 }
 
+// MaxBody is the largest body that a job may have, in bytes.
+func (s *Service) MaxBody() int64 { return s.cfg.MaxBody }
+
 // Start begins to work. It does not fail when Redis is away: it waits for it.
 func (s *Service) Start() error {
 	s.keeper.start()

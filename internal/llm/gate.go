@@ -7,6 +7,7 @@ import (
 
 	"github.com/spillway-dev/spillway/internal/deadline"
 	"github.com/spillway-dev/spillway/internal/outcome"
+	"github.com/spillway-dev/spillway/internal/priority"
 )
 
 // Gate is anything a call must pass before it may start.
@@ -126,17 +127,16 @@ type Limits struct {
 	ResetTokens       time.Duration
 }
 
-// Priority is the class of a call. Higher classes wait in front of lower ones and may book further ahead.
-type Priority uint8
+// Priority is the class of a call. Higher classes wait in front of lower ones and may book further ahead. The way in
+// decides it without knowing this package, so the type is defined in a package that both import.
+type Priority = priority.Class
 
-// The classes, lowest first.
+// The classes, the least urgent first.
 const (
-	Low Priority = iota
-	Normal
-	High
+	Low    = priority.Low
+	Normal = priority.Normal
+	High   = priority.High
 )
-
-func (p Priority) String() string { return [...]string{"low", "normal", "high"}[min(p, High)] }
 
 // Causes of a context's end, one for each timeout, so that no two can be mistaken for each other. Each wraps
 // context.DeadlineExceeded.

@@ -50,7 +50,7 @@ func (m must) layers(log *slog.Logger, load middleware.Load, places int) map[str
 	return map[string]gin.HandlerFunc{
 		"tracing off": middleware.Tracing(nil), "request ID": middleware.RequestID(), "access log": middleware.AccessLog(log),
 		"metrics": metrics.Handler(), "recover": middleware.Recover(log, fail), "admission": admission.Handler(fail),
-		"deadline": middleware.Deadline(config().SLA), "identity": middleware.Identity(keys, fail), "shed": shed.Handler(fail),
+		"deadline": middleware.Deadline(config().SLA), "identity": middleware.Identity(config(), keys, fail), "shed": shed.Handler(fail),
 	}
 }
 

@@ -9,35 +9,38 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// Identity turns an API key into a user and a tier. The key comes as a bearer token or as X-API-Key; it is hashed at once
-// and goes nowhere else.
-func Identity(keys *Keys, fail Fail) gin.HandlerFunc {
+// Identity turns an API key into a user, a tier and a priority. The key comes as a bearer token or as X-API-Key; it is
+// hashed at once and is stored nowhere. A request without a known key is refused before its body is read.
+func Identity(cfg Config, keys *Keys, fail Fail) gin.HandlerFunc {
 	unknown := &outcome.Rejected{Layer: "identity", Reason: outcome.Unauthenticated,
 		Detail: "Send a valid API key as \"Authorization: Bearer <key>\" or as \"X-API-Key: <key>\"."}
 	challenge := []string{`Bearer realm="llm"`}
+	priorities := cfg.priorities()
 	return func(c *gin.Context) {
-		who, ok := keys.table.Load().lookup(apiKey(c.Request.Header))
+		caller, ok := keys.table.Load().lookup(apiKey(c.Request.Header))
 		if !ok {
 			c.Writer.Header()["Www-Authenticate"] = challenge
 			fail(c, unknown)
 			return
 		}
 		in := info(c)
-		in.User, in.Tier = who.user, who.tier
+		in.User, in.Tier = caller.user, caller.tier
+		in.Priority = min(priorities[caller.tier], requestedPriority(c.Request.Header))
 		c.Next()
 	}
 }
 
-// apiKey prefers the bearer token. Other schemes are somebody else's, a gateway's perhaps, and do not hide an X-API-Key.
+// apiKey prefers the bearer token. Another scheme may belong to a gateway; it does not hide an X-API-Key.
 func apiKey(header http.Header) string {
-	if scheme, key, _ := strings.Cut(first(header, "Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
+	if scheme, key, _ := strings.Cut(firstValue(header, "Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(key)
 	}
-	return first(header, "X-Api-Key")
+	return firstValue(header, "X-Api-Key")
 }
 
-// first is the first value of a header whose name is given as net/http keeps it: Get would look at every letter of it again.
-func first(h http.Header, name string) string {
+// firstValue is the first value of a header whose name is given in the canonical form of net/http. Unlike Header.Get it
+// does not bring the name into that form on every request.
+func firstValue(h http.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]
 	}

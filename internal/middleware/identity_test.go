@@ -17,7 +17,7 @@ func TestIdentity(t *testing.T) {
 	h := chain(func(c *gin.Context) {
 		in := middleware.InfoFrom(c.Request.Context())
 		c.String(http.StatusOK, in.User+" "+in.Tier)
-	}, middleware.RequestID(), middleware.Identity(keys, fail))
+	}, middleware.RequestID(), middleware.Identity(config(), keys, fail))
 	for name, tt := range map[string]struct {
 		headers []string
 		who     string // "" is refused
@@ -58,7 +58,7 @@ func TestKeysStayOutOfTheLog(t *testing.T) {
 	t.Parallel()
 	log, logged := newLog(slog.LevelDebug)
 	keys := newKeys(t, keyLine("key-of-ada", "ada", "pro"))
-	h := chain(served, middleware.RequestID(), middleware.AccessLog(log), middleware.Identity(keys, fail))
+	h := chain(served, middleware.RequestID(), middleware.AccessLog(log), middleware.Identity(config(), keys, fail))
 	post(h, "Authorization", "Bearer key-of-ada")
 	post(h, "Authorization", "Bearer key-of-eve")
 	if len(logged.all) != 2 {

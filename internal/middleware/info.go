@@ -20,6 +20,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/spillway-dev/spillway/internal/priority"
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
@@ -35,6 +36,9 @@ type Info struct {
 	Layer  string // the layer that refused it
 	Err    error  // why it failed, for the log
 	Status int    // the status to log when it differs from the one written: 499 for a client that hung up
+
+	// Priority is that of the user's tier, or the lower one that the request asks for; Low until Identity.
+	Priority priority.Class
 
 	start time.Time                      // when the request came
 	attrs [maxAttrs + standing]slog.Attr // of the access log line: those of layers, then the standing ones

@@ -41,7 +41,7 @@ func TestKeysFollowAMountedSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer keys.Close()
-	h := chain(served, middleware.RequestID(), middleware.Identity(keys, fail))
+	h := chain(served, middleware.RequestID(), middleware.Identity(config(), keys, fail))
 	expect := func(key string, status int) {
 		t.Helper()
 		if got := post(h, "X-API-Key", key).Code; got != status {
@@ -89,7 +89,7 @@ func TestKeysFollowAFileThatIsWrittenInPlace(t *testing.T) {
 	defer keys.Close()
 	write(t, path, keyLine("two", "ada", "pro"))
 	logged.await(t, "API keys reloaded")
-	h := chain(served, middleware.RequestID(), middleware.Identity(keys, fail))
+	h := chain(served, middleware.RequestID(), middleware.Identity(config(), keys, fail))
 	if got := post(h, "X-API-Key", "two").Code; got != http.StatusOK {
 		t.Errorf("answered %d", got)
 	}

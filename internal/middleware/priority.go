@@ -3,51 +3,35 @@ package middleware
 import (
 	"net/http"
 	"strings"
+
+	"github.com/spillway-dev/spillway/internal/priority"
 )
 
-// Class is the priority of a request, in the words of the header that asks for it: "low", "normal" or "high".
-type Class string
-
-// The classes, lowest first.
-const (
-	Low    Class = "low"
-	Normal Class = "normal"
-	High   Class = "high"
-)
-
-// ClassOf is the priority a request has: that of its tier, or a lower one when X-Priority or Priority asks for it. Nobody
-// can raise himself. Priority is also read in the form of RFC 9218, where u=0 is the most urgent and u=7 the least; up to
-// u=3, which stands for clients that did not think about it, it asks for nothing.
-func (c Config) ClassOf(header http.Header, tier string) Class {
-	own := Low
-	switch c.rank(tier) {
-	case middle:
-		own = Normal
-	case highest:
-		own = High
+// priorities returns the priority of each tier: the lowest tier is low, the highest is high, all others are normal.
+func (c Config) priorities() map[string]priority.Class {
+	byTier := make(map[string]priority.Class, len(c.TierRates))
+	for tier := range c.TierRates {
+		byTier[tier] = map[rank]priority.Class{lowest: priority.Low, middle: priority.Normal, highest: priority.High}[c.rank(tier)]
 	}
-	asked := header.Get("X-Priority")
-	if asked == "" {
-		asked = header.Get("Priority")
-	}
-	switch class := parseClass(asked); {
-	case own == Low || class == Low:
-		return Low
-	case own == Normal || class == Normal:
-		return Normal
-	}
-	return High
+	return byTier
 }
 
-// parseClass reads what a client asks for; High when it asks for nothing, or for nothing that makes sense.
-func parseClass(s string) Class {
-	for member := range strings.SplitSeq(s, ",") {
+// requestedPriority reads the priority that a client asks for in X-Priority or, without it, in Priority. It is an upper
+// bound: a client can lower its tier's priority and cannot raise it. Without a request, or with one that makes no sense,
+// the bound is High. Priority is also read in the form of RFC 9218, in which u=0 is the most urgent and u=7 the least;
+// u=0 to u=3, which is the RFC's default, ask for nothing.
+func requestedPriority(header http.Header) priority.Class {
+	asked := firstValue(header, "X-Priority")
+	if asked == "" {
+		asked = firstValue(header, "Priority")
+	}
+	for member := range strings.SplitSeq(asked, ",") {
 		switch member = strings.ToLower(strings.TrimSpace(member)); member {
 		case "low", "u=6", "u=7":
-			return Low
+			return priority.Low
 		case "normal", "u=4", "u=5":
-			return Normal
+			return priority.Normal
 		}
 	}
-	return High
+	return priority.High
 }

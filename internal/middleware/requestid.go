@@ -20,7 +20,7 @@ const maxRequestID = 128
 func RequestID() gin.HandlerFunc {
 	return func(c *gin.Context) {
 		start := time.Now()
-		id := first(c.Request.Header, RequestIDHeader)
+		id := firstValue(c.Request.Header, RequestIDHeader)
 		if !wellFormed(id) {
 			id = newRequestID(start)
 		}

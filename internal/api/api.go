@@ -1,0 +1,84 @@
+// Package api is the service's HTTP interface: routes, the order of the inbound layers, the handlers, and the one table
+// that turns outcomes into statuses.
+//
+//	router.go   every layer in its order, every route with its handler
+//	api.go      settings and parts, and how they become a handler
+//	llm.go      POST /llm and POST /v1/chat/completions
+//	jobs.go     POST /llm to be answered later, and /llm/jobs
+//	body.go     the request's body; text.go what it may consist of
+//	sse.go      streamed answers; slowreader.go clients that do not read them
+//	problem.go  outcome -> status, code, advice; fail.go writes them
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spillway-dev/spillway/internal/health"
+	"github.com/spillway-dev/spillway/internal/jobs"
+	"github.com/spillway-dev/spillway/internal/middleware"
+	"github.com/spillway-dev/spillway/internal/redisx"
+)
+
+// Config holds the settings of the HTTP interface.
+type Config struct {
+	// MaxBody is the largest request body in bytes.
+	MaxBody int64 `split_words:"true" default:"1048576" desc:"Largest request body in bytes."`
+	// WriteTimeout is the time a client may take to accept an answer, or one event of a stream.
+	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept an answer, or one event of a stream, before it counts as gone."`
+}
+
+// Validate reports values that make no sense.
+func (c Config) Validate() error {
+	if c.MaxBody < 2 {
+		return fmt.Errorf("MAX_BODY is %d: use at least 2 bytes, which is what {} takes", c.MaxBody)
+	}
+	if c.WriteTimeout <= 0 {
+		return fmt.Errorf("WRITE_TIMEOUT is %v: use a positive duration such as 15s", c.WriteTimeout)
+	}
+	return nil
+}
+
+// Deps are the parts that the HTTP interface uses. Tracer, VendorDown and Jobs may be nil: no traces are recorded, the
+// vendor never counts as down, no jobs are accepted. All others are required.
+type Deps struct {
+	Caller caller
+	Jobs   *jobs.Service
+	Redis  *redisx.Client
+	Keys   *middleware.Keys
+	Load   func() middleware.Load // the pod's slots and queue
+	Health *health.Health
+	// VendorDown returns the time until the breaker lets calls through again; 0 when it does now.
+	VendorDown func() time.Duration
+	Log        *slog.Logger
+	Reg        prometheus.Registerer
+	Tracer     trace.TracerProvider
+}
+
+// server holds what the handlers share.
+type server struct {
+	cfg    Config
+	sla    time.Duration
+	caller caller
+	jobs   *jobs.Service // nil: no jobs are accepted
+	health *health.Health
+}
+
+// New returns the handler of the main port. inbound are the settings of the layers that stand before the handlers.
+func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
+	all, err := layers(inbound, d)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, jobs: d.Jobs, health: d.Health}
+	handler, err := s.handler(all)
+	if err != nil {
+		return nil, err
+	}
+	return bounded(inbound.SLA+cfg.WriteTimeout, handler), nil
+}

@@ -1,0 +1,20 @@
+// Package priority orders requests that compete for the same vendor.
+//
+// The way in decides a request's class from its tier and its headers; the gates, the slots and the job queues act on it.
+// The inbound layers must not import the way to the vendor, so the type that both sides need has a package of its own.
+package priority
+
+// Class is the priority of a request. A greater value is more urgent. The zero value is Low.
+type Class uint8
+
+// The classes, the least urgent first.
+const (
+	Low Class = iota
+	Normal
+	High
+)
+
+var names = [...]string{Low: "low", Normal: "normal", High: "high"}
+
+// String is the name of the class in headers, logs and metrics. A value above High counts as High.
+func (c Class) String() string { return names[min(c, High)] }
