@@ -58,11 +58,14 @@ func TestFlagsAndEnvironment(t *testing.T) {
 	t.Parallel()
 	vars := map[string]string{
 		"VENDORSIM_ADDR": ":1234", "VENDORSIM_LATENCY": "100ms..200ms", "VENDORSIM_CONTRACT_REQUESTS": "600", "VENDORSIM_CONTRACT_WINDOW": "6s",
-		"VENDORSIM_ENFORCE": "true", "VENDORSIM_SEED": "", // empty is as good as absent
+		"VENDORSIM_ENFORCE": "true", "VENDORSIM_MODELS": "a, b", "VENDORSIM_SEED": "", // empty is as good as absent
 	}
-	addr, cfg, err := parse(environment(vars), []string{"-contract-requests", "60", "-keep-calls=-1"}, io.Discard)
+	addr, cfg, err := parse(environment(vars), []string{"-contract-requests", "60", "-keep-calls=-1", "-hidden-tokens=7"}, io.Discard)
 	if err != nil || addr != ":1234" {
 		t.Fatal(addr, err)
+	}
+	if len(cfg.Models) != 2 || cfg.Models[1] != "b" || cfg.Tokens.Hidden != 7 {
+		t.Errorf("got %+v", cfg)
 	}
 	window := vendorsim.Duration(6e9)
 	if want := (vendorsim.Contract{Requests: 60, Window: window, Enforce: true}); cfg.Contract != want || cfg.Latency.String() != "100ms..200ms" || cfg.KeepCalls != -1 || cfg.TokensPerSecond != 50 {

@@ -3,69 +3,98 @@ package vendorsim
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/dialect"
+	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
 // answer gives the call what it is due and returns the status, and whether the client left first.
-func (c *call) answer(w http.ResponseWriter, r *http.Request) (status int, cancelled bool) {
+func (c *call) answer(w http.ResponseWriter, r *http.Request, cfg Config) (status int, cancelled bool) {
 	switch {
-	case c.invalid:
-		return failure(w, http.StatusBadRequest, "the body is not a JSON object"), false
+	case c.wrong != nil:
+		return c.fail(w, c.wrong), false
 	case c.refuse:
 		retryAfter(w.Header(), c.again)
 		retryAfterMS(w.Header(), c.again)
-		return failure(w, http.StatusTooManyRequests, "the contract is used up"), false
+		return c.fail(w, &dialect.Failure{Status: http.StatusTooManyRequests, Message: "the contract is used up"}), false
 	case c.fault.Kind == "hang":
 		<-r.Context().Done()
 		return 0, true
-	case !pause(r, c.wait):
+	case !script.Pause(r, c.wait):
 		return 0, true
 	}
 	switch c.fault.Kind {
 	case "status":
 		retryAfter(w.Header(), time.Duration(c.fault.RetryAfter))
 		retryAfterMS(w.Header(), time.Duration(c.fault.RetryAfterMS)*time.Millisecond)
-		return failure(w, c.fault.Status, "a fault on demand"), false
+		return c.fail(w, &dialect.Failure{Status: c.fault.Status, Message: "a fault on demand"}), false
+	case "answer":
+		_, c.sent = c.bill()
+		return c.fault.Answer.Play(w, r)
 	case "reset":
-		return reset(w), false
+		script.Reset(w)
+		return 0, false
 	case "malformed":
 		return written(io.WriteString(w, `{"choices": [oops`))
 	case "huge":
 		return huge(w)
 	}
-	if c.stream {
+	switch {
+	case c.endpoint.Method == http.MethodGet:
+		return c.models(w, cfg)
+	case c.Stream:
 		return c.streamed(w, r)
 	}
 	return c.buffered(w, r)
 }
 
+// content is what the answer is written from.
+func (c *call) content() *dialect.Answer {
+	return &dialect.Answer{Request: c.Request, Reply: c.reply, Usage: c.usage, Number: c.number, Created: c.at}
+}
+
 // buffered answers with one JSON object.
 func (c *call) buffered(w http.ResponseWriter, r *http.Request) (int, bool) {
 	c.buf.Reset() // the body is read
-	b := c.buf.AvailableBuffer()
-	b = append(b, `{"id":"chatcmpl-sim","object":"chat.completion","created":`...)
-	b = strconv.AppendInt(b, c.at.Unix(), 10)
-	b = append(append(b, `,"model":`...), c.model...)
-	b = append(b, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
-	b = append(b, c.reply()...)
-	b = append(b, `},"finish_reason":"stop"}],"usage":`...)
-	b = append(c.appendUsage(b), '}', '\n')
+	b := c.endpoint.Whole(c.buf.AvailableBuffer(), c.content())
 	w.Header()["Content-Type"] = []string{"application/json"}
 	if c.breaks() {
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 		_, _ = w.Write(b[:len(b)/2])
 		return c.broken(w, r)
 	}
-	c.sent = c.tokens
+	c.sent = c.usage.Completion + c.usage.Thought()
 	return written(w.Write(b))
 }
 
-func (c *call) appendUsage(b []byte) []byte {
-	b = strconv.AppendInt(append(b, `{"prompt_tokens":`...), int64(c.prompt), 10)
-	b = strconv.AppendInt(append(b, `,"completion_tokens":`...), int64(c.tokens), 10)
-	b = strconv.AppendInt(append(b, `,"total_tokens":`...), int64(c.prompt+c.tokens), 10)
-	return append(b, '}')
+// defaultModels are listed when the configuration names none.
+var defaultModels = []string{"demo", "gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "text-embedding-3-small"}
+
+// models answers with the list of models, or with one of them.
+func (c *call) models(w http.ResponseWriter, cfg Config) (int, bool) {
+	all := cfg.Models
+	if len(all) == 0 {
+		all = defaultModels
+	}
+	if c.Model != "" && !slices.Contains(all, c.Model) {
+		return c.fail(w, unknownModel("The model %q does not exist", c.Model)), false
+	}
+	w.Header()["Content-Type"] = []string{"application/json"}
+	if c.Model != "" {
+		return written(w.Write(dialect.Model(nil, c.Model, c.anthropic)))
+	}
+	return written(w.Write(dialect.Models(nil, all, c.anthropic)))
+}
+
+// fail answers with an error in the shape of the endpoint.
+func (c *call) fail(w http.ResponseWriter, f *dialect.Failure) int {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(f.Status)
+	_, _ = w.Write(f.Body(c.anthropic, c.number))
+	return f.Status
 }
 
 // written is the end of an answer with status 200, or the client's leave when it could not be written.
@@ -74,19 +103,4 @@ func written(_ int, err error) (status int, cancelled bool) {
 		return 0, true
 	}
 	return http.StatusOK, false
-}
-
-// pause waits, and reports false when the client left first.
-func pause(r *http.Request, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
 }

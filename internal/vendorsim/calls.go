@@ -10,16 +10,20 @@ import (
 // Call is one call in the vendor's log.
 type Call struct {
 	Arrived    time.Time `json:"arrived"`
-	Ended      time.Time `json:"ended,omitzero"`    // zero while it is under way
-	Status     int       `json:"status"`            // 0 while it is under way, or when the answer was broken off
-	Prompt     int       `json:"prompt_tokens"`     // bytes of the body / 4
-	Completion int       `json:"completion_tokens"` // what it will bill; what a client that left did not get comes off again
+	Ended      time.Time `json:"ended,omitzero"`     // zero while it is under way
+	Status     int       `json:"status"`             // 0 while it is under way, or when the answer was broken off
+	Prompt     int       `json:"prompt_tokens"`      // bytes of the body / 4
+	Completion int       `json:"completion_tokens"`  // what it will bill; what a client that left did not get comes off again
+	Endpoint   string    `json:"endpoint,omitempty"` // chat, messages and so on
+	Model      string    `json:"model,omitempty"`    // its first 80 bytes
 	RequestID  string    `json:"request_id,omitempty"`
 	Pod        string    `json:"pod,omitempty"`       // header X-Pod
 	Fault      string    `json:"fault,omitempty"`     // kind of the fault that it met
+	Answer     string    `json:"answer,omitempty"`    // name of the answer that was played
 	Cancelled  bool      `json:"cancelled,omitempty"` // the client left before the end
 	Refused    bool      `json:"refused,omitempty"`   // by the contract; does not count in it
 	Violation  bool      `json:"violation,omitempty"` // the window that ends with it holds more than the contract
+	Seen       *Seen     `json:"seen,omitempty"`      // of the last Config.KeepRequests calls
 }
 
 // record is a call while it is remembered.
@@ -32,6 +36,7 @@ type record struct {
 type callLog struct {
 	keep    int
 	records []*record
+	seen    []*record // those with a Seen, the oldest first
 }
 
 func (l *callLog) add(r *record) {

@@ -6,17 +6,29 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/dialect"
 )
+
+// Extra is what the vendor counts beside the tokens that a client can see.
+type Extra = dialect.Extra
 
 // Config is how the vendor behaves. The zero value answers at once and has no contract.
 type Config struct {
 	Latency          Latency  `json:"latency"`           // until the first byte
 	CompletionTokens int      `json:"completion_tokens"` // of an answer, at most max_tokens of the request; 0 means 32
 	TokensPerSecond  float64  `json:"tokens_per_second"` // pace of a stream; 0 means at once
+	ChunkTokens      int      `json:"chunk_tokens"`      // in each chunk of a stream; 0 means 1
 	Contract         Contract `json:"contract"`
-	KeepCalls        int      `json:"keep_calls"` // calls that the log remembers; 0 means 100,000, -1 none. The contract is judged all the same
-	Seed             uint64   `json:"seed"`       // of latencies, and of faults with a probability
+	Tokens           Extra    `json:"tokens"`        // counted beside those that a client can see
+	Models           []string `json:"models"`        // there are no others; empty means a few well-known names, and any other works too
+	Endpoints        []string `json:"endpoints"`     // there are no others; empty means all
+	Keys             []string `json:"keys"`          // API keys that are accepted; empty means any and none
+	KeepCalls        int      `json:"keep_calls"`    // calls that the log remembers; 0 means 100,000, -1 none. The contract is judged all the same
+	KeepRequests     int      `json:"keep_requests"` // calls that the log remembers with headers and body; 0 means none, at most 1,000
+	Seed             uint64   `json:"seed"`          // of latencies, and of faults with a probability
 }
 
 func (c Config) validate() error {
@@ -35,6 +47,15 @@ func (c Config) validate() error {
 	}
 	if c.KeepCalls < -1 {
 		problems = append(problems, fmt.Errorf("keep_calls %d is neither -1 nor a number of calls", c.KeepCalls))
+	}
+	if least := min(c.ChunkTokens, c.KeepRequests, c.Tokens.Reasoning, c.Tokens.Hidden, c.Tokens.CacheWrite,
+		c.Tokens.CacheRead); least < 0 {
+		problems = append(problems, errors.New("chunk_tokens, keep_requests and tokens must not be negative"))
+	}
+	for _, name := range c.Endpoints {
+		if !slices.ContainsFunc(dialect.Endpoints(), func(e *dialect.Endpoint) bool { return e.Name == name }) {
+			problems = append(problems, fmt.Errorf("there is no endpoint %q", name))
+		}
 	}
 	return errors.Join(problems...)
 }

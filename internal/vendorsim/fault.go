@@ -3,23 +3,32 @@ package vendorsim
 import (
 	"errors"
 	"fmt"
-	"net/http"
+	"path"
 	"slices"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
 // Fault is one way to fail. A call looks at the faults in the order they came: slow ones add up, and the first other one
 // that applies decides.
 type Fault struct {
-	Kind         string   `json:"kind"`           // one of Kinds
-	Status       int      `json:"status"`         // of kind status; zero means 500
-	RetryAfter   Duration `json:"retry_after"`    // sent as Retry-After, in whole seconds, with kind status
-	RetryAfterMS int      `json:"retry_after_ms"` // sent as retry-after-ms, with kind status
-	Delay        Duration `json:"delay"`          // added to the latency, with any kind
-	Chunks       int      `json:"chunks"`         // of a stream, sent before kinds cut and stall act
-	Probability  float64  `json:"probability"`    // that it applies to a call; zero means always
-	Calls        int      `json:"calls"`          // it applies to so many calls and is gone; zero means no such end
-	For          Duration `json:"for"`            // it is gone after this time; zero means no such end
+	Kind         string         `json:"kind"`             // one of Kinds
+	Status       int            `json:"status"`           // of kind status; zero means 500
+	RetryAfter   Duration       `json:"retry_after"`      // sent as Retry-After, in whole seconds, with kind status
+	RetryAfterMS int            `json:"retry_after_ms"`   // sent as retry-after-ms, with kind status
+	Delay        Duration       `json:"delay"`            // added to the latency, with any kind
+	Chunks       int            `json:"chunks"`           // of a stream, sent before kinds cut and stall act
+	Name         string         `json:"name"`             // of an answer of the catalogue, with kind answer
+	Answer       *script.Answer `json:"answer,omitempty"` // an answer of your own, with kind answer
+
+	Model string `json:"model"` // applies to calls for models that match, such as "gpt-4o*"; empty means all
+	Path  string `json:"path"`  // the same for paths, such as "*/responses"
+	Key   string `json:"key"`   // the same for API keys
+
+	Probability float64  `json:"probability"` // that it applies to a call; zero means always
+	Calls       int      `json:"calls"`       // it applies to so many calls and is gone; zero means no such end
+	For         Duration `json:"for"`         // it is gone after this time; zero means no such end
 
 	until time.Time
 }
@@ -27,6 +36,7 @@ type Fault struct {
 // Kinds returns the ways to fail:
 //
 //	status     answers with Status and an error body
+//	answer     plays the answer of the catalogue with this Name, or Answer
 //	reset      resets the connection before any byte of an answer
 //	hang       never answers
 //	slow       answers Delay later
@@ -35,7 +45,7 @@ type Fault struct {
 //	malformed  answers 200 with a body that is no JSON
 //	huge       answers 200 with 32 MiB of JSON
 func Kinds() []string {
-	return []string{"status", "reset", "hang", "slow", "cut", "stall", "malformed", "huge"}
+	return []string{"status", "answer", "reset", "hang", "slow", "cut", "stall", "malformed", "huge"}
 }
 
 func (f Fault) validate() error {
@@ -50,85 +60,23 @@ func (f Fault) validate() error {
 		return errors.New("nothing of a fault may be negative")
 	case f.Kind == "slow" && f.Delay == 0:
 		return errors.New("kind slow needs a delay")
+	case (f.Kind == "answer") != (f.Name != "" || f.Answer != nil) || f.Name != "" && f.Answer != nil:
+		return errors.New("kind answer, and no other, needs either a name or an answer")
+	}
+	for _, pattern := range []string{f.Model, f.Path, f.Key} {
+		if _, err := path.Match(flat(pattern), ""); err != nil {
+			return fmt.Errorf("%q: %w", pattern, err)
+		}
+	}
+	return f.validateAnswer()
+}
+
+func (f Fault) validateAnswer() error {
+	if f.Answer != nil {
+		return f.Answer.Validate()
+	}
+	if _, ok := script.Find(f.Name); !ok && f.Name != "" {
+		return fmt.Errorf("name %q is none of %q", f.Name, script.Names())
 	}
 	return nil
-}
-
-// AddFault makes the vendor fail in one more way from now on.
-func (s *Sim) AddFault(f Fault) error { return s.addFaults([]Fault{f}, false) }
-
-// SetFaults makes the vendor fail in these ways and no others from now on.
-func (s *Sim) SetFaults(faults ...Fault) error { return s.addFaults(faults, true) }
-
-// addFaults takes all of them or none.
-func (s *Sim) addFaults(faults []Fault, instead bool) error {
-	added := make([]*Fault, 0, len(faults))
-	for _, f := range faults {
-		if err := f.validate(); err != nil {
-			return err
-		}
-		if f.Kind == "status" && f.Status == 0 {
-			f.Status = http.StatusInternalServerError
-		}
-		if f.For > 0 {
-			f.until = time.Now().Add(time.Duration(f.For))
-		}
-		added = append(added, &f)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if instead {
-		s.faults = nil
-	}
-	s.faults = append(s.faults, added...)
-	return nil
-}
-
-// ClearFaults ends all faults. Calls that hang because of one go on hanging, as they would at a vendor that recovered.
-func (s *Sim) ClearFaults() { _ = s.SetFaults() }
-
-// Faults is a copy of the faults in effect, with the calls and the time that each has left.
-func (s *Sim) Faults() []Fault {
-	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.expireLocked(now)
-	faults := make([]Fault, 0, len(s.faults))
-	for _, f := range s.faults {
-		left := *f
-		if !f.until.IsZero() {
-			left.For = Duration(f.until.Sub(now))
-		}
-		faults = append(faults, left)
-	}
-	return faults
-}
-
-func (s *Sim) expireLocked(now time.Time) {
-	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return !f.until.IsZero() && !now.Before(f.until) })
-}
-
-// faultLocked is what a call meets that is looked at now: the fault, without a kind for none, and the delay of all that
-// apply.
-func (s *Sim) faultLocked(now time.Time) (met Fault, delay time.Duration) {
-	if len(s.faults) == 0 {
-		return Fault{}, 0
-	}
-	s.expireLocked(now)
-	var used []*Fault
-	for _, f := range s.faults {
-		if f.Probability > 0 && s.random.Float64() >= f.Probability {
-			continue
-		}
-		met, delay = *f, delay+time.Duration(f.Delay)
-		if f.Calls == 1 {
-			used = append(used, f)
-		}
-		f.Calls = max(0, f.Calls-1)
-		if f.Kind != "slow" {
-			break
-		}
-	}
-	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return slices.Contains(used, f) })
-	return met, delay
 }

@@ -110,7 +110,7 @@ func (b *bundle) leave(body, read string) {
 	defer hangUp()
 	if read == "" {
 		gone := make(chan answer)
-		go func() { gone <- b.do(ctx, http.MethodPost, "/", body) }()
+		go func() { gone <- b.do(ctx, http.MethodPost, "/v1/chat/completions", body) }()
 		if err := b.WaitFor(ctx, func(s vendorsim.Stats) bool { return s.InFlight == 1 }); err != nil {
 			b.t.Error(err)
 		}

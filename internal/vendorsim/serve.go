@@ -5,26 +5,34 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"strconv"
+	"strings"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/dialect"
 )
 
 // call is one call on its way through the vendor.
 type call struct {
-	request
-	invalid bool // the body is no JSON object
-	at      time.Time
-	epoch   int
-	record  *record       // guarded by Sim.mu
-	buf     *bytes.Buffer // the body, then the answer
+	dialect.Request
+	endpoint  *dialect.Endpoint // nil when the path is unknown
+	anthropic bool              // the client speaks Anthropic's API
+	wrong     *dialect.Failure  // the vendor refuses the request itself, whatever the faults say
+	key       string            // with which the client came
+	at        time.Time
+	epoch     int
+	number    int
+	record    *record       // guarded by Sim.mu
+	buf       *bytes.Buffer // the body, then the answer
 
-	tokens int // of the completion that it is due
-	sent   int // of them that went out
-	speed  float64
-	wait   time.Duration // until the first byte
-	fault  Fault
-	again  time.Duration // until a refused call would be within the contract
-	refuse bool
+	reply    dialect.Reply
+	usage    dialect.Usage // when the client stays to the end
+	perPiece int           // tokens in each piece of a stream
+	sent     int           // tokens of the completion that went out
+	speed    float64
+	wait     time.Duration // until the first byte
+	fault    Fault
+	again    time.Duration // until a refused call would be within the contract
+	refuse   bool
 }
 
 const (
@@ -33,21 +41,43 @@ const (
 )
 
 // serveCall answers one call that arrived at.
-func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, at time.Time) {
-	c := &call{at: at, buf: s.buffers.Get().(*bytes.Buffer)}
+func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, path dialect.Path, at time.Time) {
+	c := &call{at: at, endpoint: path.Endpoint, buf: s.buffers.Get().(*bytes.Buffer), key: keyOf(r.Header)}
 	defer s.giveBack(c.buf)
 	_, err := c.buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, large := errors.AsType[*http.MaxBytesError](err); err != nil && !large {
 		http.Error(w, "the request broke off", http.StatusBadRequest) // it never arrived, so it does not count
 		return
 	}
+	c.anthropic = c.endpoint != nil && (c.endpoint.Anthropic || r.Method == http.MethodGet && r.Header.Get("Anthropic-Version") != "")
 	var ok bool
-	c.request, ok = parse(c.buf.String())
-	c.invalid = !ok
-	s.arrive(c, r.Header, w.Header())
+	cfg, body := s.Config(), c.buf.String()
+	c.Request, ok = c.endpoint.Read(body)
+	c.Model = cmp.Or(c.Model, path.Model)
+	c.wrong = c.check(cfg, r, path, ok || r.Method == http.MethodGet)
+	c.plan(cfg)
+	s.arrive(c, r, w.Header(), body)
 	status, cancelled := 0, false // what a panic leaves behind: the answer is broken off
 	defer func() { s.end(c, status, cancelled) }()
-	status, cancelled = c.answer(w, r)
+	status, cancelled = c.answer(w, r, cfg)
+}
+
+// keyOf is the key with which a client came, in the header of any vendor.
+func keyOf(h http.Header) string {
+	return cmp.Or(strings.TrimPrefix(h.Get("Authorization"), "Bearer "), h.Get("X-Api-Key"), h.Get("Api-Key"))
+}
+
+// plan decides what the call is due if nothing goes wrong.
+func (c *call) plan(cfg Config) {
+	c.speed, c.perPiece = cfg.TokensPerSecond, max(1, cfg.ChunkTokens)
+	c.usage.Prompt = c.Prompt
+	c.Stream = c.Stream && c.endpoint != nil && c.endpoint.Streams()
+	if c.wrong != nil || !c.endpoint.Streams() {
+		return
+	}
+	c.reply = c.Reply(cfg.CompletionTokens)
+	c.reply.Join(c.perPiece)
+	c.usage.Completion, c.usage.Extra = c.reply.Tokens*c.BestOf, cfg.Tokens
 }
 
 // giveBack keeps a buffer for the next call, unless it has become large.
@@ -58,47 +88,55 @@ func (s *Sim) giveBack(buf *bytes.Buffer) {
 	}
 }
 
-// arrive enters the call into the log and decides what becomes of it.
-func (s *Sim) arrive(c *call, in, out http.Header) {
-	id := cmp.Or(in.Get("X-Request-Id"), in.Get("Idempotency-Key"))
+// arrive enters the call into the log and decides what happens to it.
+func (s *Sim) arrive(c *call, r *http.Request, out http.Header, body string) {
+	in := r.Header
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.epoch, c.wait, c.speed = s.epoch, s.cfg.Latency.draw(s.random), s.cfg.TokensPerSecond
-	if !c.invalid {
-		c.tokens = s.cfg.CompletionTokens
-		if c.limit > 0 {
-			c.tokens = min(c.tokens, c.limit)
-		}
+	c.epoch, c.wait = s.epoch, s.cfg.Latency.draw(s.random)
+	if c.wrong == nil {
 		var delay time.Duration
-		c.fault, delay = s.faultLocked(c.at)
+		c.fault, delay = s.faultLocked(c.at, target{model: c.Model, path: r.URL.Path, key: c.key})
+		c.fault = c.asked(c.fault)
 		c.wait += delay
 	}
+	prompt, completion := c.bill()
 	c.record = &record{Call: Call{
-		Arrived: c.at, Prompt: c.prompt, Completion: c.bill(), RequestID: in.Get("X-Request-Id"), Pod: in.Get("X-Pod"), Fault: c.fault.Kind,
+		Arrived: c.at, Prompt: prompt, Completion: completion, RequestID: in.Get("X-Request-Id"), Pod: in.Get("X-Pod"),
+		Fault: c.fault.Kind,
 	}}
-	c.record.arrival, c.refuse = s.contract.arrive(c.at, c.prompt+c.record.Completion)
+	c.record.describe(c, s.cfg.KeepCalls)
+	if c.endpoint == nil || !c.endpoint.Free {
+		c.record.arrival, c.refuse = s.contract.arrive(c.at, prompt+completion)
+	}
 	if c.refuse {
-		c.again = s.contract.fits(c.prompt + c.record.Completion)
+		c.again = s.contract.fits(prompt + completion)
 		c.record.Refused, c.record.Completion = true, 0
 	}
 	s.calls.add(c.record)
-	s.countLocked(c, id)
-	out["X-Request-Id"] = []string{"sim-" + strconv.Itoa(s.stats.Calls)}
-	s.limitHeadersLocked(out)
+	s.calls.see(c.record, s.cfg.KeepRequests, r, body)
+	s.countLocked(c, cmp.Or(in.Get("X-Request-Id"), in.Get("Idempotency-Key")))
+	c.number = s.stats.Calls
+	s.limitHeadersLocked(out, c)
 	s.notifyLocked()
 }
 
-// bill is the completion that the call will bill when its client stays: a call that fails bills its prompt alone.
-func (c *call) bill() int {
+// bill is what the call will bill when its client stays: a call that fails bills its prompt alone.
+func (c *call) bill() (prompt, completion int) {
+	whole := c.usage.Completion + c.usage.Thought()
+	prompt = c.usage.PromptBill(c.anthropic)
 	switch c.fault.Kind {
 	case "", "slow":
-		return c.tokens
+		return prompt, whole
 	case "cut", "stall":
-		if c.stream {
-			return min(c.fault.Chunks, c.tokens)
+		if c.Stream && c.fault.Chunks > 0 {
+			return prompt, min(c.fault.Chunks*c.perPiece, c.reply.Tokens*c.Choices) + whole - c.reply.Tokens*c.Choices
 		}
+	case "answer":
+		bill := c.fault.Answer.Bill()
+		return cmp.Or(bill.Prompt, prompt), bill.Completion
 	}
-	return 0
+	return prompt, 0
 }
 
 func (s *Sim) countLocked(c *call, id string) {
@@ -139,23 +177,4 @@ func (s *Sim) end(c *call, status int, cancelled bool) {
 		s.stats.CompletionTokens += r.Completion
 	}
 	s.notifyLocked()
-}
-
-// limitHeadersLocked tells what is left of the contract and when there will be more, in OpenAI's names.
-func (s *Sim) limitHeadersLocked(h http.Header) {
-	l := &s.contract
-	if l.contract.Requests == 0 && l.contract.Tokens == 0 {
-		return
-	}
-	reset := []string{(l.free(l.first) + time.Millisecond - 1).Truncate(time.Millisecond).String()} // never early
-	if n := l.contract.Requests; n > 0 {
-		h["X-Ratelimit-Limit-Requests"] = []string{strconv.Itoa(n)}
-		h["X-Ratelimit-Remaining-Requests"] = []string{strconv.Itoa(max(0, n-l.requests))}
-		h["X-Ratelimit-Reset-Requests"] = reset
-	}
-	if n := l.contract.Tokens; n > 0 {
-		h["X-Ratelimit-Limit-Tokens"] = []string{strconv.Itoa(n)}
-		h["X-Ratelimit-Remaining-Tokens"] = []string{strconv.Itoa(max(0, n-l.tokens))}
-		h["X-Ratelimit-Reset-Tokens"] = reset
-	}
 }

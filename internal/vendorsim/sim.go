@@ -1,15 +1,22 @@
-// Package vendorsim is a simulated LLM vendor. It answers like OpenAI's chat completions, takes as long as it is told,
-// fails on demand, and keeps its contract's log exactly: it is the judge in every test of more than one pod.
+// Package vendorsim is a simulated LLM vendor. It answers like OpenAI and like Anthropic, takes as long as it is told,
+// fails on demand, can play any HTTP answer, and keeps its contract's log exactly: it is the judge in every test of more
+// than one pod.
 //
-//	POST   any path   a completion, or a stream of chunks               serve.go, answer.go, stream.go
-//	GET    /stats     what it has seen, violations of the contract too  stats.go, contract.go
-//	GET    /log       the calls, one JSON object a line                 calls.go
-//	POST   /reset     forget everything seen
-//	GET    /faults    the ways in which it fails                        fault.go
-//	POST   /faults    fail in one more way, or in a list of ways
-//	DELETE /faults    behave again
-//	GET    /config    latency, contract and the rest                    config.go
-//	PUT    /config    behave like this from now on; what is left out has its default
+//	POST   the paths of package dialect: /v1/chat/completions, /v1/responses, /v1/messages and so on
+//	                        serve.go, check.go, answer.go, stream.go
+//	GET    /v1/models       what there is
+//	GET    /stats           what it has seen, violations of the contract too        stats.go, contract.go
+//	GET    /log             the calls, one JSON object a line                       calls.go, seen.go
+//	POST   /reset           forget everything seen
+//	GET    /faults          the ways in which it fails                              fault.go, faults.go
+//	POST   /faults          fail in one more way, or in a list of ways
+//	DELETE /faults          behave again
+//	GET    /answers         the answers that it can play by name                    package script
+//	GET    /answers/{name}  one of them in whole
+//	GET    /config          latency, contract and the rest                          config.go
+//	PUT    /config          behave like this from now on; what is left out has its default
+//
+// The model "play:NAME" in a request asks for the answer with that name, from any client and through any service.
 package vendorsim
 
 import (
@@ -18,6 +25,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/dialect"
 )
 
 // Sim is one vendor. It is an http.Handler, safe for concurrent use.
@@ -51,8 +60,9 @@ func New(cfg Config) (*Sim, error) {
 // ServeHTTP serves a call, or one of the pages that steer the simulator.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at := time.Now() // as early as possible: this is a call's arrival
-	if r.Method == http.MethodPost && !isPage(r.URL.Path) {
-		s.serveCall(w, r, at)
+	path := dialect.Find(r.Method, r.URL.Path)
+	if path.Endpoint != nil || r.Method == http.MethodPost && !isPage(r.URL.Path) {
+		s.serveCall(w, r, path, at)
 		return
 	}
 	s.pages.ServeHTTP(w, r)

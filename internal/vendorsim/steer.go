@@ -8,11 +8,13 @@ import (
 	"io"
 	"net/http"
 	"slices"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
 // isPage tells the paths that steer the simulator from those of the vendor.
 func isPage(path string) bool {
-	return slices.Contains([]string{"/stats", "/log", "/reset", "/faults", "/config"}, path)
+	return slices.Contains([]string{"/stats", "/log", "/reset", "/faults", "/config", "/answers"}, path)
 }
 
 // steering serves the pages that steer the simulator.
@@ -36,9 +38,18 @@ func (s *Sim) steering() *http.ServeMux {
 			return s.SetConfig(cfg)
 		})
 	})
+	pages.HandleFunc("GET /answers", func(w http.ResponseWriter, _ *http.Request) { show(w, listed()) })
+	pages.HandleFunc("GET /answers/{name}", func(w http.ResponseWriter, r *http.Request) {
+		named, ok := script.Find(r.PathValue("name"))
+		if !ok {
+			http.Error(w, "there is no answer with this name; GET /answers lists them", http.StatusNotFound)
+			return
+		}
+		show(w, named)
+	})
 	pages.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "POST a chat completion here; see also /stats, /log, /faults, /config and /reset", http.StatusMethodNotAllowed)
+		http.Error(w, "POST a chat completion here; see also /stats, /log, /answers, /faults, /config and /reset", http.StatusMethodNotAllowed)
 	})
 	return pages
 }
@@ -54,6 +65,23 @@ func (s *Sim) readFaults(b []byte) error {
 		return err
 	}
 	return s.addFaults(faults, false)
+}
+
+// listed is the catalogue of answers without what they consist of.
+func listed() []line {
+	all := script.Catalogue()
+	lines := make([]line, len(all))
+	for i, n := range all {
+		lines[i] = line{n.Name, n.Why, n.Request}
+	}
+	return lines
+}
+
+// line is one answer in the list.
+type line struct {
+	Name    string          `json:"name"`
+	Why     string          `json:"why"`
+	Request json.RawMessage `json:"request,omitempty"`
 }
 
 // accept hands the request's body on. When it is refused the answer shows the fields, with their zero values.

@@ -32,9 +32,9 @@ func TestSteering(t *testing.T) {
 	if err := json.Unmarshal([]byte(do("GET", "/faults", "", 200)), &faults); err != nil || len(faults) != 3 || faults[0].For <= 0 || faults[1].Calls != 2 {
 		t.Errorf("%+v, %v", faults, err)
 	}
-	do("POST", "/any/path", hello, 503)
+	do("POST", "/lane/v1/chat/completions", hello, 503)
 	do("DELETE", "/faults", "", 204)
-	do("POST", "//strange/../path", hello, 200)
+	do("POST", "/openai/v1/chat/completions", hello, 200)
 
 	do("PUT", "/config", `{"latency":"1ms..2ms","contract":{"requests":5}}`, 204)
 	var cfg vendorsim.Config
@@ -43,7 +43,7 @@ func TestSteering(t *testing.T) {
 	}
 	again, _ := json.Marshal(cfg)
 	do("PUT", "/config", string(again), 204)
-	do("POST", "/", hello, 200)
+	do("POST", "/chat/completions", hello, 200)
 
 	lines := 0
 	for scan := bufio.NewScanner(strings.NewReader(do("GET", "/log", "", 200))); scan.Scan(); lines++ {
@@ -84,9 +84,16 @@ func TestSteeringIsStrict(t *testing.T) {
 		{"POST", "/faults", `{"kind":"slow","delay":"soon"}`, "invalid duration"},
 		{"POST", "/faults", `{"kind":"slow"}`, "needs a delay"},
 		{"POST", "/faults", `{"kind":"reset"} {"kind":"reset"}`, "more than one"},
+		{"POST", "/faults", `{"kind":"answer"}`, "a name or an answer"},
+		{"POST", "/faults", `{"kind":"answer","name":"none"}`, "429-bare"},
+		{"POST", "/faults", `{"kind":"reset","name":"429-bare"}`, "and no other"},
+		{"POST", "/faults", `{"kind":"answer","answer":{"framing":"none"}}`, "chunked"},
+		{"POST", "/faults", `{"kind":"reset","model":"["}`, "syntax error"},
 		{"POST", "/faults", `[`, `"kind"`},
 		{"POST", "/faults", ``, `"kind"`},
 		{"PUT", "/config", `{"rpm":5}`, `"contract"`},
+		{"PUT", "/config", `{"endpoints":["chat","chats"]}`, `no endpoint "chats"`},
+		{"PUT", "/config", `{"tokens":{"hidden":-1}}`, "must not be negative"},
 		{"PUT", "/config", `{"latency":"fast"}`, "lognormal:300ms,2s"},
 		{"PUT", "/config", `{"contract":{"enforce":true}}`, "no contract to enforce"},
 		{"PUT", "/config", `{"completion_tokens":-1,"tokens_per_second":-1,"contract":{"window":"-1s"},"keep_calls":-2}`, "keep_calls -2"},
@@ -120,7 +127,7 @@ func TestWaitForEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// What it waits for may ask the simulator too.
-	go sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(hello)))
+	go sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(hello)))
 	if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Calls == 1 && s.InFlight == 0 && sim.Stats().Calls == 1 }); err != nil {
 		t.Error(err)
 	}

@@ -1,0 +1,83 @@
+package dialect
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// Failure is an error of the vendor.
+type Failure struct {
+	Status  int
+	Type    string // empty: what the vendor calls this status
+	Code    string // empty: none, or what OpenAI calls this status
+	Message string
+}
+
+// Body is the error in Anthropic's shape or in OpenAI's. The number is the call's.
+func (f *Failure) Body(anthropic bool, number int) []byte {
+	if anthropic {
+		kind := f.Type
+		if kind == "" {
+			kind = anthropicType(f.Status)
+		}
+		body, _ := json.Marshal(map[string]any{
+			"type": "error", "error": map[string]string{"type": kind, "message": f.Message},
+			"request_id": RequestID(number),
+		})
+		return body
+	}
+	kind, code := openaiType(f.Status)
+	if f.Type != "" {
+		kind = f.Type
+	}
+	if f.Code != "" {
+		code = f.Code
+	}
+	detail := map[string]any{"message": f.Message, "type": kind, "param": nil, "code": nil}
+	if code != "" {
+		detail["code"] = code
+	}
+	body, _ := json.Marshal(map[string]any{"error": detail})
+	return body
+}
+
+// RequestID is the vendor's name for the call with this number.
+func RequestID(number int) string { return "sim-" + strconv.Itoa(number) }
+
+// openaiType is how OpenAI calls the errors of a status.
+func openaiType(status int) (kind, code string) {
+	switch {
+	case status == http.StatusUnauthorized:
+		return "invalid_request_error", "invalid_api_key"
+	case status == http.StatusTooManyRequests:
+		return "requests", "rate_limit_exceeded"
+	case status >= http.StatusInternalServerError:
+		return "server_error", "server_error"
+	}
+	return "invalid_request_error", ""
+}
+
+// anthropicType is how Anthropic calls the errors of a status.
+func anthropicType(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "authentication_error"
+	case http.StatusForbidden:
+		return "permission_error"
+	case http.StatusNotFound:
+		return "not_found_error"
+	case http.StatusRequestEntityTooLarge:
+		return "request_too_large"
+	case http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case http.StatusGatewayTimeout:
+		return "timeout_error"
+	case 529:
+		return "overloaded_error"
+	}
+	if status >= http.StatusInternalServerError {
+		return "api_error"
+	}
+	return "invalid_request_error"
+}

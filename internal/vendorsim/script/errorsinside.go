@@ -1,0 +1,37 @@
+package script
+
+// errorsInside are answers with status 200 that carry an error.
+func errorsInside() []Named {
+	const busy = `{"error":{"code":502,"message":"Provider returned error"}}`
+	overloaded := failedAnthropic("overloaded_error", "Overloaded")
+	server := `,"error":{"code":"server_error","message":"The server had an error"}`
+	return []Named{
+		stream("event-error-first", "event: error with OpenAI's document, first",
+			event("error", failed("server_error", "server_error", "The server had an error"))),
+		stream("openai-error-first", "an error with texts as type and code, first",
+			data(failed("server_error", "server_error", "The server had an error"))),
+		stream("openrouter-error-first", "OpenRouter: the error's code is a status, first", text(": OPENROUTER PROCESSING\n\n"),
+			data(busy)),
+		stream("openrouter-error-later", "OpenRouter: a chunk with an error and finish_reason error", role(), says("Hi"),
+			data(`{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","error":{"code":502,"message":"down"},`+
+				`"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}`), done()),
+		stream("role-then-error", "a chunk with a role only, and then an error", role(), data(busy)),
+		stream("rate-limit-first", "a rate limit inside status 200", data(failed("tokens", "rate_limit_exceeded", "slow down"))),
+		stream("quota-first", "the account is out of credit, inside status 200",
+			data(failed("insufficient_quota", "insufficient_quota", "You exceeded your current quota"))),
+		stream("anthropic-overloaded-later", "overloaded_error after content",
+			messageStart(`{"input_tokens":9,"output_tokens":1}`), blockStart(), blockDelta(), event("error", overloaded)),
+		stream("anthropic-start-then-overloaded", "message_start, and then overloaded_error",
+			messageStart(`{"input_tokens":9,"output_tokens":1}`), event("error", overloaded)),
+		stream("responses-failed-first", "response.failed before any content", responseEvent("response.created", "in_progress", ""),
+			responseEvent("response.failed", "failed", server)),
+		stream("responses-failed-later", "response.failed after content", responseEvent("response.created", "in_progress", ""),
+			responseDelta("Hi"), responseEvent("response.failed", "failed", server)),
+		stream("responses-error-event", "the error event of Responses, first", event("error",
+			`{"type":"error","sequence_number":0,"code":"server_error","message":"The server had an error","param":null}`)),
+		document("json-overloaded-200", "Anthropic's error document with status 200", 200, overloaded),
+		document("json-openai-error-200", "OpenAI's error document with status 200", 200,
+			failed("server_error", "server_error", "The server had an error")),
+		document("json-error-null", "an error member that is null is no error", 200, completion(`,"error":null`)),
+	}
+}
