@@ -16,7 +16,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/health"
 	"github.com/spillway-dev/spillway/internal/jobs"
-	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/chain"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
 	"github.com/spillway-dev/spillway/internal/telemetry"
@@ -39,7 +39,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}
 	cleanup.add("redis", 2*time.Second, now(rdb.Close))
 
-	caller, err := llm.New(cfg.LLM, rdb, log, reg)
+	caller, err := chain.New(cfg.LLM, rdb, log, reg)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 const handBackTime = 2 * time.Second
 
 // newJobs returns the queue, or nil when the configuration wants none.
-func newJobs(cfg config.Config, caller *llm.Caller, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer, tracer trace.TracerProvider, cleanup *closers) (*jobs.Service, error) {
+func newJobs(cfg config.Config, caller *chain.Chain, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer, tracer trace.TracerProvider, cleanup *closers) (*jobs.Service, error) {
 	if !cfg.Jobs.Enabled {
 		return nil, nil
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/health"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/chain"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
 	"github.com/spillway-dev/spillway/internal/telemetry"
@@ -109,7 +110,7 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 		Load:       func() middleware.Load { return o.load },
 	}
 	if o.real {
-		caller, err := llm.New(cfg.LLM, rdb, log, b.reg)
+		caller, err := chain.New(cfg.LLM, rdb, log, b.reg)
 		check(tb, err)
 		tb.Cleanup(func() { _ = caller.Close() })
 		d.Caller, d.VendorDown = caller, caller.Breaker.RetryAfter

@@ -17,7 +17,7 @@ import (
 
 	"github.com/spillway-dev/spillway/internal/api"
 	"github.com/spillway-dev/spillway/internal/jobs"
-	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/chain"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
@@ -30,7 +30,7 @@ type Config struct {
 	Server  ServerConfig
 	API     api.Config
 	Inbound middleware.Config
-	LLM     llm.Config
+	LLM     chain.Config
 	Jobs    jobs.Config
 	Redis   redisx.Config
 }

@@ -1,16 +1,15 @@
-// Package llm calls an LLM vendor safely from many pods at once.
+// Package llm is what a call is and the way it takes to the vendor, safely and from many pods at once.
 //
 // The way of one call, outermost first:
 //
-//	Caller.Do        retry: holds nothing while it sleeps              retry.go
-//	  attempt        one try                                           call.go
-//	    enter        queue timeout, then the gates in order            gate.go
-//	      Breaker    shared: fails fast while the vendor is down       breaker.go
-//	      Quota      shared: the vendor's contract, booked ahead       quota.go
-//	      Pacer      local: smooths bursts                             pacer.go
-//	      Slots      local: calls in flight, waiters by priority       slots.go
-//	    Vendor.Send  call timeout, one HTTP exchange                   vendor.go
-//	      relay      server-sent events, passed on as they come        stream.go
+//	Caller.Do       retry: holds nothing while it sleeps               retry.go, retrybudget.go
+//	  attempt       one try                                            call.go
+//	    enter       queue timeout, then the gates in order             gate.go
+//	      Gate      breaker, quota, Pacer, Slots                       llm/breaker, llm/quota, pacer.go, slots.go
+//	    Exchanger   one HTTP exchange                                  llm/upstream
+//
+// Package chain puts the gates in their order. This package knows none of the packages below it: gates and the exchange
+// come in as arguments.
 //
 // Reject before waiting, wait before reserving, reserve before calling. What protects the vendor is shared through Redis;
 // what protects this pod is local. Every layer has one responsibility and can be read alone.
@@ -18,8 +17,11 @@ package llm
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/deadline"
 )
@@ -66,15 +68,18 @@ type Response struct {
 	Body     []byte      // valid until Close
 	Streamed bool
 
-	buf *buffer
+	Memory Memory // what Body lies in; nil when there is nothing to give back
 }
+
+// Memory is where an answer lies until it has been passed on.
+type Memory interface{ Free() }
 
 // Close gives the body's memory back. Body must not be used afterwards. Close on nil is a no-op.
 func (r *Response) Close() {
-	if r != nil && r.buf != nil {
+	if r != nil && r.Memory != nil {
 		r.Body = nil
-		r.buf.free()
-		r.buf = nil
+		r.Memory.Free()
+		r.Memory = nil
 	}
 }
 
@@ -87,15 +92,49 @@ type Sink interface {
 	Event(raw []byte) error
 }
 
-// Caller takes calls through every layer to the vendor. It is built once at start-up and safe for concurrent use.
-type Caller struct {
-	Gates
+// Exchanger makes one exchange with the vendor for one attempt. A nil Outcome.Err means that the response is to be given
+// to the client: a success, or the vendor's own 4xx. When ctx ended first, Outcome.Err is its cause.
+type Exchanger interface {
+	Send(ctx context.Context, call *Call) (*Response, Outcome)
+}
 
-	cfg     Config
-	gates   []namedGate // the same, outermost first
-	vendor  *Vendor
-	retry   *retry
-	metrics *metrics
+// CallerConfig holds the settings of a Caller.
+type CallerConfig struct {
+	QueueTimeout time.Duration // time a call may spend in the gates of one attempt
+	Retry        RetryConfig
+}
+
+// Caller takes calls through every gate to the vendor. It is built once at start-up and safe for concurrent use.
+type Caller struct {
+	queueTimeout time.Duration
+	gates        []NamedGate // outermost first
+	vendor       Exchanger
+	retry        *retry
+	metrics      *metrics
+}
+
+// NewCaller returns a Caller that passes the gates in the order given, outermost first, and then calls the vendor. pod
+// tells the retry what the pod looks like.
+func NewCaller(cfg CallerConfig, gates []NamedGate, vendor Exchanger, pod func() Conditions, reg prometheus.Registerer) (*Caller, error) {
+	if len(gates) > maxGates {
+		return nil, fmt.Errorf("llm: %d gates, at most %d", len(gates), maxGates)
+	}
+	m, err := newMetrics(reg)
+	if err != nil {
+		return nil, err
+	}
+	return &Caller{
+		queueTimeout: cfg.QueueTimeout, gates: gates, vendor: vendor, retry: newRetry(cfg.Retry, pod, m), metrics: m,
+	}, nil
+}
+
+// Order names the gates, outermost first.
+func (c *Caller) Order() []string {
+	var names []string
+	for _, g := range c.gates {
+		names = append(names, g.name)
+	}
+	return names
 }
 
 // Do takes the call through the gates to the vendor and retries where that can help. The error is a *outcome.Rejected

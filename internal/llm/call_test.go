@@ -1,4 +1,4 @@
-package llm
+package llm_test
 
 import (
 	"context"
@@ -9,18 +9,20 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
 // recordingGate writes down when it is entered and left.
-func recordingGate(name string, log *[]string, reject error) namedGate {
-	return named(name, gateFunc(func(context.Context, *Call) (func(Outcome), error) {
+func recordingGate(name string, log *[]string, reject error) llm.NamedGate {
+	return llm.Named(name, llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
 		if reject != nil {
 			*log = append(*log, name+" rejects")
 			return nil, reject
 		}
 		*log = append(*log, "enter "+name)
-		return func(o Outcome) {
+		return func(o llm.Outcome) {
 			what := "leave " + name
 			if !o.Called {
 				what += ", not called"
@@ -33,12 +35,12 @@ func recordingGate(name string, log *[]string, reject error) namedGate {
 func TestGatesAreLeftInReverseOrder(t *testing.T) {
 	t.Parallel()
 	var log []string
-	c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) {
+	c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
 		log = append(log, "call")
-		return answer(http.StatusOK, nil, `{}`), nil
+		return llmtest.Answer(http.StatusOK, nil, `{}`), nil
 	}, recordingGate("a", &log, nil), recordingGate("b", &log, nil))
-	resp, err := c.Do(t.Context(), newCall())
-	ok(t, err)
+	resp, err := c.Do(t.Context(), llmtest.NewCall())
+	llmtest.OK(t, err)
 	resp.Close()
 	if want := []string{"enter a", "enter b", "call", "leave b", "leave a"}; !slices.Equal(log, want) {
 		t.Errorf("got %q, want %q", log, want)
@@ -49,8 +51,8 @@ func TestAGateThatRejectsUndoesThoseBeforeIt(t *testing.T) {
 	t.Parallel()
 	var log []string
 	no := &outcome.Rejected{Layer: "b", Reason: outcome.VendorUnavailable}
-	c := localCaller(t, localConfig(), hang, recordingGate("a", &log, nil), recordingGate("b", &log, no), recordingGate("c", &log, nil))
-	_, err := c.Do(t.Context(), newCall())
+	c := llmtest.Caller(t, llmtest.Config(), llmtest.Hang, recordingGate("a", &log, nil), recordingGate("b", &log, no), recordingGate("c", &log, nil))
+	_, err := c.Do(t.Context(), llmtest.NewCall())
 	if !errors.Is(err, error(no)) {
 		t.Errorf("got %v", err)
 	}
@@ -61,19 +63,19 @@ func TestAGateThatRejectsUndoesThoseBeforeIt(t *testing.T) {
 
 // changing is a gate that changes its mind while the call waits further in.
 type changing struct {
-	gateFunc
+	llmtest.GateFunc
 	err error
 }
 
-func (g changing) Recheck(*Call) error { return g.err }
+func (g changing) Recheck(*llm.Call) error { return g.err }
 
 func TestAGateMayChangeItsMindBeforeTheCall(t *testing.T) {
 	t.Parallel()
 	var log []string
 	gate := recordingGate("breaker", &log, nil)
 	no := &outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable}
-	c := localCaller(t, localConfig(), hang, named("breaker", changing{gate.Gate.(gateFunc), no}))
-	if _, err := c.Do(t.Context(), newCall()); !errors.Is(err, error(no)) {
+	c := llmtest.Caller(t, llmtest.Config(), llmtest.Hang, llm.Named("breaker", changing{gate.Gate.(llmtest.GateFunc), no}))
+	if _, err := c.Do(t.Context(), llmtest.NewCall()); !errors.Is(err, error(no)) {
 		t.Errorf("got %v", err)
 	}
 	if want := []string{"enter breaker", "leave breaker, not called"}; !slices.Equal(log, want) || c.Slots.Used() != 0 {
@@ -85,12 +87,12 @@ func TestEveryAttemptPassesEveryGate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log []string
-		c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) {
-			return answer(http.StatusInternalServerError, nil, ""), nil
+		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
+			return llmtest.Answer(http.StatusInternalServerError, nil, ""), nil
 		}, recordingGate("a", &log, nil))
-		call := newCall()
+		call := llmtest.NewCall()
 		_, err := c.Do(t.Context(), call)
-		failed, isVendor := errors.AsType[*VendorError](err)
+		failed, isVendor := errors.AsType[*llm.VendorError](err)
 		if !isVendor || failed.Attempts != 4 || len(log) != 8 {
 			t.Errorf("got %v; gates: %q", err, log)
 		}
@@ -104,10 +106,10 @@ func TestEveryAttemptPassesEveryGate(t *testing.T) {
 func TestAPanicLeavesTheGates(t *testing.T) {
 	t.Parallel()
 	var log []string
-	c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) { panic("oops") }, recordingGate("a", &log, nil))
+	c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) { panic("oops") }, recordingGate("a", &log, nil))
 	func() {
 		defer func() { _ = recover() }()
-		_, _ = c.Do(t.Context(), newCall())
+		_, _ = c.Do(t.Context(), llmtest.NewCall())
 	}()
 	if c.Slots.Used() != 0 || len(log) != 2 {
 		t.Errorf("%d slots used, gates: %q", c.Slots.Used(), log)
@@ -117,7 +119,7 @@ func TestAPanicLeavesTheGates(t *testing.T) {
 // Whoever ends a wait is named: the queue timeout is ours, the SLA and the client are not.
 func TestTheCauseOfAnEndIsNeverMistaken(t *testing.T) {
 	t.Parallel()
-	sla := timeoutCause("the SLA deadline")
+	sla := llm.TimeoutCause("the SLA deadline")
 	for name, tt := range map[string]struct {
 		ctx  func(context.Context) (context.Context, context.CancelFunc)
 		want error
@@ -132,17 +134,17 @@ func TestTheCauseOfAnEndIsNeverMistaken(t *testing.T) {
 		}, context.Canceled},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := localCaller(t, localConfig(), hang)
-			for range c.cfg.Slots { // once within the vendor call, once within the queue
+			c := llmtest.Caller(t, llmtest.Config(), llmtest.Hang)
+			for range c.Slots.Size() { // once within the vendor call, once within the queue
 				ctx, cancel := tt.ctx(t.Context())
-				_, err := c.Do(ctx, newCall())
+				_, err := c.Do(ctx, llmtest.NewCall())
 				cancel()
-				if !errors.Is(err, tt.want) || errors.Is(err, ErrQueueTimeout) || errors.Is(err, ErrCallTimeout) {
+				if !errors.Is(err, tt.want) || errors.Is(err, llm.ErrQueueTimeout) || errors.Is(err, llm.ErrCallTimeout) {
 					t.Errorf("%s: got %v", name, err)
 				}
-				leave, err := c.Slots.Enter(t.Context(), &Call{})
-				ok(t, err)
-				defer leave(Outcome{})
+				leave, err := c.Slots.Enter(t.Context(), &llm.Call{})
+				llmtest.OK(t, err)
+				defer leave(llm.Outcome{})
 			}
 		})
 	}

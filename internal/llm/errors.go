@@ -1,7 +1,6 @@
 package llm
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -68,13 +67,4 @@ func (e *VendorError) Retryable() bool {
 	default:
 		return e.Status >= http.StatusInternalServerError || e.Status == http.StatusRequestTimeout
 	}
-}
-
-// isTimeout tells whether err is a timeout of the network: a dial, TLS or response-header limit.
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err)
-	return ok && t.Timeout()
 }

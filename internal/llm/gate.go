@@ -46,7 +46,7 @@ func (h *held) leave(out Outcome) {
 // the zero Outcome, so that they give back what they hold for the call.
 func (c *Caller) enter(ctx context.Context, call *Call) (h held, err error) {
 	start := time.Now()
-	queueCtx := deadline.New(ctx, start.Add(c.cfg.QueueTimeout), ErrQueueTimeout)
+	queueCtx := deadline.New(ctx, start.Add(c.queueTimeout), ErrQueueTimeout)
 	defer queueCtx.Stop()
 	admitted := false
 	defer func() { // also when a gate panics
@@ -81,24 +81,25 @@ func (c *Caller) enter(ctx context.Context, call *Call) (h held, err error) {
 	return h, nil
 }
 
-// namedGate is a gate with the name it has in metrics.
-type namedGate struct {
+// NamedGate is a gate with the name that it has in metrics and in Order.
+type NamedGate struct {
 	Gate
 	name    string
 	recheck func(*Call) error // nil when the gate has none
 }
 
-func named(name string, gate Gate) namedGate {
-	n := namedGate{Gate: gate, name: name}
+// Named gives a gate its name.
+func Named(name string, gate Gate) NamedGate {
+	n := NamedGate{Gate: gate, name: name}
 	if r, ok := gate.(Rechecker); ok {
 		n.recheck = r.Recheck
 	}
 	return n
 }
 
-// ended says why a wait in a gate was cut short: the queue timeout is the gate's rejection; a client that hung up or the
+// Ended says why a wait in a gate was cut short: the queue timeout is the gate's rejection; a client that hung up or the
 // SLA deadline are not ours, and their cause is returned as it is.
-func ended(ctx context.Context, layer string) error {
+func Ended(ctx context.Context, layer string) error {
 	cause := context.Cause(ctx)
 	if !errors.Is(cause, ErrQueueTimeout) {
 		return cause

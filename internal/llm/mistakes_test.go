@@ -1,4 +1,4 @@
-package llm
+package llm_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
@@ -19,19 +21,19 @@ import (
 func TestMistake01RetryInsideTheSemaphore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := localConfig()
+		cfg := llmtest.Config()
 		cfg.Slots = 1
 		first := true
-		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) {
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
 			if first {
 				first = false
-				return answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"20"}}, ""), nil
+				return llmtest.Answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"20"}}, ""), nil
 			}
-			return answer(http.StatusOK, nil, `{}`), nil
+			return llmtest.Answer(http.StatusOK, nil, `{}`), nil
 		})
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			resp, err := c.Do(t.Context(), newCall())
+			resp, err := c.Do(t.Context(), llmtest.NewCall())
 			resp.Close()
 			if err != nil {
 				t.Error(err)
@@ -39,8 +41,8 @@ func TestMistake01RetryInsideTheSemaphore(t *testing.T) {
 		})
 		synctest.Wait() // the first call sleeps before its second attempt
 		start := time.Now()
-		resp, err := c.Do(t.Context(), newCall())
-		ok(t, err)
+		resp, err := c.Do(t.Context(), llmtest.NewCall())
+		llmtest.OK(t, err)
 		resp.Close()
 		if d := time.Since(start); d != 0 {
 			t.Errorf("the second call waited %v for a call that was asleep", d)
@@ -53,15 +55,15 @@ func TestMistake01RetryInsideTheSemaphore(t *testing.T) {
 func TestMistake02NoQueueTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := localConfig()
+		cfg := llmtest.Config()
 		cfg.Slots = 1
-		c := localCaller(t, cfg, hang)
+		c := llmtest.Caller(t, cfg, llmtest.Hang)
 		ctx, hangUp := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = c.Do(ctx, newCall()) })
+		wg.Go(func() { _, _ = c.Do(ctx, llmtest.NewCall()) })
 		synctest.Wait()
 		start := time.Now()
-		_, err := c.Do(t.Context(), newCall())
+		_, err := c.Do(t.Context(), llmtest.NewCall())
 		if r, ok := errors.AsType[*outcome.Rejected](err); !ok || r.Reason != outcome.QueueTimeout {
 			t.Errorf("got %v", err)
 		}
@@ -77,12 +79,12 @@ func TestMistake02NoQueueTimeout(t *testing.T) {
 func TestMistake03NoClientTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := localConfig()
+		cfg := llmtest.Config()
 		cfg.Retry.Max = 0
-		c := localCaller(t, cfg, hang)
+		c := llmtest.Caller(t, cfg, llmtest.Hang)
 		start := time.Now()
-		_, err := c.Do(t.Context(), newCall())
-		if failed, ok := errors.AsType[*VendorError](err); !ok || failed.Kind != KindTimeout {
+		_, err := c.Do(t.Context(), llmtest.NewCall())
+		if failed, ok := errors.AsType[*llm.VendorError](err); !ok || failed.Kind != llm.KindTimeout {
 			t.Errorf("got %v", err)
 		}
 		if d := time.Since(start); d != cfg.CallTimeout {
@@ -95,11 +97,11 @@ func TestMistake03NoClientTimeout(t *testing.T) {
 func TestMistake04CatchingOnlyOneKindOfTimeout(t *testing.T) {
 	t.Parallel()
 	network := &netTimeout{}
-	for name, slow := range map[string]roundTrip{
+	for name, slow := range map[string]llmtest.RoundTrip{
 		"connect, TLS or header limit of net/http": func(*http.Request) (*http.Response, error) { return nil, network },
-		"the call timeout before the headers":      hang,
+		"the call timeout before the headers":      llmtest.Hang,
 		"the call timeout within the body": func(r *http.Request) (*http.Response, error) {
-			res := answer(http.StatusOK, nil, "")
+			res := llmtest.Answer(http.StatusOK, nil, "")
 			pr, pw := io.Pipe()
 			context.AfterFunc(r.Context(), func() { pw.CloseWithError(context.Cause(r.Context())) })
 			res.Body, res.ContentLength = pr, -1
@@ -108,24 +110,24 @@ func TestMistake04CatchingOnlyOneKindOfTimeout(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			attempts := 0
-			c := localCaller(t, localConfig(), func(r *http.Request) (*http.Response, error) {
-				if attempts++; attempts == 1 {
-					return slow(r)
-				}
-				return answer(http.StatusOK, nil, `{}`), nil
-			})
-			var first Outcome
-			c.gates = append([]namedGate{named("spy", gateFunc(func(context.Context, *Call) (func(Outcome), error) {
-				return func(o Outcome) {
+			var first llm.Outcome
+			spy := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
+				return func(o llm.Outcome) {
 					if first.Err == nil {
 						first = o
 					}
 				}, nil
-			}))}, c.gates...)
-			resp, err := c.Do(t.Context(), newCall())
+			})
+			c := llmtest.Caller(t, llmtest.Config(), func(r *http.Request) (*http.Response, error) {
+				if attempts++; attempts == 1 {
+					return slow(r)
+				}
+				return llmtest.Answer(http.StatusOK, nil, `{}`), nil
+			}, llm.Named("spy", spy))
+			resp, err := c.Do(t.Context(), llmtest.NewCall())
 			resp.Close()
-			failed, isVendor := errors.AsType[*VendorError](first.Err)
-			if err != nil || attempts != 2 || !isVendor || failed.Kind != KindTimeout {
+			failed, isVendor := errors.AsType[*llm.VendorError](first.Err)
+			if err != nil || attempts != 2 || !isVendor || failed.Kind != llm.KindTimeout {
 				t.Errorf("%s: %d attempts, first ended with %v, the call with %v", name, attempts, first.Err, err)
 			}
 		})
@@ -142,16 +144,16 @@ func (*netTimeout) Temporary() bool { return true }
 func TestMistake05LimiterInsideTheSemaphore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := localConfig()
+		cfg := llmtest.Config()
 		cfg.Slots = 1
-		cfg.Pacer = PacerConfig{Rate: 1, Burst: 1}
-		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) { return answer(http.StatusOK, nil, `{}`), nil })
-		resp, err := c.Do(t.Context(), newCall()) // uses the burst
-		ok(t, err)
+		cfg.Pacer = llm.PacerConfig{Rate: 1, Burst: 1}
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) { return llmtest.Answer(http.StatusOK, nil, `{}`), nil })
+		resp, err := c.Do(t.Context(), llmtest.NewCall()) // uses the burst
+		llmtest.OK(t, err)
 		resp.Close()
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			resp, err := c.Do(t.Context(), newCall())
+			resp, err := c.Do(t.Context(), llmtest.NewCall())
 			resp.Close()
 			if err != nil {
 				t.Error(err)
@@ -171,8 +173,8 @@ func TestMistake06PerRequestPrimitives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		flying, most := 0, 0
-		cfg := localConfig()
-		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) {
+		cfg := llmtest.Config()
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
 			mu.Lock()
 			flying++
 			most = max(most, flying)
@@ -181,12 +183,12 @@ func TestMistake06PerRequestPrimitives(t *testing.T) {
 			mu.Lock()
 			flying--
 			mu.Unlock()
-			return answer(http.StatusOK, nil, `{}`), nil
+			return llmtest.Answer(http.StatusOK, nil, `{}`), nil
 		})
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				resp, err := c.Do(t.Context(), newCall())
+				resp, err := c.Do(t.Context(), llmtest.NewCall())
 				resp.Close()
 				if err != nil {
 					t.Error(err)
@@ -206,16 +208,16 @@ func TestMistake09SleepingWhileHolding(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		holding := 0
-		spy := named("spy", gateFunc(func(context.Context, *Call) (func(Outcome), error) {
+		spy := llm.Named("spy", llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
 			holding++
-			return func(Outcome) { holding-- }, nil
+			return func(llm.Outcome) { holding-- }, nil
 		}))
-		c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) {
-			return answer(http.StatusServiceUnavailable, http.Header{"Retry-After": {"10"}}, ""), nil
+		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
+			return llmtest.Answer(http.StatusServiceUnavailable, http.Header{"Retry-After": {"10"}}, ""), nil
 		}, spy)
 		ctx, hangUp := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = c.Do(ctx, newCall()) })
+		wg.Go(func() { _, _ = c.Do(ctx, llmtest.NewCall()) })
 		synctest.Wait()
 		if holding != 0 || c.Slots.Used() != 0 {
 			t.Errorf("asleep before a retry the call holds %d gates and %d slots", holding, c.Slots.Used())
@@ -230,13 +232,13 @@ func TestMistake10RetryingAQueueTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		entered := 0
-		full := named("full", gateFunc(func(ctx context.Context, _ *Call) (func(Outcome), error) {
+		full := llm.Named("full", llmtest.GateFunc(func(ctx context.Context, _ *llm.Call) (func(llm.Outcome), error) {
 			entered++
 			<-ctx.Done()
-			return nil, ended(ctx, "full")
+			return nil, llm.Ended(ctx, "full")
 		}))
-		c := localCaller(t, localConfig(), hang, full)
-		call := newCall()
+		c := llmtest.Caller(t, llmtest.Config(), llmtest.Hang, full)
+		call := llmtest.NewCall()
 		_, err := c.Do(t.Context(), call)
 		if r, ok := errors.AsType[*outcome.Rejected](err); !ok || r.Reason != outcome.QueueTimeout || entered != 1 || call.Attempts != 0 {
 			t.Errorf("got %v after entering %d times and calling %d times", err, entered, call.Attempts)

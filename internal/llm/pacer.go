@@ -56,7 +56,7 @@ func NewPacer(cfg PacerConfig, reg prometheus.Registerer) (*Pacer, error) {
 	}
 	p := &Pacer{limiter: rate.NewLimiter(limit, burst), wait: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "llm_pacer_wait_seconds", Help: "Time calls were held back by the pacer, those that passed at once left out.",
-		Buckets: waitBuckets,
+		Buckets: WaitBuckets,
 	})}
 	return p, reg.Register(p.wait)
 }
@@ -64,11 +64,11 @@ func NewPacer(cfg PacerConfig, reg prometheus.Registerer) (*Pacer, error) {
 // Enter waits for this call's turn. It rejects at once when the turn would come after the queue timeout.
 func (p *Pacer) Enter(ctx context.Context, _ *Call) (func(Outcome), error) {
 	if p.limiter.Limit() == rate.Inf {
-		return noLeave, nil
+		return NoLeave, nil
 	}
 	turn, delay, late := p.turn(ctx)
 	if !late && delay == 0 {
-		return noLeave, nil
+		return NoLeave, nil
 	}
 	ctx, span := telemetry.Start(ctx, "pacer")
 	var err error
@@ -82,7 +82,7 @@ func (p *Pacer) Enter(ctx context.Context, _ *Call) (func(Outcome), error) {
 		return nil, err
 	}
 	p.wait.Observe(delay.Seconds())
-	return noLeave, nil
+	return NoLeave, nil
 }
 
 // turn takes the next turn, unless that is too late. Nobody can queue behind one that is not taken.
@@ -105,9 +105,9 @@ func (p *Pacer) sleep(ctx context.Context, delay time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return ended(ctx, "pacer")
+		return Ended(ctx, "pacer")
 	}
 }
 
-// noLeave is for gates that have nothing to give back.
-func noLeave(Outcome) {}
+// NoLeave is for gates that have nothing to give back.
+func NoLeave(Outcome) {}

@@ -1,4 +1,4 @@
-package llm
+package llm_test
 
 import (
 	"context"
@@ -8,22 +8,25 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 )
 
 // Calls that cannot have a turn in time cost those that can nothing: under overload the pacer keeps its rate.
 func TestPacerKeepsItsRateUnderOverload(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p, err := NewPacer(PacerConfig{Rate: 100, Burst: 1}, prometheus.NewRegistry())
-		ok(t, err)
+		p, err := llm.NewPacer(llm.PacerConfig{Rate: 100, Burst: 1}, prometheus.NewRegistry())
+		llmtest.OK(t, err)
 		begin, passed := time.Now(), 0
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		for range 64 {
 			wg.Go(func() {
 				for time.Since(begin) < 10*time.Second {
-					ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, ErrQueueTimeout)
-					if _, err := p.Enter(ctx, newCall()); err == nil {
+					ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, llm.ErrQueueTimeout)
+					if _, err := p.Enter(ctx, llmtest.NewCall()); err == nil {
 						mu.Lock()
 						passed++
 						mu.Unlock()

@@ -35,24 +35,16 @@ func (c RetryConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// conditions is what the pod looks like to a call that wants another attempt.
-type conditions struct {
-	breakerOpen bool
-	slotUse     float64 // 0 to 1
-}
-
-// conditions reads the pod's state for the retry.
-func (c *Caller) conditions() conditions {
-	return conditions{
-		breakerOpen: c.Breaker.State() == Open,
-		slotUse:     float64(c.Slots.Used()) / float64(c.Slots.Size()),
-	}
+// Conditions are the state of the pod, as far as it decides about a further attempt.
+type Conditions struct {
+	BreakerOpen bool
+	SlotUse     float64 // part of the slots in use, 0 to 1
 }
 
 // retry decides whether and when a failed attempt is tried again. It holds nothing while it sleeps.
 type retry struct {
 	cfg     RetryConfig
-	pod     func() conditions
+	pod     func() Conditions
 	metrics *metrics
 
 	mu     sync.Mutex
@@ -60,7 +52,7 @@ type retry struct {
 	recent recent
 }
 
-func newRetry(cfg RetryConfig, pod func() conditions, m *metrics) *retry {
+func newRetry(cfg RetryConfig, pod func() Conditions, m *metrics) *retry {
 	return &retry{cfg: cfg, pod: pod, metrics: m, budget: newBudget(cfg.Budget)}
 }
 
@@ -73,9 +65,9 @@ const (
 )
 
 // allowed is the number of retries a call has under the given conditions, at most limit.
-func allowed(c conditions, avgWait time.Duration, errorRate float64, limit int) int {
+func allowed(c Conditions, avgWait time.Duration, errorRate float64, limit int) int {
 	switch {
-	case c.breakerOpen, avgWait > busyWait, c.slotUse > busySlots:
+	case c.BreakerOpen, avgWait > busyWait, c.SlotUse > busySlots:
 		return 0
 	case errorRate > badErrors:
 		return min(1, limit)

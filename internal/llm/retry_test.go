@@ -1,4 +1,4 @@
-package llm
+package llm_test
 
 import (
 	"context"
@@ -13,63 +13,25 @@ import (
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/deadline"
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
-
-func TestAllowedRetries(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		pod    conditions
-		wait   time.Duration
-		errors float64
-		want   int
-	}{
-		"calm":                  {want: 3},
-		"breaker open":          {pod: conditions{breakerOpen: true}, want: 0},
-		"long waits":            {wait: busyWait + 1, want: 0},
-		"waits just bearable":   {wait: busyWait, want: 3},
-		"slots nearly all used": {pod: conditions{slotUse: 0.91}, want: 0},
-		"some errors":           {errors: 0.21, want: 2},
-		"many errors":           {errors: 0.51, want: 1},
-	} {
-		if got := allowed(tt.pod, tt.wait, tt.errors, 3); got != tt.want {
-			t.Errorf("%s: got %d, want %d", name, got, tt.want)
-		}
-	}
-}
-
-func TestBudgetLendsFirstAndNeverPassesItsShare(t *testing.T) {
-	t.Parallel()
-	b := newBudget(0.1)
-	retries := 0
-	for calls := 1; calls <= 1000; calls++ {
-		b.deposit(0)
-		for b.withdraw() {
-			retries++
-		}
-		if limit := max(budgetLoan, calls/10); retries > limit {
-			t.Fatalf("%d retries after %d calls, more than %d", retries, calls, limit)
-		}
-	}
-	if retries < 22 { // a quarter of the share; the rest is for savings
-		t.Errorf("only %d retries were granted over 1000 calls", retries)
-	}
-}
 
 // A dead vendor sees at most 1.1 times the load.
 func TestRetryAmplificationAgainstADeadVendor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := localConfig()
+		cfg := llmtest.Config()
 		cfg.Retry.Budget = 0.1
 		seen := 0
-		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) {
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
 			seen++
-			return answer(http.StatusInternalServerError, nil, ""), nil
+			return llmtest.Answer(http.StatusInternalServerError, nil, ""), nil
 		})
 		const calls = 1000
 		for range calls {
-			if _, err := c.Do(t.Context(), newCall()); err == nil {
+			if _, err := c.Do(t.Context(), llmtest.NewCall()); err == nil {
 				t.Fatal("a dead vendor answered")
 			}
 		}
@@ -86,18 +48,18 @@ func TestRetryAmplificationAgainstADeadVendor(t *testing.T) {
 func TestSavedRetriesAreNoStorm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := localConfig()
+		cfg := llmtest.Config()
 		cfg.Retry.Budget = 0.1
 		status, seen := http.StatusOK, 0
-		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) {
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
 			seen++
-			return answer(status, nil, "{}"), nil
+			return llmtest.Answer(status, nil, "{}"), nil
 		})
 		const calls = 1000
 		for _, status = range []int{http.StatusOK, http.StatusInternalServerError} {
 			seen = 0
 			for range calls {
-				resp, _ := c.Do(t.Context(), newCall())
+				resp, _ := c.Do(t.Context(), llmtest.NewCall())
 				resp.Close()
 				time.Sleep(20 * time.Millisecond)
 			}
@@ -112,24 +74,24 @@ func TestSavedRetriesAreNoStorm(t *testing.T) {
 func TestRetriesMendWhatFailsNowAndThen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := localConfig()
+		cfg := llmtest.Config()
 		cfg.Retry.Budget = 0.1
 		cfg.Breaker.Failures = 1 << 30
 		random := rand.New(rand.NewPCG(1, 2))
 		seen := 0
-		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) {
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
 			seen++
 			if random.Float64() < 0.3 {
-				return answer(http.StatusBadGateway, nil, ""), nil
+				return llmtest.Answer(http.StatusBadGateway, nil, ""), nil
 			}
-			return answer(http.StatusOK, nil, `{}`), nil
+			return llmtest.Answer(http.StatusOK, nil, `{}`), nil
 		})
 		const calls = 20000
 		var wg sync.WaitGroup
 		var lost atomic.Int64
 		for range calls {
 			wg.Go(func() {
-				resp, err := c.Do(t.Context(), newCall())
+				resp, err := c.Do(t.Context(), llmtest.NewCall())
 				resp.Close()
 				if err != nil {
 					lost.Add(1)
@@ -152,15 +114,15 @@ func TestRetryHeedsRetryAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
-		c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) {
+		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
 			at = append(at, time.Now())
 			if len(at) == 1 {
-				return answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"7"}}, ""), nil
+				return llmtest.Answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"7"}}, ""), nil
 			}
-			return answer(http.StatusOK, nil, `{}`), nil
+			return llmtest.Answer(http.StatusOK, nil, `{}`), nil
 		})
-		resp, err := c.Do(t.Context(), newCall())
-		ok(t, err)
+		resp, err := c.Do(t.Context(), llmtest.NewCall())
+		llmtest.OK(t, err)
 		resp.Close()
 		if len(at) != 2 || at[1].Sub(at[0]) < 7*time.Second {
 			t.Errorf("attempts at %v: the second came before the vendor's Retry-After", at)
@@ -171,14 +133,14 @@ func TestRetryHeedsRetryAfter(t *testing.T) {
 func TestNoRetryThatCannotEndBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) {
-			return answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"100"}}, ""), nil
+		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
+			return llmtest.Answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"100"}}, ""), nil
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		start, call := time.Now(), newCall()
+		start, call := time.Now(), llmtest.NewCall()
 		_, err := c.Do(ctx, call)
-		failed, isVendor := errors.AsType[*VendorError](err)
+		failed, isVendor := errors.AsType[*llm.VendorError](err)
 		if !isVendor || failed.RetryAfter != 100*time.Second || call.Attempts != 1 {
 			t.Errorf("got %v after %d attempts", err, call.Attempts)
 		}
@@ -198,11 +160,11 @@ func TestWhatIsRetried(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			seen := 0
-			c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) {
+			c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
 				seen++
-				return answer(status, nil, ""), nil
+				return llmtest.Answer(status, nil, ""), nil
 			})
-			resp, _ := c.Do(t.Context(), newCall())
+			resp, _ := c.Do(t.Context(), llmtest.NewCall())
 			resp.Close()
 			if seen != want {
 				t.Errorf("status %d: %d attempts, want %d", status, seen, want)
@@ -211,65 +173,20 @@ func TestWhatIsRetried(t *testing.T) {
 	}
 }
 
-// What a retry took comes back when it succeeds; a busy pod may save up what its recent calls paid in, and no more.
-func TestBudgetIsPaidBackBySuccess(t *testing.T) {
-	t.Parallel()
-	b := newBudget(0.1)
-	for range 1000 {
-		b.deposit(0)
-	}
-	if b.balance != budgetCap {
-		t.Errorf("saved %v, want %v", b.balance, budgetCap)
-	}
-	for range 100 {
-		if !b.withdraw() {
-			t.Fatal("a budget that is paid back was used up")
-		}
-		b.giveBack(0)
-	}
-	for range 1000 {
-		b.reward(500)
-	}
-	if b.balance != 100 {
-		t.Errorf("saved %v at 500 calls a second, want 100", b.balance)
-	}
-	if b.deposit(0); b.balance != budgetCap {
-		t.Errorf("saved %v after the load has gone, want %v", b.balance, budgetCap)
-	}
-	if off := newBudget(0); off.withdraw() {
-		t.Error("a budget of 0 granted a retry")
-	}
-}
-
-func TestErrorRateForgets(t *testing.T) {
-	t.Parallel()
-	var r recent
-	now := time.Unix(1000, 0)
-	for range 10 {
-		r.call(now, true)
-	}
-	if got := r.errorRate(now.Add(period)); got != 1 {
-		t.Errorf("after one period: got %v, want 1", got)
-	}
-	if got := r.errorRate(now.Add(3 * period)); got != 0 {
-		t.Errorf("after three periods: got %v, want 0", got)
-	}
-}
-
 // A job goes through Do with the same Call until the vendor has room: each time it has its retries, and a success at once gives
 // nothing back to the budget that no retry took.
 func TestEveryDoHasItsOwnRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := localConfig()
+		cfg := llmtest.Config()
 		cfg.Retry.Max, cfg.Retry.Budget = 1, 0.1
 		var answers []int
-		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) {
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
 			code := answers[0]
 			answers = answers[1:]
-			return answer(code, nil, `{}`), nil
+			return llmtest.Answer(code, nil, `{}`), nil
 		})
-		call := newCall()
+		call := llmtest.NewCall()
 		for range 2 { // of the three that the budget lends
 			answers = []int{500, 500}
 			if _, err := c.Do(t.Context(), call); err == nil || len(answers) > 0 {
@@ -278,12 +195,12 @@ func TestEveryDoHasItsOwnRetries(t *testing.T) {
 		}
 		answers = []int{500, 200}
 		_, err := c.Do(t.Context(), call)
-		ok(t, err)
-		before := c.retry.budget.balance
+		llmtest.OK(t, err)
+		before := c.RetryBalance()
 		answers = []int{200}
 		_, err = c.Do(t.Context(), call)
-		ok(t, err)
-		if more := c.retry.budget.balance - before; more >= 1 {
+		llmtest.OK(t, err)
+		if more := c.RetryBalance() - before; more >= 1 {
 			t.Errorf("a success at once paid %v retries into the budget", more)
 		}
 	})
@@ -293,25 +210,25 @@ func TestEveryDoHasItsOwnRetries(t *testing.T) {
 func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := localConfig()
+		cfg := llmtest.Config()
 		cfg.Retry.Max, cfg.Retry.Budget = 1, 0.1
 		entered := 0
-		closes := gateFunc(func(context.Context, *Call) (func(Outcome), error) {
+		closes := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
 			if entered++; entered%2 == 0 {
 				return nil, &outcome.Rejected{Layer: "closed", Reason: outcome.QueueTimeout}
 			}
-			return noLeave, nil
+			return llm.NoLeave, nil
 		})
-		c := localCaller(t, cfg, func(*http.Request) (*http.Response, error) { return answer(500, nil, `{}`), nil }, named("closes", closes))
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) { return llmtest.Answer(500, nil, `{}`), nil }, llm.Named("closes", closes))
 		for range 10 {
-			_, err := c.Do(t.Context(), newCall())
+			_, err := c.Do(t.Context(), llmtest.NewCall())
 			rejection(t, err)
 		}
-		if balance := c.retry.budget.balance; balance < budgetLoan {
-			t.Errorf("%v retries are left of %d", balance, budgetLoan)
+		if balance := c.RetryBalance(); balance < llm.BudgetLoan {
+			t.Errorf("%v retries are left of %d", balance, llm.BudgetLoan)
 		}
-		if calls := c.retry.recent.now; calls != (counts{10, 10}) {
-			t.Errorf("counted %+v", calls)
+		if calls, failed := c.RecentCalls(); calls != 10 || failed != 10 {
+			t.Errorf("counted %d calls, %d failed", calls, failed)
 		}
 	})
 }
@@ -319,14 +236,14 @@ func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
 // Where no gate makes a call wait, nobody has looked whether its client is still there: it is looked before the vendor is called.
 func TestACallWithoutAClientIsNotMade(t *testing.T) {
 	t.Parallel()
-	var left []Outcome
-	gate := gateFunc(func(context.Context, *Call) (func(Outcome), error) {
-		return func(out Outcome) { left = append(left, out) }, nil
+	var left []llm.Outcome
+	gate := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
+		return func(out llm.Outcome) { left = append(left, out) }, nil
 	})
-	c := localCaller(t, localConfig(), func(*http.Request) (*http.Response, error) {
+	c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
 		t.Error("the vendor was called")
-		return answer(200, nil, `{}`), nil
-	}, named("g", gate))
+		return llmtest.Answer(200, nil, `{}`), nil
+	}, llm.Named("g", gate))
 	gone := errors.New("the client left")
 	ctx, leave := context.WithCancelCause(t.Context())
 	leave(gone)
@@ -334,7 +251,7 @@ func TestACallWithoutAClientIsNotMade(t *testing.T) {
 	late := deadline.New(t.Context(), time.Now().Add(-time.Second), errSLA)
 	defer late.Stop()
 	for want, ctx := range map[error]context.Context{gone: ctx, errSLA: late} {
-		call := newCall()
+		call := llmtest.NewCall()
 		if _, err := c.Do(ctx, call); !errors.Is(err, want) || call.Attempts != 0 {
 			t.Errorf("%v after %d attempts, want %v", err, call.Attempts, want)
 		}
@@ -347,19 +264,19 @@ func TestACallWithoutAClientIsNotMade(t *testing.T) {
 // A client's sink that panics leaves a call that was made.
 func TestAPanicInAStreamIsACallThatWasMade(t *testing.T) {
 	t.Parallel()
-	var left []Outcome
-	gate := gateFunc(func(context.Context, *Call) (func(Outcome), error) {
-		return func(out Outcome) { left = append(left, out) }, nil
+	var left []llm.Outcome
+	gate := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
+		return func(out llm.Outcome) { left = append(left, out) }, nil
 	})
-	c := localCaller(t, localConfig(), eventStream(func(_ context.Context, w *io.PipeWriter) {
-		_, _ = io.WriteString(w, chunkA+done)
+	c := llmtest.Caller(t, llmtest.Config(), llmtest.EventStream(func(_ context.Context, w *io.PipeWriter) {
+		_, _ = io.WriteString(w, "data: {}\n\ndata: [DONE]\n\n")
 		_ = w.Close()
-	}), named("g", gate))
+	}), llm.Named("g", gate))
 	func() {
 		defer func() { _ = recover() }()
-		_, _ = c.Do(t.Context(), newStreamCall(panics{}))
+		_, _ = c.Do(t.Context(), llmtest.NewStreamCall(panics{}))
 	}()
-	if len(left) != 1 || !left[0].Called || !errors.Is(left[0].Err, errPanicked) {
+	if len(left) != 1 || !left[0].Called || !errors.Is(left[0].Err, llm.ErrPanicked) {
 		t.Errorf("left the gates with %+v", left)
 	}
 }
@@ -367,4 +284,14 @@ func TestAPanicInAStreamIsACallThatWasMade(t *testing.T) {
 type panics struct{}
 
 func (panics) Start(http.Header) error { return nil }
-func (panics) Event([]byte) error      { panic("sink") }
+
+func (panics) Event([]byte) error { panic("sink") }
+
+func rejection(t testing.TB, err error) *outcome.Rejected {
+	t.Helper()
+	r, rejected := errors.AsType[*outcome.Rejected](err)
+	if !rejected {
+		t.Fatalf("not a rejection: %v", err)
+	}
+	return r
+}

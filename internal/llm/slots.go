@@ -40,12 +40,12 @@ func NewSlots(size int, reg prometheus.Registerer) (*Slots, error) {
 	s.leave = func(Outcome) { s.release() }
 	s.wait = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "llm_slots_wait_seconds", Help: "Time calls waited for a slot, those that got one at once left out.",
-		Buckets: waitBuckets,
+		Buckets: WaitBuckets,
 	})
 	return s, errors.Join(reg.Register(s.wait),
-		reg.Register(gauge("llm_slots", "Slots of this pod.", func() float64 { return float64(s.size) })),
-		reg.Register(gauge("llm_slots_in_use", "Vendor calls of this pod in flight.", func() float64 { return float64(s.Used()) })),
-		reg.Register(gauge("llm_slots_waiting", "Calls that wait for a slot of this pod.", func() float64 { return float64(s.Waiting()) })))
+		reg.Register(telemetry.Gauge("llm_slots", "Slots of this pod.", func() float64 { return float64(s.size) })),
+		reg.Register(telemetry.Gauge("llm_slots_in_use", "Vendor calls of this pod in flight.", func() float64 { return float64(s.Used()) })),
+		reg.Register(telemetry.Gauge("llm_slots_waiting", "Calls that wait for a slot of this pod.", func() float64 { return float64(s.Waiting()) })))
 }
 
 // Enter takes a slot, or waits for one until ctx ends.
@@ -89,7 +89,7 @@ func (s *Slots) await(ctx context.Context, w *waiter, queue *list.List, place *l
 		queue.Remove(place)
 	}
 	s.mu.Unlock()
-	return ended(ctx, "slots")
+	return Ended(ctx, "slots")
 }
 
 func (s *Slots) release() {

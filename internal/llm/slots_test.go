@@ -1,4 +1,4 @@
-package llm
+package llm_test
 
 import (
 	"context"
@@ -11,13 +11,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-func newTestSlots(t testing.TB, n int) *Slots {
+func newTestSlots(t testing.TB, n int) *llm.Slots {
 	t.Helper()
-	s, err := NewSlots(n, prometheus.NewRegistry())
-	ok(t, err)
+	s, err := llm.NewSlots(n, prometheus.NewRegistry())
+	llmtest.OK(t, err)
 	return s
 }
 
@@ -25,17 +27,17 @@ func TestSlotsServeWaitersByPriorityThenByArrival(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestSlots(t, 1)
-		leave, err := s.Enter(t.Context(), &Call{})
-		ok(t, err)
+		leave, err := s.Enter(t.Context(), &llm.Call{})
+		llmtest.OK(t, err)
 		var mu sync.Mutex
 		var order []string
 		var wg sync.WaitGroup
 		for _, w := range []struct {
 			name string
-			p    Priority
-		}{{"low", Low}, {"normal 1", Normal}, {"high 1", High}, {"normal 2", Normal}, {"high 2", High}} {
+			p    llm.Priority
+		}{{"low", llm.Low}, {"normal 1", llm.Normal}, {"high 1", llm.High}, {"normal 2", llm.Normal}, {"high 2", llm.High}} {
 			wg.Go(func() {
-				leave, err := s.Enter(t.Context(), &Call{Priority: w.p})
+				leave, err := s.Enter(t.Context(), &llm.Call{Priority: w.p})
 				if err != nil {
 					t.Error(err)
 					return
@@ -43,14 +45,14 @@ func TestSlotsServeWaitersByPriorityThenByArrival(t *testing.T) {
 				mu.Lock()
 				order = append(order, w.name)
 				mu.Unlock()
-				leave(Outcome{})
+				leave(llm.Outcome{})
 			})
 			synctest.Wait() // the waiter stands in its queue before the next one comes
 		}
 		if got := s.Waiting(); got != 5 {
 			t.Errorf("waiting: got %d, want 5", got)
 		}
-		leave(Outcome{})
+		leave(llm.Outcome{})
 		wg.Wait()
 		want := []string{"high 1", "high 2", "normal 1", "normal 2", "low"}
 		if !slices.Equal(order, want) {
@@ -66,24 +68,24 @@ func TestSlotsTellTheirTimeoutFromTheOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestSlots(t, 1)
-		leave, err := s.Enter(t.Context(), &Call{})
-		ok(t, err)
+		leave, err := s.Enter(t.Context(), &llm.Call{})
+		llmtest.OK(t, err)
 
-		queue, cancel := context.WithTimeoutCause(t.Context(), time.Second, ErrQueueTimeout)
+		queue, cancel := context.WithTimeoutCause(t.Context(), time.Second, llm.ErrQueueTimeout)
 		defer cancel()
-		_, err = s.Enter(queue, &Call{})
+		_, err = s.Enter(queue, &llm.Call{})
 		if r, ok := errors.AsType[*outcome.Rejected](err); !ok || r.Reason != outcome.QueueTimeout || r.Layer != "slots" {
 			t.Errorf("queue timeout gave %v", err)
 		}
 
 		gone, hangUp := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, hangUp)
-		_, err = s.Enter(gone, &Call{})
+		_, err = s.Enter(gone, &llm.Call{})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("hang-up gave %v", err)
 		}
 
-		leave(Outcome{})
+		leave(llm.Outcome{})
 		if s.Used() != 0 || s.Waiting() != 0 {
 			t.Errorf("used %d, waiting %d: a waiter that gave up holds a place", s.Used(), s.Waiting())
 		}
@@ -98,9 +100,9 @@ func TestSlotsLoseNoneToARace(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for i := range 500 {
-				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(i%20)*time.Microsecond, ErrQueueTimeout)
-				if leave, err := s.Enter(ctx, &Call{Priority: Priority(i % 3)}); err == nil {
-					leave(Outcome{})
+				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(i%20)*time.Microsecond, llm.ErrQueueTimeout)
+				if leave, err := s.Enter(ctx, &llm.Call{Priority: llm.Priority(i % 3)}); err == nil {
+					leave(llm.Outcome{})
 				}
 				cancel()
 			}
@@ -114,10 +116,10 @@ func TestSlotsLoseNoneToARace(t *testing.T) {
 
 func BenchmarkSlots(b *testing.B) {
 	s := newTestSlots(b, 1)
-	call := &Call{}
+	call := &llm.Call{}
 	b.ReportAllocs()
 	for b.Loop() {
 		leave, _ := s.Enter(b.Context(), call)
-		leave(Outcome{})
+		leave(llm.Outcome{})
 	}
 }

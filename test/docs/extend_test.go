@@ -22,10 +22,10 @@ func TestExtend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runs := map[string]struct{ pkg, tests string }{
+	runs := map[string]struct{ packages, tests string }{
 		"An endpoint": {"./internal/api", "^(TestSummaries|TestOpenAPI.*|TestRoutes.*)$"},
-		"A vendor":    {"./internal/llm", "^(TestVendor.*)$"},
-		"A gate":      {"./internal/llm", "^(TestHeavy.*|ExampleCaller_Order)$"},
+		"A vendor":    {"./internal/llm/upstream", "^(TestVendor.*)$"},
+		"A gate":      {"./internal/llm ./internal/llm/chain", "^(TestHeavy.*|ExampleChain_Order)$"},
 	}
 	sections := strings.Split(string(page), "\n## ")[1:]
 	if len(sections) != len(runs) {
@@ -38,7 +38,8 @@ func TestExtend(t *testing.T) {
 			o := &overlay{tb: t, files: map[string]string{}}
 			o.add(text)
 			run := runs[title]
-			out, err := exec.CommandContext(t.Context(), "go", "-C", root, "test", "-v", "-overlay", o.write(), "-run", run.tests, run.pkg).CombinedOutput()
+			args := []string{"-C", root, "test", "-v", "-overlay", o.write(), "-run", run.tests}
+			out, err := exec.CommandContext(t.Context(), "go", append(args, strings.Fields(run.packages)...)...).CombinedOutput()
 			if err != nil || strings.Contains(string(out), "no tests to run") || len(o.shown) == 0 {
 				t.Fatalf("%v\n%s", err, out)
 			}

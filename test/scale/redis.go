@@ -16,7 +16,7 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/quota"
 )
 
 // redisServer is a real redis-server under measurement.
@@ -95,7 +95,7 @@ func (s *redisServer) usage(ctx context.Context) (u usage, err error) {
 
 // asker asks for bookings as a pod does: a model of one, on the real clock.
 type asker struct {
-	model   *llm.QuotaModel
+	model   *quota.Model
 	script  *redis.Script
 	key     string
 	tokens  int64
@@ -103,9 +103,9 @@ type asker struct {
 	settles bool
 }
 
-func newAsker(name string, cfg llm.QuotaConfig, tokens int64, settles bool) (*asker, error) {
+func newAsker(name string, cfg quota.Config, tokens int64, settles bool) (*asker, error) {
 	cfg.Window, cfg.Shares = time.Minute, 1
-	m, err := llm.NewQuotaModel(cfg, 5*time.Second, time.Now)
+	m, err := quota.NewModel(cfg, 5*time.Second, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ const endless = 600_000_000
 
 // scripts are the commands a request can cost.
 func scripts() []work {
-	quota := func(name string, cfg llm.QuotaConfig, tokens int64, settles bool) work {
+	booking := func(name string, cfg quota.Config, tokens int64, settles bool) work {
 		return work{name, func(int) (func(context.Context, redis.Cmdable) error, error) {
 			a, err := newAsker(name, cfg, tokens, settles)
 			if err != nil {
@@ -149,9 +149,9 @@ func scripts() []work {
 		{"user limit", func(i int) (func(context.Context, redis.Cmdable) error, error) {
 			return userLimit(i), nil
 		}},
-		quota("quota, requests only", llm.QuotaConfig{Requests: endless}, 0, false),
-		quota("quota, requests only, refused", llm.QuotaConfig{Requests: 100}, 0, false),
-		quota("quota, with tokens and a settlement", llm.QuotaConfig{Requests: endless, Tokens: 1000 * endless}, 500, true),
+		booking("quota, requests only", quota.Config{Requests: endless}, 0, false),
+		booking("quota, requests only, refused", quota.Config{Requests: 100}, 0, false),
+		booking("quota, with tokens and a settlement", quota.Config{Requests: endless, Tokens: 1000 * endless}, 500, true),
 		usedUp(),
 		quietPod(),
 	}
@@ -163,7 +163,7 @@ func usedUp() work {
 	const name, all = "quota, tokens used up, refused", 1_000_000
 	var fill sync.Once
 	return work{name, func(int) (func(context.Context, redis.Cmdable) error, error) {
-		a, err := newAsker(name, llm.QuotaConfig{Tokens: all}, 500, false)
+		a, err := newAsker(name, quota.Config{Tokens: all}, 500, false)
 		if err != nil {
 			return nil, err
 		}
@@ -186,7 +186,7 @@ func usedUp() work {
 func quietPod() work {
 	const name = "user limit, booking and settlement, each alone"
 	return work{name, func(i int) (func(context.Context, redis.Cmdable) error, error) {
-		a, err := newAsker(name, llm.QuotaConfig{Requests: endless, Tokens: 1000 * endless}, 500, true)
+		a, err := newAsker(name, quota.Config{Requests: endless, Tokens: 1000 * endless}, 500, true)
 		if err != nil {
 			return nil, err
 		}

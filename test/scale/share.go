@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/quota"
 )
 
 // shares prints what a pod may do while Redis is away, by how many calls of the contract there are for each pod.
@@ -13,8 +13,8 @@ func shares(w io.Writer) error {
 	fmt.Fprintf(w, "Contract per %v, queue timeout %v, LLM_QUOTA_SHARES = number of pods.\n\n", size.Window, size.Queue)
 	fmt.Fprintln(w, "| calls per pod and window | one call of a pod every | all pods together use |\n|---:|---:|---:|")
 	for _, tenths := range []int{5, 10, 15, 20, 30, 50, 100, 200, 500, 1000} {
-		cfg := llm.QuotaConfig{Requests: size.Pods * tenths / 10, Window: size.Window, Shares: size.Pods}
-		m, err := llm.NewQuotaModel(cfg, size.Queue, time.Now)
+		cfg := quota.Config{Requests: size.Pods * tenths / 10, Window: size.Window, Shares: size.Pods}
+		m, err := quota.NewModel(cfg, size.Queue, time.Now)
 		if err != nil {
 			return err
 		}

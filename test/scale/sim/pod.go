@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/quota"
 )
 
 // pod is one pod: its part of the quota, its view on Redis, and no more.
 type pod struct {
 	world    *World
-	model    *llm.QuotaModel
+	model    *quota.Model
 	script   string
 	dead     bool // killed: nothing of it happens any more
 	leaving  bool // takes no new requests
@@ -29,7 +30,7 @@ type call struct {
 	used     int64
 	limit    micros // end of its patience
 	deadline micros // end of its queue timeout
-	booking  llm.QuotaBooking
+	booking  quota.Booking
 }
 
 // What redisx's guard does.
@@ -82,7 +83,7 @@ func (p *pod) alone(c *call, wait time.Duration) {
 	p.decided(c, b, granted)
 }
 
-func (p *pod) decided(c *call, b llm.QuotaBooking, granted bool) {
+func (p *pod) decided(c *call, b quota.Booking, granted bool) {
 	p.tell()
 	if !granted {
 		p.world.result.Rejected++

@@ -3,7 +3,7 @@ package sim
 import (
 	"time"
 
-	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/quota"
 )
 
 // Scenario is a world and what happens in it.
@@ -40,7 +40,7 @@ type Size struct {
 func (s Size) params() Params {
 	return Params{
 		Seed: s.Seed, Pods: s.Pods, QueueTimeout: s.Queue, Length: time.Duration(s.Windows) * s.Window,
-		Quota:  llm.QuotaConfig{Requests: s.Requests, Window: s.Window, Shares: s.Pods, Fallback: "share"},
+		Quota:  quota.Config{Requests: s.Requests, Window: s.Window, Shares: s.Pods, Fallback: "share"},
 		Way:    [2]time.Duration{100 * time.Microsecond, 500 * time.Microsecond},
 		Slow:   0.01,
 		Budget: 50 * time.Millisecond, ScriptTime: 25 * time.Microsecond, MessageTime: 7 * time.Microsecond,

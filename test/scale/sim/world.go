@@ -3,7 +3,7 @@
 //
 //	scenario.go  what is offered, and what goes wrong when
 //	world.go     requests on their way: pod, Redis, vendor
-//	pod.go       one pod: llm.QuotaModel, which is the service's own code, and the guard in front of Redis
+//	pod.go       one pod: quota.Model, which is the service's own code, and the guard in front of Redis
 //	redis.go     one Redis: a single thread, a queue, a network; hanging, gone, empty, slow
 //	lua.go       the service's own quota.lua, on the few commands it uses
 //	clock.go     virtual time
@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/quota"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
@@ -28,7 +29,7 @@ import (
 type Params struct {
 	Seed         uint64
 	Pods         int // at the beginning
-	Quota        llm.QuotaConfig
+	Quota        quota.Config
 	QueueTimeout time.Duration
 	Length       time.Duration
 	NobodyWaits  bool  // all calls are of low priority: they start at once or not at all
@@ -283,7 +284,7 @@ func (w *World) scale(n int) error {
 	for len(w.pods) < n {
 		p := &pod{world: w, doubt: perAnswer}
 		var err error
-		if p.model, err = llm.NewQuotaModel(w.params.Quota, arithmetic, p.time); err != nil {
+		if p.model, err = quota.NewModel(w.params.Quota, arithmetic, p.time); err != nil {
 			return err
 		}
 		p.script = p.model.Script()

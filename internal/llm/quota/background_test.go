@@ -1,0 +1,49 @@
+package quota
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/spillway-dev/spillway/internal/redistest"
+)
+
+// Background calls take half of the burst at most, and then go at the contract's own rate: there is always room for a call
+// of low priority, which may not wait either.
+func TestBackgroundLeavesHalfOfTheBurst(t *testing.T) {
+	t.Parallel()
+	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {
+		c := newContract(Config{Requests: 110, Burst: 11, Window: time.Minute}, 5*time.Second)
+		s := newScripted(t, rdb, "background", c)
+		s.run(int64(0), micros(0)) // a new state begins without the burst
+		s.now += time.Hour.Microseconds()
+		yield := yielding.Microseconds()
+		n := 0
+		var last ruling
+		for ; n < 20; n++ {
+			if last = s.run(int64(0), yield); last.admitted == 0 {
+				break
+			}
+		}
+		if n != 6 {
+			t.Errorf("%d background calls at once of a burst of 11", n)
+		}
+		if last.delay <= 0 || last.delay > c.interval {
+			t.Errorf("turned away for %d µs, with an interval of %d", last.delay, c.interval)
+		}
+		for i := range 5 {
+			if r := s.run(int64(0), micros(0)); r.admitted == 0 {
+				t.Errorf("call %d of low priority finds no room", i)
+			}
+		}
+		s.now += 6 * c.interval // what the others used, and one more
+		if r := s.run(int64(0), yield); r.admitted == 0 {
+			t.Errorf("no room when the burst is half full again: %+v", r)
+		}
+		s.now += c.interval
+		if r := s.run(int64(0), yield); r.admitted == 0 {
+			t.Errorf("slower than the contract: %+v", r)
+		}
+	})
+}

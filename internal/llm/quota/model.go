@@ -1,0 +1,148 @@
+package quota
+
+import (
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+)
+
+// Model is the quota of one pod without its goroutines and its connection: all that Quota does, but for sleeping and
+// carrying bytes. test/scale drives a thousand of them on a virtual clock, against a Redis of its own.
+type Model struct {
+	*quotaPod
+	now func() time.Time
+}
+
+// Booking is a start that a Model was granted.
+type Booking struct {
+	booking
+	at time.Time // when it was answered, by the pod's clock
+}
+
+// Booked is when the call was to start before any pause of the vendor moved it.
+func (b *Booking) Booked() time.Time {
+	return b.at.Add(time.Duration(b.delay) * time.Microsecond)
+}
+
+// Alone tells whether the start was booked from the pod's share.
+func (b *Booking) Alone() bool { return b.alone }
+
+// NewModel returns the model of a pod that reads the time from now.
+func NewModel(cfg Config, queueTimeout time.Duration, now func() time.Time) (*Model, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Model{newQuotaPod(newContract(cfg, queueTimeout), cfg.Shares, false, now), now}, nil
+}
+
+// Script is quota.lua with the contract in front, as Redis gets it.
+func (m *Model) Script() string { return m.contract.source() }
+
+// ShareInterval is the time between two calls of this pod's share; zero when there is no share, or requests are not
+// limited.
+func (m *Model) ShareInterval() time.Duration {
+	if !m.local.ok {
+		return 0
+	}
+	return time.Duration(m.local.requests.interval) * time.Microsecond
+}
+
+// Patience is how far ahead a call of the class may book of which so much of the queue timeout is left.
+func (m *Model) Patience(class llm.Priority, left time.Duration) time.Duration {
+	return patience(class, left)
+}
+
+// Ask returns the arguments of the script for a booking, with what there is to tell. asleep is the number of calls that
+// wait for their start.
+func (m *Model) Ask(tokens int64, wait time.Duration, asleep int64) []any {
+	s := []*seat{{tokens: m.limited(tokens), wait: wait.Microseconds()}}
+	return m.pending.take([]any{pairs(s)}, m.now(), asleep)
+}
+
+// Flush returns the arguments of the script when something is urgent, or has waited long enough to be told without a
+// booking, else nil. parked is true when there is nothing to tell: Woken then says when to look again.
+func (m *Model) Flush(asleep int64, urgent bool) (args []any, parked bool) {
+	due, parked := m.pending.due(m.now())
+	if parked || !due && !urgent {
+		return nil, parked
+	}
+	s := []*seat{{tokens: -1}} // no call
+	return m.pending.take([]any{pairs(s)}, m.now(), asleep), false
+}
+
+// Woken reports, once, that there is something to tell after there was nothing.
+func (m *Model) Woken() bool {
+	select {
+	case <-m.pending.wake:
+		return true
+	default:
+		return false
+	}
+}
+
+// Hurried reports, once, that there is something to tell that must not wait.
+func (m *Model) Hurried() bool {
+	select {
+	case <-m.pending.urgent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Answered takes in what the script returned, and tells whether it granted a booking of so many tokens.
+func (m *Model) Answered(text string, tokens int64) (b Booking, granted bool, err error) {
+	s := []*seat{{}}
+	if err := parseRulings(text, s); err != nil {
+		return b, false, err
+	}
+	return Booking{m.heard(&s[0].ruling, m.limited(tokens), pause{}, m.now()), m.now()}, s[0].admitted == 1, nil
+}
+
+// BookAlone books from the pod's share.
+func (m *Model) BookAlone(tokens int64, wait time.Duration, asleep int64) (b Booking, granted bool) {
+	alone, v := m.bookAlone(m.limited(tokens), wait.Microseconds(), asleep, m.now())
+	return Booking{alone, m.now()}, v.admitted == 1
+}
+
+// Start is when the call may start as far as the pod knows by now: pauses of the vendor move it.
+func (m *Model) Start(b *Booking) time.Time {
+	return m.holds.current.Load().start(b.Booked(), b.pause)
+}
+
+// Recheck reports whether a call that is about to leave may, or is turned away because the vendor asked for a pause.
+func (m *Model) Recheck() bool {
+	return m.holds.current.Load().until.Sub(m.now()) <= holdSlack
+}
+
+// Settle ends a booking: the call used so many tokens, or was not made.
+func (m *Model) Settle(b *Booking, called bool, used int64) {
+	if !called {
+		used = 0
+	}
+	if m.contract.tokens == 0 {
+		m.settle(&b.booking, called, b.tokens, false, m.now())
+		return
+	}
+	m.settle(&b.booking, called, used, true, m.now())
+}
+
+// Pause obeys a vendor that answered one of this pod's calls with Retry-After: d. It reports whether that was news.
+func (m *Model) Pause(d time.Duration) bool { return m.demand(d, m.now()) }
+
+// Announced takes in a message of the script to all pods.
+func (m *Model) Announced(message string) error {
+	var p pause
+	if _, err := cutInts(message, &p.generation, &p.total, &p.remaining); err != nil {
+		return err
+	}
+	m.holds.observe(p, m.now())
+	return nil
+}
+
+func (m *Model) limited(tokens int64) int64 {
+	if m.contract.tokens == 0 {
+		return 0
+	}
+	return tokens
+}

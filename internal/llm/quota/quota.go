@@ -1,0 +1,133 @@
+// Package quota keeps all pods together within the vendor's contract: requests and tokens in any window. It is the gate
+// that books a start ahead and waits for it, or rejects at once what cannot start in time. The state that pods share is in
+// Redis and changes only in quota.lua; while Redis is away each pod keeps to its share of the contract. Type Quota shows
+// which file does what.
+//
+// It knows what a call is (package llm) and how Redis is reached (package redisx), and nothing of the other gates.
+package quota
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/outcome"
+	"github.com/spillway-dev/spillway/internal/redisx"
+)
+
+// Quota keeps all pods together within the vendor's contract: requests and tokens in any window.
+//
+//	Enter    book a start, in one round trip                    book.go, quota.lua, redis.go
+//	         together with the calls that came at the same time group.go
+//	         or from this pod's share while Redis is away       local.go
+//	         sleep once until then                              sleep.go
+//	         longer when the vendor asks for a pause            hold.go
+//	leave    give back what was not used                        settle.go, pod.go
+//	         with the next booking, or after a moment           pending.go, flush.go
+//
+// The arithmetic stands in arith.go and, for the shared state, in quota.lua. Calls start in the order in which they
+// were booked, across pods. It is safe for concurrent use.
+type Quota struct {
+	*quotaPod
+	reject  bool         // while Redis is away, instead of the share
+	shared  *sharedQuota // nil: this pod is alone
+	group   redisx.Gather[*seat]
+	seats   sync.Pool
+	tickets sync.Pool
+	details [whySize + 1]string
+	metrics *metrics
+
+	waiting atomic.Int64
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+}
+
+// New returns the quota of the vendor called vendorName; pods and services that use the same name and Redis share
+// it. queueTimeout is the longest time between Enter and the start of the call. With a nil rdb this pod keeps to its
+// share. When the contract limits neither requests nor tokens the gate admits everything at no cost.
+func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName string, log *slog.Logger, reg prometheus.Registerer) (*Quota, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	q := &Quota{reject: cfg.Fallback == fallbackReject, stop: func() {}}
+	if !cfg.on() {
+		return q, nil
+	}
+	var err error
+	q.quotaPod = newQuotaPod(newContract(cfg, queueTimeout), cfg.Shares, rdb == nil, time.Now)
+	if q.metrics, err = newMetrics(q, reg); err != nil {
+		return nil, err
+	}
+	q.details = details(cfg)
+	q.tickets.New = func() any { return newTicket(q) }
+	q.seats.New = func() any { return new(seat) }
+	q.group.Limit = bookingTrips
+	ctx, stop := context.WithCancel(context.Background())
+	q.stop = stop
+	if !q.local.ok && !q.reject {
+		log.WarnContext(ctx, "quota: QUOTA_SHARES leaves no share of the contract; no call will start while redis is away", slog.Int("shares", cfg.Shares))
+	}
+	if rdb != nil {
+		q.shared = newSharedQuota(q.contract, rdb, vendorName)
+		q.done.Go(func() { q.listen(ctx) })
+		q.done.Go(func() { q.flusher(ctx) })
+	}
+	return q, nil
+}
+
+// Enter books a start within the call's patience and sleeps until then, or rejects at once. High priority may book as far
+// ahead as ctx and the queue timeout allow, normal half as far, low only when the call can start now. A background call may start
+// only when that leaves half of the burst to the others, so that even those of low priority find room.
+func (q *Quota) Enter(ctx context.Context, call *llm.Call) (leave func(llm.Outcome), err error) {
+	if q.metrics == nil {
+		return llm.NoLeave, nil
+	}
+	arrival := time.Now()
+	wait := q.patience(ctx, call, arrival)
+	b, v := q.book(ctx, int64(call.Payload.Tokens()), wait.Microseconds())
+	q.metrics.decided(&b, &v)
+	if v.admitted == 0 {
+		return nil, q.turnAway(ctx, &v)
+	}
+	t := q.tickets.Get().(*ticket)
+	t.booking, t.prompt = b, int64(call.Payload.PromptTokens)
+	if b.delay > 0 {
+		if err := q.sleep(ctx, &b, arrival.Add(wait)); err != nil {
+			t.leave(llm.Outcome{})
+			return nil, err
+		}
+	}
+	return t.leave, nil
+}
+
+// Recheck rejects a call that has passed, when the vendor asked for a pause while it waited in a later gate.
+func (q *Quota) Recheck(*llm.Call) error {
+	if q.metrics == nil {
+		return nil
+	}
+	left := time.Until(q.holds.current.Load().until)
+	if left <= holdSlack {
+		return nil
+	}
+	q.metrics.of(q.local.active.Load()).recheck.Inc()
+	return &outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited, RetryAfter: left, Detail: q.details[whyHold]}
+}
+
+// holdSlack is how much of a pause may be left for a call that has waited it out by Redis's clock: announcements travel.
+const holdSlack = 50 * time.Millisecond
+
+// Waiting is the number of calls that sleep until their booked start.
+func (q *Quota) Waiting() int { return int(q.waiting.Load()) }
+
+// Close tells Redis what is left to tell and waits for the goroutines to end. Calls must have ended before; a leave that
+// comes later is not told.
+func (q *Quota) Close() error {
+	q.stop()
+	q.done.Wait()
+	return nil
+}

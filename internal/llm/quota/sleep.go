@@ -1,0 +1,51 @@
+package quota
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/telemetry"
+)
+
+// sleep waits for the booked start: once, unless the vendor asks for a pause meanwhile, which moves the start by as much.
+// When it moves beyond limit the call is rejected at once.
+func (q *Quota) sleep(ctx context.Context, b *booking, limit time.Time) error {
+	begin := time.Now()
+	ctx, span := telemetry.Start(ctx, "quota", attribute.Bool("llm.shared", !b.alone))
+	q.waiting.Add(1)
+	err := q.await(ctx, b, begin.Add(time.Duration(b.delay)*time.Microsecond), limit)
+	q.waiting.Add(-1)
+	telemetry.End(span, err)
+	if err == nil {
+		q.metrics.wait.Observe(time.Since(begin).Seconds())
+	}
+	return err
+}
+
+func (q *Quota) await(ctx context.Context, b *booking, booked, limit time.Time) error {
+	timer := time.NewTimer(time.Until(booked))
+	defer timer.Stop()
+	for {
+		hold := q.holds.current.Load()
+		start := hold.start(booked, b.pause)
+		left := time.Until(start)
+		switch {
+		case left <= 0:
+			return nil
+		case start.After(booked) && start.After(limit):
+			q.metrics.of(b.alone).moved.Inc()
+			return q.turnAway(ctx, &ruling{delay: left.Microseconds(), why: whyHold})
+		}
+		timer.Reset(left)
+		select {
+		case <-timer.C:
+		case <-hold.changed:
+		case <-ctx.Done():
+			q.metrics.of(b.alone).ended.Inc()
+			return llm.Ended(ctx, "quota")
+		}
+	}
+}

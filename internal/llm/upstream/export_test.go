@@ -1,0 +1,12 @@
+package upstream
+
+import "net/http"
+
+// Pool is the connection pool, so that tests can redirect its connections.
+func (v *Vendor) Pool() *http.Transport { return v.pool }
+
+// ErrHandedBack is the end of a request that the vendor has handed back twice.
+var ErrHandedBack = errHandedBack
+
+// ErrCut is an answer that ended before its end.
+var ErrCut = errCut

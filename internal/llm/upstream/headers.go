@@ -1,0 +1,46 @@
+package upstream
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Headers are header fields in the form of a setting: name:value,name:value. A value may hold colons, as a URL does, but
+// no comma.
+type Headers map[string]string
+
+// Decode reads that form. envconfig calls it; its own maps would stumble over the colon in a value.
+func (h *Headers) Decode(s string) error {
+	*h = Headers{}
+	for field := range strings.SplitSeq(s, ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(field), ":")
+		if !ok || name == "" {
+			return fmt.Errorf("%d bytes without a name and a colon", len(field)) // the value may be a secret
+		}
+		(*h)[name] = strings.TrimSpace(value)
+	}
+	return nil
+}
+
+// validate refuses what net/http would refuse at every single call, and the breaker would then take for a dead vendor.
+func (h Headers) validate() error {
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		if !validHeaderName(name) {
+			return fmt.Errorf("VENDOR_HEADERS names a header %q: use letters, digits and hyphens", name)
+		}
+		if strings.ContainsFunc(h[name], func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return fmt.Errorf("VENDOR_HEADERS gives %s a value with a line break or another control character: remove it", name)
+		}
+	}
+	return nil
+}
+
+// validHeaderName says whether name is a token as RFC 9110 defines it.
+func validHeaderName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		return !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
+}

@@ -1,0 +1,61 @@
+package upstream
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/telemetry"
+)
+
+// metrics counts vendor exchanges. The children are resolved once, because every call touches them.
+type metrics struct {
+	attempts         *prometheus.CounterVec // by result
+	ok               prometheus.Counter
+	duration         prometheus.Histogram
+	promptTokens     prometheus.Counter
+	completionTokens prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	tokens := telemetry.CounterVec("llm_tokens_total", "Tokens by the vendor's own account.", "direction")
+	m := &metrics{
+		attempts: telemetry.CounterVec("llm_vendor_attempts_total", "Vendor exchanges by result: ok, client_error, client_gone, deadline, or the kind of failure.", "result"),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "llm_vendor_duration_seconds", Help: "Duration of vendor exchanges, streams until their last byte.",
+			Buckets: []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60},
+		}),
+		promptTokens:     tokens.WithLabelValues("prompt"),
+		completionTokens: tokens.WithLabelValues("completion"),
+	}
+	m.ok = m.attempts.WithLabelValues("ok")
+	return m, errors.Join(reg.Register(tokens), reg.Register(m.attempts), reg.Register(m.duration))
+}
+
+func (m *metrics) observe(out *llm.Outcome, resp *llm.Response) {
+	m.duration.Observe(out.Duration.Seconds())
+	m.promptTokens.Add(float64(out.Usage.Prompt))
+	m.completionTokens.Add(float64(out.Usage.Completion))
+	if result := result(out, resp); result != "ok" {
+		m.attempts.WithLabelValues(result).Inc()
+		return
+	}
+	m.ok.Inc()
+}
+
+// result is the label of one exchange.
+func result(out *llm.Outcome, resp *llm.Response) string {
+	switch failed, ok := errors.AsType[*llm.VendorError](out.Err); {
+	case out.ClientGone:
+		return "client_gone"
+	case ok:
+		return string(failed.Kind)
+	case out.Err != nil:
+		return "deadline"
+	case resp.Status >= http.StatusBadRequest:
+		return "client_error"
+	}
+	return "ok"
+}

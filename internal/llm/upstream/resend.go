@@ -1,0 +1,38 @@
+package upstream
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"sync/atomic"
+)
+
+// errHandedBack is what becomes of a request that the vendor has handed back twice.
+var errHandedBack = errors.New("the vendor handed the request back twice without looking at it")
+
+// resend lets net/http send a body once more where nobody has looked at the request: vendors close connections in an orderly
+// way every thousand requests or so (GOAWAY), and hand back what had just come in. That is no failure and no attempt, and costs
+// neither quota nor retry budget. Once only: a vendor may hand back requests for having too much to do as well, and then the
+// retry decides, and waits without a slot.
+type resend struct {
+	body []byte
+	read atomic.Bool // set when the second sending begins; net/http may ask for the body again before it has a connection
+}
+
+// open returns the body for the second sending; it is the GetBody of a request.
+func (r *resend) open() (io.ReadCloser, error) {
+	if r.read.Load() {
+		return nil, errHandedBack
+	}
+	return io.NopCloser(&resent{bytes.NewReader(r.body), r}), nil
+}
+
+type resent struct {
+	body *bytes.Reader
+	of   *resend
+}
+
+func (r *resent) Read(p []byte) (int, error) {
+	r.of.read.Store(true)
+	return r.body.Read(p)
+}

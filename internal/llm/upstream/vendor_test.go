@@ -1,0 +1,398 @@
+package upstream_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/spillway-dev/spillway/internal/deadline"
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/chain"
+	"github.com/spillway-dev/spillway/internal/llm/llmtest"
+	"github.com/spillway-dev/spillway/internal/llm/upstream"
+)
+
+// vendorAt is a Vendor that calls a real server.
+func vendorAt(t testing.TB, url string, change func(*chain.Config)) *upstream.Vendor {
+	t.Helper()
+	cfg := llmtest.Config()
+	cfg.Vendor.URL = url
+	if change != nil {
+		change(&cfg)
+	}
+	v, err := upstream.New(cfg.Vendor, upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle}, cfg.Slots, prometheus.NewRegistry())
+	llmtest.OK(t, err)
+	t.Cleanup(v.Close)
+	return v
+}
+
+func serve(t testing.TB, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func TestVendorSendsTheBytesThatCameIn(t *testing.T) {
+	t.Parallel()
+	body := `{ "model":"m",  "messages":[], "unknown": [1,2, 3] }`
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got, _ := io.ReadAll(r.Body)
+		if string(got) != body || r.ContentLength != int64(len(body)) {
+			t.Errorf("the vendor got %q", got)
+		}
+		for name, want := range map[string]string{
+			"Authorization": "Bearer sk-test", "Content-Type": "application/json", "X-Request-Id": "req-1",
+			"Idempotency-Key": "once", "Anthropic-Version": "2023-06-01", "Traceparent": "00-x",
+		} {
+			if r.Header.Get(name) != want {
+				t.Errorf("%s: got %q, want %q", name, r.Header.Get(name), want)
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Request-Id", "vendor-7")
+		w.Header().Set("Set-Cookie", "secret=1")
+		_, _ = io.WriteString(w, `{"usage":{"prompt_tokens":3,"completion_tokens":4}}`)
+	})
+	v := vendorAt(t, url, func(c *chain.Config) { c.Vendor.Headers = map[string]string{"anthropic-version": "2023-06-01"} })
+	call := llmtest.NewCall()
+	call.Body, call.IdempotencyKey, call.Header = []byte(body), "once", http.Header{"Traceparent": {"00-x"}}
+	resp, out := v.Send(t.Context(), call)
+	llmtest.OK(t, out.Err)
+	defer resp.Close()
+	if resp.Header.Get("X-Vendor-Request-Id") != "vendor-7" || resp.Header.Get("Set-Cookie") != "" {
+		t.Errorf("headers for the client: %v", resp.Header)
+	}
+	if !out.Called || out.Usage != (llm.Usage{Prompt: 3, Completion: 4}) || out.Duration <= 0 {
+		t.Errorf("outcome %+v", out)
+	}
+}
+
+func TestVendorErrors(t *testing.T) {
+	t.Parallel()
+	refused := func() string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		llmtest.OK(t, err)
+		defer l.Close()
+		return "http://" + l.Addr().String()
+	}
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc // nil: nobody listens
+		kind    llm.Kind
+		failure bool
+	}{
+		"refused": {nil, llm.KindConnection, true},
+		"reset":   {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, llm.KindConnection, true},
+		"500":     {status(500), llm.KindStatus, true},
+		"529":     {status(529), llm.KindStatus, true},
+		"408":     {status(408), llm.KindStatus, false},
+		"429":     {status(429), llm.KindRateLimit, false},
+		"401":     {status(401), llm.KindAuth, false},
+		"403":     {status(403), llm.KindAuth, false},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusTemporaryRedirect)
+		}, llm.KindStatus, false},
+		"cut body": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "half")
+		}, llm.KindConnection, true},
+		"too large": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) }, llm.KindTooLarge, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := ""
+			if tt.handler == nil {
+				url = refused()
+			} else {
+				url = serve(t, tt.handler)
+			}
+			resp, out := vendorAt(t, url, nil).Send(t.Context(), llmtest.NewCall())
+			failed, isVendor := errors.AsType[*llm.VendorError](out.Err)
+			if resp != nil || !isVendor || failed.Kind != tt.kind || failed.Failure() != tt.failure {
+				t.Errorf("got %v (failure %v), want kind %s, failure %v", out.Err, isVendor && failed.Failure(), tt.kind, tt.failure)
+			}
+		})
+	}
+}
+
+// What no server should say must not reach net/http's own response writer, which would panic, or switch protocols.
+func TestVendorStatusesThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"099 Odd", "101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd", "600 Odd"} {
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			_, _ = io.WriteString(conn, "HTTP/1.1 "+line+"\r\nContent-Length: 2\r\n\r\n{}")
+		})
+		_, out := vendorAt(t, url, nil).Send(t.Context(), llmtest.NewCall())
+		if failed, isVendor := errors.AsType[*llm.VendorError](out.Err); !isVendor || failed.Kind != llm.KindStatus || failed.Status == 0 {
+			t.Errorf("%s: got %v", line, out.Err)
+		}
+	}
+}
+
+// An answer comes without type or coding where the vendor has named none, and with them where it has: a client must not read
+// what was packed, nor run what was plain.
+func TestVendorAnswersKeepTheirTypeAndCoding(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Value
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.Header.Get("Accept-Encoding"))
+		w.Header()["Content-Type"] = nil
+		if body, _ := io.ReadAll(r.Body); bytes.Contains(body, []byte("packed")) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Encoding", "gzip")
+		}
+		_, _ = io.WriteString(w, "<html>")
+	})
+	call := llmtest.NewCall()
+	call.Body = []byte(`{}`)
+	resp, out := vendorAt(t, url, nil).Send(t.Context(), call)
+	llmtest.OK(t, out.Err)
+	if kind, named := resp.Header["Content-Type"]; kind != nil || !named || len(resp.Header) != 1 {
+		t.Errorf("headers %v: net/http would guess a type", resp.Header)
+	}
+	call.Body = []byte(`"packed"`)
+	resp, out = vendorAt(t, url, nil).Send(t.Context(), call)
+	llmtest.OK(t, out.Err)
+	if resp.Header.Get("Content-Encoding") != "gzip" || resp.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("headers %v", resp.Header)
+	}
+	if asked.Load() != "identity" {
+		t.Errorf("asked for %q", asked.Load())
+	}
+}
+
+// The vendor's own 4xx is the client's to see: status and body, and nothing failed.
+func TestVendorClientErrorsPassThrough(t *testing.T) {
+	t.Parallel()
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":{"code":"content_filter"}}`)
+	})
+	resp, out := vendorAt(t, url, nil).Send(t.Context(), llmtest.NewCall())
+	llmtest.OK(t, out.Err)
+	defer resp.Close()
+	if resp.Status != http.StatusBadRequest || !strings.Contains(string(resp.Body), "content_filter") {
+		t.Errorf("got %d %s", resp.Status, resp.Body)
+	}
+}
+
+// Every way in which a vendor can be too slow is a timeout of the vendor, whichever part of net/http notices it first.
+func TestVendorTimeoutsAreAllTimeouts(t *testing.T) {
+	t.Parallel()
+	until := func(r *http.Request) { <-r.Context().Done() }
+	for name, handler := range map[string]http.HandlerFunc{
+		"headers": func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); until(r) },
+		"body": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, `{"half":`)
+			_ = http.NewResponseController(w).Flush()
+			until(r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := vendorAt(t, serve(t, handler), func(c *chain.Config) { c.CallTimeout = 50 * time.Millisecond })
+			_, out := v.Send(t.Context(), llmtest.NewCall())
+			failed, isVendor := errors.AsType[*llm.VendorError](out.Err)
+			if !isVendor || failed.Kind != llm.KindTimeout || out.ClientGone || !errors.Is(out.Err, llm.ErrCallTimeout) || errors.Is(out.Err, llm.ErrQueueTimeout) {
+				t.Errorf("got %v", out.Err)
+			}
+		})
+	}
+}
+
+// When the client hangs up, the vendor's side of the exchange ends too, and nothing is held against the vendor.
+func TestVendorCallIsCancelledWhenTheClientLeaves(t *testing.T) {
+	t.Parallel()
+	arrived, cancelled := make(chan struct{}), make(chan struct{})
+	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		close(arrived)
+		<-r.Context().Done()
+		close(cancelled)
+	})
+	ctx, hangUp := context.WithCancel(t.Context())
+	go func() { <-arrived; hangUp() }()
+	_, out := vendorAt(t, url, nil).Send(ctx, llmtest.NewCall())
+	if !out.ClientGone || !errors.Is(out.Err, context.Canceled) || !out.Called {
+		t.Errorf("outcome %+v", out)
+	}
+	<-cancelled
+}
+
+// net/http resends a request with an Idempotency-Key on its own when a kept connection turns out dead. Every exchange has
+// to pass the gates, so it must not.
+func TestVendorHasNoHiddenRetry(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	llmtest.OK(t, err)
+	defer l.Close()
+	var requests atomic.Int32
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // answers the first request of a connection and drops the second without a word
+				defer conn.Close()
+				in := bufio.NewReader(conn)
+				for i := range 2 {
+					r, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, r.Body)
+					requests.Add(1)
+					if i == 0 {
+						_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+					}
+				}
+			}()
+		}
+	}()
+	v := vendorAt(t, "http://"+l.Addr().String(), nil)
+	call := llmtest.NewCall()
+	call.IdempotencyKey = "once"
+	resp, out := v.Send(t.Context(), call)
+	llmtest.OK(t, out.Err)
+	resp.Close()
+	if _, out = v.Send(t.Context(), call); out.Err == nil {
+		t.Error("the dropped request was answered: it must have been sent again")
+	}
+	if n := requests.Load(); n != 2 {
+		t.Errorf("the vendor saw %d requests for 2 sends", n)
+	}
+}
+
+func TestVendorConfig(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*upstream.Config){
+		"no url": func(c *upstream.Config) { c.URL = "" }, "no host": func(c *upstream.Config) { c.URL = "http://" },
+		"other scheme": func(c *upstream.Config) { c.URL = "ftp://x/" }, "brace": func(c *upstream.Config) { c.Name = "a}b" },
+		"newline in key": func(c *upstream.Config) { c.APIKey = "sk\n" }, "negative pool": func(c *upstream.Config) { c.Pool = -1 },
+	} {
+		cfg := llmtest.Config().Vendor
+		change(&cfg)
+		if cfg.Validate() == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	cfg := llmtest.Config()
+	cfg.Vendor.Pool = 1
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "VENDOR_POOL") {
+		t.Errorf("a pool below the slots: %v", err)
+	}
+}
+
+// What a status says is known with the headers: a body that never comes makes no timeout of it, and keeps nobody for long.
+func TestVendorStatusWithABodyThatStalls(t *testing.T) {
+	t.Parallel()
+	for code, kind := range map[int]llm.Kind{401: llm.KindAuth, 429: llm.KindRateLimit, 503: llm.KindStatus} {
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			w.WriteHeader(code)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		v := vendorAt(t, url, func(c *chain.Config) { c.CallTimeout = time.Hour })
+		_, out := v.Send(t.Context(), llmtest.NewCall())
+		if failed, isVendor := errors.AsType[*llm.VendorError](out.Err); !isVendor || failed.Kind != kind || failed.Status != code {
+			t.Errorf("%d: got %v", code, out.Err)
+		}
+	}
+}
+
+// Where the end of the connection is the end of the answer, the answer itself has to tell whether it is whole.
+func TestVendorAnswerCutWithItsConnection(t *testing.T) {
+	t.Parallel()
+	for body, kind := range map[string]llm.Kind{`{"a":1}`: "", `{"a":`: llm.KindConnection} {
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"+body)
+			_ = conn.Close()
+		})
+		resp, out := vendorAt(t, url, nil).Send(t.Context(), llmtest.NewCall())
+		failed, _ := errors.AsType[*llm.VendorError](out.Err)
+		if kind == "" && (failed != nil || string(resp.Body) != body) || kind != "" && (failed == nil || failed.Kind != kind) {
+			t.Errorf("%s: got %v", body, out.Err)
+		}
+		resp.Close()
+	}
+}
+
+// A vendor that fails is not made to shake hands again for each failure: short error bodies are read.
+func TestVendorKeepsTheConnectionAfterAnError(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write(make([]byte, 8<<10))
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	v := vendorAt(t, s.URL, nil)
+	for range 5 {
+		if _, out := v.Send(t.Context(), llmtest.NewCall()); out.Err == nil {
+			t.Error("no error")
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections for 5 calls", n)
+	}
+}
+
+// The request's end and the watch's timer are due at the same moment once anybody has waited with the request's context. Whichever
+// is first, it is the request that has ended and not the vendor that is slow: the breaker must not hear of it.
+func TestTheEndOfTheRequestIsNoVendorTimeout(t *testing.T) {
+	t.Parallel()
+	cfg := llmtest.Config()
+	cfg.Slots = 500
+	c := llmtest.Caller(t, cfg, llmtest.Hang)
+	errSLA := errors.New("SLA")
+	var wg sync.WaitGroup
+	for range 300 {
+		wg.Go(func() {
+			ctx := deadline.New(t.Context(), time.Now().Add(50*time.Millisecond), errSLA)
+			defer ctx.Stop()
+			_ = ctx.Done() // as a gate does that makes a call wait
+			if _, err := c.Do(ctx, llmtest.NewCall()); !errors.Is(err, errSLA) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
