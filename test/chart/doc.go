@@ -9,6 +9,9 @@
 //	alerts      fire when they should and only then                              alerts_test.go
 //	metrics     what alerts, dashboard and autoscaler name is exported           metrics_test.go
 //	keys        API keys are made once and kept                                  keys_test.go
+//	operations  what an upgrade keeps, and what replaces a pod                   operations_test.go
+//	network     where pods may go, and who may call them                         network_test.go
+//	gateway     order, keys and sizes of the limits in front                     gateway_test.go
 //	values      every one documented                                             values_test.go
 //	manifests   k8s/ is what the chart says                                      manifests_test.go
 package chart

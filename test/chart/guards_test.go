@@ -21,7 +21,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"no Redis", "simulated", "redis.bundled.enabled=false", "there is no Redis: set redis.external.url"},
 		{"two Redis URLs", "sentinel", "redis.external.url=redis://r:6379", "put the whole URL into the Secret, or into the values"},
 		{"Sentinel and Cluster", "cluster", "redis.external.sentinelMaster=m", "a Redis is one or the other"},
-		{"Redis above its memory", "simulated", "redis.bundled.maxmemory=128mb", "redis.bundled.maxmemory (128mb) is not below redis.bundled.resources.limits.memory (128Mi)"},
+		{"Redis above its memory", "simulated", "redis.bundled.maxmemory=192mb", "redis.bundled.maxmemory (192mb) is not below redis.bundled.resources.limits.memory (192Mi)"},
 		{"queue timeout at the SLA", "simulated", "limits.queueTimeout=60s", "limits.queueTimeout (60s) must be below limits.sla (60s)"},
 		{"call timeout above the SLA", "simulated", "limits.callTimeout=61s", "limits.callTimeout (61s) must not be above limits.sla (60s)"},
 		{"admission below slots", "simulated", "limits.admission=49", "limits.admission (49) is below limits.slots (50)"},
@@ -31,11 +31,34 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"gateway check above the drain delay", "gateway-envoy", "drain.delay=4s", "the gateway needs 4 s to notice an unready pod (gateway.healthCheck), not less than drain.delay (4s): raise the latter"},
 		{"gateway without a Gateway", "simulated", "gateway.enabled=true", "gateway.enabled needs a Gateway: name yours"},
 		{"gateway twice", "gateway-shared", "gateway.create=true", "attach to yours or make one, not both"},
-		{"Traefik with Envoy's class", "gateway-envoy", "gateway.flavor=traefik", "set gateway.className=traefik"},
+		{"Traefik with Envoy's class", "gateway-envoy", "gateway.flavor=traefik,gateway.className=eg", "leave it empty, or set gateway.className=traefik"},
 		{"HPA upside down", "hpa", "autoscaling.minReplicas=7", "autoscaling.minReplicas (7) is above autoscaling.maxReplicas (6)"},
 		{"KEDA upside down", "keda", "keda.minReplicas=7", "keda.minReplicas (7) is above keda.maxReplicas (6)"},
 		{"HPA on nothing", "monitoring", "autoscaling.targetCPUUtilizationPercentage=0", "autoscaling.enabled without anything to scale on"},
 		{"HPA on CPU that is not requested", "hpa", "resources.requests.cpu=null", "share of resources.requests.cpu, which is not set"},
+		{"switched off alone", "simulated", "enabled=false", "no parent chart has looked at it: name it in the dependency, condition: spillway.enabled"},
+		{"a name that begins with a digit", "simulated", "fullnameOverride=1llm", `the name "1llm" cannot be a Service's: it comes from fullnameOverride; set fullnameOverride to`},
+		{"a namespace with a capital", "simulated", "namespaceOverride=Prod", "namespaceOverride (Prod) is no name of a namespace"},
+		{"a Secret with a space", "minimal", "vendor.existingSecret=my vendor", "vendor.existingSecret (my vendor) is no name of an object"},
+		{"an entry with a slash", "minimal", "vendor.secretKey=api/key", "vendor.secretKey (api/key) cannot be the entry of a Secret"},
+		{"one port for both", "simulated", "service.port=9090", "service.port and service.metricsPort are both 9090: one Service has both"},
+		{"a balancer's class without a balancer", "simulated", "service.loadBalancerClass=x", "are for service.type above ClusterIP"},
+		{"an address without a length", "simulated", "networkPolicy.ingressFrom[0].ipBlock.cidr=10.0.0.1", "networkPolicy.ingressFrom has the address 10.0.0.1 without a length"},
+		{"a label of the chart's", "simulated", `podLabels.app\.kubernetes\.io/name=x`, "podLabels has app.kubernetes.io/name, which is the chart's: remove it"},
+		{"an annotation of Helm's", "simulated", `deploymentAnnotations.meta\.helm\.sh/release-name=x`, "deploymentAnnotations has meta.helm.sh/release-name, which belongs to Helm"},
+		{"GOMEMLIMIT twice", "simulated", "extraEnv[0].name=GOMEMLIMIT,extraEnv[0].value=1", "extraEnv has GOMEMLIMIT, which goMemLimitPercent sets already"},
+		{"a volume twice", "simulated", "extraVolumes[0].name=keys", "extraVolumes has the name keys, which the chart has already"},
+		{"a mount without its volume", "simulated", "extraVolumeMounts[0].name=x,extraVolumeMounts[0].mountPath=/x", "extraVolumeMounts names the volume x, which extraVolumes does not have"},
+		{"a mount over the chart's", "platform", "extraVolumeMounts[0].name=scratch,extraVolumeMounts[0].mountPath=/etc/spillway/keys", "extraVolumeMounts has /etc/spillway/keys, below which the chart mounts its own"},
+		{"two bundles of authorities", "platform", "caBundle.secret=x", "caBundle.configMap and caBundle.secret are both set"},
+		{"more memory asked for than allowed", "simulated", "resources.requests.memory=1Gi", "resources.requests.memory (1Gi) is above resources.limits.memory"},
+		{"Redis that forks above its memory", "platform", "redis.bundled.maxmemory=100mb", "redis.bundled.resources.limits.memory (192Mi) is below twice redis.bundled.maxmemory (100mb)"},
+		{"a user that is no entry of a Secret", "simulated", "apiKeys.generate.bob@example=pro", "apiKeys.generate.bob@example cannot be the entry of a Secret"},
+		{"a body limit that makes Traefik hold streams back", "gateway-traefik", "gateway.limits.maxBody=2Mi", "would have Traefik buffer answers too, and streams arrive as a whole"},
+		{"one address with the rate of all", "gateway-envoy", "gateway.limits.requestsPerSecondPerIP=500,gateway.limits.parallelRequests=100000", "one address could use up what is there for all"},
+		{"less than one request for each proxy", "gateway-envoy", "gateway.limits.requestsPerSecondPerIP=2,gateway.proxyReplicas=3", "gateway.limits.requestsPerSecondPerIP (2) is below gateway.proxyReplicas (3)"},
+		{"one address that holds every place", "gateway-envoy", "gateway.limits.requestReceivedTimeout=60s", "requestsPerSecondPerIP x requestReceivedTimeout = 1200 requests, and gateway.limits.parallelRequests is 1000"},
+		{"one address with every place", "gateway-traefik", "gateway.limits.parallelRequestsPerIP=1000", "one address could hold every place"},
 		{"too few shares", "simulated", "quota.shares=2", "quota.shares (2) is below the most pods that run at once (3)"},
 		{"burst above the contract", "simulated", "quota.burst=601", "quota.burst (601) is above quota.requests (600)"},
 		{"no API keys", "simulated", "apiKeys.generate=null", "there are no API keys: set apiKeys.existingSecret"},
@@ -61,15 +84,23 @@ func TestContradictionsAreRefused(t *testing.T) {
 // TestEveryGuardHasItsCase counts the sentences in the template: a guard nobody tests may as well be absent.
 func TestEveryGuardHasItsCase(t *testing.T) {
 	t.Parallel()
-	guards, err := os.ReadFile(filepath.Join(chartDir, "templates", "_guards.tpl"))
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob(filepath.Join(chartDir, "templates", "_guards*.tpl"))
+	if err != nil || len(files) < 3 {
+		t.Fatal(files, err)
+	}
+	var guards strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		guards.Write(text)
 	}
 	cases, err := os.ReadFile("guards_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sentences := strings.Count(string(guards), "append $errs")
+	sentences := strings.Count(guards.String(), "append $errs")
 	tested := strings.Count(string(cases), "\n\t\t{\"") - 4 // the last two are the schema's, and two autoscalers share a sentence, as two settings do
 	if sentences != tested {
 		t.Errorf("%d guards and %d cases", sentences, tested)
@@ -84,7 +115,7 @@ func TestMistypedValuesAreRefused(t *testing.T) {
 		"gateway.parentRef.port=1", "gateway.healthCheck.interval=1", "metrics.serviceMonitor.enable=true", "keda.max=2", "drain.preStop=1", "service.ports=1",
 		"image.name=x", "apiKeys.secret=x", "networkPolicy.on=true", "vendorsim.arg=x", "serviceAccount.make=true", "podDisruptionBudget.min=1", "autoscaling.max=1", "helmTest.key=x",
 		"quota.fallback=maybe", "gateway.flavor=nginx", "service.type=ExternalName", "replicas=0", "replicas=two", "podDisruptionBudget.maxUnavailable=0", "drain.marginSeconds=1",
-		"image.digest=latest", "vendor.url=api.openai.com", "goMemLimitPercent=120", "apiKeys.generate.keys=pro", "apiKeys.generate.Bob=pro", "extraEnv[0].name=LLM_SLA",
+		"image.digest=latest", "vendor.url=api.openai.com", "goMemLimitPercent=120", "extraEnv[0].name=LLM_SLA",
 		"jobs.worker=1", "jobs.workers=-1", "jobs.userMax=0", "jobs.enabled=maybe", "jobs.maxAge=900ms", "jobs.retention=0s",
 		"limits.sla=0s", "limits.queueTimeout=0m0s", "quota.window=0ms", "redis.budget=0s",
 	} {

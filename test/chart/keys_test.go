@@ -73,18 +73,18 @@ func readKeys(tb testing.TB, secret object, tiers map[string]string) map[string]
 	return plain
 }
 
-// holding is a cluster with one object in it.
-type holding struct{ object }
+// holding is a cluster with some objects in it.
+type holding []object
 
-func (h holding) GetClientFor(string, string) (dynamic.NamespaceableResourceInterface, bool, error) {
-	return resource{h: h}, true, nil
+func (h holding) GetClientFor(_, kind string) (dynamic.NamespaceableResourceInterface, bool, error) {
+	return resource{h: h, kind: kind}, true, nil
 }
 
-// resource answers Get; the chart asks for nothing else, and anything else panics.
+// resource answers Get and List; the chart asks for nothing else, and anything else panics.
 type resource struct {
 	dynamic.NamespaceableResourceInterface
-	h         holding
-	namespace string
+	h               holding
+	kind, namespace string
 }
 
 func (r resource) Namespace(name string) dynamic.ResourceInterface {
@@ -93,8 +93,20 @@ func (r resource) Namespace(name string) dynamic.ResourceInterface {
 }
 
 func (r resource) Get(_ context.Context, name string, _ v1.GetOptions, _ ...string) (*unstructured.Unstructured, error) {
-	if r.namespace != namespace || name != r.h.name() {
-		return nil, errors.NewNotFound(schema.GroupResource{Resource: r.h.kind()}, name)
+	for _, o := range r.h {
+		if r.namespace == namespace && r.kind == o.kind() && name == o.name() {
+			return &unstructured.Unstructured{Object: plain(o).(map[string]any)}, nil
+		}
 	}
-	return &unstructured.Unstructured{Object: plain(r.h.object).(map[string]any)}, nil
+	return nil, errors.NewNotFound(schema.GroupResource{Resource: r.kind}, name)
+}
+
+func (r resource) List(context.Context, v1.ListOptions) (*unstructured.UnstructuredList, error) {
+	list := &unstructured.UnstructuredList{Object: map[string]any{"apiVersion": "v1", "kind": r.kind + "List"}}
+	for _, o := range r.h {
+		if r.namespace == namespace && r.kind == o.kind() {
+			list.Items = append(list.Items, unstructured.Unstructured{Object: plain(o).(map[string]any)})
+		}
+	}
+	return list, nil
 }

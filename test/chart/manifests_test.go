@@ -24,7 +24,7 @@ var generated = []struct {
 	dir, overlay, set string
 	keep              func(o object) bool
 }{
-	{"base", "", "", func(o object) bool { return o.kind() != "Pod" }},
+	{"base", "", "", func(o object) bool { return o.kind() != "Pod" && !isSettings(o) }},
 	{"components/redis", "dev", "", inComponent("redis")},
 	{"components/vendorsim", "dev", "", inComponent("vendorsim")},
 	{"components/gateway-envoy", "prod", "", inComponent("gateway")},
@@ -43,6 +43,40 @@ func inComponent(name string) func(object) bool {
 
 func ofKind(kinds ...string) func(object) bool {
 	return func(o object) bool { return slices.Contains(kinds, o.kind()) }
+}
+
+// isSettings reports whether o is the ConfigMap with the service's settings. In k8s/ it is generated from settings.env, so
+// that its name follows from its content there too, with what an overlay changes in it.
+func isSettings(o object) bool { return o.kind() == "ConfigMap" && o.at("data", "LLM_ADDR") != nil }
+
+// TestSettingsManifestIsTheChart fails when k8s/base/settings.env is not what the chart renders. `make manifests` writes it.
+func TestSettingsManifestIsTheChart(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	text.WriteString("# Generated from helm/spillway by `make manifests`. Change the chart, or merge into this in an overlay.\n")
+	for _, o := range chartFor(t, "", "") {
+		if !isSettings(o) {
+			continue
+		}
+		data := o.at("data").(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(data)) {
+			fmt.Fprintf(&text, "%s=%s\n", name, data[name])
+		}
+	}
+	checkFile(t, filepath.Join(manifestsDir, "base", "settings.env"), text.String())
+}
+
+// checkFile fails when the file at path has another text; with -update it writes it first.
+func checkFile(t *testing.T, path, want string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		t.Errorf("%s is stale (%v): run make manifests", path, err)
+	}
 }
 
 // TestManifestsAreTheChart fails when k8s/ is not what the chart renders. `make manifests` writes it.
@@ -68,16 +102,7 @@ func TestManifestsAreTheChart(t *testing.T) {
 			if count == 0 {
 				t.Fatal("the chart has no such objects")
 			}
-			path := filepath.Join(manifestsDir, g.dir, "manifests.yaml")
-			if *update {
-				if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			got, err := os.ReadFile(path)
-			if err != nil || string(got) != text.String() {
-				t.Errorf("%s is stale (%v): run make manifests", path, err)
-			}
+			checkFile(t, filepath.Join(manifestsDir, g.dir, "manifests.yaml"), text.String())
 		})
 	}
 }
@@ -104,6 +129,35 @@ func TestOverlaysAreTheChart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOverlaysNameTheirSettingsByContent builds the base and an overlay that changes a setting: the Deployment names a
+// ConfigMap that is there, and not the same one, so that pods of the former configuration can start again.
+func TestOverlaysNameTheirSettingsByContent(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, dir := range []string{"base", "overlays/prod"} {
+		result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(manifestsDir, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := result.AsYaml()
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := decode(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range objects {
+			if isSettings(o) && strings.Contains(string(text), "configMapRef:\n            name: "+o.name()+"\n") {
+				names[o.name()] = true
+			}
+		}
+	}
+	if len(names) != 2 {
+		t.Errorf("the settings are named %v, want two names that the Deployments use", slices.Sorted(maps.Keys(names)))
 	}
 }
 
@@ -139,7 +193,7 @@ func TestComponentsBuildAlone(t *testing.T) {
 }
 
 // chartFor renders k8s/base/values.yaml, the overlay's own values over it, and set. Traces of Helm are taken out, and
-// what only Helm does: the checksum that rolls pods, and test hooks.
+// what only Helm does: test hooks.
 func chartFor(tb testing.TB, overlay, set string) (objects []object) {
 	tb.Helper()
 	all := map[string]any{}
@@ -173,22 +227,29 @@ func chartFor(tb testing.TB, overlay, set string) (objects []object) {
 		if o.kind() == "Pod" || o.kind() == "Secret" {
 			continue
 		}
-		for _, path := range [][]string{{"metadata"}, {"spec", "template", "metadata"}} {
-			meta, _ := o.at(path...).(map[string]any)
-			if labels, ok := meta["labels"].(map[string]any); ok {
-				delete(labels, "helm.sh/chart")
-				delete(labels, "app.kubernetes.io/managed-by")
-			}
-			if annotations, ok := meta["annotations"].(map[string]any); ok {
-				delete(annotations, "checksum/config")
-				if len(annotations) == 0 {
-					delete(meta, "annotations")
-				}
-			}
-		}
+		labels := o.at("metadata", "labels").(map[string]any)
+		delete(labels, "helm.sh/chart")
+		delete(labels, "app.kubernetes.io/managed-by")
+		withoutHash(o)
 		objects = append(objects, o)
 	}
 	return objects
+}
+
+// withoutHash takes the part that follows from the content out of the name of the settings, where they are and where
+// they are used: Helm and kustomize compute it differently. That they are immutable goes too: kustomize loses it in a merge.
+func withoutHash(o object) {
+	if isSettings(o) {
+		o["metadata"].(map[string]any)["name"] = "spillway"
+		delete(o, "immutable")
+	}
+	containers, _ := o.at("spec", "template", "spec", "containers").([]any)
+	for _, c := range containers {
+		from, _ := c.(map[string]any)["envFrom"].([]any)
+		for _, f := range from {
+			f.(map[string]any)["configMapRef"].(map[string]any)["name"] = "spillway"
+		}
+	}
 }
 
 func merge(into, from map[string]any) {
@@ -222,6 +283,7 @@ func build(tb testing.TB, dir string) map[string]object {
 	for _, o := range objects {
 		if o.kind() != "Secret" && o.kind() != "Namespace" {
 			delete(o["metadata"].(map[string]any), "namespace")
+			withoutHash(o)
 			rest = append(rest, o)
 		}
 	}

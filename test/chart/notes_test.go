@@ -14,7 +14,7 @@ func TestNotesCanBeCopied(t *testing.T) {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
 			r := mustRender(t, scenario)
-			forward := regexp.MustCompile(`kubectl -n prod port-forward svc/(\S+) 8080:(\d+)\n`).FindStringSubmatch(r.notes)
+			forward := regexp.MustCompile(`kubectl -n \S+ port-forward svc/(\S+) 8080:(\d+)\n`).FindStringSubmatch(r.notes)
 			if forward == nil {
 				t.Fatalf("no port-forward:\n%s", r.notes)
 			}
@@ -47,7 +47,18 @@ func TestNotesWarn(t *testing.T) {
 		{"keda", "metrics.serviceMonitor.enabled=false", "Set metrics.serviceMonitor.enabled"},
 		{"gateway-shared", "replicas=2", "belong to the Gateway public"},
 		{"gateway-envoy", "replicas=2", "need Envoy Gateway 1.9.2"},
-		{"gateway-traefik", "replicas=2", "Traefik takes timeouts and connection limits from its static configuration"},
+		{"gateway-traefik", "replicas=2", "Traefik takes timeouts, restarts and trusted proxies from its static configuration"},
+		{"gateway-traefik", "replicas=2", "readTimeout: 20s"},
+		{"gateway-traefik", "replicas=2", "requestAcceptGraceTimeout: 10s"},
+		{"gateway-traefik", "replicas=2", "without them gateway.trustedHops does nothing"},
+		{"gateway-traefik", "replicas=2", "Its 429 for requests in flight has no Retry-After"},
+		{"gateway-envoy", "gateway.flavor=traefik", "which must listen at port 8000"},
+		{"gateway-envoy", "replicas=2", "GATEWAY=$(kubectl -n prod get gateway llm-spillway -o jsonpath="},
+		{"gateway-envoy", "replicas=2", "curl -s http://llm.example.com:80/llm --connect-to llm.example.com::$GATEWAY:"},
+		{"gateway-shared", "replicas=2", "kubectl -n gateways get gateway public"},
+		{"gateway-shared", "replicas=2", "requestReceivedTimeout 20s or less, or one address that never finishes its bodies holds every place"},
+		{"gateway-shared", "replicas=2", "kubectl get pods -n envoy-gateway-system -l gateway.envoyproxy.io/owning-gateway-name=public"},
+		{"simulated", "apiKeys.generate.a\\.b=pro", `jsonpath='{.data.a\.b}'`},
 		{"gateway-plain", "replicas=2", "Flood protection is up to you"},
 		{"gateway-shared", "replicas=2", "were divided by gateway.proxyReplicas=3"},
 	} {
@@ -55,8 +66,10 @@ func TestNotesWarn(t *testing.T) {
 			t.Errorf("%s %s: the notes do not say %q:\n%s", c.scenario, c.set, c.want, r.notes)
 		}
 	}
-	if r := mustRender(t, "simulated", "jobs.enabled=false"); strings.Contains(r.notes, "bundled Redis") {
-		t.Errorf("warned of jobs that are not taken:\n%s", r.notes)
+	for _, set := range []string{"jobs.enabled=false", "redis.bundled.persistence.enabled=true"} {
+		if r := mustRender(t, "simulated", set); strings.Contains(r.notes, "bundled Redis keeps nothing") {
+			t.Errorf("%s: warned of jobs that are lost:\n%s", set, r.notes)
+		}
 	}
 	if r := mustRender(t, "production"); strings.Contains(r.notes, "no contract") || strings.Contains(r.notes, "would only wait") || strings.Contains(r.notes, "KEDA reads") || strings.Contains(r.notes, "bundled Redis") {
 		t.Errorf("production is warned of what it has done:\n%s", r.notes)

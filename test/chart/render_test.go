@@ -17,6 +17,7 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	common4 "helm.sh/helm/v4/pkg/chart/common"
 	util4 "helm.sh/helm/v4/pkg/chart/common/util"
+	chart4 "helm.sh/helm/v4/pkg/chart/v2"
 	loader4 "helm.sh/helm/v4/pkg/chart/v2/loader"
 	engine4 "helm.sh/helm/v4/pkg/engine"
 	"helm.sh/helm/v4/pkg/strvals"
@@ -88,6 +89,10 @@ func render4As(release, namespace string, values map[string]any, c cluster) (map
 	if err != nil {
 		return nil, err
 	}
+	return renderChart(chart, release, namespace, values, c)
+}
+
+func renderChart(chart *chart4.Chart, release, namespace string, values map[string]any, c cluster) (map[string]string, error) {
 	version, err := common4.ParseKubeVersion(kube)
 	if err != nil {
 		return nil, err

@@ -138,6 +138,9 @@ func TestPodsAreRestricted(t *testing.T) {
 			if memory := c.Resources; memory.Limits.Memory().IsZero() {
 				t.Errorf("%v: %s has no memory limit", o, c.Name)
 			}
+			if c.TerminationMessagePolicy != corev1.TerminationMessageFallbackToLogsOnError {
+				t.Errorf("%v: kubectl describe does not show why %s ended", o, c.Name)
+			}
 		}
 		if spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken || spec.EnableServiceLinks == nil || *spec.EnableServiceLinks {
 			t.Errorf("%v gets a token or service links", o)

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,11 +53,10 @@ func TestTheServiceTakesWhatTheChartGives(t *testing.T) {
 // environment is what the server's container gets, Secrets of the user's own filled in.
 func environment(tb testing.TB, r rendered) (env []string) {
 	tb.Helper()
-	for name, value := range r.find(tb, "ConfigMap", "llm-spillway").at("data").(map[string]any) {
+	for name, value := range settings(tb, r) {
 		env = append(env, name+"="+value.(string))
 	}
-	container := object(r.find(tb, "Deployment", "llm-spillway").at("spec", "template", "spec", "containers").([]any)[0].(map[string]any))
-	for _, e := range container["env"].([]any) {
+	for _, e := range serverContainer(tb, r)["env"].([]any) {
 		variable := object(e.(map[string]any))
 		name := variable["name"].(string)
 		switch value, plain := variable["value"].(string); {
@@ -69,6 +69,19 @@ func environment(tb testing.TB, r rendered) (env []string) {
 		}
 	}
 	return env
+}
+
+// serverContainer is the container of the server's pods.
+func serverContainer(tb testing.TB, r rendered) object {
+	tb.Helper()
+	return object(r.find(tb, "Deployment", "llm-spillway").at("spec", "template", "spec", "containers").([]any)[0].(map[string]any))
+}
+
+// settings are the data of the ConfigMap that the server's pods read.
+func settings(tb testing.TB, r rendered) map[string]any {
+	tb.Helper()
+	name := serverContainer(tb, r)["envFrom"].([]any)[0].(map[string]any)["configMapRef"].(map[string]any)["name"].(string)
+	return r.find(tb, "ConfigMap", name).at("data").(map[string]any)
 }
 
 // TestEverySettingIsThere reads docs/configuration.md: what is listed there is either set by the chart from a value of its
@@ -109,13 +122,13 @@ func TestEverySettingIsThere(t *testing.T) {
 			if err != nil { // the key is there twice
 				t.Fatalf("config takes it and the chart sets it too: %v", err)
 			}
-			if got := r.find(t, "ConfigMap", "llm-spillway").at("data", "LLM_"+name); got != "x" {
+			if got := settings(t, r)["LLM_"+name]; got != "x" {
 				t.Errorf("config sets it to %v", got)
 			}
 		})
 	}
 	for name := range set {
-		if !all[name] && name != "GOMEMLIMIT" && !strings.HasPrefix(name, "OTEL_") {
+		if !all[name] && !slices.Contains([]string{"GOMEMLIMIT", "REDIS_PASSWORD", "SSL_CERT_DIR"}, name) && !strings.HasPrefix(name, "OTEL_") {
 			t.Errorf("the chart sets %s, which the service does not know", name)
 		}
 	}

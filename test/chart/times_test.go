@@ -15,8 +15,8 @@ func TestTimesNest(t *testing.T) {
 			t.Run(scenario+" "+set, func(t *testing.T) {
 				t.Parallel()
 				r := mustRender(t, scenario, set)
-				settings := r.find(t, "ConfigMap", "llm-spillway").at("data").(map[string]any)
-				setting := func(name string) time.Duration { return duration(t, settings["LLM_"+name].(string)) }
+				data := settings(t, r)
+				setting := func(name string) time.Duration { return duration(t, data["LLM_"+name].(string)) }
 				pod := r.find(t, "Deployment", "llm-spillway").at("spec", "template", "spec").(map[string]any)
 				server := object(pod["containers"].([]any)[0].(map[string]any))
 				seconds := func(v any) time.Duration { return time.Duration(v.(float64)) * time.Second }
@@ -94,7 +94,7 @@ func TestReplicasHaveOneOwner(t *testing.T) {
 			if owned && replicas == 1 && budgets > 0 {
 				t.Error("a budget for one pod blocks every drain")
 			}
-			shares, err := strconv.Atoi(r.find(t, "ConfigMap", "llm-spillway").at("data", "LLM_QUOTA_SHARES").(string))
+			shares, err := strconv.Atoi(settings(t, r)["LLM_QUOTA_SHARES"].(string))
 			if surge := (highest + 3) / 4; err != nil || shares < highest+surge {
 				t.Errorf("%d shares (%v) for %d pods and %d more while they are replaced", shares, err, highest, surge)
 			}

@@ -5,6 +5,10 @@
 {{- $queue := include "spillway.seconds" $v.limits.queueTimeout | int }}
 {{- $call := include "spillway.seconds" $v.limits.callTimeout | int }}
 {{- $sla := include "spillway.seconds" $v.limits.sla | int }}
+{{- if not $v.enabled }}
+{{- $errs = append $errs "enabled is false and no parent chart has looked at it: name it in the dependency, condition: spillway.enabled" }}
+{{- end }}
+{{- $errs = concat $errs (include "spillway.nameGuards" . | fromJsonArray) (include "spillway.podGuards" . | fromJsonArray) (include "spillway.gatewayGuards" . | fromJsonArray) }}
 {{- if and (not $v.vendor.simulated) (not $v.vendor.url) }}
 {{- $errs = append $errs "vendor.url is missing: set it to the URL that calls are POSTed to, or try the chart with vendor.simulated=true" }}
 {{- end }}
@@ -38,32 +42,8 @@
 {{- if gt $call $sla }}
 {{- $errs = append $errs (printf "limits.callTimeout (%s) must not be above limits.sla (%s)" $v.limits.callTimeout $v.limits.sla) }}
 {{- end }}
-{{- if and $v.gateway.enabled (le (include "spillway.seconds" $v.gateway.limits.requestTimeout | int) $sla) }}
-{{- $errs = append $errs (printf "gateway.limits.requestTimeout (%s) must be above limits.sla (%s): the gateway would cut requests the service still serves" $v.gateway.limits.requestTimeout $v.limits.sla) }}
-{{- end }}
 {{- if lt (int $v.limits.admission) (int $v.limits.slots) }}
 {{- $errs = append $errs (printf "limits.admission (%d) is below limits.slots (%d): the slots could never be used; raise the one or lower the other" (int $v.limits.admission) (int $v.limits.slots)) }}
-{{- end }}
-{{- $check := mul $v.gateway.healthCheck.intervalSeconds $v.gateway.healthCheck.unhealthyThreshold | int }}
-{{- if and $v.gateway.enabled (eq $v.gateway.flavor "envoy") }}
-{{- if ge $check (int $v.drain.preStopSeconds) }}
-{{- $errs = append $errs (printf "the gateway needs %d s to notice a stopping pod (gateway.healthCheck), not less than drain.preStopSeconds (%d): raise the latter" $check (int $v.drain.preStopSeconds)) }}
-{{- end }}
-{{- if ge $check (include "spillway.seconds" $v.drain.delay | int) }}
-{{- $errs = append $errs (printf "the gateway needs %d s to notice an unready pod (gateway.healthCheck), not less than drain.delay (%s): raise the latter" $check $v.drain.delay) }}
-{{- end }}
-{{- end }}
-{{- if and $v.gateway.enabled (lt (include "spillway.bytes" $v.gateway.limits.maxBody | int64) (int64 $v.limits.maxBody)) }}
-{{- $errs = append $errs (printf "gateway.limits.maxBody (%s) is below limits.maxBody (%d bytes): the gateway would refuse what the service accepts; raise the one or lower the other" $v.gateway.limits.maxBody (int64 $v.limits.maxBody)) }}
-{{- end }}
-{{- if and $v.gateway.enabled $v.gateway.create (eq $v.gateway.flavor "traefik") (eq $v.gateway.className "eg") }}
-{{- $errs = append $errs "gateway.flavor is traefik but gateway.className is Envoy Gateway's: set gateway.className=traefik" }}
-{{- end }}
-{{- if and $v.gateway.enabled (not $v.gateway.create) (not $v.gateway.parentRef.name) }}
-{{- $errs = append $errs "gateway.enabled needs a Gateway: name yours in gateway.parentRef.name, or set gateway.create=true" }}
-{{- end }}
-{{- if and $v.gateway.enabled $v.gateway.create $v.gateway.parentRef.name }}
-{{- $errs = append $errs "gateway.create and gateway.parentRef.name are both set: attach to yours or make one, not both" }}
 {{- end }}
 {{- range list (list "autoscaling" $v.autoscaling) (list "keda" $v.keda) }}
 {{- $a := index . 1 }}
@@ -86,6 +66,9 @@
 {{- if and $v.redis.bundled.enabled (ge (include "spillway.bytes" $v.redis.bundled.maxmemory | int64) (include "spillway.bytes" $v.redis.bundled.resources.limits.memory | int64)) }}
 {{- $errs = append $errs (printf "redis.bundled.maxmemory (%s) is not below redis.bundled.resources.limits.memory (%s): Redis would be killed before it says that it is full; leave it a quarter" $v.redis.bundled.maxmemory $v.redis.bundled.resources.limits.memory) }}
 {{- end }}
+{{- if and $v.redis.bundled.enabled $v.redis.bundled.persistence.enabled (lt (include "spillway.bytes" $v.redis.bundled.resources.limits.memory | int64) (mul 2 (include "spillway.bytes" $v.redis.bundled.maxmemory | int64))) }}
+{{- $errs = append $errs (printf "redis.bundled.resources.limits.memory (%s) is below twice redis.bundled.maxmemory (%s): with persistence Redis forks to write its file anew, and would be killed; raise the one or lower the other" $v.redis.bundled.resources.limits.memory $v.redis.bundled.maxmemory) }}
+{{- end }}
 {{- if and $v.redis.external.url $v.redis.external.existingSecret }}
 {{- $errs = append $errs "redis.external.url and redis.external.existingSecret are both set: put the whole URL into the Secret, or into the values" }}
 {{- end }}
@@ -96,6 +79,9 @@
 {{- $errs = append $errs "there are no API keys: set apiKeys.existingSecret, or name a user in apiKeys.generate" }}
 {{- end }}
 {{- range $user, $tier := ternary dict $v.apiKeys.generate (ne $v.apiKeys.existingSecret "") }}
+{{- if or (not (regexMatch "^[a-zA-Z0-9]([-._a-zA-Z0-9]*[a-zA-Z0-9])?$" $user)) (eq $user "keys") (gt (len $user) 200) }}
+{{- $errs = append $errs (printf "apiKeys.generate.%s cannot be the entry of a Secret: use letters, digits, dots, dashes and underscores, and another name than keys" $user) }}
+{{- end }}
 {{- if not (hasKey $v.tiers $tier) }}
 {{- $errs = append $errs (printf "apiKeys.generate.%s has tier %q, which tiers does not name" $user $tier) }}
 {{- end }}
@@ -124,6 +110,7 @@
   "STREAM_IDLE" "limits.streamIdle"
   "SLA" "limits.sla"
   "JOBS_ENABLED" "jobs.enabled"
+  "JOBS_NAME" "jobs.name"
   "JOBS_WORKERS" "jobs.workers"
   "JOBS_USER_MAX" "jobs.userMax"
   "JOBS_MAX_AGE" "jobs.maxAge"

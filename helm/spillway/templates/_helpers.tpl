@@ -11,31 +11,49 @@
 {{- end }}
 {{- end }}
 
+{{- define "spillway.namespace" -}}
+{{ .Values.namespaceOverride | default .Release.Namespace }}
+{{- end }}
+
 {{- define "spillway.selector" -}}
 app.kubernetes.io/name: {{ include "spillway.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- define "spillway.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- end }}
-
-{{/* The labels of one component: (list . "server") */}}
+{{/* The labels of one component: (list . "server"). They are all that a pod gets: a label that changes with the chart's
+version would replace every pod, the bundled Redis and its counters with them. */}}
 {{- define "spillway.component" -}}
 {{ include "spillway.selector" (index . 0) }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{- define "spillway.image" -}}
-{{- $i := .Values.image -}}
-{{- if $i.digest }}{{ $i.repository }}@{{ $i.digest }}{{ else }}{{ $i.repository }}:{{ $i.tag | default .Chart.AppVersion }}{{ end }}
+{{/* The metadata of an object: (list . component name). Labels come last, so that a template can add to them. */}}
+{{- define "spillway.meta" -}}
+{{- $root := index . 0 -}}
+name: {{ index . 2 }}
+{{- with $root.Values.namespaceOverride }}
+namespace: {{ . }}
+{{- end }}
+labels:
+  helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+  app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+  app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+  {{- include "spillway.component" (list $root (index . 1)) | nindent 2 }}
 {{- end }}
 
-{{- define "spillway.redisImage" -}}
-{{- $i := .Values.redis.bundled -}}
-{{- if $i.digest }}{{ $i.image }}@{{ $i.digest }}{{ else }}{{ $i.image }}:{{ $i.tag }}{{ end }}
+{{/* An image: (list . repository tag digest). global.imageRegistry replaces the registry in it. */}}
+{{- define "spillway.imageRef" -}}
+{{- $repository := index . 1 }}
+{{- with dig "imageRegistry" "" ((index . 0).Values.global | default dict) }}
+{{- $parts := splitList "/" $repository }}
+{{- if and (gt (len $parts) 1) (regexMatch "[.:]|^localhost$" (first $parts)) }}{{ $parts = rest $parts }}{{ end }}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (join "/" $parts) }}
+{{- end }}
+{{- if index . 3 }}{{ $repository }}@{{ index . 3 }}{{ else if index . 2 }}{{ $repository }}:{{ index . 2 }}{{ else }}{{ $repository }}{{ end }}
+{{- end }}
+
+{{- define "spillway.image" -}}
+{{ include "spillway.imageRef" (list . .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) .Values.image.digest) }}
 {{- end }}
 
 {{- define "spillway.serviceAccount" -}}
@@ -51,21 +69,36 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ .Values.vendor.existingSecret | default (printf "%s-vendor" (include "spillway.fullname" .)) }}
 {{- end }}
 
+{{/* The Secret with the URL of a Redis that is not bundled. */}}
+{{- define "spillway.redisURLSecret" -}}
+{{ .Values.redis.external.existingSecret | default (printf "%s-redis-url" (include "spillway.fullname" .)) }}
+{{- end }}
+
+{{/* The Secret with the password of the bundled Redis. */}}
+{{- define "spillway.redisSecret" -}}
+{{ .Values.redis.bundled.existingSecret | default (printf "%s-redis" (include "spillway.fullname" .)) }}
+{{- end }}
+
 {{- define "spillway.vendorURL" -}}
 {{- if .Values.vendor.simulated }}http://{{ include "spillway.fullname" . }}-vendorsim/v1/chat/completions{{ else }}{{ .Values.vendor.url }}{{ end }}
 {{- end }}
 
 {{/* The highest number of pods the values allow. */}}
 {{- define "spillway.maxPods" -}}
-{{- if .Values.keda.enabled }}{{ .Values.keda.maxReplicas }}
-{{- else if .Values.autoscaling.enabled }}{{ .Values.autoscaling.maxReplicas }}
-{{- else }}{{ .Values.replicas }}{{ end }}
+{{- if .Values.keda.enabled }}{{ int .Values.keda.maxReplicas }}
+{{- else if .Values.autoscaling.enabled }}{{ int .Values.autoscaling.maxReplicas }}
+{{- else }}{{ int .Values.replicas }}{{ end }}
 {{- end }}
 
 {{- define "spillway.minPods" -}}
-{{- if .Values.keda.enabled }}{{ .Values.keda.minReplicas }}
-{{- else if .Values.autoscaling.enabled }}{{ .Values.autoscaling.minReplicas }}
-{{- else }}{{ .Values.replicas }}{{ end }}
+{{- if .Values.keda.enabled }}{{ int .Values.keda.minReplicas }}
+{{- else if .Values.autoscaling.enabled }}{{ int .Values.autoscaling.minReplicas }}
+{{- else }}{{ int .Values.replicas }}{{ end }}
+{{- end }}
+
+{{/* A scalar as text. Numbers of a values file are floats, which toString writes as 1e+06 from a million up. */}}
+{{- define "spillway.scalar" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end }}
 {{- end }}
 
 {{/* A Go duration in whole seconds, rounded up; fails on what is none. Hours, minutes, seconds and milliseconds. */}}
@@ -103,11 +136,22 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- add $max (div (add $max 3) 4) }}
 {{- end }}
 
-{{/* The port in vendor.url, when it is not 443. */}}
-{{- define "spillway.vendorPort" -}}
-{{- $u := urlParse .Values.vendor.url }}
-{{- $port := regexFind ":[0-9]+$" $u.host | trimPrefix ":" }}
-{{- if and $port (ne $port "443") }}{{ $port }}{{ else if and (not $port) (eq $u.scheme "http") }}80{{ end }}
+{{/* Shares of the contract: the most pods, rounded up to 2, 4, 8 and so on. The figure is part of the configuration, whose
+change replaces every pod; rounded, it stays the same when replicas changes a little. */}}
+{{- define "spillway.shares" -}}
+{{- if .Values.quota.shares }}{{ int64 .Values.quota.shares }}
+{{- else }}
+{{- $peak := include "spillway.peakPods" . | int }}
+{{- $shares := 1 }}
+{{- range until 20 }}{{ if lt $shares $peak }}{{ $shares = mul $shares 2 }}{{ end }}{{ end }}
+{{- $shares }}
+{{- end }}
+{{- end }}
+
+{{/* The port of a URL. */}}
+{{- define "spillway.urlPort" -}}
+{{- $u := urlParse . }}
+{{- regexFind ":[0-9]+$" $u.host | trimPrefix ":" | default (ternary "80" "443" (eq $u.scheme "http")) }}
 {{- end }}
 
 {{/* What the quota starts of the contract in the long run, a second, in thousandths, as templates divide integers only. It is

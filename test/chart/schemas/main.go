@@ -51,7 +51,7 @@ var (
 		"api/openapi-spec/v3/apis__networking.k8s.io__v1_openapi.json",
 	}
 	kinds = []string{
-		"ConfigMap", "Secret", "Service", "ServiceAccount", "Pod", "Namespace", "Deployment", "StatefulSet", "HorizontalPodAutoscaler",
+		"ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim", "Pod", "Namespace", "Deployment", "StatefulSet", "HorizontalPodAutoscaler",
 		"PodDisruptionBudget", "NetworkPolicy",
 	}
 )

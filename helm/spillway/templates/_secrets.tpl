@@ -1,0 +1,43 @@
+{{/* What reaches the server's container from Secrets: as variables, and as files that it follows. */}}
+{{- define "spillway.secretEnv" -}}
+{{- $v := .Values }}
+{{- if or $v.vendor.existingSecret $v.vendor.apiKey }}
+- name: LLM_VENDOR_API_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "spillway.vendorSecret" . }}, key: {{ $v.vendor.secretKey }}}}
+{{- end }}
+{{- if $v.redis.bundled.enabled }}
+- name: REDIS_PASSWORD # before the variable that names it
+  valueFrom: {secretKeyRef: {name: {{ include "spillway.redisSecret" . }}, key: {{ $v.redis.bundled.secretKey }}}}
+- {name: LLM_REDIS_URL, value: "redis://:$(REDIS_PASSWORD)@{{ include "spillway.fullname" . }}-redis:6379"}
+{{- else }}
+- name: LLM_REDIS_URL
+  valueFrom: {secretKeyRef: {name: {{ include "spillway.redisURLSecret" . }}, key: {{ $v.redis.external.secretKey }}}}
+{{- end }}
+{{- end }}
+
+{{- define "spillway.mounts" -}}
+- {name: keys, mountPath: /etc/spillway/keys, readOnly: true}
+{{- if or .Values.caBundle.configMap .Values.caBundle.secret }}
+- {name: ca, mountPath: /etc/spillway/ca, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "spillway.volumes" -}}
+- name: keys
+  secret:
+    secretName: {{ include "spillway.keysSecret" . }}
+    items: [{key: keys, path: keys}]
+{{- with .Values.caBundle }}
+{{- if .configMap }}
+- name: ca
+  configMap:
+    name: {{ .configMap }}
+    items: [{key: {{ .key }}, path: ca.crt}]
+{{- else if .secret }}
+- name: ca
+  secret:
+    secretName: {{ .secret }}
+    items: [{key: {{ .key }}, path: ca.crt}]
+{{- end }}
+{{- end }}
+{{- end }}

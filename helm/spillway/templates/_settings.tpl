@@ -1,0 +1,54 @@
+{{/* The settings of the service that are not secret, as the data of its ConfigMap. */}}
+{{- define "spillway.settings" -}}
+LLM_ADDR: ":8080"
+LLM_ADMIN_ADDR: ":9090"
+LLM_VENDOR_URL: {{ include "spillway.vendorURL" . | quote }}
+LLM_VENDOR_AUTH_HEADER: {{ .Values.vendor.authHeader | quote }}
+LLM_VENDOR_AUTH_SCHEME: {{ .Values.vendor.authScheme | quote }}
+{{- with .Values.vendor.name }}
+LLM_VENDOR_NAME: {{ . | quote }}
+{{- end }}
+{{- with .Values.vendor.headers }}
+LLM_VENDOR_HEADERS: {{ $pairs := list }}{{ range $k, $v := . }}{{ $pairs = append $pairs (printf "%s:%s" $k $v) }}{{ end }}{{ join "," $pairs | quote }}
+{{- end }}
+LLM_QUOTA_REQUESTS: {{ .Values.quota.requests | int64 | quote }}
+LLM_QUOTA_TOKENS: {{ .Values.quota.tokens | int64 | quote }}
+LLM_QUOTA_WINDOW: {{ .Values.quota.window | quote }}
+LLM_QUOTA_BURST: {{ .Values.quota.burst | int64 | quote }}
+LLM_QUOTA_FALLBACK: {{ .Values.quota.fallback | quote }}
+LLM_QUOTA_SHARES: {{ include "spillway.shares" . | quote }}
+LLM_ADMISSION_MAX: {{ .Values.limits.admission | int64 | quote }}
+LLM_SLOTS: {{ .Values.limits.slots | int64 | quote }}
+LLM_QUEUE_MAX: {{ .Values.limits.queue | int64 | quote }}
+LLM_MAX_BODY: {{ .Values.limits.maxBody | int64 | quote }}
+LLM_QUEUE_TIMEOUT: {{ .Values.limits.queueTimeout | quote }}
+LLM_CALL_TIMEOUT: {{ .Values.limits.callTimeout | quote }}
+LLM_STREAM_IDLE: {{ .Values.limits.streamIdle | quote }}
+LLM_SLA: {{ .Values.limits.sla | quote }}
+LLM_JOBS_ENABLED: {{ .Values.jobs.enabled | quote }}
+LLM_JOBS_NAME: {{ .Values.jobs.name | default (printf "%s.%s" (include "spillway.namespace" .) (include "spillway.fullname" .)) | quote }}
+LLM_JOBS_WORKERS: {{ .Values.jobs.workers | int64 | quote }}
+LLM_JOBS_USER_MAX: {{ .Values.jobs.userMax | int64 | quote }}
+LLM_JOBS_MAX_AGE: {{ .Values.jobs.maxAge | quote }}
+LLM_JOBS_RETENTION: {{ .Values.jobs.retention | quote }}
+LLM_DRAIN_DELAY: {{ .Values.drain.delay | quote }}
+LLM_SHUTDOWN_GRACE: "{{ sub (include "spillway.grace" . | int) (add (int .Values.drain.preStopSeconds) 2) }}s"
+LLM_TIER_RATES: {{ $tiers := list }}{{ range $k, $v := .Values.tiers }}{{ $tiers = append $tiers (printf "%s:%d" $k (int64 $v)) }}{{ end }}{{ join "," $tiers | quote }}
+{{- if not (hasKey .Values.config "BREAKER_LEASE") }}
+LLM_BREAKER_LEASE: "{{ add (include "spillway.seconds" .Values.limits.callTimeout | int) (include "spillway.seconds" .Values.limits.queueTimeout | int) 5 }}s" # longer than a probe can take
+{{- end }}
+LLM_API_KEYS_FILE: /etc/spillway/keys/keys
+{{- with .Values.redis.external.sentinelMaster }}
+LLM_REDIS_MASTER: {{ . | quote }}
+{{- end }}
+LLM_REDIS_CLUSTER: {{ .Values.redis.external.cluster | quote }}
+LLM_REDIS_BUDGET: {{ .Values.redis.budget | quote }}
+{{- range $name, $value := .Values.config }}
+LLM_{{ $name }}: {{ include "spillway.scalar" $value | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The ConfigMap's name has a part that follows from its content, so that a new configuration is a new object. */}}
+{{- define "spillway.configName" -}}
+{{ include "spillway.fullname" . }}-{{ include "spillway.settings" . | sha256sum | trunc 10 }}
+{{- end }}
