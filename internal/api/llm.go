@@ -44,7 +44,7 @@ func (s *server) forward(c *gin.Context, body []byte) {
 	header := c.Request.Header
 	call := &llm.Call{
 		ID: in.ID, Body: body, Payload: payload, IdempotencyKey: header.Get("Idempotency-Key"), Header: traceHeaders(header),
-		Priority: in.Priority,
+		User: in.User, Priority: in.Priority,
 	}
 	var sink *sseSink
 	if payload.Stream {

@@ -32,6 +32,7 @@ type Call struct {
 	ID             string      // request ID, sent on as X-Request-ID
 	Body           []byte      // the payload exactly as the client sent it; must never change, even after Do
 	Payload        Payload     // what the gates need to know of Body
+	User           string      // who the call is for; the breaker counts failures by distinct users. Empty is a user too
 	Priority       Priority    // class in the quota and the slots
 	IdempotencyKey string      // the client's Idempotency-Key, sent on when not empty
 	Header         http.Header // further headers to send on; nil means none
@@ -42,6 +43,21 @@ type Call struct {
 	Attempts int    // vendor attempts started, counting the first, over every Do that it went through
 	Timing   Timing // where the time went, over all attempts
 	Usage    Usage  // tokens the vendor said it used
+
+	onCommit func() // see OnCommit
+}
+
+// OnCommit sets what is called, once, when the vendor's answer to the present attempt is known to be good, which for a
+// stream is at its first event with content and not at its end. A gate that must know early sets it in Enter; the
+// Exchanger calls Committed.
+func (c *Call) OnCommit(f func()) { c.onCommit = f }
+
+// Committed tells the gate that asked for it that the answer is good so far. It is for the Exchanger.
+func (c *Call) Committed() {
+	if f := c.onCommit; f != nil {
+		c.onCommit = nil
+		f()
+	}
 }
 
 // Timing says where the time of a call went, added up over its attempts.

@@ -28,7 +28,7 @@ func (v *Vendor) relay(w *watch, call *llm.Call, res *http.Response, out *llm.Ou
 			return &llm.Response{Status: res.StatusCode, Streamed: true}, nil
 		}
 		w.pause()
-		if err := v.pass(w, call.Stream, res, raw); err != nil {
+		if err := v.pass(w, call, res, raw); err != nil {
 			return nil, err
 		}
 		meter.add(raw)
@@ -37,16 +37,17 @@ func (v *Vendor) relay(w *watch, call *llm.Call, res *http.Response, out *llm.Ou
 }
 
 // pass gives one event to the client.
-func (v *Vendor) pass(w *watch, sink llm.Sink, res *http.Response, raw []byte) error {
+func (v *Vendor) pass(w *watch, call *llm.Call, res *http.Response, raw []byte) error {
 	if !w.streamed {
 		w.limit(v.streamIdle, llm.ErrStreamIdle)
 		w.pause()
 		w.streamed = true
-		if err := sink.Start(visible(res.Header)); err != nil {
+		call.Committed()
+		if err := call.Stream.Start(visible(res.Header)); err != nil {
 			return &sinkError{err}
 		}
 	}
-	if err := sink.Event(raw); err != nil {
+	if err := call.Stream.Event(raw); err != nil {
 		return &sinkError{err}
 	}
 	return nil
