@@ -67,7 +67,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}
 
 	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{
-		Caller: caller, Jobs: queue, VendorDown: caller.Breaker.RetryAfter, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Jobs: queue, VendorDown: caller.Breaker.RetryAfter, Estimate: cfg.LLM.Estimate, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func newJobs(cfg config.Config, caller *chain.Chain, rdb *redisx.Client, log *sl
 	settings.Workers = min(settings.Workers, max(1, cfg.LLM.Slots-1))
 	settings.StopGrace = min(settings.StopGrace, max(0, cfg.Server.ShutdownGrace-handBackTime))
 	queue, err := jobs.New(settings, jobs.Deps{
-		Caller: caller, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Estimate: cfg.LLM.Estimate, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, err

@@ -5,7 +5,7 @@
 //	api.go      settings and parts, and how they become a handler
 //	llm.go      POST /llm and POST /v1/chat/completions
 //	jobs.go     POST /llm to be answered later, and /llm/jobs
-//	body.go     the request's body; text.go what it may consist of
+//	body.go     the request's body
 //	sse.go      streamed answers; slowreader.go clients that do not read them
 //	problem.go  outcome -> status, code, advice; fail.go writes them
 package api
@@ -21,6 +21,7 @@ import (
 
 	"github.com/spillway-dev/spillway/internal/health"
 	"github.com/spillway-dev/spillway/internal/jobs"
+	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
@@ -55,6 +56,7 @@ type Deps struct {
 	Health *health.Health
 	// VendorDown returns the time until the breaker lets calls through again; 0 when it does now.
 	VendorDown func() time.Duration
+	Estimate   llm.EstimateConfig // of what a call's payload costs
 	Log        *slog.Logger
 	Reg        prometheus.Registerer
 	Tracer     trace.TracerProvider
@@ -62,11 +64,12 @@ type Deps struct {
 
 // server holds what the handlers share.
 type server struct {
-	cfg    Config
-	sla    time.Duration
-	caller caller
-	jobs   *jobs.Service // nil: no jobs are accepted
-	health *health.Health
+	cfg      Config
+	sla      time.Duration
+	caller   caller
+	estimate llm.EstimateConfig
+	jobs     *jobs.Service // nil: no jobs are accepted
+	health   *health.Health
 }
 
 // New returns the handler of the main port. inbound are the settings of the layers that stand before the handlers.
@@ -75,7 +78,7 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, jobs: d.Jobs, health: d.Health}
+	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, estimate: d.Estimate, jobs: d.Jobs, health: d.Health}
 	handler, err := s.handler(all)
 	if err != nil {
 		return nil, err

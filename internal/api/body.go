@@ -37,7 +37,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		case int64(len(b)) > limit:
 			return nil, tooLarge(limit)
 		case err == io.EOF:
-			return b, checkText(b)
+			return b, nil
 		case err != nil:
 			return nil, unreadable(err)
 		}

@@ -56,7 +56,7 @@ func (s *server) submitJob(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	payload, err := llm.ParsePayload(body)
+	payload, err := llm.ParsePayload(body, s.estimate)
 	if err == nil && payload.Stream {
 		err = rejected(reasonJobStream)
 	}

@@ -35,7 +35,7 @@ func (s *server) call(c *gin.Context) {
 // forward takes body to the vendor and answers with what comes back. An endpoint of another shape builds the body that
 // the vendor wants and ends here.
 func (s *server) forward(c *gin.Context, body []byte) {
-	payload, err := llm.ParsePayload(body)
+	payload, err := llm.ParsePayload(body, s.estimate)
 	if err != nil {
 		fail(c, err)
 		return

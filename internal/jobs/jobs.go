@@ -51,10 +51,11 @@ type Deps struct {
 	// Problem is the status and the document that a synchronous call would have answered err with.
 	Problem func(err error, requestID string) (status int, document []byte)
 	// Expired is the error of a job that has become too old.
-	Expired error
-	Log     *slog.Logger
-	Reg     prometheus.Registerer
-	Tracer  trace.TracerProvider // may be nil: no spans
+	Expired  error
+	Estimate llm.EstimateConfig // of what a call's payload costs
+	Log      *slog.Logger
+	Reg      prometheus.Registerer
+	Tracer   trace.TracerProvider // may be nil: no spans
 }
 
 // Service takes jobs in and shows them. It is safe for concurrent use.

@@ -40,21 +40,21 @@ func Valid(text []byte) bool { return Scanner{}.Scan(text) == nil }
 
 // Scan reads text once. The error is an *Error with the place of the first mistake.
 func (c Scanner) Scan(text []byte) error {
-	s := scan{text: text, utf8: c.UTF8, visit: c.Visit, visible: -1}
+	s := scan{text: text, utf8: c.UTF8, visible: -1}
 	if c.Visit != nil {
 		s.visible = min(max(c.Depth, 0), MaxVisit)
 	}
-	if at, wrong := s.document(); wrong != "" {
+	if at, wrong := s.document(c.Visit); wrong != "" {
 		return s.mistake(at, wrong)
 	}
 	return nil
 }
 
-// scan is the state of one pass.
+// scan is the state of one pass. The visitor is not a part of it, because the compiler would then put whatever a
+// visitor writes to on the heap.
 type scan struct {
 	text    []byte
 	utf8    bool
-	visit   func(Member)
 	visible int // the deepest level whose values are visited, -1 for none
 	depth   int // arrays and objects that are open
 	objects [MaxDepth/64 + 1]uint64
@@ -69,7 +69,7 @@ type level struct {
 }
 
 // document reads the whole text. It returns the place of a mistake and what is wanted there, or "".
-func (s *scan) document() (at int, wrong Problem) {
+func (s *scan) document(visit func(Member)) (at int, wrong Problem) {
 	i, text := 0, s.text
 	for {
 		i = space(text, i)
@@ -89,15 +89,15 @@ func (s *scan) document() (at int, wrong Problem) {
 			if i, _, wrong = s.str(i); wrong != "" {
 				return i, wrong
 			}
-			s.found(start, i)
+			s.found(start, i, visit)
 		default:
 			if i, wrong = scalar(text, i); wrong != "" {
 				return i, wrong
 			}
-			s.found(start, i)
+			s.found(start, i, visit)
 		}
 		var more bool
-		if i, more, wrong = s.next(i); !more {
+		if i, more, wrong = s.next(i, visit); !more {
 			return i, wrong
 		}
 	}
@@ -125,7 +125,7 @@ func (s *scan) open(i int) (next int, value bool, wrong Problem) {
 
 // next reads what follows a value up to the next one: a comma, and a name in an object. It leaves the arrays and
 // objects that end before. It reports false at the end of the text and at a mistake.
-func (s *scan) next(i int) (next int, more bool, wrong Problem) {
+func (s *scan) next(i int, visit func(Member)) (next int, more bool, wrong Problem) {
 	for text := s.text; ; i++ {
 		i = space(text, i)
 		if s.depth == 0 {
@@ -146,7 +146,7 @@ func (s *scan) next(i int) (next int, more bool, wrong Problem) {
 		case !object && (i == len(text) || text[i] != ']'):
 			return i, false, wantCommaOrBracket
 		}
-		s.pop(i + 1)
+		s.pop(i+1, visit)
 	}
 }
 
@@ -189,17 +189,17 @@ func (s *scan) push(start int, object bool) {
 }
 
 // pop leaves an array or object that ends before end.
-func (s *scan) pop(end int) {
+func (s *scan) pop(end int, visit func(Member)) {
 	if s.depth--; s.depth <= s.visible {
-		s.found(s.levels[s.depth+1].start, end)
+		s.found(s.levels[s.depth+1].start, end, visit)
 	}
 }
 
 // found tells the visitor about a value.
-func (s *scan) found(start, end int) {
+func (s *scan) found(start, end int, visit func(Member)) {
 	if s.depth <= s.visible {
 		l := &s.levels[s.depth]
-		s.visit(Member{Depth: s.depth, Of: l.of, Key: l.key, Value: s.text[start:end]})
+		visit(Member{Depth: s.depth, Of: l.of, Key: l.key, Value: s.text[start:end]})
 	}
 }
 

@@ -1,14 +1,11 @@
 package llm
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"unsafe"
 
-	"github.com/tidwall/gjson"
-
+	"github.com/spillway-dev/spillway/internal/jsonscan"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
@@ -17,66 +14,102 @@ type Payload struct {
 	Model        string // "model"; empty when not given
 	Stream       bool   // "stream"
 	MaxTokens    int    // "max_completion_tokens", "max_tokens" or "max_output_tokens"; 0 when not given
-	PromptTokens int    // estimate: body bytes / 4
+	Choices      int    // answers asked for: the larger of "n" and "best_of"; 0 when not given, which means 1
+	PromptTokens int    // estimate: bytes of the body that are not media, / 4
+	MediaTokens  int    // estimate: images, audio and files, by the figures of EstimateConfig
 }
 
 // defaultMaxTokens stands in for an answer's length when the request sets no limit of its own.
 const defaultMaxTokens = 256
 
+// Prompt is the estimate of what the vendor counts as prompt.
+func (p Payload) Prompt() int { return p.PromptTokens + p.MediaTokens }
+
 // Tokens is the estimate that is booked before the call and corrected from the vendor's usage after it.
-func (p Payload) Tokens() int {
-	if p.MaxTokens > 0 {
-		return p.PromptTokens + p.MaxTokens
+func (p Payload) Tokens() int { return p.Text() + p.MediaTokens }
+
+// Text is the part of Tokens that does not rest on a flat figure. A call can be known to be larger than a contract
+// only by this part: what an image or a recording costs is a guess.
+func (p Payload) Text() int {
+	answer := p.MaxTokens
+	if answer == 0 {
+		answer = defaultMaxTokens
 	}
-	return p.PromptTokens + defaultMaxTokens
+	return p.PromptTokens + answer*max(p.Choices, 1)
 }
 
-// ParsePayload reads body once for what the gates need. Where a key stands twice the last one counts, as it does for
-// most JSON readers, and of limits on tokens the largest. The error is a *outcome.Rejected that says where the body is wrong.
-func ParsePayload(body []byte) (Payload, error) {
-	if !gjson.ValidBytes(body) {
-		return Payload{}, invalid(outcome.InvalidJSON, describeSyntax(body))
-	}
-	// gjson.ParseBytes would copy the body; this string lives no longer than the call, and what is kept is cloned.
-	root := gjson.Parse(unsafe.String(unsafe.SliceData(body), len(body)))
-	if !root.IsObject() {
+// payloadDepth is down to where ParsePayload looks: media may stand in a tool's result within a message's content,
+// and there in a source.
+const payloadDepth = 10
+
+// ParsePayload reads body once for what the gates need, and checks on the way that it is JSON, in UTF-8 and not too
+// deep. Where a key stands twice the last one counts, as it does for most JSON readers; of limits on tokens and of
+// numbers of answers the largest. The error is a *outcome.Rejected that says where the body is wrong.
+func ParsePayload(body []byte, figures EstimateConfig) (Payload, error) {
+	var (
+		p    Payload
+		kind jsonscan.Kind
+		bad  string
+		all  media
+	)
+	err := jsonscan.Scanner{UTF8: true, Depth: payloadDepth, Visit: func(m jsonscan.Member) {
+		switch {
+		case m.Depth == 0:
+			kind = m.Kind()
+		case m.Depth == 1 && m.Key != nil && bad == "":
+			bad = p.set(m)
+		}
+		all.add(m)
+	}}.Scan(body)
+	switch {
+	case err != nil:
+		return Payload{}, invalid(outcome.InvalidJSON, describeMistake(body, err))
+	case kind != jsonscan.Object:
 		return Payload{}, invalid(outcome.InvalidPayload, "The body must be a JSON object such as {\"model\": …, \"messages\": […]}.")
-	}
-	p := Payload{PromptTokens: (len(body) + 3) / 4}
-	var bad string
-	root.ForEach(func(key, value gjson.Result) bool {
-		bad = p.set(key.Str, value)
-		return bad == ""
-	})
-	if bad != "" {
+	case bad != "":
 		return Payload{}, invalid(outcome.InvalidPayload, bad)
 	}
+	p.PromptTokens, p.MediaTokens = (len(body)-all.encoded+3)/4, all.tokens(figures)
 	return p, nil
 }
 
+// Limits of numbers in a payload. They are far above what any model does.
+const (
+	mostTokens  = 1 << 30
+	mostChoices = 1 << 10
+)
+
 // set takes one top-level member and returns what is wrong with it, or "".
-func (p *Payload) set(key string, v gjson.Result) string {
-	switch key {
+func (p *Payload) set(m jsonscan.Member) string {
+	switch key := string(m.Key); key {
 	case "model":
-		if v.Type != gjson.String {
+		if m.Kind() != jsonscan.String {
 			return `"model" must be a string.`
 		}
-		p.Model = string([]byte(v.Str)) // cloned: v.Str points into the body
+		p.Model = m.Text()
 	case "stream":
-		if v.Type != gjson.True && v.Type != gjson.False && v.Type != gjson.Null {
+		if k := m.Kind(); k != jsonscan.True && k != jsonscan.False && k != jsonscan.Null {
 			return `"stream" must be true or false.`
 		}
-		p.Stream = v.Type == gjson.True
+		p.Stream = m.Kind() == jsonscan.True
 	case "max_tokens", "max_completion_tokens", "max_output_tokens":
-		if v.Type == gjson.Null {
-			return ""
-		}
-		n := v.Float()
-		if v.Type != gjson.Number || n < 0 || n > 1<<30 || n != float64(int(n)) {
-			return fmt.Sprintf("%q must be a whole number from 0 to %d.", key, 1<<30)
-		}
-		p.MaxTokens = max(p.MaxTokens, int(n))
+		return setWhole(&p.MaxTokens, m, mostTokens)
+	case "n", "best_of":
+		return setWhole(&p.Choices, m, mostChoices)
 	}
+	return ""
+}
+
+// setWhole raises to to a whole number, and returns what is wrong with it, or "".
+func setWhole(to *int, m jsonscan.Member, most int) string {
+	if m.Kind() == jsonscan.Null {
+		return ""
+	}
+	n := m.Float()
+	if m.Kind() != jsonscan.Number || n < 0 || n > float64(most) || n != float64(int(n)) {
+		return fmt.Sprintf("%q must be a whole number from 0 to %d.", m.Key, most)
+	}
+	*to = max(*to, int(n))
 	return ""
 }
 
@@ -84,28 +117,24 @@ func invalid(reason outcome.Reason, detail string) error {
 	return &outcome.Rejected{Layer: "payload", Reason: reason, Detail: detail}
 }
 
-// describeSyntax finds the place of the first mistake. It reads the body a second time, with a slower parser, which only
-// bad requests pay for.
-func describeSyntax(body []byte) string {
-	if len(body) == 0 {
-		return "The body is empty; send a JSON object."
-	}
-	var raw json.RawMessage
-	err := json.Unmarshal(body, &raw)
-	syntax, ok := errors.AsType[*json.SyntaxError](err)
-	if !ok {
+// byteOrderMark is what some editors put in front of UTF-8. JSON does not allow it.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// describeMistake says what is wrong with a body and where.
+func describeMistake(body []byte, err error) string {
+	mistake, ok := errors.AsType[*jsonscan.Error](err)
+	switch {
+	case !ok:
 		return "The body is not valid JSON."
+	case len(body) == 0:
+		return "The body is empty; send a JSON object."
+	case mistake.Problem == jsonscan.TooDeep:
+		return fmt.Sprintf("The body nests deeper than %d levels.", jsonscan.MaxDepth)
+	case mistake.Problem == jsonscan.NotUTF8:
+		return fmt.Sprintf("Byte %d is not UTF-8, which is what JSON is written in.", mistake.Offset+1)
+	case strings.HasPrefix(string(body[:min(len(body), len(byteOrderMark))]), byteOrderMark):
+		return "The body begins with a byte order mark; send plain UTF-8."
 	}
-	upTo := int(syntax.Offset) - 1 // the wrong byte is counted in Offset
-	if int(syntax.Offset) == len(body) && strings.HasPrefix(syntax.Error(), "unexpected end") {
-		upTo++ // what is wrong comes after the last byte
-	}
-	line, column := 1, 1
-	for _, b := range body[:min(max(upTo, 0), len(body))] {
-		column++
-		if b == '\n' {
-			line, column = line+1, 1
-		}
-	}
-	return fmt.Sprintf("Line %d, column %d: %v.", line, column, syntax)
+	line, column := jsonscan.Position(body, mistake.Offset)
+	return fmt.Sprintf("Line %d, column %d: %v.", line, column, mistake)
 }

@@ -35,16 +35,20 @@ type Config struct {
 	CallTimeout  time.Duration `split_words:"true" default:"30s" desc:"Time one vendor attempt may take; for a stream, the time to its first event."`
 	StreamIdle   time.Duration `split_words:"true" default:"15s" desc:"Time a stream may pause between two events before it is cut."`
 
-	Vendor  upstream.Config
-	Breaker breaker.Config
-	Quota   quota.Config
-	Pacer   llm.PacerConfig
-	Retry   llm.RetryConfig
+	Vendor   upstream.Config
+	Estimate llm.EstimateConfig
+	Breaker  breaker.Config
+	Quota    quota.Config
+	Pacer    llm.PacerConfig
+	Retry    llm.RetryConfig
 }
 
 // Validate reports every value that makes no sense.
 func (c Config) Validate() error {
-	errs := []error{c.Vendor.Validate(), c.Breaker.Validate(), c.Quota.Validate(), c.Pacer.Validate(), c.Retry.Validate()}
+	errs := []error{
+		c.Vendor.Validate(), c.Estimate.Validate(), c.Breaker.Validate(), c.Quota.Validate(), c.Pacer.Validate(),
+		c.Retry.Validate(),
+	}
 	if c.Slots < 1 {
 		errs = append(errs, fmt.Errorf("SLOTS is %d: use at least 1", c.Slots))
 	}

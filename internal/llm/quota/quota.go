@@ -95,7 +95,7 @@ func (q *Quota) Enter(ctx context.Context, call *llm.Call) (leave func(llm.Outco
 		return nil, q.turnAway(ctx, &v)
 	}
 	t := q.tickets.Get().(*ticket)
-	t.booking, t.prompt = b, int64(call.Payload.PromptTokens)
+	t.booking, t.prompt = b, int64(call.Payload.Prompt())
 	if b.delay > 0 {
 		if err := q.sleep(ctx, &b, arrival.Add(wait)); err != nil {
 			t.leave(llm.Outcome{})
