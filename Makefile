@@ -39,6 +39,7 @@ image-ko: ## the same without Docker, as archives in dist/ for docker load: the 
 
 .PHONY: test
 test: redis ## run every test, with the race detector, against a real Redis
+	go build -race ./... # first, because some tests build too: what is compiled by then is compiled once
 	go test -race $(PKG)
 	$(MAKE) prove-short chart-test
 
@@ -134,6 +135,10 @@ generate: manifests ## write docs/configuration.md from the Config structs, the 
 .PHONY: fork
 fork: ## rename everything after your service: make fork MODULE=github.com/me/mysvc NAME=mysvc
 	@go run ./tools/fork -module '$(MODULE)' -name '$(NAME)' -image '$(if $(filter command environment,$(firstword $(origin IMAGE))),$(IMAGE))' $(if $(FORCE),-force)
+
+.PHONY: fork-test
+fork-test: # the rename with the renamed chart; make test has all but the chart
+	go test -count=1 -timeout 15m -run 'TestFork$$' ./tools/fork -chart
 
 # fork:end
 .PHONY: clean

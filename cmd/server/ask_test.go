@@ -14,18 +14,18 @@ func TestAskIsAnsweredByARunningService(t *testing.T) {
 		p := launch(t, env, "-ask", url)
 		return p.exit(), p
 	}
-	if status, p := asked(service.url+"/", "ASK_API_KEY=dev-pro", "ASK_MODEL=demo"); status != 0 || !strings.Contains(p.stdout.String(), "/llm answered: ") {
+	if status, p := asked(service.URL+"/", "ASK_API_KEY=dev-pro", "ASK_MODEL=demo"); status != 0 || !strings.Contains(p.Stdout.String(), "/llm answered: ") {
 		t.Errorf("status %d", status)
 	}
-	if status, p := asked(service.url); status != 0 || !strings.Contains(p.stdout.String(), "asks for a key") {
+	if status, p := asked(service.URL); status != 0 || !strings.Contains(p.Stdout.String(), "asks for a key") {
 		t.Errorf("without a key: status %d", status)
 	}
-	if status, p := asked(service.url, "ASK_API_KEY=wrong"); status != 1 || !strings.Contains(p.stderr.String(), "401") {
+	if status, p := asked(service.URL, "ASK_API_KEY=wrong"); status != 1 || !strings.Contains(p.Stderr.String(), "401") {
 		t.Errorf("with a wrong key: status %d", status)
 	}
 	service.terminate()
 	service.exit()
-	if status, _ := asked(service.url, "ASK_API_KEY=dev-pro"); status != 1 {
+	if status, _ := asked(service.URL, "ASK_API_KEY=dev-pro"); status != 1 {
 		t.Errorf("of a service that is gone: status %d", status)
 	}
 }

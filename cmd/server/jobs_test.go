@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
@@ -50,7 +51,7 @@ type jobView struct {
 
 func submitJob(t *testing.T, p *process, priority string) string {
 	t.Helper()
-	status, body := ask(t, http.MethodPost, p.url+"/llm", question, "Prefer", "respond-async", "X-Priority", priority)
+	status, body := ask(t, http.MethodPost, p.URL+"/llm", question, "Prefer", "respond-async", "X-Priority", priority)
 	var v jobView
 	if err := json.Unmarshal([]byte(body), &v); err != nil || status != http.StatusAccepted {
 		t.Fatalf("not taken: %d %s", status, body)
@@ -60,7 +61,7 @@ func submitJob(t *testing.T, p *process, priority string) string {
 
 func lookAtJob(t *testing.T, p *process, id string) (v jobView) {
 	t.Helper()
-	status, body := ask(t, http.MethodGet, p.url+"/llm/jobs/"+id, "")
+	status, body := ask(t, http.MethodGet, p.URL+"/llm/jobs/"+id, "")
 	if err := json.Unmarshal([]byte(body), &v); err != nil || status != http.StatusOK {
 		t.Fatalf("%s: %d %s", id, status, body)
 	}
@@ -81,16 +82,16 @@ func succeeded(t *testing.T, p *process, id string) func() bool {
 func TestJobSurvivesSIGKILL(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
-	settings := production(t, redistest.Start(t), vendor.URL, "LLM_JOBS_LEASE=1s")
+	settings := production(t, redistest.Start(t), vendor.URL, "LLM_JOBS_LEASE=5s")
 	dying := start(t, settings)
 	id := submitJob(t, dying, "high")
-	<-vendor.arrived
+	vendor.called()
 	other := start(t, settings)
 	dying.signal(syscall.SIGKILL)
 	dying.exit()
-	<-vendor.arrived // the other pod's call
+	vendor.called() // the other pod's call
 	close(vendor.open)
-	eventually(t, "the job is done", succeeded(t, other, id))
+	await.True(t, "the job is done", succeeded(t, other, id))
 	if n := vendor.calls.Load(); n != 2 {
 		t.Errorf("%d vendor calls, want one for each pod", n)
 	}
@@ -113,20 +114,20 @@ func TestJobIsHandedBackOnSIGTERM(t *testing.T) {
 			settings := production(t, redistest.Start(t), vendor.URL, "LLM_JOBS_LEASE=1h", "LLM_JOBS_STOP_GRACE="+c.grace, "LLM_DRAIN_DELAY=0s")
 			old := start(t, settings)
 			id := submitJob(t, old, "low")
-			<-vendor.arrived
+			vendor.called()
 			young := start(t, settings)
 			old.terminate()
 			if c.calls == 1 {
-				old.stderr.wait(t, old.exited, `"msg":"draining"`)
+				old.says(`"msg":"draining"`)
 				close(vendor.open)
 			} else {
-				<-vendor.arrived // the young pod's call
+				vendor.called() // the young pod's call
 				close(vendor.open)
 			}
 			if code := old.exit(); code != 0 {
 				t.Errorf("exit status %d", code)
 			}
-			eventually(t, "the job is done", succeeded(t, young, id))
+			await.True(t, "the job is done", succeeded(t, young, id))
 			if n := vendor.calls.Load(); n != c.calls {
 				t.Errorf("%d vendor calls, want %d", n, c.calls)
 			}
@@ -143,10 +144,10 @@ func TestWaitingJobIsHandedBackAtOnce(t *testing.T) {
 	// The old pod's contract is used up for good: it may not even make one call in an hour.
 	old := start(t, production(t, rdb, url, append(shared, "LLM_VENDOR_NAME=other", "LLM_QUOTA_REQUESTS=1", "LLM_QUOTA_WINDOW=1h")...))
 	id := submitJob(t, old, "high")
-	eventually(t, "the job waits", func() bool { return lookAtJob(t, old, id).State == "running" })
+	await.True(t, "the job waits", func() bool { return lookAtJob(t, old, id).State == "running" })
 	young := start(t, production(t, rdb, url, shared...))
 	old.terminate()
-	eventually(t, "the job is done", succeeded(t, young, id))
+	await.True(t, "the job is done", succeeded(t, young, id))
 	if code := old.exit(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
@@ -160,12 +161,12 @@ func TestWaitingJobIsHandedBackAtOnce(t *testing.T) {
 // contract holds.
 func TestJobsAcrossPods(t *testing.T) {
 	t.Parallel()
-	const each, rate = 60, 60
+	const each, rate = 60, 120
 	sim, url := judge(t, vendorsim.Config{
-		Contract: vendorsim.Contract{Requests: rate, Window: vendorsim.Duration(2 * time.Second)},
+		Contract: vendorsim.Contract{Requests: rate, Window: vendorsim.Duration(4 * time.Second)},
 	})
-	settings := production(t, redistest.Start(t), url, "LLM_JOBS_LEASE=2s", "LLM_JOBS_USER_MAX=1000", "LLM_JOBS_WORKERS=4", "LLM_DRAIN_DELAY=0s",
-		"LLM_QUOTA_REQUESTS="+strconv.Itoa(rate), "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_WINDOW=2s", "LLM_QUEUE_TIMEOUT=1s")
+	settings := production(t, redistest.Start(t), url, "LLM_JOBS_LEASE=6s", "LLM_JOBS_USER_MAX=1000", "LLM_JOBS_WORKERS=4", "LLM_DRAIN_DELAY=0s",
+		"LLM_QUOTA_REQUESTS="+strconv.Itoa(rate), "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_WINDOW=4s", "LLM_QUEUE_TIMEOUT=2s")
 	pods := []*process{start(t, settings), start(t, settings), start(t, settings), start(t, settings)}
 	killed, rolled, left := pods[0], pods[1], pods[2:]
 
@@ -186,7 +187,7 @@ func TestJobsAcrossPods(t *testing.T) {
 			case <-ctx.Done():
 				return
 			}
-			if status, body, err := post(t.Context(), http.DefaultClient, pods[3].url, question); err != nil || status != http.StatusOK {
+			if status, body, err := post(t.Context(), http.DefaultClient, pods[3].URL, question); err != nil || status != http.StatusOK {
 				t.Errorf("a call beside the jobs: %d %s %v", status, body, err)
 			}
 		}
@@ -204,7 +205,7 @@ func TestJobsAcrossPods(t *testing.T) {
 
 	waits := map[string][]time.Duration{}
 	for id := range ids {
-		eventually(t, id+" is done", succeeded(t, left[0], id))
+		await.True(t, id+" is done", succeeded(t, left[0], id))
 		v := lookAtJob(t, left[0], id)
 		waits[v.Priority] = append(waits[v.Priority], v.Started.Sub(v.Created))
 	}
@@ -247,10 +248,10 @@ func TestJobsOnRedisTopologies(t *testing.T) {
 			}
 			var wg sync.WaitGroup
 			for _, id := range ids {
-				wg.Go(func() { eventually(t, "the job is done", succeeded(t, p, id)) })
+				wg.Go(func() { await.True(t, "the job is done", succeeded(t, p, id)) })
 			}
 			wg.Wait()
-			status, body := ask(t, http.MethodGet, p.url+"/llm/jobs", "")
+			status, body := ask(t, http.MethodGet, p.URL+"/llm/jobs", "")
 			if status != http.StatusOK || strings.Count(body, `"succeeded"`) != len(ids) {
 				t.Errorf("%d %s", status, body)
 			}

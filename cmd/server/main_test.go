@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
@@ -19,9 +20,11 @@ import (
 func TestDevAnswersThePrintedCurlLines(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "--dev")
-	p.stdout.wait(t, p.exited, "Ctrl-C")
+	if _, err := p.Stdout.Line(await.Limit, "Ctrl-C"); err != nil {
+		t.Fatal(err)
+	}
 	var answers []string
-	for line := range strings.Lines(p.stdout.String()) {
+	for line := range strings.Lines(p.Stdout.String()) {
 		if line = strings.TrimSpace(line); strings.HasPrefix(line, "curl ") {
 			answers = append(answers, paste(t, line))
 		}
@@ -36,7 +39,7 @@ func TestDevAnswersThePrintedCurlLines(t *testing.T) {
 		t.Errorf("streamed: %s", a)
 	}
 	// The answer went through every layer: each of them left its mark.
-	_, metrics := get(t, p.admin+"/metrics")
+	_, metrics := get(t, p.Admin+"/metrics")
 	for _, want := range []string{
 		`llm_http_requests_total{method="POST",reason="",route="/llm",status="200"} 2`,
 		`llm_user_limit_decisions_total{counted="shared",decision="allowed",tier="pro"} 2`,
@@ -118,7 +121,7 @@ func TestWithoutConfigurationEveryProblemIsListed(t *testing.T) {
 	if code := p.exit(); code != 2 {
 		t.Errorf("exit status %d, want 2", code)
 	}
-	said := p.stderr.String()
+	said := p.Stderr.String()
 	for _, want := range []string{"4 problems", "LLM_VENDOR_URL", "LLM_REDIS_URL", "LLM_API_KEYS_FILE", "did you mean LLM_SLOTS?", "--dev"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in: %s", want, said)
@@ -149,10 +152,10 @@ func TestFlags(t *testing.T) {
 			if code := p.exit(); code != c.code {
 				t.Errorf("exit status %d, want %d", code, c.code)
 			}
-			if out := p.stdout.String(); !strings.Contains(out, c.stdout) {
+			if out := p.Stdout.String(); !strings.Contains(out, c.stdout) {
 				t.Errorf("standard output: %q", out)
 			}
-			if out := p.stderr.String(); !strings.Contains(out, c.stderr) {
+			if out := p.Stderr.String(); !strings.Contains(out, c.stderr) {
 				t.Errorf("standard error: %q", out)
 			}
 		})
@@ -163,16 +166,16 @@ func TestAdminPort(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "--dev")
 	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/metrics": 200, "/debug/pprof/": 200, "/llm": 404} {
-		if code, _ := get(t, p.admin+path); code != want {
+		if code, _ := get(t, p.Admin+path); code != want {
 			t.Errorf("admin %s: %d, want %d", path, code, want)
 		}
 	}
 	for path, want := range map[string]int{"/health": 200, "/ready": 200, "/docs": 200, "/openapi.json": 200, "/metrics": 404, "/debug/pprof/": 404} {
-		if code, _ := get(t, p.url+path); code != want {
+		if code, _ := get(t, p.URL+path); code != want {
 			t.Errorf("main %s: %d, want %d", path, code, want)
 		}
 	}
-	if code, _ := get(t, start(t, []string{"LLM_PPROF=false"}, "--dev").admin+"/debug/pprof/"); code != 404 {
+	if code, _ := get(t, start(t, []string{"LLM_PPROF=false"}, "--dev").Admin+"/debug/pprof/"); code != 404 {
 		t.Errorf("pprof without being asked for: %d", code)
 	}
 }
@@ -190,11 +193,11 @@ func TestProductionSettings(t *testing.T) {
 	}))
 	t.Cleanup(vendor.Close)
 	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_LOG_LEVEL=debug", "LLM_DRAIN_DELAY=0s", "GOMEMLIMIT=64MiB"))
-	code, _, err := post(t.Context(), http.DefaultClient, p.url, `{"model":"m"}`)
+	code, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`)
 	if code != 200 || err != nil {
 		t.Errorf("got %d, %v", code, err)
 	}
-	if _, metrics := get(t, p.admin+"/metrics"); !strings.Contains(metrics, "\ngo_gc_gogc_percent 400\n") {
+	if _, metrics := get(t, p.Admin+"/metrics"); !strings.Contains(metrics, "\ngo_gc_gogc_percent 400\n") {
 		t.Error("the collector is not calmer under a memory limit")
 	}
 	p.terminate()
@@ -213,7 +216,7 @@ func TestProductionSettings(t *testing.T) {
 	if lines != 1 {
 		t.Errorf("%d access log lines for one request", lines)
 	}
-	if said := p.stderr.String(); strings.Contains(said, "hunter2") || strings.Contains(said, testKey) {
+	if said := p.Stderr.String(); strings.Contains(said, "hunter2") || strings.Contains(said, testKey) {
 		t.Errorf("a secret was logged: %s", said)
 	}
 }
@@ -222,7 +225,7 @@ func TestProductionSettings(t *testing.T) {
 func TestSlowBodyIsCutOff(t *testing.T) {
 	t.Parallel()
 	p := start(t, []string{"LLM_READ_TIMEOUT=300ms"}, "--dev")
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.url, "http://"))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +234,7 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 	if _, err := io.WriteString(conn, head+`{"model":`); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(await.Limit)); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := io.ReadAll(conn)
@@ -253,7 +256,7 @@ func production(tb testing.TB, rdb *redistest.Server, vendor string, more ...str
 		tb.Fatal(err)
 	}
 	return append([]string{
-		"LLM_REDIS_URL=" + rdb.URL(), "LLM_REDIS_BUDGET=1s", "LLM_VENDOR_URL=" + vendor, "LLM_VENDOR_API_KEY=sk-hunter2",
+		"LLM_REDIS_URL=" + rdb.URL(), "LLM_REDIS_BUDGET=5s", "LLM_VENDOR_URL=" + vendor, "LLM_VENDOR_API_KEY=sk-hunter2",
 		"LLM_API_KEYS_FILE=" + keys, "LLM_TIER_RATES=free:10,enterprise:100000", "LLM_QUOTA_REQUESTS=100000", "LLM_QUOTA_TOKENS=100000000",
 	}, more...)
 }

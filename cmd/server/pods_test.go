@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
@@ -34,31 +34,13 @@ func judge(t *testing.T, cfg vendorsim.Config) (*vendorsim.Sim, string) {
 }
 
 // metric is the sum over a metric's series on the admin port.
-func metric(t *testing.T, p *process, name string) (sum float64) {
+func metric(t *testing.T, p *process, name string) float64 {
 	t.Helper()
-	_, text := get(t, p.admin+"/metrics")
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		rest, ok := strings.CutPrefix(lines.Text(), name) // name may hold labels
-		if !ok || rest[0] != ' ' && rest[0] != '{' {
-			continue
-		}
-		v, err := strconv.ParseFloat(rest[strings.LastIndexByte(rest, ' ')+1:], 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += v
+	sum, err := p.Metric(name)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return sum
-}
-
-// eventually waits for what another process brings about.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for late := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }
 
 // code is the stable code of a problem document, "" when body is none.
@@ -76,7 +58,7 @@ func flood(ctx context.Context, pods []*process, clients int) func() map[string]
 	for c := range clients {
 		wg.Go(func() {
 			for i := c; ctx.Err() == nil; i++ {
-				status, body, err := post(context.WithoutCancel(ctx), http.DefaultClient, pods[i%len(pods)].url, question)
+				status, body, err := post(context.WithoutCancel(ctx), http.DefaultClient, pods[i%len(pods)].URL, question)
 				what := strconv.Itoa(status) + " " + code(body)
 				if err != nil {
 					what = err.Error()
@@ -122,25 +104,25 @@ func TestPodsShareTheBreaker(t *testing.T) {
 	if err := sim.AddFault(vendorsim.Fault{Kind: "status", Status: 503}); err != nil {
 		t.Fatal(err)
 	}
-	settings := production(t, redistest.Start(t), url, "LLM_BREAKER_OPEN=2s", "LLM_RETRY_MAX=0")
+	settings := production(t, redistest.Start(t), url, "LLM_BREAKER_OPEN=10s", "LLM_RETRY_MAX=0")
 	a, b := start(t, settings), start(t, settings)
 	for range 5 {
-		if status, body, err := post(t.Context(), http.DefaultClient, a.url, question); err != nil || code(body) != "vendor_error" || status != http.StatusBadGateway {
+		if status, body, err := post(t.Context(), http.DefaultClient, a.URL, question); err != nil || code(body) != "vendor_error" || status != http.StatusBadGateway {
 			t.Errorf("while the vendor fails: %d %s %v", status, body, err)
 		}
 	}
-	eventually(t, "the other pod opens", func() bool { return metric(t, b, "llm_breaker_state") == 2 })
+	await.True(t, "the other pod opens", func() bool { return metric(t, b, "llm_breaker_state") == 2 })
 	before := sim.Stats().Calls
-	if status, body, err := post(t.Context(), http.DefaultClient, b.url, question); err != nil || status != http.StatusServiceUnavailable || code(body) != "vendor_unavailable" {
+	if status, body, err := post(t.Context(), http.DefaultClient, b.URL, question); err != nil || status != http.StatusServiceUnavailable || code(body) != "vendor_unavailable" {
 		t.Errorf("while open: %d %s %v", status, body, err)
 	}
 	if after := sim.Stats().Calls; after != before {
 		t.Errorf("%d calls reached the vendor through an open breaker", after-before)
 	}
 	sim.ClearFaults()
-	eventually(t, "both pods call again", func() bool {
+	await.True(t, "both pods call again", func() bool {
 		for _, p := range []*process{a, b} {
-			if status, _, err := post(t.Context(), http.DefaultClient, p.url, question); err != nil || status != http.StatusOK {
+			if status, _, err := post(t.Context(), http.DefaultClient, p.URL, question); err != nil || status != http.StatusOK {
 				return false
 			}
 		}
@@ -165,7 +147,7 @@ func TestClientsThatLeave(t *testing.T) {
 	for i := range clients {
 		wg.Go(func() {
 			body := strings.Replace(question, `"max_tokens":16`, `"max_tokens":`+strconv.Itoa(booked)+`,"stream":`+strconv.FormatBool(i%2 == 0), 1)
-			if _, _, err := post(ctx, http.DefaultClient, p.url, body); err == nil {
+			if _, _, err := post(ctx, http.DefaultClient, p.URL, body); err == nil {
 				t.Error("a stalled vendor answered")
 			}
 		})
@@ -177,12 +159,12 @@ func TestClientsThatLeave(t *testing.T) {
 	leave()
 	wg.Wait()
 	waitFor(t, sim, func(s vendorsim.Stats) bool { return s.Cancelled == clients && s.InFlight == 0 })
-	eventually(t, "the slots come back", func() bool { return metric(t, p, "llm_slots_in_use") == 0 })
-	eventually(t, "the requests are counted as 499", func() bool {
-		_, text := get(t, p.admin+"/metrics")
+	await.True(t, "the slots come back", func() bool { return metric(t, p, "llm_slots_in_use") == 0 })
+	await.True(t, "the requests are counted as 499", func() bool {
+		_, text := get(t, p.Admin+"/metrics")
 		return strings.Contains(text, `llm_http_requests_total{method="POST",reason="client_closed",route="/llm",status="499"} `+strconv.Itoa(clients))
 	})
-	eventually(t, "the tokens come back", func() bool {
+	await.True(t, "the tokens come back", func() bool {
 		return metric(t, p, `llm_quota_settled_tokens_total{direction="down"}`) > clients*booked*9/10
 	})
 }
@@ -200,7 +182,7 @@ func TestRedisGoesAway(t *testing.T) {
 			const requests = 600
 			sim, url := judge(t, vendorsim.Config{Contract: vendorsim.Contract{Requests: requests, Window: vendorsim.Duration(2 * time.Second)}})
 			rdb := redistest.Start(t)
-			settings := production(t, rdb, url, "LLM_REDIS_BUDGET=100ms", "LLM_QUOTA_REQUESTS="+strconv.Itoa(requests), "LLM_QUOTA_TOKENS=0",
+			settings := production(t, rdb, url, "LLM_REDIS_BUDGET=300ms", "LLM_QUOTA_REQUESTS="+strconv.Itoa(requests), "LLM_QUOTA_TOKENS=0",
 				"LLM_QUOTA_WINDOW=2s", "LLM_QUOTA_SHARES=2", "LLM_QUEUE_TIMEOUT=500ms")
 			pods := []*process{start(t, settings), start(t, settings)}
 			ctx, stop := context.WithCancel(t.Context())
@@ -212,15 +194,15 @@ func TestRedisGoesAway(t *testing.T) {
 			}
 			served(50)
 			trouble.begin(rdb)
-			eventually(t, "both pods notice", func() bool { return metric(t, pods[0], "llm_redis_up") == 0 && metric(t, pods[1], "llm_redis_up") == 0 })
+			await.True(t, "both pods notice", func() bool { return metric(t, pods[0], "llm_redis_up") == 0 && metric(t, pods[1], "llm_redis_up") == 0 })
 			served(50)
 			for _, p := range pods {
-				if status, body := get(t, p.admin+"/readyz"); status != http.StatusOK {
+				if status, body := get(t, p.Admin+"/readyz"); status != http.StatusOK {
 					t.Errorf("without Redis a pod is not ready: %s", body)
 				}
 			}
 			trouble.end(rdb)
-			eventually(t, "both pods share again", func() bool { return metric(t, pods[0], "llm_redis_up") == 1 && metric(t, pods[1], "llm_redis_up") == 1 })
+			await.True(t, "both pods share again", func() bool { return metric(t, pods[0], "llm_redis_up") == 1 && metric(t, pods[1], "llm_redis_up") == 1 })
 			served(50)
 			stop()
 			for what, n := range result() {
@@ -244,7 +226,7 @@ func TestRedisTopologies(t *testing.T) {
 			sim, url := judge(t, vendorsim.Config{})
 			p := start(t, production(t, redistest.Start(t), url, settings...))
 			for range 20 {
-				if status, body, err := post(t.Context(), http.DefaultClient, p.url, question); err != nil || status != http.StatusOK {
+				if status, body, err := post(t.Context(), http.DefaultClient, p.URL, question); err != nil || status != http.StatusOK {
 					t.Fatalf("%d %s %v", status, body, err)
 				}
 			}
@@ -283,16 +265,16 @@ func topologies(t *testing.T) map[string][]string {
 	}
 	cluster = strings.Replace(cluster, "redis://", "redis://app:secret@", 1)
 	return map[string][]string{
-		"tls":      {"LLM_REDIS_URL=" + locked, "SSL_CERT_FILE=" + ca, "LLM_REDIS_BUDGET=2s"},
-		"sentinel": {"LLM_REDIS_URL=" + sentinel, "LLM_REDIS_MASTER=mymaster", "LLM_REDIS_BUDGET=2s"},
-		"cluster":  {"LLM_REDIS_URL=" + cluster, "LLM_REDIS_CLUSTER=true", "LLM_REDIS_BUDGET=2s"},
+		"tls":      {"LLM_REDIS_URL=" + locked, "SSL_CERT_FILE=" + ca},
+		"sentinel": {"LLM_REDIS_URL=" + sentinel, "LLM_REDIS_MASTER=mymaster"},
+		"cluster":  {"LLM_REDIS_URL=" + cluster, "LLM_REDIS_CLUSTER=true"},
 	}
 }
 
 // waitFor waits until is holds for the figures of sim, as long as what must come may take.
 func waitFor(t *testing.T, sim *vendorsim.Sim, is func(vendorsim.Stats) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
 	defer cancel()
 	if err := sim.WaitFor(ctx, is); err != nil {
 		t.Fatalf("%v: %+v", err, sim.Stats())

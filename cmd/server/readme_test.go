@@ -40,7 +40,8 @@ func TestReadmeNamesWhatExists(t *testing.T) {
 				found = strings.Contains(tests, "func "+name+"(")
 			case strings.HasPrefix(name, "LLM_"):
 				found = strings.Contains(string(page), "| `"+name+"` |")
-			default: // metrics, log fields and spans
+			default: // metrics, perhaps with labels, log fields and spans
+				name, _, _ = strings.Cut(name, "{")
 				found = strings.Contains(code, `"`+name+`"`)
 			}
 			if !found {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
@@ -50,6 +51,7 @@ func open(ctx context.Context, client *http.Client, url, body string) (*http.Res
 // gatedVendor answers when it is told to. A stream sends one event at once and the rest when it is told to.
 type gatedVendor struct {
 	*httptest.Server
+	tb      testing.TB
 	calls   atomic.Int64
 	arrived chan struct{} // one for each call, while there is room
 	open    chan struct{} // closed: answer
@@ -57,11 +59,14 @@ type gatedVendor struct {
 
 func newGatedVendor(tb testing.TB) *gatedVendor {
 	tb.Helper()
-	v := &gatedVendor{arrived: make(chan struct{}, 1024), open: make(chan struct{})}
+	v := &gatedVendor{tb: tb, arrived: make(chan struct{}, 1024), open: make(chan struct{})}
 	v.Server = httptest.NewServer(http.HandlerFunc(v.serve))
 	tb.Cleanup(func() { v.CloseClientConnections(); v.Close() })
 	return v
 }
+
+// called waits for a call.
+func (v *gatedVendor) called() { v.tb.Helper(); await.Value(v.tb, "a vendor call", v.arrived) }
 
 func (v *gatedVendor) serve(w http.ResponseWriter, r *http.Request) {
 	v.calls.Add(1)
@@ -94,7 +99,7 @@ func (v *gatedVendor) serve(w http.ResponseWriter, r *http.Request) {
 func TestSIGTERMLosesNothing(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
-	settings := production(t, redistest.Start(t), vendor.URL, "LLM_DRAIN_DELAY=2s", "LLM_SLOTS=64")
+	settings := production(t, redistest.Start(t), vendor.URL, "LLM_DRAIN_DELAY=6s", "LLM_SHUTDOWN_GRACE=80s", "LLM_SLOTS=64")
 	old, young := start(t, settings), start(t, settings)
 
 	ready := &balancer{pods: []*process{old, young}}
@@ -108,16 +113,16 @@ func TestSIGTERMLosesNothing(t *testing.T) {
 	var inFlight sync.WaitGroup
 	for i := range 8 {
 		inFlight.Go(func() {
-			code, body, err := post(t.Context(), http.DefaultClient, old.url, payload(i))
+			code, body, err := post(t.Context(), http.DefaultClient, old.URL, payload(i))
 			checkWhole(t, i, code, body, err)
 		})
 	}
 	for range 8 {
-		<-vendor.arrived
+		vendor.called()
 	}
 	old.terminate()
-	old.stderr.wait(t, old.exited, `"msg":"draining"`)
-	if code, _ := get(t, old.admin+"/readyz"); code != http.StatusServiceUnavailable {
+	old.says(`"msg":"draining"`)
+	if code, _ := get(t, old.Admin+"/readyz"); code != http.StatusServiceUnavailable {
 		t.Errorf("readyz while draining: %d", code)
 	}
 	close(vendor.open)
@@ -132,7 +137,7 @@ func TestSIGTERMLosesNothing(t *testing.T) {
 			defer client.CloseIdleConnections()
 			for n := 0; ; n++ {
 				select {
-				case <-old.exited:
+				case <-old.Exited():
 					return
 				default:
 				}
@@ -177,13 +182,13 @@ type balancer struct {
 func (b *balancer) look() {
 	var urls []string
 	for _, p := range b.pods {
-		res, err := http.Get(p.admin + "/readyz")
+		res, err := http.Get(p.Admin + "/readyz")
 		if err != nil {
 			continue
 		}
 		res.Body.Close()
 		if res.StatusCode == http.StatusOK {
-			urls = append(urls, p.url)
+			urls = append(urls, p.URL)
 		}
 	}
 	b.mu.Lock()
@@ -216,8 +221,8 @@ func TestADrainingPodStillServes(t *testing.T) {
 	close(vendor.open)
 	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_DRAIN_DELAY=1h", "LLM_SHUTDOWN_GRACE=2h"))
 	p.terminate()
-	p.stderr.wait(t, p.exited, `"msg":"draining"`)
-	res, err := open(t.Context(), http.DefaultClient, p.url, payload(0))
+	p.says(`"msg":"draining"`)
+	res, err := open(t.Context(), http.DefaultClient, p.URL, payload(0))
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("a draining pod refused: %v", err)
 	}
@@ -241,16 +246,16 @@ func TestInFlightIsFinished(t *testing.T) {
 	var inFlight sync.WaitGroup
 	for i := range 4 {
 		inFlight.Go(func() {
-			code, body, err := post(t.Context(), http.DefaultClient, p.url, payload(i))
+			code, body, err := post(t.Context(), http.DefaultClient, p.URL, payload(i))
 			checkWhole(t, i, code, body, err)
 		})
 	}
 	for range 4 {
-		<-vendor.arrived
+		vendor.called()
 	}
 	p.terminate()
 	for dialer := new(net.Dialer); ; { // until nobody listens any more
-		conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(p.url, "http://"))
+		conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(p.URL, "http://"))
 		if err != nil {
 			break
 		}
@@ -269,7 +274,7 @@ func TestNothingOutlivesTheGracePeriod(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t) // never opens
 	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_DRAIN_DELAY=0s",
-		"LLM_SLA=2s", "LLM_SHUTDOWN_GRACE=2s", "LLM_QUEUE_TIMEOUT=1s", "LLM_CALL_TIMEOUT=2s", "LLM_RETRY_MAX=0"))
+		"LLM_SLA=10s", "LLM_SHUTDOWN_GRACE=10s", "LLM_QUEUE_TIMEOUT=5s", "LLM_CALL_TIMEOUT=10s", "LLM_RETRY_MAX=0"))
 	type answer struct {
 		code int
 		body string
@@ -278,12 +283,12 @@ func TestNothingOutlivesTheGracePeriod(t *testing.T) {
 	answers := make(chan answer, 2)
 	for i := range 2 {
 		go func() {
-			code, body, err := post(t.Context(), http.DefaultClient, p.url, payload(i))
+			code, body, err := post(t.Context(), http.DefaultClient, p.URL, payload(i))
 			answers <- answer{code, body, err}
 		}()
 	}
-	<-vendor.arrived
-	<-vendor.arrived
+	vendor.called()
+	vendor.called()
 	p.terminate()
 	for range 2 {
 		a := <-answers
@@ -309,7 +314,7 @@ func TestTwoProcessesShareTheUserLimit(t *testing.T) {
 	allowed := 0
 	for i := range 12 {
 		p := []*process{a, b}[i%2]
-		code, body, err := post(t.Context(), http.DefaultClient, p.url, payload(0))
+		code, body, err := post(t.Context(), http.DefaultClient, p.URL, payload(0))
 		switch {
 		case err == nil && code == http.StatusOK:
 			allowed++
@@ -331,8 +336,8 @@ func TestAddressInUse(t *testing.T) {
 	}
 	defer l.Close()
 	p := launch(t, []string{"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=" + l.Addr().String()}, "--dev")
-	if code := p.exit(); code != 1 || !strings.Contains(p.stderr.String(), "LLM_ADMIN_ADDR") {
-		t.Errorf("exit status %d, said %s", code, p.stderr)
+	if code := p.exit(); code != 1 || !strings.Contains(p.Stderr.String(), "LLM_ADMIN_ADDR") {
+		t.Errorf("exit status %d, said %s", code, p.Stderr)
 	}
 }
 
@@ -341,7 +346,7 @@ func TestStreamsArriveAsTheyAreSent(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
 	p := start(t, production(t, redistest.Start(t), vendor.URL))
-	res, err := open(t.Context(), http.DefaultClient, p.url, payload(1))
+	res, err := open(t.Context(), http.DefaultClient, p.URL, payload(1))
 	if err != nil {
 		t.Fatal(err)
 	}

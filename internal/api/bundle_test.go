@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/spillway-dev/spillway/internal/api"
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/health"
 	"github.com/spillway-dev/spillway/internal/jobs"
@@ -40,9 +41,6 @@ func TestMain(m *testing.M) {
 	logging.Disable()         // go-redis would write to standard error what tests provoke
 	goleak.VerifyTestMain(m)
 }
-
-// patience is how long a test waits for what must come.
-const patience = 30 * time.Second
 
 // fakeCaller stands in for the way to the vendor.
 type fakeCaller func(context.Context, *llm.Call) (*llm.Response, error)
@@ -170,14 +168,9 @@ func (b *bundle) Write(p []byte) (int, error) {
 // accessLine is the next line of the access log.
 func (b *bundle) accessLine() map[string]any {
 	b.tb.Helper()
-	for giveUp := time.After(patience); ; {
-		select {
-		case line := <-b.lines:
-			if line["msg"] == "request" {
-				return line
-			}
-		case <-giveUp:
-			b.tb.Fatal("nothing was logged")
+	for {
+		if line := await.Value(b.tb, "a line of the access log", b.lines); line["msg"] == "request" {
+			return line
 		}
 	}
 }
@@ -266,6 +259,6 @@ func (b *bundle) dial() net.Conn {
 	b.tb.Helper()
 	conn, err := new(net.Dialer).DialContext(b.tb.Context(), "tcp", b.server.Listener.Addr().String())
 	check(b.tb, err)
-	check(b.tb, conn.SetDeadline(time.Now().Add(patience)))
+	check(b.tb, conn.SetDeadline(time.Now().Add(await.Limit)))
 	return conn
 }

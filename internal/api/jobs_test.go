@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/outcome"
 	"github.com/spillway-dev/spillway/internal/redistest"
@@ -68,15 +69,12 @@ func submit(t *testing.T, b *bundle, header ...string) jobView {
 // end waits until the job has ended.
 func end(t *testing.T, b *bundle, id string, header ...string) jobView {
 	t.Helper()
-	for late := time.Now().Add(patience); ; {
-		v := viewOf(t, b.send(http.MethodGet, "/llm/jobs/"+id, "", append([]string{"Prefer", "wait=10"}, header...)...))
-		if v.State != "queued" && v.State != "running" {
-			return v
-		}
-		if time.Now().After(late) {
-			t.Fatalf("the job does not end: %+v", v)
-		}
-	}
+	var v jobView
+	await.True(t, "the job ends", func() bool {
+		v = viewOf(t, b.send(http.MethodGet, "/llm/jobs/"+id, "", append([]string{"Prefer", "wait=10"}, header...)...))
+		return v.State != "queued" && v.State != "running"
+	})
+	return v
 }
 
 // gate is a vendor whose calls wait until it opens.
@@ -330,11 +328,7 @@ func TestCancelledJobs(t *testing.T) {
 			t.Errorf("cancelled: %+v", v)
 		}
 	}
-	select {
-	case <-vendor.left:
-	case <-time.After(patience):
-		t.Fatal("the vendor call goes on")
-	}
+	await.Value(t, "the end of the vendor call", vendor.left)
 	last := submit(t, b)
 	if call := <-vendor.arrived; call.ID != last.ID {
 		t.Errorf("%s was called, not %s", call.ID, last.ID)
@@ -417,16 +411,12 @@ func TestJobsWithoutRedis(t *testing.T) {
 		}
 	}
 	rdb.Restart()
-	for late := time.Now().Add(patience); ; {
-		if got := b.send(http.MethodPost, "/llm", goodBody, "Prefer", async); got.status == http.StatusAccepted {
-			end(t, b, viewOf(t, got).ID)
-			return
-		}
-		if time.Now().After(late) {
-			t.Fatal("no jobs are taken after Redis is back")
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	var taken answer
+	await.True(t, "jobs are taken after Redis is back", func() bool {
+		taken = b.send(http.MethodPost, "/llm", goodBody, "Prefer", async)
+		return taken.status == http.StatusAccepted
+	})
+	end(t, b, viewOf(t, taken).ID)
 }
 
 // Switched off, the preference is passed over, as the RFC allows, and the pages are not there.

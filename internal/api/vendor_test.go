@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
@@ -130,22 +131,12 @@ func TestGatesTurnAwayWhatCannotStart(t *testing.T) {
 					_ = res.Body.Close()
 				}
 			}()
-			waitFor(t, func() bool { return len(sim.Calls()) == 1 })
+			await.True(t, "the vendor is called", func() bool { return len(sim.Calls()) == 1 })
 			if got := b.post("/llm"); got.status != http.StatusTooManyRequests || got.code() != code || got.header.Get("Retry-After") == "" {
 				t.Errorf("got %d %s", got.status, got.body)
 			}
 			b.server.CloseClientConnections()
 			<-left
 		})
-	}
-}
-
-// waitFor waits for what happens on the other side of a connection.
-func waitFor(t *testing.T, is func() bool) {
-	t.Helper()
-	for late := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatal("waited in vain")
-		}
 	}
 }

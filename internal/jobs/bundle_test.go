@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/redisx"
@@ -26,9 +27,6 @@ func TestMain(m *testing.M) {
 	logging.Disable() // go-redis would write to standard error what tests provoke
 	goleak.VerifyTestMain(m)
 }
-
-// patience is how long a test waits for what must come.
-const patience = time.Minute
 
 const body = `{"model":"m","messages":[]}`
 
@@ -74,7 +72,7 @@ func (v *vendor) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) 
 // called is the next call.
 func (v *vendor) called(tb testing.TB) *vendorCall {
 	tb.Helper()
-	return await(tb, "a vendor call", v.calls)
+	return await.Value(tb, "a vendor call", v.calls)
 }
 
 // quiet fails the test when there was one call more.
@@ -85,18 +83,6 @@ func (v *vendor) quiet(tb testing.TB) {
 		tb.Errorf("%s was called once more", c.ID)
 	default:
 	}
-}
-
-func await[T any](tb testing.TB, what string, from <-chan T) (got T) {
-	tb.Helper()
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	select {
-	case got = <-from:
-	case <-late.C:
-		tb.Fatalf("waited in vain for %s", what)
-	}
-	return got
 }
 
 // pod is one pod's share of the jobs.
@@ -152,22 +138,12 @@ func (p *pod) submit(tb testing.TB) (id string) {
 func (p *pod) end(tb testing.TB, id string) *jobs.Job {
 	tb.Helper()
 	var j *jobs.Job
-	until(tb, "the job has ended", func() bool {
+	await.True(tb, "the job has ended", func() bool {
 		got, err := p.Wait(tb.Context(), "ada", id, time.Second)
 		j = got
 		return err == nil && j.State.Final()
 	})
 	return j
-}
-
-// until asks again and again for what only Redis knows.
-func until(tb testing.TB, what string, is func() bool) {
-	tb.Helper()
-	for late := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(late) {
-			tb.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 // counted is the sum of the samples of a metric that have this label value.

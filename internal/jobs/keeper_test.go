@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/redisx"
@@ -40,7 +41,7 @@ func TestOutboxBringsWhatTheEngineNeverGot(t *testing.T) {
 	if j := p.end(t, id); j.State != jobs.Succeeded {
 		t.Errorf("%+v", j)
 	}
-	until(t, "the outbox is empty", func() bool { return c.ZCard(t.Context(), p.Outbox()).Val() == 0 })
+	await.True(t, "the outbox is empty", func() bool { return c.ZCard(t.Context(), p.Outbox()).Val() == 0 })
 	p.vendor.quiet(t)
 }
 
@@ -62,7 +63,7 @@ func TestOutboxKeepsAJobThatHasANewTurn(t *testing.T) {
 		}
 		return next(ctx, cmd)
 	}})
-	until(t, "a keeper has given the old turn to the engine", turned.Load)
+	await.True(t, "a keeper has given the old turn to the engine", turned.Load)
 	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: time.Second})
 	p.vendor.called(t).answer <- "hello"
 	if j := p.end(t, id); j.State != jobs.Succeeded {
@@ -126,9 +127,9 @@ func TestSilentPodDropsItsJobs(t *testing.T) {
 		again[call.ID] = call
 	}
 	calls[ids[0]].answer <- "of a ghost"
-	await(t, "the ghost's answer", told)
+	await.Value(t, "the ghost's answer", told)
 	silent.Store(false)
-	await(t, "the end of the other call", calls[ids[1]].ctx.Done())
+	await.Value(t, "the end of the other call", calls[ids[1]].ctx.Done())
 	if err := context.Cause(calls[ids[1]].ctx); !errors.Is(err, jobs.ErrLost) {
 		t.Errorf("it ended because of %v", err)
 	}
@@ -183,15 +184,15 @@ func TestKeeperLeavesYoungJobsAlone(t *testing.T) {
 				}
 				return err
 			}})
-			until(t, "the keeper has begun", func() bool { return rdb.Client().Exists(t.Context(), "llm:{llm:jobs}:beat").Val() == 1 })
+			await.True(t, "the keeper has begun", func() bool { return rdb.Client().Exists(t.Context(), "llm:{llm:jobs}:beat").Val() == 1 })
 			armed.Store(true)
 			if o.delayed == jobs.BeatHash {
-				await(t, "a beat", held)
+				await.Value(t, "a beat", held)
 			}
 			id := p.submit(t)
 			call := p.vendor.called(t)
 			beat := rdb.Client().Get(t.Context(), "llm:{llm:jobs}:beat").Val()
-			until(t, "the keeper has looked again", func() bool { return rdb.Client().Get(t.Context(), "llm:{llm:jobs}:beat").Val() != beat })
+			await.True(t, "the keeper has looked again", func() bool { return rdb.Client().Get(t.Context(), "llm:{llm:jobs}:beat").Val() != beat })
 			call.answer <- "hello"
 			if j := p.end(t, id); string(j.Answer) != "hello" {
 				t.Errorf("%+v", j)
@@ -213,7 +214,7 @@ func TestStoppedPodLeavesNothingBehind(t *testing.T) {
 	id := old.submit(t)
 	call := old.vendor.called(t)
 	old.Stop()
-	await(t, "the end of the call", call.ctx.Done())
+	await.Value(t, "the end of the call", call.ctx.Done())
 	if n := rdb.Client().Exists(t.Context(), "llm:{llm:jobs}:runs:"+old.Pod()).Val(); n != 0 {
 		t.Error("jobs are left under the name of a pod that has stopped")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/redisx"
@@ -33,19 +34,19 @@ func TestRedisHangsWhileAJobIsCalled(t *testing.T) {
 	id := p.submit(t)
 	call := p.vendor.called(t)
 	other := newPod(t, o) // takes over whatever it may
-	until(t, "the other pod has said that it lives", func() bool {
+	await.True(t, "the other pod has said that it lives", func() bool {
 		return rdb.Client().ZScore(t.Context(), "llm:{llm:jobs}:pods", other.Pod()).Err() == nil
 	})
 	rdb.Stop()
 	call.answer <- "hello"
 	for range 2 { // more than a lease
-		await(t, "an attempt to write the answer down", failed)
+		await.Value(t, "an attempt to write the answer down", failed)
 	}
 	rdb.Cont()
 	if j := p.end(t, id); j.State != jobs.Succeeded || string(j.Answer) != "hello" || j.Failures != 0 {
 		t.Errorf("%+v", j)
 	}
-	until(t, "the job is counted", func() bool { return p.counted(t, "llm_jobs_processed_total", "succeeded") == 1 })
+	await.True(t, "the job is counted", func() bool { return p.counted(t, "llm_jobs_processed_total", "succeeded") == 1 })
 	p.vendor.quiet(t)
 	other.vendor.quiet(t)
 }
@@ -85,7 +86,7 @@ func TestJobThatTheEngineGaveUpComesAgain(t *testing.T) {
 	id := p.submit(t)
 	first := p.vendor.called(t)
 	ok(t, asynq.NewInspectorFromRedisClient(rdb.Client()).CancelProcessing(id))
-	await(t, "the end of the call", first.ctx.Done())
+	await.Value(t, "the end of the call", first.ctx.Done())
 	p.vendor.called(t).answer <- "hello"
 	if j := p.end(t, id); j.State != jobs.Succeeded || string(j.Answer) != "hello" || j.Failures != 0 {
 		t.Errorf("%+v", j)
@@ -109,7 +110,7 @@ func TestJobsSurviveASentinelFailover(t *testing.T) {
 		call := p.vendor.called(t)
 		calls[call.ID] = call
 	}
-	until(t, "the replica has it all", func() bool { // else the failover may lose what was said last
+	await.True(t, "the replica has it all", func() bool { // else the failover may lose what was said last
 		return replica.Client().SCard(t.Context(), "llm:{llm:jobs}:runs:"+p.Pod()).Val() == 2
 	})
 	redistest.Failover(t, url, "mymaster")

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/redistest"
@@ -44,7 +45,7 @@ func TestSpanOfAnAttempt(t *testing.T) {
 	second := p.vendor.called(t)
 	second.answer <- "hello"
 	p.end(t, id)
-	until(t, "all spans have ended", func() bool { return len(seen.Ended()) == 4 })
+	await.True(t, "all spans have ended", func() bool { return len(seen.Ended()) == 4 })
 	var attempts []sdktrace.ReadOnlySpan
 	for i, span := range seen.Ended() {
 		switch span.Name() {
@@ -84,8 +85,8 @@ func TestSpanOfACancelledJob(t *testing.T) {
 	id := p.submit(t)
 	call := p.vendor.called(t)
 	ok(t, p.Cancel(t.Context(), "ada", id))
-	await(t, "the end of the call", call.ctx.Done())
-	until(t, "the span has ended", func() bool { return len(seen.Ended()) == 1 })
+	await.Value(t, "the end of the call", call.ctx.Done())
+	await.True(t, "the span has ended", func() bool { return len(seen.Ended()) == 1 })
 	span := seen.Ended()[0]
 	if s := span.Status(); s.Code != codes.Error || s.Description != context.Canceled.Error() {
 		t.Errorf("status %+v", s)

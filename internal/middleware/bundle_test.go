@@ -13,10 +13,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/outcome"
 	"github.com/spillway-dev/spillway/internal/telemetry"
@@ -122,15 +122,9 @@ func (l *lines) with(msg string) []map[string]any {
 // await returns the next line whose message is msg.
 func (l *lines) await(tb testing.TB, msg string) map[string]any {
 	tb.Helper()
-	giveUp := time.After(30 * time.Second)
 	for {
-		select {
-		case line := <-l.new:
-			if line["msg"] == msg {
-				return line
-			}
-		case <-giveUp:
-			tb.Fatalf("%q was never logged", msg)
+		if line := await.Value(tb, "the log line "+msg, l.new); line["msg"] == msg {
+			return line
 		}
 	}
 }

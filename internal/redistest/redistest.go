@@ -3,20 +3,21 @@
 package redistest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
 // Server is one redis-server process.
@@ -25,8 +26,7 @@ type Server struct {
 	port  int
 	conf  string // configuration file, for what cannot be said by arguments; "" for none
 	args  []string
-	cmd   *exec.Cmd     // nil when killed
-	ended chan struct{} // closed when cmd has ended
+	redis *proctest.Process // nil when killed
 }
 
 // Start starts a Redis on a free port and stops it when the test ends.
@@ -62,34 +62,18 @@ func (s *Server) run() error {
 	if err != nil {
 		s.tb.Fatal("redis-server is not installed: `make test` installs it, or use your system's package manager")
 	}
-	log, err := os.Create(filepath.Join(s.tb.TempDir(), "redis.log"))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }()
 	var args []string
 	if s.conf != "" {
 		args = append(args, s.conf)
 	}
-	args = append(args, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", filepath.Dir(log.Name()))
-	args = append(args, s.args...)
-	s.cmd = exec.Command(path, args...)
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.SysProcAttr = dieWithParent()
-	if err := s.cmd.Start(); err != nil {
-		s.cmd = nil
+	args = append(args, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.tb.TempDir())
+	if s.redis, err = proctest.Start(proctest.Program{Path: path, Args: append(args, s.args...)}); err != nil {
 		return err
 	}
-	cmd, ended := s.cmd, make(chan struct{})
-	s.ended = ended
-	go func() { // Kill waits for it
-		defer close(ended)
-		_ = cmd.Wait()
-	}()
 	if err := s.await(); err != nil {
+		log := s.redis.Stdout
 		s.Kill()
-		out, _ := os.ReadFile(log.Name())
-		return fmt.Errorf("%w: %s", err, out)
+		return fmt.Errorf("%w: %s", err, log)
 	}
 	return nil
 }
@@ -100,25 +84,24 @@ func (s *Server) await() error {
 	ctx := context.Background()
 	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
 	defer func() { _ = c.Close() }()
-	ours := fmt.Sprintf("process_id:%d\r\n", s.cmd.Process.Pid)
-	patience := time.NewTimer(10 * time.Second)
-	defer patience.Stop()
-	for {
+	ours := fmt.Sprintf("process_id:%d\r\n", s.redis.PID())
+	var failed error
+	_, err := await.Poll(await.Limit, "redis-server answers", func() (bool, error) {
 		info, err := c.Info(ctx, "server").Result()
-		if err == nil && !strings.Contains(info, ours) {
-			return errors.New("another process listens on the port")
-		}
-		if err == nil {
-			return nil
-		}
 		select {
-		case <-s.ended:
-			return errors.New("redis-server ended")
-		case <-patience.C:
-			return err
-		case <-time.After(5 * time.Millisecond):
+		case <-s.redis.Exited():
+			failed = errors.New("redis-server ended")
+		default:
+			if err == nil && !strings.Contains(info, ours) {
+				failed = errors.New("another process listens on the port")
+			}
 		}
-	}
+		if failed != nil {
+			return true, nil
+		}
+		return err == nil, err
+	})
+	return cmp.Or(failed, err)
 }
 
 // Addr is host:port.
@@ -141,19 +124,18 @@ func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
 func (s *Server) Cont() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(sig syscall.Signal) {
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := s.redis.Signal(sig); err != nil {
 		s.tb.Errorf("%v to redis-server: %v", sig, err)
 	}
 }
 
 // Kill ends the server at once; connections are refused afterwards. Killing it twice is no error.
 func (s *Server) Kill() {
-	if s.cmd == nil {
+	if s.redis == nil {
 		return
 	}
-	_ = s.cmd.Process.Kill() // works on a stopped process too
-	<-s.ended
-	s.cmd = nil
+	s.redis.Kill() // works on a stopped process too
+	s.redis = nil
 }
 
 // Restart starts a killed server again, on the same port and empty.

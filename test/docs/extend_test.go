@@ -5,17 +5,19 @@ import (
 	"encoding/json"
 	"go/format"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
 const root = "../.."
 
 // TestExtend puts the blocks of docs/extend.md into the source, by an overlay that leaves the files alone, and runs the
-// tests that are shown there beside those that watch over such changes.
+// tests that are shown there beside those that watch over such changes. Only the changed packages are compiled: the rest
+// comes from the build cache, because the flags are those of this test.
 func TestExtend(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs", "extend.md"))
@@ -38,8 +40,10 @@ func TestExtend(t *testing.T) {
 			o := &overlay{tb: t, files: map[string]string{}}
 			o.add(text)
 			run := runs[title]
-			args := []string{"-C", root, "test", "-v", "-overlay", o.write(), "-run", run.tests}
-			out, err := exec.CommandContext(t.Context(), "go", append(args, strings.Fields(run.packages)...)...).CombinedOutput()
+			args := proctest.GoArgs("test", "-v", "-vet=off", "-overlay", o.write(), "-run", run.tests)
+			test := proctest.Command(t, "go", append(args, strings.Fields(run.packages)...)...)
+			test.Dir = root
+			out, err := test.CombinedOutput()
 			if err != nil || strings.Contains(string(out), "no tests to run") || len(o.shown) == 0 {
 				t.Fatalf("%v\n%s", err, out)
 			}
