@@ -41,7 +41,7 @@ image-ko: ## the same without Docker, as archives in dist/ for docker load: the 
 test: redis ## run every test, with the race detector, against a real Redis
 	go build -race ./... # first, because some tests build too: what is compiled by then is compiled once
 	go test -race $(PKG)
-	$(MAKE) prove-short chart-test
+	$(MAKE) prove-short chart-test clients-go
 
 .PHONY: test-fast
 test-fast: redis ## the same without the race detector
@@ -58,6 +58,10 @@ prove-short: redis # some of it, smaller; never from the cache, which does not k
 .PHONY: chart-test
 chart-test: ## render the chart with Helm 4 and 3 and check what comes out; needs no cluster
 	cd test/chart && go test -count=1 ./... # never from the cache: it does not know the binary they start
+
+.PHONY: clients-go
+clients-go: # official Go clients against the real binary; never from the cache, which does not know it
+	cd test/clients && go test -count=1 .
 
 .PHONY: e2e
 e2e: ## try the chart on the cluster kubectl points to; docs/proofs/e2e.md says how, with kind
@@ -113,7 +117,7 @@ lint: ## vet, golangci-lint, and a go.mod and go fix that leave no diff
 	$(LINT) run
 	go mod tidy -diff
 	go fix -diff ./...
-	for dir in test/chart test/prove; do \
+	for dir in test/chart test/prove test/clients; do \
 		(cd $$dir && go vet ./... && go tool -modfile=../../tools/golangci-lint/go.mod golangci-lint run && go mod tidy -diff && go fix -diff ./...) || exit 1; \
 	done
 

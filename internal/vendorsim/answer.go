@@ -38,6 +38,7 @@ func (c *call) answer(w http.ResponseWriter, r *http.Request, cfg Config) (statu
 		script.Reset(w)
 		return 0, false
 	case "malformed":
+		w.Header().Set("Content-Type", "application/json")
 		return written(io.WriteString(w, `{"choices": [oops`))
 	case "huge":
 		return huge(w)

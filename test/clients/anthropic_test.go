@@ -1,0 +1,145 @@
+package clients
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/anthropics/anthropic-sdk-go"
+	"github.com/anthropics/anthropic-sdk-go/option"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// claude is a client of s that repeats nothing, unless the options say so.
+func (s *service) claude(options ...option.RequestOption) *anthropic.Client {
+	client := anthropic.NewClient(append([]option.RequestOption{
+		option.WithBaseURL(s.url), option.WithAPIKey(s.key), option.WithMaxRetries(0),
+	}, options...)...)
+	return &client
+}
+
+// greet is a message that says hello.
+func greet() anthropic.MessageNewParams {
+	return anthropic.MessageNewParams{
+		Model: "demo", MaxTokens: 100,
+		Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("hello"))},
+	}
+}
+
+// weatherInput is the schema of the tool's input.
+func weatherInput() map[string]any {
+	return map[string]any{"city": map[string]any{"type": "string"}, "unit": map[string]any{"enum": []string{"celsius"}}}
+}
+
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	throughAll(t, func(t *testing.T, s *service) {
+		got, err := s.claude().Messages.New(t.Context(), greet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Content[0].Text != "You said: hello" || got.StopReason != "end_turn" || got.Usage.OutputTokens != 32 {
+			t.Errorf("got %s", got.RawJSON())
+		}
+		params := greet()
+		params.OutputConfig.Format = anthropic.JSONOutputFormatParam{
+			Schema: map[string]any{"type": "object", "properties": weatherInput()},
+		}
+		if got, err = s.claude().Messages.New(t.Context(), params); err != nil {
+			t.Fatal(err)
+		}
+		var args arguments
+		if err := json.Unmarshal([]byte(got.Content[0].Text), &args); err != nil || args.City != "hello" {
+			t.Errorf("got %s", got.RawJSON())
+		}
+	})
+}
+
+func TestMessageStream(t *testing.T) {
+	t.Parallel()
+	throughAll(t, func(t *testing.T, s *service) {
+		stream := s.claude().Messages.NewStreaming(t.Context(), greet())
+		var got anthropic.Message
+		for stream.Next() {
+			if err := got.Accumulate(stream.Current()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := stream.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(got.Content[0].Text, "You said: hello") || got.StopReason != "end_turn" || got.Usage.OutputTokens != 32 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestMessageTools(t *testing.T) {
+	t.Parallel()
+	throughAll(t, func(t *testing.T, s *service) {
+		params := greet()
+		params.Tools = []anthropic.ToolUnionParam{
+			anthropic.ToolUnionParamOfTool(anthropic.ToolInputSchemaParam{Properties: weatherInput()}, "weather"),
+		}
+		stream := s.claude().Messages.NewStreaming(t.Context(), params)
+		var got anthropic.Message
+		for stream.Next() {
+			if err := got.Accumulate(stream.Current()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := stream.Err(); err != nil {
+			t.Fatal(err)
+		}
+		use := got.Content[0].AsToolUse()
+		var args arguments
+		if err := json.Unmarshal(use.Input, &args); err != nil || args.Unit != "celsius" || got.StopReason != "tool_use" {
+			t.Fatalf("%v, %+v", err, got)
+		}
+		params.Messages = append(params.Messages, got.ToParam(),
+			anthropic.NewUserMessage(anthropic.NewToolResultBlock(use.ID, "sunny", false)))
+		answer, err := s.claude().Messages.New(t.Context(), params)
+		if err != nil || answer.Content[0].Text != "The tool said: sunny" {
+			t.Errorf("%v, %+v", err, answer)
+		}
+	})
+}
+
+func TestAnthropicModelsAndCount(t *testing.T) {
+	t.Parallel()
+	throughAll(t, func(t *testing.T, s *service) {
+		list, err := s.claude().Models.List(t.Context(), anthropic.ModelListParams{})
+		if err != nil || len(list.Data) == 0 || list.Data[0].ID != "demo" || list.Data[0].CreatedAt.IsZero() {
+			t.Fatalf("%v, %+v", err, list)
+		}
+		if one, err := s.claude().Models.Get(t.Context(), "demo", anthropic.ModelGetParams{}); err != nil || one.DisplayName != "demo" {
+			t.Errorf("%v, %+v", err, one)
+		}
+	})
+	t.Run("count", func(t *testing.T) {
+		t.Parallel()
+		count, err := alone(t, vendorsim.Config{}).claude().Messages.CountTokens(t.Context(), anthropic.MessageCountTokensParams{
+			Model: "demo", Messages: greet().Messages,
+		})
+		if err != nil || count.InputTokens == 0 {
+			t.Errorf("%v, %+v", err, count)
+		}
+	})
+}
+
+// Errors of the vendor have Anthropic's shape, with the request's ID.
+func TestAnthropicErrors(t *testing.T) {
+	t.Parallel()
+	throughAll(t, func(t *testing.T, s *service) {
+		params := greet()
+		params.Model = "play:400-anthropic-too-long"
+		_, err := s.claude().Messages.New(t.Context(), params)
+		failed, ok := errors.AsType[*anthropic.Error](err)
+		if !ok || failed.StatusCode != http.StatusBadRequest || failed.Type() != "invalid_request_error" || failed.RequestID == "" {
+			t.Errorf("%v", err)
+		}
+	})
+}

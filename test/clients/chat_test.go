@@ -1,0 +1,173 @@
+package clients
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/shared"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// openAI is a client of s that repeats nothing, unless the options say so.
+func (s *service) openAI(options ...option.RequestOption) *openai.Client {
+	client := openai.NewClient(append([]option.RequestOption{
+		option.WithBaseURL(s.url + "/v1/"), option.WithAPIKey(s.key), option.WithMaxRetries(0),
+	}, options...)...)
+	return &client
+}
+
+// hello is a chat that says hello.
+func hello() openai.ChatCompletionNewParams {
+	return openai.ChatCompletionNewParams{
+		Model: "demo", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
+	}
+}
+
+// through runs a test against the vendor alone and through the service: a client cannot tell them apart.
+func through(t *testing.T, test func(*testing.T, *service)) {
+	t.Helper()
+	t.Run("vendor", func(t *testing.T) { t.Parallel(); test(t, alone(t, vendorsim.Config{})) })
+	t.Run("service", func(t *testing.T) { t.Parallel(); test(t, start(t, vendorsim.Config{})) })
+}
+
+func TestChat(t *testing.T) {
+	t.Parallel()
+	through(t, func(t *testing.T, s *service) {
+		params := hello()
+		params.N = openai.Int(3)
+		got, err := s.openAI().Chat.Completions.New(t.Context(), params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Choices) != 3 || got.Choices[2].Message.Content != "You said: hello" || got.Choices[2].Index != 2 {
+			t.Errorf("got %s", got.RawJSON())
+		}
+		if got.Model != "demo" || got.Usage.CompletionTokens != 96 || got.Usage.TotalTokens != 96+got.Usage.PromptTokens {
+			t.Errorf("got %s", got.RawJSON())
+		}
+	})
+}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+	through(t, func(t *testing.T, s *service) {
+		params := hello()
+		params.N = openai.Int(2)
+		params.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
+		stream := s.openAI().Chat.Completions.NewStreaming(t.Context(), params)
+		var got openai.ChatCompletionAccumulator
+		for stream.Next() {
+			if !got.AddChunk(stream.Current()) {
+				t.Fatalf("chunk %s does not fit", stream.Current().RawJSON())
+			}
+		}
+		if err := stream.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Choices) != 2 || !strings.HasPrefix(got.Choices[1].Message.Content, "You said: hello") ||
+			got.Choices[1].FinishReason != "stop" || got.Usage.CompletionTokens != 64 {
+			t.Errorf("got %+v", got.ChatCompletion)
+		}
+	})
+}
+
+// weather is a tool with parameters.
+func weather() openai.ChatCompletionToolUnionParam {
+	return openai.ChatCompletionFunctionTool(shared.FunctionDefinitionParam{
+		Name: "weather", Parameters: shared.FunctionParameters{"type": "object", "properties": map[string]any{
+			"city": map[string]any{"type": "string"}, "unit": map[string]any{"enum": []string{"celsius", "fahrenheit"}},
+		}},
+	})
+}
+
+// arguments are those of the tool.
+type arguments struct{ City, Unit string }
+
+func TestToolsInPieces(t *testing.T) {
+	t.Parallel()
+	through(t, func(t *testing.T, s *service) {
+		params := hello()
+		params.Tools = []openai.ChatCompletionToolUnionParam{weather()}
+		client := s.openAI()
+		stream := client.Chat.Completions.NewStreaming(t.Context(), params)
+		var got openai.ChatCompletionAccumulator
+		pieces := 0
+		for stream.Next() {
+			got.AddChunk(stream.Current())
+			if c := stream.Current().Choices; len(c) > 0 && len(c[0].Delta.ToolCalls) > 0 {
+				pieces++
+			}
+		}
+		if err := stream.Err(); err != nil {
+			t.Fatal(err)
+		}
+		message := got.Choices[0].Message
+		if len(message.ToolCalls) != 1 || pieces < 5 || got.Choices[0].FinishReason != "tool_calls" {
+			t.Fatalf("%d pieces, got %+v", pieces, message)
+		}
+		var args arguments
+		if err := json.Unmarshal([]byte(message.ToolCalls[0].Function.Arguments), &args); err != nil || args.Unit != "celsius" {
+			t.Errorf("arguments %q: %v", message.ToolCalls[0].Function.Arguments, err)
+		}
+		params.Messages = append(params.Messages, message.ToParam(), openai.ToolMessage("sunny", message.ToolCalls[0].ID))
+		answer, err := client.Chat.Completions.New(t.Context(), params)
+		if err != nil || answer.Choices[0].Message.Content != "The tool said: sunny" {
+			t.Errorf("%v, %+v", err, answer)
+		}
+	})
+}
+
+func TestStructuredOutput(t *testing.T) {
+	t.Parallel()
+	through(t, func(t *testing.T, s *service) {
+		params := hello()
+		params.ResponseFormat = openai.ChatCompletionNewParamsResponseFormatUnion{
+			OfJSONSchema: &shared.ResponseFormatJSONSchemaParam{JSONSchema: shared.ResponseFormatJSONSchemaJSONSchemaParam{
+				Name: "weather", Strict: openai.Bool(true), Schema: weather().OfFunction.Function.Parameters,
+			}},
+		}
+		got, err := s.openAI().Chat.Completions.New(t.Context(), params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var args arguments
+		if err := json.Unmarshal([]byte(got.Choices[0].Message.Content), &args); err != nil || args.City != "hello" {
+			t.Errorf("got %q: %v", got.Choices[0].Message.Content, err)
+		}
+	})
+}
+
+// A client that leaves ends the vendor's work: before the first byte, and in the middle of a stream.
+func TestAbort(t *testing.T) {
+	t.Parallel()
+	s := start(t, vendorsim.Config{TokensPerSecond: 0.001})
+	left := errors.New("the client has had enough")
+	ctx, leave := context.WithCancelCause(t.Context())
+	stream := s.openAI().Chat.Completions.NewStreaming(ctx, hello())
+	if !stream.Next() {
+		t.Fatal(stream.Err())
+	}
+	leave(left)
+	s.await(t, func(st vendorsim.Stats) bool { return st.Cancelled == 1 && st.InFlight == 0 })
+	if stream.Next() || stream.Err() == nil {
+		t.Errorf("after it left: %v", stream.Err())
+	}
+	if err := s.AddFault(vendorsim.Fault{Kind: "hang"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave = context.WithCancelCause(t.Context())
+	ended := make(chan error, 1)
+	go func() { _, err := s.openAI().Chat.Completions.New(ctx, hello()); ended <- err }()
+	s.await(t, func(st vendorsim.Stats) bool { return st.InFlight == 1 })
+	leave(left)
+	s.await(t, func(st vendorsim.Stats) bool { return st.Cancelled == 2 && st.InFlight == 0 })
+	if err := <-ended; err == nil {
+		t.Error("a call that was left ended well")
+	}
+}

@@ -1,0 +1,138 @@
+package clients
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// binary is the server; TestMain builds it.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "clients")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "server")
+	build := exec.Command("go", "build", "-C", "../..", "-pgo=off", "-o", binary, "./cmd/server")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the server: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// service is one server process with a vendor of its own.
+type service struct {
+	*vendorsim.Server        // the vendor
+	url               string // of the service, without a path
+	key               string
+	direct            bool // there is no service: url is the vendor's
+}
+
+// start starts a vendor and a service that calls it. The settings ("NAME=value") come on top of those of --dev.
+func start(t *testing.T, vendor vendorsim.Config, settings ...string) *service {
+	t.Helper()
+	s := alone(t, vendor)
+	s.direct = false
+	cmd := exec.Command(binary, "--dev")
+	cmd.Env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" + s.URL,
+	}, settings...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var reading sync.WaitGroup
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGKILL)
+		reading.Wait()
+		_ = cmd.Wait()
+	})
+	address, said := make(chan string, 1), &strings.Builder{}
+	reading.Go(func() { serving(stderr, address, said) })
+	if s.url = <-address; s.url == "" {
+		reading.Wait()
+		t.Fatalf("the service does not serve:\n%s", said)
+	}
+	return s
+}
+
+// alone starts a vendor and no service.
+func alone(t *testing.T, vendor vendorsim.Config) *service {
+	t.Helper()
+	sim, err := vendorsim.Start(t.Context(), "", vendor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sim.Close)
+	return &service{Server: sim, url: strings.TrimSuffix(sim.URL, "/v1/chat/completions"), key: "dev-pro", direct: true}
+}
+
+// serving reads a server's log to its end and tells where it listens; an empty address when it ends before that.
+func serving(stderr io.Reader, address chan<- string, said *strings.Builder) {
+	defer func() { address <- "" }()
+	told := false
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		var line struct{ Msg, Addr string }
+		if told {
+			continue
+		}
+		said.WriteString(lines.Text() + "\n")
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
+			told = true
+			address <- "http://" + line.Addr
+		}
+	}
+}
+
+// await waits until is holds for what the vendor has seen.
+func (s *service) await(t *testing.T, is func(vendorsim.Stats) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := s.WaitFor(ctx, is); err != nil {
+		t.Fatalf("%v; the vendor has seen %+v", err, s.Stats())
+	}
+}
+
+// counter is a transport that counts the requests that go through it, and remembers when they did.
+type counter struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.mu.Lock()
+	c.at = append(c.at, time.Now())
+	c.mu.Unlock()
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// requests are the times of the requests so far.
+func (c *counter) requests() []time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]time.Time(nil), c.at...)
+}
