@@ -72,9 +72,9 @@ func flood(ctx context.Context, pods []*process, clients int) func() map[string]
 	return func() map[string]int { wg.Wait(); return got }
 }
 
-// TestMistake07PerPodVendorLimit: a limit that each pod keeps for itself is that limit times the pods. Three pods under
+// Mistake 7: a limit per pod. A limit that each pod keeps for itself is that limit times the pods. Three pods under
 // far more load than the contract allows stay within it together, and use it.
-func TestMistake07PerPodVendorLimit(t *testing.T) {
+func TestServersShareTheVendorsContract(t *testing.T) {
 	t.Parallel()
 	contract := vendorsim.Contract{Requests: 60, Window: vendorsim.Duration(2 * time.Second)}
 	sim, url := judge(t, vendorsim.Config{Contract: contract})

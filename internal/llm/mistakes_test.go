@@ -18,7 +18,7 @@ import (
 // The guide this service follows ends with ten mistakes. Each has its test here, so that none can come back.
 
 // Mistake 1: the retry loop inside the semaphore. A call that waits for its next attempt must not keep others out.
-func TestMistake01RetryInsideTheSemaphore(t *testing.T) {
+func TestRetryHoldsNoSlotWhileItSleeps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cfg := llmtest.Config()
@@ -52,7 +52,7 @@ func TestMistake01RetryInsideTheSemaphore(t *testing.T) {
 }
 
 // Mistake 2: no queue timeout. A call that gets no slot is turned away, and not after minutes.
-func TestMistake02NoQueueTimeout(t *testing.T) {
+func TestQueueTimeoutTurnsAwayWhatGetsNoSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cfg := llmtest.Config()
@@ -76,7 +76,7 @@ func TestMistake02NoQueueTimeout(t *testing.T) {
 }
 
 // Mistake 3: no client timeout. A vendor that never answers costs a call the call timeout, not for ever.
-func TestMistake03NoClientTimeout(t *testing.T) {
+func TestCallTimeoutEndsACallThatIsNeverAnswered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cfg := llmtest.Config()
@@ -94,7 +94,7 @@ func TestMistake03NoClientTimeout(t *testing.T) {
 }
 
 // Mistake 4: catching only one kind of timeout. Whatever is slow in the vendor, it is a vendor timeout, and is retried.
-func TestMistake04CatchingOnlyOneKindOfTimeout(t *testing.T) {
+func TestEverySlownessOfTheVendorIsAVendorTimeout(t *testing.T) {
 	t.Parallel()
 	network := &netTimeout{}
 	for name, slow := range map[string]llmtest.RoundTrip{
@@ -141,7 +141,7 @@ func (*netTimeout) Timeout() bool   { return true }
 func (*netTimeout) Temporary() bool { return true }
 
 // Mistake 5: the limiter inside the semaphore. A call that waits for the limiter holds no slot.
-func TestMistake05LimiterInsideTheSemaphore(t *testing.T) {
+func TestACallThatWaitsForThePacerHoldsNoSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cfg := llmtest.Config()
@@ -168,7 +168,7 @@ func TestMistake05LimiterInsideTheSemaphore(t *testing.T) {
 }
 
 // Mistake 6: primitives made per request, which limit nothing. Calls at the same time share the slots.
-func TestMistake06PerRequestPrimitives(t *testing.T) {
+func TestCallsAtTheSameTimeShareTheSlots(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -204,7 +204,7 @@ func TestMistake06PerRequestPrimitives(t *testing.T) {
 
 // Mistake 9: sleeping while holding. A gate that waits has not reserved what comes after it, and a retry that sleeps
 // has left every gate.
-func TestMistake09SleepingWhileHolding(t *testing.T) {
+func TestNothingIsHeldWhileAGateWaitsOrARetrySleeps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		holding := 0
@@ -228,7 +228,7 @@ func TestMistake09SleepingWhileHolding(t *testing.T) {
 }
 
 // Mistake 10: retrying a queue timeout. A full pod says so once; trying again would only make it fuller.
-func TestMistake10RetryingAQueueTimeout(t *testing.T) {
+func TestAQueueTimeoutIsNotRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		entered := 0

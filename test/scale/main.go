@@ -3,7 +3,6 @@
 //
 //	simulate.go  scenarios in virtual time: the same on every machine
 //	share.go     what a pod may do alone, by the number of pods
-//	lease.go     two sketches of next steps: refusals that are remembered, leases of several starts
 //	redis.go     what each script costs a real Redis, measured on this machine
 //	requests.go  what a whole request costs it, asked by the real service; where a Cluster keeps the keys
 //	fanout.go    how soon all pods hear a message
@@ -55,8 +54,6 @@ func run(args []string, out io.Writer) error {
 	parts := []part{
 		{"scenarios", func(w io.Writer) error { return scenarios(w, *pictures) }},
 		{"shares", shares},
-		{"remembered", remembered},
-		{"leases", leases},
 		{"commands", func(w io.Writer) error { return commands(ctx, w, *length) }},
 		{"requests", func(w io.Writer) error { return requests(ctx, w, *server, *length) }},
 		{"fanout", func(w io.Writer) error { return fanout(ctx, w) }},

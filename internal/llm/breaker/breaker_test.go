@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/outcome"
 	"github.com/spillway-dev/spillway/internal/redistest"
@@ -66,21 +67,11 @@ func passes(t testing.TB, b *Breaker, out llm.Outcome) bool {
 	return admitted
 }
 
-// await waits for what Redis, and not this test, brings about.
-func await(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
 // awaitState waits until every pod knows the state.
 func awaitState(t testing.TB, want State, pods ...*Breaker) {
 	t.Helper()
 	for _, b := range pods {
-		await(t, want.String(), func() bool { return b.State() == want })
+		await.True(t, want.String(), func() bool { return b.State() == want })
 	}
 }
 
@@ -95,7 +86,7 @@ func fail(t testing.TB, b *Breaker) {
 // awaitProbe waits until a call of b is the probe, and not one that is let in because the breaker is closed.
 func awaitProbe(t testing.TB, b *Breaker) (leave func(llm.Outcome)) {
 	t.Helper()
-	await(t, "a probe", func() (admitted bool) {
+	await.True(t, "a probe", func() (admitted bool) {
 		leave, admitted = enter(t, b)
 		if admitted && b.probing.Load() == nil {
 			leave(llm.Outcome{})
@@ -112,7 +103,7 @@ var (
 )
 
 // Mistake 8: the breaker in the memory of one pod. What one pod sees, all pods know.
-func TestMistake08BreakerInMemory(t *testing.T) {
+func TestPodsShareOneBreaker(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
 	a, b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: url}), newPodBreaker(t, slowBreaker(), redisx.Config{URL: url})
@@ -152,7 +143,7 @@ func TestStoryOverTwoPods(t *testing.T) {
 			gen := a.copy.Load().gen
 			leave(failure)
 			for _, p := range []*Breaker{a, b} {
-				await(t, "a new half-open state", func() bool { c := p.copy.Load(); return c.state == HalfOpen && c.gen > gen })
+				await.True(t, "a new half-open state", func() bool { c := p.copy.Load(); return c.state == HalfOpen && c.gen > gen })
 			}
 
 			// A probe whose client left says nothing, and is free for the other pod at once.
@@ -177,7 +168,7 @@ func TestOneProbeInTheCluster(t *testing.T) {
 	awaitState(t, HalfOpen, pods...)
 	for range quickBreaker().Successes {
 		admitted := make(chan func(llm.Outcome), 200)
-		await(t, "a probe", func() bool { // pods that have just been refused do not ask again at once
+		await.True(t, "a probe", func() bool { // pods that have just been refused do not ask again at once
 			var crowd sync.WaitGroup
 			for i := range cap(admitted) {
 				crowd.Go(func() {
@@ -225,7 +216,7 @@ func TestLongProbeKeepsItsLease(t *testing.T) {
 	leave := awaitProbe(t, a)
 	expiry, err := server.Client().HGet(t.Context(), a.sync.key, "lease").Int64()
 	ok(t, err)
-	await(t, "the first lease is over", func() bool {
+	await.True(t, "the first lease is over", func() bool {
 		now, err := server.Client().Time(t.Context()).Result()
 		ok(t, err)
 		return now.UnixMilli() > expiry
@@ -235,7 +226,7 @@ func TestLongProbeKeepsItsLease(t *testing.T) {
 	}
 	leave(failure) // and the verdict still counts
 	gen := b.copy.Load().gen
-	await(t, "open again", func() bool { return b.copy.Load().gen > gen })
+	await.True(t, "open again", func() bool { return b.copy.Load().gen > gen })
 }
 
 func TestWhatTheBreakerCounts(t *testing.T) {
@@ -281,14 +272,14 @@ func TestRecheck(t *testing.T) {
 	fail(t, b)
 	var leave func(llm.Outcome)
 	awaitState(t, HalfOpen, b)
-	await(t, "a probe", func() bool { leave, err = b.Enter(t.Context(), probe); return err == nil })
+	await.True(t, "a probe", func() bool { leave, err = b.Enter(t.Context(), probe); return err == nil })
 	ok(t, b.Recheck(probe))
 	if b.Recheck(waiting) == nil {
 		t.Error("a call from before the outage started beside the probe")
 	}
 	leave(failure)
 	gen := b.copy.Load().gen
-	await(t, "open again", func() bool { return b.copy.Load().gen > gen })
+	await.True(t, "open again", func() bool { return b.copy.Load().gen > gen })
 	if b.Recheck(waiting) == nil {
 		t.Error("open, and the call may start")
 	}
@@ -305,7 +296,7 @@ func TestAsksAgainAfterItsProbe(t *testing.T) {
 		t.Fatal("not refused")
 	}
 	leave(llm.Outcome{})
-	await(t, "free to ask", func() bool { return b.nextAt.Load() == 0 })
+	await.True(t, "free to ask", func() bool { return b.nextAt.Load() == 0 })
 }
 
 // A call that began before the breaker opened says nothing about the time after it closed.
@@ -380,7 +371,7 @@ func BenchmarkAgreement(b *testing.B) {
 		b.StartTimer()
 		start := time.Now()
 		fail(b, one)
-		await(b, "both know", func() bool { return one.State() == Open && other.State() == Open })
+		await.True(b, "both know", func() bool { return one.State() == Open && other.State() == Open })
 		worst = max(worst, time.Since(start))
 	}
 	b.ReportMetric(worst.Seconds()*1e3, "worst-ms")

@@ -10,6 +10,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/redisx"
@@ -27,7 +28,7 @@ func TestWithoutRedis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t)
-			where := redisx.Config{URL: server.URL(), Budget: 100 * time.Millisecond, Pool: 8}
+			where := redisx.Config{URL: server.URL(), Budget: 500 * time.Millisecond, Pool: 8}
 			a, b := newPodBreaker(t, quickBreaker(), where), newPodBreaker(t, quickBreaker(), where)
 			back := lose(server)
 
@@ -49,11 +50,11 @@ func TestWithoutRedis(t *testing.T) {
 
 			// Back: failures add up over the pods again.
 			back()
-			await(t, "both share again", func() bool { return !a.isAlone() && !b.isAlone() })
+			await.True(t, "both share again", func() bool { return !a.isAlone() && !b.isAlone() })
 			passes(t, a, failure)
 			passes(t, a, failure)
 			passes(t, b, failure)
-			await(t, "both have opened", func() bool { return a.State() != Closed && b.State() != Closed })
+			await.True(t, "both have opened", func() bool { return a.State() != Closed && b.State() != Closed })
 		})
 	}
 }
@@ -73,7 +74,7 @@ func TestKeepsItsOwnOpenStateBesideAnEmptyRedis(t *testing.T) {
 	fail(t, b)
 	awaitState(t, Open, b)
 	server.Restart()
-	await(t, "shared again", func() bool { return !b.isAlone() })
+	await.True(t, "shared again", func() bool { return !b.isAlone() })
 	b.sync.report(t.Context())
 	if b.State() != Open {
 		t.Error("closed by a Redis that knows nothing")
@@ -118,7 +119,7 @@ func TestFollowsARedisThatWentBack(t *testing.T) {
 	})
 	ok(t, err)
 	awaitState(t, Closed, b)
-	await(t, "calls count in the earlier generation", func() bool { fail(t, b); return b.State() == Open })
+	await.True(t, "calls count in the earlier generation", func() bool { fail(t, b); return b.State() == Open })
 }
 
 // One slow answer is no reason to go one's own way: a pod that cannot ask for the probe does not take it.
@@ -131,7 +132,7 @@ func TestHiccupIsNoProbe(t *testing.T) {
 	awaitProbe(t, a)
 	awaitState(t, HalfOpen, b)
 	ok(t, server.Client().ClientPause(t.Context(), 1200*time.Millisecond).Err()) // one budget, not three
-	await(t, "the hiccup", func() bool {
+	await.True(t, "the hiccup", func() bool {
 		if _, admitted := enter(t, b); admitted {
 			t.Fatal("a second probe, because one command was slow")
 		}
@@ -179,7 +180,7 @@ func TestWithoutItsScript(t *testing.T) {
 		t.Error("Redis counts as away for everybody")
 	}
 	ok(t, server.Client().Del(t.Context(), b.sync.key).Err())
-	await(t, "shared again", func() bool { return !b.isAlone() })
+	await.True(t, "shared again", func() bool { return !b.isAlone() })
 }
 
 // Every call that ends is counted once, however many end together, and also those that end last.
@@ -260,13 +261,13 @@ func TestListens(t *testing.T) {
 	listener.sync.stop = stop
 	listener.sync.done.Go(func() { listener.sync.listen(ctx) }) // and nothing else
 
-	await(t, "subscribed, which is worth a look at the state", func() bool { return len(listener.sync.wake) == 1 })
+	await.True(t, "subscribed, which is worth a look at the state", func() bool { return len(listener.sync.wake) == 1 })
 	fail(t, teller)
 	awaitState(t, Open, listener)
 
 	<-listener.sync.wake
 	ok(t, server.Client().ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err())
-	await(t, "subscribed again", func() bool { return len(listener.sync.wake) == 1 })
+	await.True(t, "subscribed again", func() bool { return len(listener.sync.wake) == 1 })
 }
 
 // Answers may cross: one that was asked for under an earlier copy does not undo a later change. Nor does a message, but
@@ -304,11 +305,11 @@ func TestHearsOfRedis(t *testing.T) {
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: server.URL()})
 	quiet(t, b)
 	server.Kill()
-	await(t, "Redis is away", func() bool { b.sync.report(t.Context()); return b.sync.rdb.Away() })
-	await(t, "a nudge", func() bool { return len(b.sync.wake) == 1 })
+	await.True(t, "Redis is away", func() bool { b.sync.report(t.Context()); return b.sync.rdb.Away() })
+	await.True(t, "a nudge", func() bool { return len(b.sync.wake) == 1 })
 	<-b.sync.wake
 	server.Restart()
-	await(t, "a nudge for its return", func() bool { return len(b.sync.wake) == 1 })
+	await.True(t, "a nudge for its return", func() bool { return len(b.sync.wake) == 1 })
 }
 
 // However many callers come, one of a pod asks for the probe at a time, and after a refusal none for a while. Redis hangs
@@ -328,7 +329,7 @@ func TestAsksOnceForAll(t *testing.T) {
 	b.nextAt.Store(0)
 	var asker sync.WaitGroup
 	asker.Go(func() { passes(t, b, success) })
-	await(t, "one asks", b.asking.Load)
+	await.True(t, "one asks", b.asking.Load)
 	for range 100 {
 		passes(t, b, success)
 	}
@@ -370,7 +371,7 @@ func TestAndAClockThatWentBack(t *testing.T) {
 	ok(t, server.Client().HSet(t.Context(), b.sync.key, "state", int(Open), "gen", 7, "until", inAnHour).Err())
 	awaitState(t, HalfOpen, b)
 	ok(t, server.Client().HSet(t.Context(), b.sync.key, "lease", inAnHour).Err())
-	await(t, "there is a probe again", func() bool {
+	await.True(t, "there is a probe again", func() bool {
 		leave, err := b.Enter(t.Context(), newCall())
 		if err == nil {
 			leave(llm.Outcome{Called: true})

@@ -18,9 +18,7 @@ type pod struct {
 	asleep   int64
 	away     bool // skips Redis
 	doubt    int
-	heard    micros // when a call was last refused
-	earliest micros // and when it could have started
-	flushing bool   // looks every flushEvery whether there is something to tell
+	flushing bool // looks every flushEvery whether there is something to tell
 }
 
 // call is one request in a pod.
@@ -54,10 +52,6 @@ func (p *pod) take(class llm.Priority, tokens, used int64) {
 		p.alone(c, wait)
 		return
 	}
-	if w.now < p.heard+w.params.Remember.Microseconds() && w.now+wait.Microseconds() < p.earliest {
-		w.result.Rejected++
-		return
-	}
 	w.redis.send(p, p.model.Ask(tokens, wait, p.asleep), func(answer string, ok bool) {
 		p.judge(ok)
 		if !ok {
@@ -66,9 +60,6 @@ func (p *pod) take(class llm.Priority, tokens, used int64) {
 		}
 		b, granted, err := p.model.Answered(answer, tokens)
 		w.fail(err)
-		if !granted {
-			p.heard, p.earliest = w.now, b.Booked().UnixMicro()
-		}
 		p.decided(c, b, granted)
 	})
 }

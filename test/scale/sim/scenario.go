@@ -73,11 +73,3 @@ func (w *World) cut(part float64) {
 		p.cut = float64(i) < part*float64(len(w.pods))
 	}
 }
-
-// Remembering is steady load on so many pods that remember refusals for so long.
-func (s Size) Remembering(pods int, load float64, length time.Duration) Scenario {
-	p := s.params()
-	p.Pods, p.Quota.Shares, p.Remember = pods, pods, length
-	p.Length = 2 * s.Window
-	return Scenario{Name: "refusals are remembered", Params: p, Play: func(w *World) { w.steady(load) }}
-}

@@ -47,10 +47,6 @@ type Params struct {
 
 	Granted int // calls that the vendor grants, when it is not Quota.Requests
 
-	// Remember is a sketch of what pods could do under overload, and is no part of the service: a pod that was told how far
-	// ahead it would have to book refuses calls that cannot wait for so long by itself, for so long at most.
-	Remember time.Duration
-
 	// What a test breaks, to see that it is noticed.
 	arithmeticQueue time.Duration              // queue timeout that the arithmetic is told of, when it is not QueueTimeout
 	mutate          func(script string) string // of the script
