@@ -63,6 +63,11 @@ chart-test: ## render the chart with Helm 4 and 3 and check what comes out; need
 clients-go: # official Go clients against the real binary; never from the cache, which does not know it
 	cd test/clients && go test -count=1 .
 
+.PHONY: clients
+clients: ## run the official npm clients against the real binary; needs node and npm
+	cd test/clients/npm && npm ci --loglevel=error
+	cd test/clients && go test -count=1 -tags npm -run TestNPM .
+
 .PHONY: e2e
 e2e: ## try the chart on the cluster kubectl points to; docs/proofs/e2e.md says how, with kind
 	go run ./test/e2e $(E2EFLAGS)
