@@ -1,5 +1,5 @@
-# syntax=docker/dockerfile:1
-# Compiles on the machine's own architecture for any other. `make image` builds it; without Docker, `make image-ko`.
+# Compiles on the machine's own architecture for any other. `make image` builds it; without Docker, `make image-ko`. There is no
+# "syntax" line: the builder's own frontend knows all that is used here, and none is asked for at a registry.
 ARG BASE=gcr.io/distroless/static-debian13:nonroot
 
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build

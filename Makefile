@@ -5,11 +5,15 @@ SHELL := bash
 PKG ?= ./...
 FUZZTIME ?= 50000x # inputs for each target; a duration such as 5m works too
 KIND ?= kind
+HELM ?= helm
+# Version of a packaged chart. The release workflow takes it from the tag.
+CHART_VERSION ?= 0.0.0
 LINT := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
 KO := go tool -modfile=tools/ko/go.mod ko
 IMAGE ?= ghcr.io/spillway-dev/spillway
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PLATFORM ?= linux/$(shell go env GOARCH)
+ACTIONLINT := go tool -modfile=tools/actionlint/go.mod actionlint
 VULN := go tool -modfile=tools/govulncheck/go.mod govulncheck
 
 .PHONY: help
@@ -24,9 +28,27 @@ run: ## run the service with nothing else: embedded Redis, simulated vendor
 build: ## build bin/server and bin/vendorsim
 	CGO_ENABLED=0 go build -trimpath -pgo=cmd/server/server.pgo -o bin/ ./cmd/...
 
+# Times in the image are those of the commit, so that two builds of one commit are the same image.
+IMAGE_BUILD = SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) docker buildx build --platform $(PLATFORM) --provenance=false \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD)
+
 .PHONY: image
 image: ## build the image IMAGE:VERSION with Docker
-	docker buildx build --platform $(PLATFORM) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE):$(VERSION) --load .
+	$(IMAGE_BUILD) -t $(IMAGE):$(VERSION) --output type=docker,rewrite-timestamp=true .
+
+.PHONY: image-check
+image-check: ## build it twice without a cache and compare the digests; needs a builder (docker buildx create --use)
+	@mkdir -p dist
+	for n in 1 2; do $(IMAGE_BUILD) --no-cache --output type=oci,rewrite-timestamp=true,dest=dist/image-$$n.tar . || exit 1; done
+	@first=$$(tar -xOf dist/image-1.tar index.json | grep -o 'sha256:[0-9a-f]*' | head -1); \
+	second=$$(tar -xOf dist/image-2.tar index.json | grep -o 'sha256:[0-9a-f]*' | head -1); \
+	echo "$$first"; [ -n "$$first" ] && [ "$$first" = "$$second" ] || { echo "two builds of one commit differ: $$second" >&2; exit 1; }
+
+.PHONY: cross-build
+cross-build: # the binaries of the image for every platform it is released for
+	for arch in amd64 arm64; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -pgo=off -ldflags "-s -w -buildid=" -o dist/linux-$$arch/ ./cmd/server ./cmd/vendorsim || exit 1; \
+	done
 
 .PHONY: image-ko
 image-ko: ## the same without Docker, as archives in dist/ for docker load: the server, and the simulator by itself
@@ -67,6 +89,15 @@ clients-go: # official Go clients against the real binary; never from the cache,
 clients: ## run the official npm clients against the real binary; needs node and npm
 	cd test/clients/npm && npm ci --loglevel=error
 	cd test/clients && go test -count=1 -tags npm -run TestNPM .
+
+.PHONY: release-check
+release-check: cross-build ## run what the release workflow runs, as far as it needs no registry
+	$(ACTIONLINT)
+	mkdir -p dist
+	$(HELM) lint helm/spillway --strict --set vendor.simulated=true
+	$(HELM) package helm/spillway --version $(CHART_VERSION) --app-version $(CHART_VERSION) -d dist
+	$(HELM) template llm dist/spillway-$(CHART_VERSION).tgz --set vendor.simulated=true > dist/release.yaml
+	grep -q "image: $(IMAGE):$(CHART_VERSION)$$" dist/release.yaml
 
 .PHONY: e2e
 e2e: ## try the chart on the cluster kubectl points to; docs/proofs/e2e.md says how, with kind
@@ -117,9 +148,10 @@ fuzz: ## run every fuzz target with FUZZTIME inputs
 	done
 
 .PHONY: lint
-lint: ## vet, golangci-lint, and a go.mod and go fix that leave no diff
+lint: ## vet, golangci-lint, actionlint, and a go.mod and go fix that leave no diff
 	go vet ./...
 	$(LINT) run
+	$(ACTIONLINT)
 	go mod tidy -diff
 	go fix -diff ./...
 	for dir in test/chart test/prove test/clients; do \

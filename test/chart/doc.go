@@ -13,5 +13,6 @@
 //	network     where pods may go, and who may call them                         network_test.go
 //	gateway     order, keys and sizes of the limits in front                     gateway_test.go
 //	values      every one documented                                             values_test.go
+//	size        the image's binaries do not grow unseen                          size_test.go
 //	manifests   k8s/ is what the chart says                                      manifests_test.go
 package chart
