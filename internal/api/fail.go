@@ -18,6 +18,7 @@ func fail(c *gin.Context, err error) {
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
 	in.Reason, in.Layer, in.Err, in.Status = p.code, p.layer, cause(err), p.status
+	logVendor(in, p.vendor)
 	if p.status == statusClosed {
 		c.Status(statusClosed) // for whoever looks at the writer; nobody is there to read it
 		return
@@ -25,6 +26,9 @@ func fail(c *gin.Context, err error) {
 	h := c.Writer.Header()
 	if p.retryAfter > 0 {
 		h["Retry-After"] = []string{strconv.Itoa(wholeSeconds(p.retryAfter))}
+	}
+	if p.final {
+		h["X-Should-Retry"] = noRetry
 	}
 	body, contentType := p.json(in.ID), "application/problem+json"
 	if speaksOpenAI(c) {
@@ -35,6 +39,9 @@ func fail(c *gin.Context, err error) {
 	c.Status(p.status)
 	_, _ = c.Writer.Write(body) // a client that is gone is noticed elsewhere
 }
+
+// noRetry is the header's value that tells OpenAI's and Anthropic's clients not to repeat a request.
+var noRetry = []string{"false"}
 
 // speaksOpenAI tells whether the client is one of OpenAI's API, which looks for errors in its own shape, also on pages we
 // do not have.
@@ -72,6 +79,7 @@ func (p problem) json(requestID string) []byte {
 		b = append(b, `,"retry_after_seconds":`...)
 		b = strconv.AppendInt(b, int64(wholeSeconds(p.retryAfter)), 10)
 	}
+	b = appendVendor(b, p.vendor)
 	b = append(b, `,"request_id":"`...)
 	b = append(b, requestID...) // well formed, or made here: needs no escaping
 	return append(b, "\"}\n"...)

@@ -16,7 +16,9 @@ func (p problem) openAI(requestID string) []byte {
 	b = append(b, p.code...)
 	b = append(b, `","request_id":"`...)
 	b = append(b, requestID...)
-	return append(b, "\"}}\n"...)
+	b = append(b, '"')
+	b = appendVendor(b, p.vendor)
+	return append(b, "}}\n"...)
 }
 
 func openAIType(status int) string {

@@ -45,7 +45,8 @@ func describeAPI(t *testing.T) description {
 
 // allProblems is every problem there is.
 func allProblems() []problem {
-	return append(slices.Collect(maps.Values(rejections)), vendorFailed, vendorAuth, internalError)
+	return append(slices.Collect(maps.Values(rejections)), vendorFailed, vendorAuth, vendorQuota,
+		answerTooLarge, streamIdle, streamTooLong, internalError)
 }
 
 // TestOpenAPIHasEveryRoute, and no route that is not there.

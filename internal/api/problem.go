@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/jobs"
@@ -22,6 +21,9 @@ type problem struct {
 	retryAfter time.Duration // zero: no header
 	layer      string        // for the log
 	attempts   int           // vendor attempts; 0 leaves it out
+	final      bool          // a repeat of the same request cannot help
+
+	vendor *llm.VendorError // what the vendor said; nil when it was not the vendor
 }
 
 // statusClosed is what a request counts as whose client hung up. Nobody receives it.
@@ -63,12 +65,8 @@ const (
 	reasonJobStream        outcome.Reason = "job_without_stream"
 )
 
-// The problems that are not rejections.
-var (
-	vendorFailed  = problem{status: http.StatusBadGateway, code: "vendor_error", title: "The vendor failed"}
-	vendorAuth    = problem{status: http.StatusBadGateway, code: "vendor_auth", title: "The vendor does not accept this service", detail: "This is for the service's operators to mend; your key is fine."}
-	internalError = problem{status: http.StatusInternalServerError, code: "internal", title: "Internal error", detail: "The service has a defect. Report the request ID."}
-)
+// internalError is a problem that is no rejection. Those of the vendor are in vendorproblem.go.
+var internalError = problem{status: http.StatusInternalServerError, code: "internal", title: "Internal error", detail: "The service has a defect. Report the request ID."}
 
 // problemOf is the one place where an error becomes a status.
 func problemOf(err error) problem {
@@ -93,21 +91,6 @@ func problemOf(err error) problem {
 		return rejections[outcome.ClientClosed]
 	}
 	return internalError
-}
-
-func vendorProblem(failed *llm.VendorError) problem {
-	p := vendorFailed
-	switch failed.Kind {
-	case llm.KindAuth:
-		p = vendorAuth
-	case llm.KindRateLimit:
-		p = rejections[outcome.VendorRateLimited]
-		p.retryAfter = time.Second // unless the vendor says more
-	default:
-		p.detail = "The vendor failed or did not answer. Attempts made: " + strconv.Itoa(failed.Attempts) + "."
-	}
-	p.layer, p.retryAfter, p.attempts = "vendor", max(failed.RetryAfter, p.retryAfter), failed.Attempts
-	return p
 }
 
 func rejected(reason outcome.Reason) error {

@@ -54,6 +54,10 @@ var rows = map[string]row{
 	"vendor's bare 429": {call: fails(&llm.VendorError{Kind: llm.KindRateLimit, Status: 429, Attempts: 2}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error", retry: "1", layer: "vendor"},
 	"vendor's own 429":  {call: fails(&llm.VendorError{Kind: llm.KindRateLimit, Status: 429, RetryAfter: 7 * time.Second, Attempts: 2}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error", retry: "7", layer: "vendor"},
 	"vendor refuses us": {call: fails(&llm.VendorError{Kind: llm.KindAuth, Status: 401, Attempts: 1}), status: 502, code: "vendor_auth", kind: "server_error", layer: "vendor"},
+	"no credit":         {call: fails(&llm.VendorError{Kind: llm.KindQuota, Status: 429, Code: "billing_not_active", Attempts: 1}), status: 429, code: "insufficient_quota", kind: "rate_limit_error", layer: "vendor", says: "operators"},
+	"answer too large":  {call: fails(&llm.VendorError{Kind: llm.KindTooLarge, Status: 200, Attempts: 1}), status: 502, code: "answer_too_large", kind: "server_error", layer: "vendor", says: "VENDOR_MAX_RESPONSE"},
+	"stream paused":     {call: fails(&llm.VendorError{Kind: llm.KindIdle, Attempts: 1, Err: llm.ErrStreamIdle}), status: 504, code: "stream_idle", kind: "server_error", layer: "vendor", says: "STREAM_IDLE"},
+	"stream too long":   {call: fails(&llm.VendorError{Kind: llm.KindLength, Attempts: 1, Err: llm.ErrStreamMax}), status: 504, code: "stream_too_long", kind: "server_error", layer: "vendor", says: "STREAM_MAX"},
 	"SLA deadline":      {call: untilTheEnd, options: options{env: shortSLA}, status: 504, code: "deadline_exceeded", kind: "server_error"},
 	"pod is closing":    {call: fails(&outcome.Rejected{Layer: "server", Reason: outcome.ShuttingDown}), status: 503, code: "shutting_down", kind: "server_error", retry: "1", layer: "server"},
 	"nobody's timeout":  {call: fails(context.DeadlineExceeded), status: 500, code: "internal", kind: "server_error"},
@@ -118,6 +122,31 @@ func (r row) test(t *testing.T, path string) {
 	wholeError(t, path, got, r.kind)
 	if line := b.accessLine(); line["reason"] != r.code || line["status"] != float64(r.status) || r.layer != "" && line["layer"] != r.layer {
 		t.Errorf("the log says %v", line)
+	}
+}
+
+// TestWhatTheVendorSaidIsKept: its identifiers are in the document and in the log, and a repeat that cannot help is called
+// that.
+func TestWhatTheVendorSaidIsKept(t *testing.T) {
+	t.Parallel()
+	failure := &llm.VendorError{
+		Kind: llm.KindStatus, Status: 503, Code: "engine_overloaded", Type: "server_error", RequestID: "req_9", Advice: llm.AdviceNoRetry, Attempts: 1,
+	}
+	const document = `"vendor":{"status":503,"code":"engine_overloaded","type":"server_error","request_id":"req_9"}`
+	for _, path := range []string{"/llm", "/v1/chat/completions"} {
+		b := newBundle(t, fails(failure), options{})
+		got := b.post(path)
+		if !strings.Contains(got.body, document) || got.header.Get("X-Should-Retry") != "false" {
+			t.Errorf("%s: X-Should-Retry %q: %s", path, got.header.Get("X-Should-Retry"), got.body)
+		}
+		vendor, _ := b.accessLine()["vendor"].(map[string]any)
+		if vendor["status"] != 503.0 || vendor["code"] != "engine_overloaded" || vendor["request_id"] != "req_9" || vendor["failure"] != "status" {
+			t.Errorf("%s: the log says %v", path, vendor)
+		}
+	}
+	b := newBundle(t, fails(&llm.VendorError{Kind: llm.KindConnection, Attempts: 1}), options{})
+	if got := b.post("/llm"); strings.Contains(got.body, `"vendor":`) || got.header.Get("X-Should-Retry") != "" {
+		t.Errorf("a vendor that said nothing: %v %s", got.header, got.body)
 	}
 }
 

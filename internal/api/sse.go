@@ -70,6 +70,7 @@ func endStream(c *gin.Context, sink *sseSink, err error) {
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
 	in.Reason, in.Layer, in.Err, in.Status = p.code, p.layer, cause(err), p.status
+	logVendor(in, p.vendor)
 	if p.status == statusClosed {
 		return
 	}

@@ -6,27 +6,44 @@ import (
 	"time"
 )
 
-// Kind says in what way the vendor failed.
+// Kind says in what way a vendor call failed.
 type Kind string
 
-// The kinds of vendor failure.
+// The kinds of failure. The last three are limits of this service: the vendor did not fail, or cannot be said to have.
 const (
-	KindConnection Kind = "connection"  // could not connect, or the connection broke before the answer was whole
-	KindTimeout    Kind = "timeout"     // the call timeout, or the idle limit of a stream
+	KindConnection Kind = "connection"  // no connection, or it broke before the answer was whole
+	KindTimeout    Kind = "timeout"     // no answer within the call timeout, or no first event within its own
 	KindStatus     Kind = "status"      // a status that is the vendor's failure: 5xx, 529, 408, 3xx, and what is no status of an answer
-	KindRateLimit  Kind = "rate_limit"  // 429
-	KindAuth       Kind = "auth"        // 401 or 403: our credentials, not the caller's
-	KindTooLarge   Kind = "too_large"   // an answer over the limit
-	KindBadContent Kind = "bad_content" // an event stream that is not one
+	KindRateLimit  Kind = "rate_limit"  // 429: too many calls for now
+	KindQuota      Kind = "quota"       // the account is out of credit: a repeat cannot help until its owner has paid
+	KindAuth       Kind = "auth"        // 401, or another answer that refuses the vendor key: the operator's matter, not the caller's
+	KindBadContent Kind = "bad_content" // an answer that is not what it says: broken JSON, a stream without events
+	KindTooLarge   Kind = "too_large"   // an answer above VENDOR_MAX_RESPONSE
+	KindIdle       Kind = "idle"        // a stream that paused for longer than STREAM_IDLE
+	KindLength     Kind = "length"      // a stream that went on for longer than STREAM_MAX
+)
+
+// Advice is what the vendor says about a repeat, in its header x-should-retry.
+type Advice string
+
+// The values of Advice; the zero value means not said.
+const (
+	AdviceRetry   Advice = "true"
+	AdviceNoRetry Advice = "false"
 )
 
 // VendorError is a vendor call that failed: one attempt of it, or the last one when Do gives up.
 type VendorError struct {
 	Kind       Kind
-	Status     int           // the vendor's status; zero when there was none
-	RetryAfter time.Duration // the vendor's word; zero when it said nothing
+	Status     int           // the vendor's status, or the one that an error within a 200 stands for; zero when there was none
+	Code       string        // the vendor's own code, such as insufficient_quota; empty when there was none
+	Type       string        // the vendor's own type, such as rate_limit_error; empty when there was none
+	RequestID  string        // the vendor's name for the request; empty when there was none
+	Advice     Advice        // whether the vendor wants a repeat
+	RetryAfter time.Duration // how long the vendor wants to be left alone; zero when it said nothing
 	Attempts   int           // attempts made so far
 	Streamed   bool          // part of the answer has reached the client, so nothing can be retried
+	Told       bool          // the vendor's own error event has reached the client: no second one follows
 	Err        error         // the cause, for the log; nil for a plain status
 }
 
@@ -45,26 +62,40 @@ func (e *VendorError) Error() string {
 // Unwrap returns the cause.
 func (e *VendorError) Unwrap() error { return e.Err }
 
-// Failure tells whether the failure speaks against the vendor's health, so that the breaker counts it: no connection, a
-// timeout, a broken stream, 5xx. It does not for 4xx, which is about us, and for 3xx, which is configuration.
+// Failure reports whether the failure speaks against the vendor's health, so that the breaker counts it: no connection, a
+// timeout, a broken or stalled stream, an answer that is not one, 5xx. It is false for 4xx, which is about the request or
+// the account, for 3xx, which is configuration, and for answers that are longer than this service passes on.
 func (e *VendorError) Failure() bool {
 	switch e.Kind {
-	case KindConnection, KindTimeout, KindBadContent:
+	case KindConnection, KindTimeout, KindBadContent, KindIdle:
 		return true
-	default:
-		return e.Status >= http.StatusInternalServerError
+	case KindTooLarge, KindLength, KindQuota, KindAuth, KindRateLimit:
+		return false
+	case KindStatus:
 	}
+	return e.Status >= http.StatusInternalServerError
 }
 
-// Retryable tells whether another attempt may help, the state of the vendor and the budget apart.
+// Retryable reports whether another attempt may help, the state of the vendor and the budget apart.
 func (e *VendorError) Retryable() bool {
-	if e.Streamed {
+	if e.Streamed || e.Advice == AdviceNoRetry {
 		return false
 	}
 	switch e.Kind {
 	case KindConnection, KindTimeout, KindRateLimit, KindBadContent:
 		return true
-	default:
-		return e.Status >= http.StatusInternalServerError || e.Status == http.StatusRequestTimeout
+	case KindTooLarge, KindIdle, KindLength, KindQuota, KindAuth:
+		return false
+	case KindStatus:
 	}
+	return e.Status >= http.StatusInternalServerError || e.Status == http.StatusRequestTimeout
+}
+
+// Permanent reports whether a repeat cannot help before the operator has done something: the vendor refuses the key, or
+// the account is out of credit.
+func (e *VendorError) Permanent() bool { return e.Kind == KindAuth || e.Kind == KindQuota }
+
+// OwnLimit reports whether it was a limit of this service that ended the answer.
+func (e *VendorError) OwnLimit() bool {
+	return e.Kind == KindTooLarge || e.Kind == KindIdle || e.Kind == KindLength
 }

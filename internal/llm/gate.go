@@ -117,15 +117,16 @@ type Outcome struct {
 	ClientGone bool          // the client hung up, so Err says nothing about the vendor
 }
 
-// Limits is the vendor's own word on its limits, read from the response headers. Zero values mean not said.
+// Limits is what the vendor says about its limits, in headers and in the body of a refusal. All times are bounded and
+// relative to the answer's own Date. A zero value means that the vendor did not say, not that there is nothing to wait for.
 type Limits struct {
 	RetryAfter        time.Duration // wait this long before the next call
-	RemainingRequests int           // only when HasRemaining
-	RemainingTokens   int
-	HasRequests       bool // RemainingRequests was said
-	HasTokens         bool // RemainingTokens was said
-	ResetRequests     time.Duration
-	ResetTokens       time.Duration
+	RemainingRequests int           // only when HasRequests
+	RemainingTokens   int           // only when HasTokens
+	HasRequests       bool          // the vendor said RemainingRequests
+	HasTokens         bool          // the vendor said RemainingTokens
+	ResetRequests     time.Duration // until the limit on requests is at its full height again
+	ResetTokens       time.Duration // the same for tokens
 }
 
 // Priority is the class of a call. Higher classes wait in front of lower ones and may book further ahead. The way in
@@ -144,7 +145,9 @@ const (
 var (
 	ErrQueueTimeout = timeoutCause("queue timeout: the gates could not be passed in time")
 	ErrCallTimeout  = timeoutCause("call timeout: the vendor did not answer in time")
-	ErrStreamIdle   = timeoutCause("stream idle: the vendor sent nothing for too long")
+	ErrFirstEvent   = timeoutCause("first event timeout: the vendor did not begin its stream in time")
+	ErrStreamIdle   = timeoutCause("stream idle: the vendor sent nothing for longer than STREAM_IDLE")
+	ErrStreamMax    = timeoutCause("stream length: the stream went on for longer than STREAM_MAX")
 )
 
 var errPanicked = errors.New("the attempt panicked")

@@ -3,39 +3,70 @@ package upstream
 import (
 	"bytes"
 	"slices"
-	"unsafe"
 
-	"github.com/tidwall/gjson"
-
+	"github.com/spillway-dev/spillway/internal/jsonscan"
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// parseUsage reads the token counts of a buffered answer, in OpenAI's and in Anthropic's names. Anything else is zero.
-func parseUsage(body []byte) llm.Usage {
-	// gjson.GetBytes would copy what it finds; this string lives no longer than the call, and only numbers are kept.
-	return usageOf(gjson.Get(unsafe.String(unsafe.SliceData(body), len(body)), "usage"))
+// usageCount collects what a vendor says about the tokens of one answer, in the names of every dialect. A number that is
+// said more than once, as some vendors do in both names and streams do again and again, counts with its largest reading.
+type usageCount struct {
+	prompt     int // prompt_tokens: everything that was read, cached or not
+	input      int // input_tokens: without what Anthropic writes to its cache or reads from it
+	cacheWrite int // cache_creation_input_tokens
+	completion int // completion_tokens, output_tokens
+	reasoning  int // reasoning_tokens, mostly a part of completion
+	total      int // total_tokens
 }
 
-func usageOf(u gjson.Result) (usage llm.Usage) {
-	if !u.IsObject() {
-		return llm.Usage{}
+// add takes one value of an answer.
+func (c *usageCount) add(m jsonscan.Member) {
+	if m.Depth < 2 || m.Depth > 4 || m.Key == nil {
+		return
 	}
-	u.ForEach(func(key, n gjson.Result) bool {
-		switch key.Str {
-		case "prompt_tokens", "input_tokens":
-			usage.Prompt = max(usage.Prompt, tokens(n)) // some say it in both names
-		case "completion_tokens", "output_tokens":
-			usage.Completion = max(usage.Completion, tokens(n))
+	switch string(m.Of) {
+	case "usage":
+	case "completion_tokens_details", "output_tokens_details":
+		if string(m.Key) == "reasoning_tokens" {
+			c.reasoning = max(c.reasoning, tokens(m))
 		}
-		return true
-	})
-	return usage
+		return
+	default:
+		return
+	}
+	switch string(m.Key) {
+	case "prompt_tokens":
+		c.prompt = max(c.prompt, tokens(m))
+	case "input_tokens":
+		c.input = max(c.input, tokens(m))
+	case "cache_creation_input_tokens":
+		c.cacheWrite = max(c.cacheWrite, tokens(m))
+	case "completion_tokens", "output_tokens":
+		c.completion = max(c.completion, tokens(m))
+	case "total_tokens":
+		c.total = max(c.total, tokens(m))
+	}
 }
 
-// tokens distrusts the vendor: a count below zero or beyond any model's reach is none.
-func tokens(n gjson.Result) int {
-	if v := n.Float(); n.Type == gjson.Number && v > 0 && v < 1<<30 {
-		return int(v)
+// usage is what counts against the contract. Tokens that are only in the total were produced without being shown, as some
+// models do when they reason. What Anthropic writes to its cache counts; what it reads from there does not, because
+// Anthropic does not count it against its limits either.
+func (c *usageCount) usage() llm.Usage {
+	u := llm.Usage{
+		Prompt:     max(c.prompt, c.input+c.cacheWrite),
+		Completion: max(c.completion, c.reasoning),
+	}
+	u.Completion = max(u.Completion, c.total-u.Prompt)
+	return u
+}
+
+// most bounds what is believed: no model can use as many tokens.
+const most = 1 << 30
+
+// tokens is the value of a count; 0 when it is no number, negative, or absurd.
+func tokens(m jsonscan.Member) int {
+	if n := m.Float(); n > 0 && n < most {
+		return int(n)
 	}
 	return 0
 }
@@ -43,10 +74,10 @@ func tokens(n gjson.Result) int {
 // streamMeter follows a stream for what the layers need: how it ends and what it used.
 type streamMeter struct {
 	events       int
-	chunks       int       // events that carry data: about a token each, when the vendor does not say
-	said         llm.Usage // the vendor's word, merged over the events that have one
-	done         bool      // the last event was seen
-	announcesEnd bool      // the dialect has a last event
+	chunks       int        // events that carry data: about a token each, when the vendor does not say
+	said         usageCount // over the events that have one
+	done         bool       // the last event was seen
+	announcesEnd bool       // the dialect has a last event
 }
 
 var (
@@ -89,17 +120,12 @@ func (m *streamMeter) add(raw []byte) {
 	if !bytes.Contains(raw, usageKey) {
 		return
 	}
-	data = bytes.TrimSpace(data)
-	for _, path := range []string{"usage", "message.usage", "response.usage"} {
-		u := usageOf(gjson.GetBytes(data, path))
-		m.said.Prompt = max(m.said.Prompt, u.Prompt)
-		m.said.Completion = max(m.said.Completion, u.Completion)
-	}
+	_ = (jsonscan.Scanner{Depth: answerDepth, Visit: m.said.add}).Scan(bytes.TrimSpace(data))
 }
 
 // usage is what the stream used. When it ended before the vendor said, the chunks that came stand for the completion.
 func (m *streamMeter) usage() llm.Usage {
-	u := m.said
+	u := m.said.usage()
 	if !m.done || u.Completion == 0 {
 		u.Completion = max(u.Completion, m.chunks)
 	}

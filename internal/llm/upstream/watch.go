@@ -11,7 +11,8 @@ import (
 // stream the idle limit between two events. Each limit has its own cause. Its one timer keeps to the request's own end as
 // well, which classify recognises by the request's context.
 type watch struct {
-	ctx      context.Context
+	request  context.Context // of the call
+	ctx      context.Context // of the exchange
 	cancel   context.CancelCauseFunc
 	end      time.Time // of the request; zero: ctx knows itself
 	timer    *time.Timer
@@ -19,7 +20,7 @@ type watch struct {
 }
 
 func newWatch(ctx context.Context, limit time.Duration, cause error) *watch {
-	w := &watch{}
+	w := &watch{request: ctx}
 	ctx, w.end = deadline.Untimed(ctx)
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.limit(limit, cause)
@@ -42,8 +43,13 @@ func (w *watch) atMost(d time.Duration) time.Duration {
 	return min(d, time.Until(w.end))
 }
 
-// over tells whether the request's own end has come.
-func (w *watch) over() bool { return !w.end.IsZero() && time.Until(w.end) <= 0 }
+// requestEnded reports whether the request itself has ended.
+func (w *watch) requestEnded() bool {
+	if !w.end.IsZero() && time.Until(w.end) <= 0 {
+		<-w.request.Done() // which ends at this very moment, by a timer of its own
+	}
+	return w.request.Err() != nil
+}
 
 // pause stops the clock of the limit, while it is the client that is slow.
 func (w *watch) pause() {

@@ -1,0 +1,108 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/spillway-dev/spillway/internal/jsonscan"
+	"github.com/spillway-dev/spillway/internal/llm"
+)
+
+// buffered reads an answer with a 2xx status in one piece and decides whether it is a success.
+func (v *Vendor) buffered(res *http.Response, out *llm.Outcome) (*llm.Response, error) {
+	buf := newBuffer()
+	resp, err := v.success(res, buf, out)
+	if err != nil {
+		buf.Free()
+		return nil, err
+	}
+	return resp, nil
+}
+
+func (v *Vendor) success(res *http.Response, buf *buffer, out *llm.Outcome) (*llm.Response, error) {
+	whole, err := buf.readFrom(res.Body, expectedLength(res), v.maxResponse)
+	if err != nil {
+		return nil, err
+	}
+	if !whole {
+		return nil, &llm.VendorError{Kind: llm.KindTooLarge, Status: res.StatusCode, Err: fmt.Errorf("answer over %d bytes", v.maxResponse)}
+	}
+	status := res.StatusCode
+	if status != http.StatusNoContent {
+		document, usage, err := readAnswer(buf.b)
+		switch {
+		case err != nil && isJSON(res.Header) && isCloseDelimited(res):
+			return nil, errCut // the end of the connection was all that could tell
+		case err != nil && isJSON(res.Header):
+			return nil, &llm.VendorError{Kind: llm.KindBadContent, Status: status, Err: fmt.Errorf("the answer is not the JSON that it says: %w", err)}
+		case err == nil && document.found:
+			if status, err = errorWithin(&document, res.Header, out); err != nil {
+				return nil, err
+			}
+		}
+		out.Usage = usage
+	}
+	return &llm.Response{Status: status, Header: visible(res.Header), Body: buf.b, Memory: buf}, nil
+}
+
+// errorWithin is what an error within an answer of status 200 comes to: a failure, or the status with which the client
+// gets it, where it is about the request.
+func errorWithin(d *errorDocument, h http.Header, out *llm.Outcome) (int, error) {
+	out.Limits.RetryAfter = max(out.Limits.RetryAfter, bounded(d.retryDelay))
+	if failed := refusal(d.status(), d, h, &out.Limits); failed != nil {
+		failed.Err = errWithin200
+		return 0, failed
+	}
+	return d.status(), nil
+}
+
+var errWithin200 = errors.New("an error within an answer of status 200")
+
+// readAnswer reads a buffered answer once, for its usage and for an error in it. The error says that it is not JSON.
+func readAnswer(body []byte) (document errorDocument, usage llm.Usage, err error) {
+	var count usageCount
+	scanner := jsonscan.Scanner{Depth: answerDepth, Visit: func(m jsonscan.Member) {
+		document.add(m)
+		count.add(m)
+	}}
+	body = withoutMark(body)
+	if err = scanner.Scan(body); err != nil {
+		plain, odd := withoutOddNumbers(body)
+		if !odd {
+			return document, usage, err
+		}
+		document, count = errorDocument{}, usageCount{}
+		err = scanner.Scan(plain)
+	}
+	return document, count.usage(), err
+}
+
+// answerDepth is how deep the values of an answer are looked at: an error's members within an array or a response.
+const answerDepth = 3
+
+// withoutOddNumbers is a copy of text with a number for each NaN and Infinity, which some vendors write and no reader of
+// JSON has to accept. It reports whether there are any.
+func withoutOddNumbers(text []byte) (plain []byte, odd bool) {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted || c != 'N' && c != 'I':
+		default:
+			for _, number := range [...]string{"NaN", "Infinity"} {
+				if len(text)-i < len(number) || string(text[i:i+len(number)]) != number {
+					continue
+				}
+				if !odd {
+					plain, odd = append([]byte(nil), text...), true
+				}
+				copy(plain[i:], "0       "[:len(number)])
+			}
+		}
+	}
+	return plain, odd
+}

@@ -1,0 +1,74 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+)
+
+// exchange does the request and reads or relays the answer.
+func (v *Vendor) exchange(w *watch, call *llm.Call, out *llm.Outcome) (*llm.Response, error) {
+	req := v.request.WithContext(w.ctx)
+	req.Header = v.headers(w.ctx, call)
+	// net/http knows a bytes.Reader and sends it in one piece with the headers.
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(call.Body)), int64(len(call.Body))
+	req.GetBody = (&resend{body: call.Body}).open
+	res, err := v.transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	out.Limits = parseLimits(res.Header, time.Now())
+	decode(res)
+	switch {
+	case res.StatusCode < 200 || res.StatusCode >= 300:
+		return v.refused(w, res, out)
+	case call.Payload.Stream && isEventStream(res.Header):
+		return v.relay(w, call, res, out)
+	}
+	return v.buffered(res, out)
+}
+
+// headers builds the request's headers. The values are shared with the template: net/http only reads them.
+func (v *Vendor) headers(ctx context.Context, call *llm.Call) http.Header {
+	h := maps.Clone(v.request.Header)
+	for name, values := range call.Header {
+		if h[name] == nil {
+			h[name] = values
+		}
+	}
+	h["X-Request-Id"] = []string{call.ID}
+	if call.IdempotencyKey != "" {
+		// In lower case, which is the same to the vendor. Under its canonical name net/http would see it too, and send the request
+		// again behind our back when a kept connection breaks, whether or not the vendor has it already.
+		h["idempotency-key"] = []string{call.IdempotencyKey}
+	}
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		v.propagator.Inject(ctx, propagation.HeaderCarrier(h))
+	}
+	return h
+}
+
+// visible picks the vendor's headers that clients may see. Where it has named no type there is none, not one that net/http guesses.
+func visible(h http.Header) http.Header {
+	out := make(http.Header, 2)
+	out["Content-Type"] = h["Content-Type"]
+	if v := h["Content-Encoding"]; v != nil {
+		out["Content-Encoding"] = v
+	}
+	if v := identifier(requestID(h)); v != "" {
+		out["X-Vendor-Request-Id"] = []string{v}
+	}
+	if v := h["X-Should-Retry"]; v != nil {
+		out["X-Should-Retry"] = v
+	}
+	return out
+}

@@ -1,0 +1,40 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+)
+
+// verdict turns the error of an exchange into what the layers above act on. It must see w before it is stopped.
+func verdict(w *watch, call *llm.Call, err error) (_ error, clientGone bool) {
+	if w.requestEnded() { // no verdict on the vendor
+		cause := context.Cause(w.request)
+		return cause, !errors.Is(cause, context.DeadlineExceeded)
+	}
+	if gone, ok := errors.AsType[*sinkError](err); ok {
+		return gone.err, true
+	}
+	failed, ok := errors.AsType[*llm.VendorError](err)
+	if !ok {
+		failed = &llm.VendorError{Kind: llm.KindConnection, Err: err}
+		if isTimeout(err) {
+			failed.Kind = llm.KindTimeout
+		}
+		if cause := context.Cause(w.ctx); cause != nil {
+			failed.Kind, failed.Err = llm.KindTimeout, cause
+		}
+	}
+	failed.Attempts, failed.Streamed = call.Attempts, w.streamed
+	return failed, false
+}
+
+// isTimeout reports whether err is a timeout of the network: a dial, TLS or response-header limit.
+func isTimeout(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
+}
