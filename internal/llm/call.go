@@ -180,8 +180,11 @@ func (c *Caller) attempt(ctx context.Context, call *Call, try int) (*Response, e
 		return nil, err
 	}
 	var out Outcome
-	defer func() { held.leave(out) }() // also when something below panics
-	if deadline.Over(ctx) {            // while no gate made it wait
+	defer func() { // also when something below panics
+		out.User = call.User
+		held.leave(out)
+	}()
+	if deadline.Over(ctx) { // while no gate made it wait
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}

@@ -109,6 +109,7 @@ func Ended(ctx context.Context, layer string) error {
 
 // Outcome is what a gate learns when a call leaves it. The zero value means that the vendor was not called.
 type Outcome struct {
+	User       string        // whose call it was
 	Called     bool          // whether the request was handed to the network
 	Err        error         // nil, *VendorError, or why the exchange was cut short
 	Duration   time.Duration // of the vendor exchange; zero when not called

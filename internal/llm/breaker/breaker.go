@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,9 +23,14 @@ import (
 
 // Config sets when the vendor counts as down, and for how long.
 type Config struct {
-	Failures  int           `split_words:"true" default:"5" desc:"Failures within BREAKER_WINDOW that open the breaker, if they are at least half of the calls."`
-	Window    time.Duration `split_words:"true" default:"60s" desc:"Time over which failures are counted."`
-	Open      time.Duration `split_words:"true" default:"60s" desc:"Time the breaker stays open before it lets a probe through."`
+	// Failures opens the breaker when so many calls in a row have failed, over all pods (more in a row when the vendor
+	// is busy: log2 of the calls in the window). It is also the least number of failures that opens it by their share.
+	Failures int `split_words:"true" default:"5" desc:"Failures in a row, over all pods, that open the breaker; the row must be longer on a busy vendor. More than half of at least ten calls in BREAKER_WINDOW open it too. One user's failures alone open it only when no other user calls."`
+
+	Window  time.Duration `split_words:"true" default:"60s" desc:"Time over which calls and failures are counted."`
+	Open    time.Duration `split_words:"true" default:"5s" desc:"Time the breaker stays open before it lets a probe through. It doubles each time the probe fails, up to BREAKER_OPEN_MAX."`
+	OpenMax time.Duration `split_words:"true" default:"60s" desc:"Longest time the breaker stays open before it lets a probe through. 0 means always BREAKER_OPEN."`
+
 	Successes int           `split_words:"true" default:"2" desc:"Probes in a row that must succeed before the breaker closes."`
 	Lease     time.Duration `split_words:"true" default:"40s" desc:"Time after which a probe whose pod has died is given to another. Above CALL_TIMEOUT plus QUEUE_TIMEOUT."`
 }
@@ -41,40 +47,42 @@ func (c Config) Validate() error {
 	atLeast(c.Failures >= 1, "BREAKER_FAILURES", c.Failures, 1)
 	atLeast(c.Window >= shortest, "BREAKER_WINDOW", c.Window, shortest)
 	atLeast(c.Open >= shortest, "BREAKER_OPEN", c.Open, shortest)
+	atLeast(c.OpenMax == 0 || c.OpenMax >= c.Open, "BREAKER_OPEN_MAX", c.OpenMax, fmt.Sprintf("BREAKER_OPEN (%v), or 0", c.Open))
 	atLeast(c.Successes >= 1, "BREAKER_SUCCESSES", c.Successes, 1)
 	atLeast(c.Lease >= shortest, "BREAKER_LEASE", c.Lease, shortest)
 	return errors.Join(errs...)
 }
 
 // Breaker fails fast while the vendor is down. All pods share one state, in Redis, which changes only in breaker.lua. Every
-// pod keeps a copy, so that a closed or open breaker costs no round trip; only the probe of a half-open one does.
+// pod keeps a snapshot, so that a closed or open breaker costs no round trip; only the probe of a half-open one does.
 //
-//	breaker.go         Enter and leave, on the pod's copy of the state
-//	copy.go     the copy: what calls count in, and when a new one is taken
-//	sync.go     keeps the copy true: reports in the background, a slow poll, pub/sub
-//	lease.go    keeps a probe's lease while the probe runs
-//	machine.go  the state machine, for when Redis is away
-//	breaker.lua        the same machine, in Redis
+//	breaker.go   Enter and leave, on the pod's snapshot of the state
+//	snapshot.go  the snapshot: what calls count in, and when a new one is taken
+//	users.go     whose calls they were: one user's failures alone open nothing
+//	sync.go      keeps the snapshot true: reports in the background, a slow poll, pub/sub
+//	lease.go     keeps a probe's lease while the probe runs
+//	machine.go   the state machine, for when Redis is away
+//	breaker.lua  the same machine, in Redis; wire.go encodes what it reads and decodes what it returns
 type Breaker struct {
 	cfg     Config
-	sync    *breakerSync
+	sync    *syncer
 	metrics *metrics
 
-	copy    atomic.Pointer[breakerCopy]
-	asking  atomic.Bool              // a caller of this pod is asking for the probe
-	nextAt  atomic.Int64             // no need to ask before, in ns since start; after a refusal
-	probing atomic.Pointer[llm.Call] // this pod's probe under way
-	start   time.Time
+	snapshot atomic.Pointer[snapshot]
+	asking   atomic.Bool              // a caller of this pod is asking for the probe
+	nextAt   atomic.Int64             // no need to ask before, in ns since start; after a refusal
+	probing  atomic.Pointer[llm.Call] // this pod's probe under way
+	start    time.Time
 }
 
-// New returns a closed breaker that soon knows better, and begins to follow the shared state.
+// New returns a breaker that is closed until it has read the shared state, which it begins to follow.
 func New(cfg Config, rdb *redisx.Client, vendorName string, log *slog.Logger, reg prometheus.Registerer) (*Breaker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	b := &Breaker{cfg: cfg, start: time.Now()}
-	b.sync = newBreakerSync(b, rdb, vendorName, log)
-	b.copy.Store(b.newCopy(breakerView{}, time.Now(), true))
+	b.sync = newSyncer(b, rdb, vendorName, log)
+	b.snapshot.Store(b.newSnapshot(reply{}, time.Now(), true))
 	var err error
 	if b.metrics, err = newMetrics(reg, b.State); err != nil {
 		return nil, err
@@ -84,11 +92,11 @@ func New(cfg Config, rdb *redisx.Client, vendorName string, log *slog.Logger, re
 }
 
 // State is this pod's copy of the shared state.
-func (b *Breaker) State() State { return b.copy.Load().state }
+func (b *Breaker) State() State { return b.snapshot.Load().state }
 
 // RetryAfter is the time until calls may pass again; 0 when they pass now, or when a probe may.
 func (b *Breaker) RetryAfter() time.Duration {
-	if c := b.copy.Load(); c.state == Open {
+	if c := b.snapshot.Load(); c.state == Open {
 		return max(0, time.Until(c.until))
 	}
 	return 0
@@ -96,7 +104,7 @@ func (b *Breaker) RetryAfter() time.Duration {
 
 // Enter admits the call when the breaker is closed, or when this call is the probe.
 func (b *Breaker) Enter(ctx context.Context, call *llm.Call) (func(llm.Outcome), error) {
-	c := b.copy.Load()
+	c := b.snapshot.Load()
 	if c.state == Closed {
 		return c.leave, nil
 	}
@@ -111,15 +119,15 @@ const askAgain = 200 * time.Millisecond
 
 // probe asks for the lease of the one probe in the cluster, if there is a chance to get it. One caller of a pod asks at a
 // time; the others are turned away at once.
-func (b *Breaker) probe(ctx context.Context, call *llm.Call, c *breakerCopy) (func(llm.Outcome), error) {
+func (b *Breaker) probe(ctx context.Context, call *llm.Call, c *snapshot) (func(llm.Outcome), error) {
 	now := time.Now()
 	if c.state == Open && now.Before(c.until) || now.Sub(b.start) < time.Duration(b.nextAt.Load()) || !b.asking.CompareAndSwap(false, true) {
 		return nil, b.reject()
 	}
 	defer b.asking.Store(false)
-	view, _ := b.sync.step(ctx, breakerStep{op: stepProbe})
+	view, _ := b.sync.step(ctx, request{op: stepProbe})
 	if view.lease == 0 {
-		if c := b.copy.Load(); c.state == Closed { // it was closed meanwhile
+		if c := b.snapshot.Load(); c.state == Closed { // it was closed meanwhile
 			return c.leave, nil
 		}
 		b.nextAt.Store(int64(time.Since(b.start) + askAgain))
@@ -127,17 +135,24 @@ func (b *Breaker) probe(ctx context.Context, call *llm.Call, c *breakerCopy) (fu
 	}
 	b.probing.Store(call)
 	end := b.sync.hold(view)
+	var told sync.Once
+	tell := func(v verdict) {
+		told.Do(func() {
+			b.metrics.probes.WithLabelValues(string(v)).Inc()
+			end(v)
+		})
+	}
+	call.OnCommit(func() { tell(won) }) // a stream that has begun well: recovery does not wait for its end
 	return func(out llm.Outcome) {
+		call.OnCommit(nil)
 		b.probing.CompareAndSwap(call, nil)
-		v := judge(out)
-		b.metrics.probes.WithLabelValues(string(v)).Inc()
-		end(v)
+		tell(judge(out))
 	}, nil
 }
 
 // Recheck turns away a call that waited in a later gate while the breaker opened, unless it is the probe.
 func (b *Breaker) Recheck(call *llm.Call) error {
-	switch c := b.copy.Load(); {
+	switch c := b.snapshot.Load(); {
 	case c.state == Closed, c.state == HalfOpen && b.probing.Load() == call:
 		return nil
 	}

@@ -1,18 +1,22 @@
--- The breaker's state machine, on Redis's clock. breakermachine.go says the same in Go; a test holds the two together.
--- KEYS[1]  hash: state, gen, until, wins, lease, seq, and ten slices of counts: s<i> slice number, n<i> calls, f<i> failures
--- ARGV     1 op  2 generation the step speaks of  3 calls or lease id  4 failures  5 rest of an open state the pod was told of
---          6 channel  7 failures to open  8 window  9 open  10 wins to close  11 lease; times in ms
+-- The breaker's state machine, on Redis's clock. machine.go says the same in Go; a test holds the two together.
+-- KEYS[1]  hash: state, gen, until, opened, wins, lease, seq, row (of failures), and ten slices of counts: s<i> slice number,
+--          n<i> calls, f<i> failures, u<i> callers, w<i> users whose calls failed ("" none, "*" several, else one)
+-- ARGV     as wire.go writes them; times in ms
 -- returns  {state, gen, ms until the open state or the lease ends, lease id granted to this caller or 0}
 local CLOSED, HALF, OPEN = 0, 1, 2
-local key, op, about, arg, failures, known = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local max_failures, window, open_ms, max_wins, lease_ms =
-  tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local ENOUGH_CALLS = 10
+local key, op, channel = KEYS[1], ARGV[1], ARGV[2]
+local about, asked_lease, known = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local calls, failures, row_end, callers, failing = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local max_failures, window, open_ms, open_max, max_wins, lease_ms = tonumber(ARGV[11]), tonumber(ARGV[12]),
+  tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local v = redis.call('HMGET', key, 'state', 'gen', 'until', 'wins', 'lease', 'seq')
+local v = redis.call('HMGET', key, 'state', 'gen', 'until', 'wins', 'lease', 'seq', 'opened', 'row')
 local state, gen, ends = tonumber(v[1]) or CLOSED, tonumber(v[2]) or 0, tonumber(v[3]) or 0
 local wins, lease, seq = tonumber(v[4]) or 0, tonumber(v[5]) or 0, tonumber(v[6]) or 0
+local opened, row = tonumber(v[7]) or 0, tonumber(v[8]) or 0
 local granted = 0
 
 local function left()
@@ -21,50 +25,90 @@ local function left()
   return 0
 end
 
--- Nobody is harmed when the message cannot be sent, because every pod polls; so that must not fail the step.
+-- A message that cannot be sent must not fail the step: every pod polls.
 local function store()
   redis.call('DEL', key)
-  redis.call('HSET', key, 'state', state, 'gen', gen, 'until', ends, 'wins', 0, 'lease', 0, 'seq', seq)
-  redis.pcall('PUBLISH', ARGV[6], state .. ' ' .. gen .. ' ' .. left())
+  redis.call('HSET', key, 'state', state, 'gen', gen, 'until', ends, 'opened', opened, 'wins', 0, 'lease', 0, 'seq', seq)
+  redis.pcall('PUBLISH', channel, state .. ' ' .. gen .. ' ' .. left())
+end
+
+-- The length of an open state doubles each time the breaker opens again without having been closed.
+local function open_for()
+  local d = open_ms
+  for _ = 1, opened do
+    if d >= open_max then break end
+    d = d * 2
+  end
+  return math.max(open_ms, math.min(d, open_max))
 end
 
 -- A new state gets a new generation. Generations begin at the clock, so that they grow even when Redis has lost its data.
-local function turn(to)
+local function change(to)
   state, gen, wins, lease = to, math.max(gen + 1, now), 0, 0
-  if to == OPEN then ends = now + open_ms end
+  if to == OPEN then
+    ends = now + open_for()
+    opened = opened + 1
+  elseif to == CLOSED then
+    opened = 0
+  end
   store()
+end
+
+-- The union of two sets of users.
+local function union(a, b)
+  if a == '' then return b end
+  if b == '' or a == b then return a end
+  return '*'
+end
+
+-- The number of binary digits of n, which is what a row of failures must reach on a busy vendor.
+local function bits(n)
+  local digits = 0
+  while n >= 1 do
+    n = math.floor(n / 2)
+    digits = digits + 1
+  end
+  return digits
 end
 
 local function count()
   local slice_ms = math.max(1, math.floor(window / 10))
   local slice = math.floor(now / slice_ms)
   local i = slice % 10
-  if tonumber(redis.call('HGET', key, 's' .. i)) ~= slice then
-    redis.call('HSET', key, 's' .. i, slice, 'n' .. i, 0, 'f' .. i, 0)
+  local s = redis.call('HMGET', key, 's' .. i, 'n' .. i, 'f' .. i, 'u' .. i, 'w' .. i)
+  local n, f, u, w = 0, 0, '', ''
+  if tonumber(s[1]) == slice then
+    n, f, u, w = tonumber(s[2]), tonumber(s[3]), s[4] or '', s[5] or ''
   end
-  redis.call('HINCRBY', key, 'n' .. i, arg)
-  redis.call('HINCRBY', key, 'f' .. i, failures)
-  redis.call('PEXPIRE', key, window + open_ms + lease_ms)
+  row = failures < calls and row_end or row + row_end
+  redis.call('HSET', key, 's' .. i, slice, 'n' .. i, n + calls, 'f' .. i, f + failures,
+    'u' .. i, union(u, callers), 'w' .. i, union(w, failing), 'row', row)
+  redis.call('PEXPIRE', key, window + math.max(open_ms, open_max) + lease_ms)
   if failures == 0 then return end
-  local calls, failed = 0, 0
+  local all, failed, all_users, failed_users = 0, 0, '', ''
   for j = 0, 9 do
-    local c = redis.call('HMGET', key, 's' .. j, 'n' .. j, 'f' .. j)
+    local c = redis.call('HMGET', key, 's' .. j, 'n' .. j, 'f' .. j, 'u' .. j, 'w' .. j)
     if c[1] and tonumber(c[1]) > slice - 10 then
-      calls, failed = calls + tonumber(c[2]), failed + tonumber(c[3])
+      all, failed = all + tonumber(c[2]), failed + tonumber(c[3])
+      all_users, failed_users = union(all_users, c[4] or ''), union(failed_users, c[5] or '')
     end
   end
-  if failed >= max_failures and failed * 2 >= calls then turn(OPEN) end
+  -- The failures of one user alone say nothing about the vendor, unless nobody else calls.
+  if failed_users ~= '*' and all_users == '*' then return end
+  local most_fail = all >= ENOUGH_CALLS and failed >= max_failures and failed * 2 > all
+  if most_fail or row >= math.max(max_failures, bits(all)) then change(OPEN) end
 end
 
 -- A Redis that has lost its data is told by the pods what it had told them.
 if gen == 0 and known > 0 then
-  state, gen, ends = OPEN, about, now + known
+  state, gen, ends, opened = OPEN, about, now + known, 1
   store()
 end
 
 -- No healthy state lies further ahead than this; one that does comes from a clock that went back.
-if ends > now + open_ms then
-  ends = now + open_ms
+local furthest = math.max(open_ms, open_max)
+if ends > now + furthest then
+  ends = now + furthest
   redis.call('HSET', key, 'until', ends)
 end
 if lease > now + lease_ms then
@@ -72,21 +116,21 @@ if lease > now + lease_ms then
   redis.call('HSET', key, 'lease', lease)
 end
 
-if state == OPEN and now >= ends then turn(HALF) end
+if state == OPEN and now >= ends then change(HALF) end
 
 if op == 'report' then
-  if state == CLOSED and arg > 0 and (gen == 0 or gen == about) then count() end
+  if state == CLOSED and calls > 0 and (gen == 0 or gen == about) then count() end
 elseif op == 'probe' then
   if state == HALF and now >= lease then
     seq, lease = seq + 1, now + lease_ms
     granted = seq
     redis.call('HSET', key, 'seq', seq, 'lease', lease)
   end
-elseif state == HALF and gen == about and arg == seq and lease > 0 then -- from the one who holds the lease
+elseif state == HALF and gen == about and asked_lease == seq and lease > 0 then -- from the holder of the lease
   if op == 'lost' then
-    turn(OPEN)
+    change(OPEN)
   elseif op == 'won' and wins + 1 >= max_wins then
-    turn(CLOSED)
+    change(CLOSED)
   else -- renewed; or won, but not often enough; or freed without a verdict
     if op == 'won' then wins = wins + 1 end
     lease = op == 'renew' and now + lease_ms or 0

@@ -140,10 +140,10 @@ func TestStoryOverTwoPods(t *testing.T) {
 
 			// The probe fails: open again, and later half-open, everywhere.
 			leave := awaitProbe(t, a)
-			gen := a.copy.Load().gen
+			gen := a.snapshot.Load().gen
 			leave(failure)
 			for _, p := range []*Breaker{a, b} {
-				await.True(t, "a new half-open state", func() bool { c := p.copy.Load(); return c.state == HalfOpen && c.gen > gen })
+				await.True(t, "a new half-open state", func() bool { c := p.snapshot.Load(); return c.state == HalfOpen && c.gen > gen })
 			}
 
 			// A probe whose client left says nothing, and is free for the other pod at once.
@@ -221,12 +221,12 @@ func TestLongProbeKeepsItsLease(t *testing.T) {
 		ok(t, err)
 		return now.UnixMilli() > expiry
 	})
-	if v, taken := b.sync.step(t.Context(), breakerStep{op: stepProbe}); v.lease != 0 || !taken {
+	if v, taken := b.sync.step(t.Context(), request{op: stepProbe}); v.lease != 0 || !taken {
 		t.Fatal("a second probe beside a living one")
 	}
 	leave(failure) // and the verdict still counts
-	gen := b.copy.Load().gen
-	await.True(t, "open again", func() bool { return b.copy.Load().gen > gen })
+	gen := b.snapshot.Load().gen
+	await.True(t, "open again", func() bool { return b.snapshot.Load().gen > gen })
 }
 
 func TestWhatTheBreakerCounts(t *testing.T) {
@@ -278,8 +278,8 @@ func TestRecheck(t *testing.T) {
 		t.Error("a call from before the outage started beside the probe")
 	}
 	leave(failure)
-	gen := b.copy.Load().gen
-	await.True(t, "open again", func() bool { return b.copy.Load().gen > gen })
+	gen := b.snapshot.Load().gen
+	await.True(t, "open again", func() bool { return b.snapshot.Load().gen > gen })
 	if b.Recheck(waiting) == nil {
 		t.Error("open, and the call may start")
 	}
@@ -318,9 +318,66 @@ func TestForgetsCallsOfAnEarlierState(t *testing.T) {
 		leave(failure)
 	}
 	b.sync.report(t.Context())
-	if n := b.copy.Load().failures.Load(); b.State() != Closed || n != 0 {
+	if n := b.snapshot.Load().pending.failures; b.State() != Closed || n != 0 {
 		t.Errorf("%v, and %d failures counted that are from before the outage", b.State(), n)
 	}
+}
+
+// A probe that is a stream has its verdict at its first event: recovery does not wait for the end of one long answer.
+func TestAProbesVerdictIsKnownAtItsFirstEvent(t *testing.T) {
+	t.Parallel()
+	b := newPodBreaker(t, quickBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
+	fail(t, b)
+	var streams []func(llm.Outcome)
+	for range b.cfg.Successes {
+		awaitState(t, HalfOpen, b)
+		call := newCall()
+		var leave func(llm.Outcome)
+		await.True(t, "a probe", func() (admitted bool) {
+			var err error
+			leave, err = b.Enter(t.Context(), call)
+			return err == nil
+		})
+		call.Committed()
+		streams = append(streams, leave)
+	}
+	awaitState(t, Closed, b)
+	for _, leave := range streams {
+		leave(success)
+	}
+}
+
+// One user's failures say nothing about the vendor while others are served; without others they do.
+func TestOneUserOpensNothingForTheOthers(t *testing.T) {
+	t.Parallel()
+	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
+	ended := func(user string, out llm.Outcome) {
+		t.Helper()
+		leave, admitted := enter(t, b)
+		if !admitted {
+			t.Fatal("turned away")
+		}
+		out.User = user
+		leave(out)
+	}
+	ended("bob", success)
+	for range 30 {
+		ended("alice", failure)
+	}
+	b.sync.report(t.Context())
+	if b.State() != Closed {
+		t.Fatal("one user opened it for all")
+	}
+	for range b.cfg.Failures + 5 {
+		leave, admitted := enter(t, b)
+		if !admitted {
+			break
+		}
+		out := failure
+		out.User = "bob"
+		leave(out)
+	}
+	awaitState(t, Open, b)
 }
 
 func BenchmarkBreaker(b *testing.B) {
@@ -365,7 +422,7 @@ func BenchmarkAgreement(b *testing.B) {
 		ok(b, rdb.Del(b.Context(), one.sync.key).Err())
 		for _, p := range []*Breaker{one, other} {
 			p.sync.mu.Lock()
-			p.copy.Store(p.newCopy(breakerView{}, time.Now(), true))
+			p.snapshot.Store(p.newSnapshot(reply{}, time.Now(), true))
 			p.sync.mu.Unlock()
 		}
 		b.StartTimer()

@@ -17,12 +17,12 @@ import (
 )
 
 //go:embed breaker.lua
-var breakerLua string
+var scriptText string
 
-// breakerSync keeps a pod's copy of the breaker's state true. Outcomes are reported in the background: failures at once,
-// successes with the next report. What another pod changes is heard by pub/sub; a slow poll covers a lost message. While
-// Redis is away the same steps are taken on a machine of this pod's own.
-type breakerSync struct {
+// syncer keeps a pod's snapshot of the breaker's state true. It reports outcomes in the background: failures at once,
+// successes with the next report. It learns by pub/sub what another pod changes; a slow poll covers a lost message. While
+// Redis is away it takes the same steps on a machine of this pod's own.
+type syncer struct {
 	b       *Breaker
 	rdb     *redisx.Client
 	script  *redis.Script
@@ -35,32 +35,32 @@ type breakerSync struct {
 	stopped <-chan struct{}
 	done    sync.WaitGroup
 
-	mu     sync.Mutex
-	failed int            // steps in a row that Redis did not take
-	alone  bool           // steps are taken by own
-	grudge error          // why, when it is not that Redis is away for everybody
-	own    breakerMachine // of this pod; its seq lives on, so that no lease is mistaken for another
+	mu         sync.Mutex
+	failed     int     // steps in a row that Redis did not take
+	alone      bool    // own takes the steps
+	localCause error   // why, when Redis fails only this pod's breaker; nil when Redis is away altogether
+	own        machine // of this pod; its seq lives on, so that no lease is mistaken for another
 }
 
 const (
-	breakerPoll  = time.Second            // mean time between two looks at the state, when no message comes
-	breakerPace  = 20 * time.Millisecond  // least time between two reports, however many calls fail
-	breakerRetry = 100 * time.Millisecond // until a step is tried again that Redis did not take
-	breakerTries = 3                      // steps in a row after which a pod no longer counts on Redis
+	pollEvery        = time.Second            // mean time between two looks at the state, when no message comes
+	reportPace       = 20 * time.Millisecond  // least time between two reports, however many calls fail
+	stepRetry        = 100 * time.Millisecond // until a step is tried again that Redis did not take
+	triesBeforeLocal = 3                      // steps in a row after which a pod no longer counts on Redis
 )
 
 // ownLeases is where the numbers of this pod's own leases begin: below those of Redis, which are positive.
 const ownLeases = -1 << 62
 
-func newBreakerSync(b *Breaker, rdb *redisx.Client, vendorName string, log *slog.Logger) *breakerSync {
+func newSyncer(b *Breaker, rdb *redisx.Client, vendorName string, log *slog.Logger) *syncer {
 	key := "llm:{" + vendorName + "}:breaker"
-	return &breakerSync{
-		b: b, rdb: rdb, script: redis.NewScript(breakerLua), key: key, channel: key + ":changes", log: log,
-		wake: make(chan struct{}, 1), own: breakerMachine{seq: ownLeases},
+	return &syncer{
+		b: b, rdb: rdb, script: redis.NewScript(scriptText), key: key, channel: key + ":changes", log: log,
+		wake: make(chan struct{}, 1), own: machine{seq: ownLeases},
 	}
 }
 
-func (s *breakerSync) begin() {
+func (s *syncer) begin() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.stopped = stop, ctx.Done()
 	s.rdb.OnChange(func(bool) { s.nudge() })
@@ -68,19 +68,19 @@ func (s *breakerSync) begin() {
 	s.done.Go(func() { s.run(ctx) })
 }
 
-func (s *breakerSync) nudge() {
+func (s *syncer) nudge() {
 	select {
 	case s.wake <- struct{}{}:
-	default: // the reporter is called already, and takes whatever has come together
+	default: // the reporter is woken already, and takes everything that is pending
 	}
 }
 
 // run reports and polls until ctx ends, and then reports what is left.
-func (s *breakerSync) run(ctx context.Context) {
+func (s *syncer) run(ctx context.Context) {
 	for {
-		next := breakerRetry
+		next := stepRetry
 		if s.report(ctx) {
-			next = breakerPoll*3/4 + rand.N(breakerPoll/2)
+			next = pollEvery*3/4 + rand.N(pollEvery/2)
 		}
 		if !s.pause(next) {
 			s.report(ctx)
@@ -90,8 +90,8 @@ func (s *breakerSync) run(ctx context.Context) {
 }
 
 // pause waits for the next report: for a nudge, but at least for the pace. It reports false when there is only one more.
-func (s *breakerSync) pause(d time.Duration) bool {
-	timer := time.NewTimer(breakerPace)
+func (s *syncer) pause(d time.Duration) bool {
+	timer := time.NewTimer(reportPace)
 	defer timer.Stop()
 	select {
 	case <-s.stopped:
@@ -108,44 +108,41 @@ func (s *breakerSync) pause(d time.Duration) bool {
 	return true
 }
 
-// report hands on what has been counted, and hears the state. Without counts it is the poll. What is not taken stays
-// counted; a report that Redis took after we gave it up then counts twice, which is better than not at all.
-func (s *breakerSync) report(ctx context.Context) (taken bool) {
-	c := s.b.copy.Load()
-	step := breakerStep{op: stepReport, gen: c.gen, known: c.openLeft(time.Now())}
-	step.failures = c.failures.Swap(0)               // before calls, so that there are never more failures than calls
-	step.calls = max(c.calls.Swap(0), step.failures) // but for a call whose end was half counted in the report before
-	if _, taken = s.step(ctx, step); !taken {
-		c.calls.Add(step.calls)
-		c.failures.Add(step.failures)
+// report passes on what has been counted and takes in the state. Without counts it is the poll. What Redis does not take
+// stays counted; a report that Redis took, but did not answer in time, counts twice, which is better than not at all.
+func (s *syncer) report(ctx context.Context) (taken bool) {
+	c := s.b.snapshot.Load()
+	r := request{op: stepReport, gen: c.gen, known: c.openLeft(time.Now()), tally: c.take()}
+	if _, taken = s.step(ctx, r); !taken {
+		c.restore(r.tally)
 	}
 	return taken
 }
 
-// step takes one step of the state machine, in Redis or, when that is away, on the machine of this pod, and adopts the
-// state that follows. It is not taken at all when Redis fails for the first time or two: one slow answer is no reason for
-// a pod to go its own way, and to probe beside the others.
-func (s *breakerSync) step(ctx context.Context, step breakerStep) (v breakerView, taken bool) {
-	seen := s.b.copy.Load()
+// step takes one step of the state machine, in Redis or, when Redis is away, on the machine of this pod, and adopts the
+// state that follows. When Redis fails for the first time or two it takes no step at all: one slow answer is no reason for
+// a pod to leave the shared state and to probe beside the others.
+func (s *syncer) step(ctx context.Context, step request) (v reply, taken bool) {
+	seen := s.b.snapshot.Load()
 	v, err := s.send(ctx, step)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	if err == nil {
-		s.togetherLocked()
+		s.sharedAgainLocked()
 		s.adoptLocked(now, v, seen, true)
 		return v, true
 	}
-	if !s.aloneLocked(err) {
-		return breakerView{}, false
+	if !s.localModeLocked(err) {
+		return reply{}, false
 	}
 	v = s.own.take(now, step)
-	s.adoptLocked(now, v, s.b.copy.Load(), false)
+	s.adoptLocked(now, v, s.b.snapshot.Load(), false)
 	return v, true
 }
 
 // send takes a step in Redis.
-func (s *breakerSync) send(ctx context.Context, step breakerStep) (v breakerView, err error) {
+func (s *syncer) send(ctx context.Context, step request) (v reply, err error) {
 	err = s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
 		v, err = s.eval(ctx, r, step)
 		return err
@@ -154,47 +151,42 @@ func (s *breakerSync) send(ctx context.Context, step breakerStep) (v breakerView
 }
 
 // eval runs the script; it only moves bytes.
-func (s *breakerSync) eval(ctx context.Context, r redis.Scripter, step breakerStep) (breakerView, error) {
-	cfg := s.b.cfg
-	reply, err := s.script.Run(ctx, r, []string{s.key}, step.op, step.gen, step.calls+step.lease, step.failures, step.known.Milliseconds(),
-		s.channel, cfg.Failures, cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.Successes, cfg.Lease.Milliseconds()).Int64Slice()
+func (s *syncer) eval(ctx context.Context, rdb redis.Scripter, r request) (reply, error) {
+	numbers, err := s.script.Run(ctx, rdb, []string{s.key}, r.args(s.b.cfg, s.channel)...).Int64Slice()
 	if err != nil {
-		return breakerView{}, fmt.Errorf("running breaker.lua: %w", err)
+		return reply{}, fmt.Errorf("running breaker.lua: %w", err)
 	}
-	if len(reply) != 4 || reply[0] < int64(Closed) || reply[0] > int64(Open) {
-		return breakerView{}, fmt.Errorf("breaker.lua replied %v", reply)
-	}
-	return breakerView{State(reply[0]), reply[1], time.Duration(reply[2]) * time.Millisecond, reply[3]}, nil
+	return parseReply(numbers)
 }
 
-// togetherLocked goes back to the state of all pods.
-func (s *breakerSync) togetherLocked() {
-	if s.grudge != nil {
+// sharedAgainLocked goes back to the state of all pods.
+func (s *syncer) sharedAgainLocked() {
+	if s.localCause != nil {
 		s.log.Info("breaker: shared again")
 	}
-	s.failed, s.alone, s.grudge = 0, false, nil
+	s.failed, s.alone, s.localCause = 0, false, nil
 }
 
-// aloneLocked tells whether this pod goes by its own counts, and lets it begin to when Redis has failed it often enough.
-// The guard has already said so when Redis is away for everybody; what fails only here is said here.
-func (s *breakerSync) aloneLocked(err error) bool {
+// localModeLocked reports whether this pod goes by its own counts. It begins to when Redis has failed it often enough. The
+// guard in redisx logs that Redis is away; what fails only the breaker is logged here.
+func (s *syncer) localModeLocked(err error) bool {
 	s.failed++
 	away := errors.Is(err, redisx.ErrAway) || s.rdb.Away()
-	if s.alone || !away && s.failed < breakerTries {
+	if s.alone || !away && s.failed < triesBeforeLocal {
 		return s.alone
 	}
-	c := s.b.copy.Load()
-	s.alone, s.own = true, breakerMachine{cfg: s.b.cfg, state: c.state, gen: c.gen, until: c.until, seq: s.own.seq}
+	c := s.b.snapshot.Load()
+	s.alone, s.own = true, machine{cfg: s.b.cfg, state: c.state, gen: c.gen, until: c.until, seq: s.own.seq}
 	if !away {
-		s.grudge = err
+		s.localCause = err
 		s.log.Warn("breaker: this pod's own counts decide until Redis takes its steps again", slog.Any("error", err))
 	}
 	return true
 }
 
-// listen hears what other pods change. The client library subscribes again when the connection breaks; messages may have
-// been missed then, so the state is asked for.
-func (s *breakerSync) listen(ctx context.Context) {
+// listen takes in what other pods change. The client library subscribes again when the connection breaks; messages may have
+// been missed then, so it asks for the state.
+func (s *syncer) listen(ctx context.Context) {
 	sub := s.rdb.Redis().Subscribe(ctx, s.channel)
 	defer func() { _ = sub.Close() }()
 	for events := sub.ChannelWithSubscriptions(); ; {
@@ -206,7 +198,7 @@ func (s *breakerSync) listen(ctx context.Context) {
 				return
 			}
 			if m, ok := event.(*redis.Message); ok {
-				s.hear(m.Payload)
+				s.receive(m.Payload)
 			} else {
 				s.nudge()
 			}
@@ -214,25 +206,26 @@ func (s *breakerSync) listen(ctx context.Context) {
 	}
 }
 
-// hear takes a message. One that is no news may be late, or from a Redis whose generations went back: asking tells.
-func (s *breakerSync) hear(message string) {
-	var state, gen, left int64
-	if _, err := fmt.Sscanf(message, "%d %d %d", &state, &gen, &left); err != nil || state < 0 || state > int64(Open) {
+// receive takes in a message. One with an old generation may be late, or from a Redis whose generations went back: the pod
+// asks for the state then.
+func (s *syncer) receive(message string) {
+	r, err := parseMessage(message)
+	if err != nil {
 		s.log.Warn("breaker: message not understood", slog.String("message", strconv.Quote(message)))
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch c := s.b.copy.Load(); {
-	case gen == c.gen && !s.alone: // this pod's own step, or heard by its answer
-	case gen < c.gen || s.alone:
+	switch c := s.b.snapshot.Load(); {
+	case r.gen == c.gen && !s.alone: // this pod's own step, or known from its answer
+	case r.gen < c.gen || s.alone:
 		s.nudge()
 	default:
-		s.adoptLocked(time.Now(), breakerView{State(state), gen, time.Duration(left) * time.Millisecond, 0}, nil, true)
+		s.adoptLocked(time.Now(), r, nil, true)
 	}
 }
 
-func (s *breakerSync) close() error {
+func (s *syncer) close() error {
 	s.stop()
 	s.done.Wait()
 	return nil

@@ -24,15 +24,15 @@ func TestRetryAfter(t *testing.T) {
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
 	quiet(t, b)
 	for _, tt := range []struct {
-		view breakerView
+		view reply
 		wait bool
 	}{
-		{breakerView{state: Closed}, false},
-		{breakerView{state: Open, gen: 1, left: time.Hour}, true},
-		{breakerView{state: Open, gen: 1}, false},
-		{breakerView{state: HalfOpen, gen: 2, left: time.Hour}, false},
+		{reply{state: Closed}, false},
+		{reply{state: Open, gen: 1, left: time.Hour}, true},
+		{reply{state: Open, gen: 1}, false},
+		{reply{state: HalfOpen, gen: 2, left: time.Hour}, false},
 	} {
-		b.copy.Store(b.newCopy(tt.view, time.Now(), true))
+		b.snapshot.Store(b.newSnapshot(tt.view, time.Now(), true))
 		if got := b.RetryAfter(); (got > 0) != tt.wait {
 			t.Errorf("%v: %v", tt.view, got)
 		}
