@@ -17,6 +17,7 @@ package llm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -117,6 +118,7 @@ type Exchanger interface {
 // CallerConfig holds the settings of a Caller.
 type CallerConfig struct {
 	QueueTimeout time.Duration // time a call may spend in the gates of one attempt
+	CallTimeout  time.Duration // time one attempt may take; for a stream, the time to its first event
 	Retry        RetryConfig
 }
 
@@ -140,7 +142,7 @@ func NewCaller(cfg CallerConfig, gates []NamedGate, vendor Exchanger, pod func()
 		return nil, err
 	}
 	return &Caller{
-		queueTimeout: cfg.QueueTimeout, gates: gates, vendor: vendor, retry: newRetry(cfg.Retry, pod, m), metrics: m,
+		queueTimeout: cfg.QueueTimeout, gates: gates, vendor: vendor, retry: newRetry(cfg.Retry, cfg.CallTimeout, pod, m), metrics: m,
 	}, nil
 }
 
@@ -157,24 +159,35 @@ func (c *Caller) Order() []string {
 // when a gate turned the call away, a *VendorError when the vendor failed, or the cause of ctx when that ended first.
 // The response must be closed.
 func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
-	for try := 1; ; try++ {
-		resp, err := c.attempt(ctx, call, try)
+	var t tries
+	for {
+		t.made++
+		resp, err := c.attempt(ctx, call, &t)
 		if err == nil {
 			return resp, nil
 		}
-		wait, ok := c.retry.next(ctx, try, err)
+		wait, ok := c.retry.next(ctx, &t, err)
 		if !ok {
-			return nil, err
+			return nil, t.verdict(ctx, err)
 		}
 		if err := c.retry.sleep(ctx, call, wait); err != nil {
-			c.retry.unused()
-			return nil, err
+			c.retry.unused(&t)
+			return nil, t.verdict(ctx, err)
 		}
 	}
 }
 
-// attempt is one try, counted from 1: enter every gate, call the vendor, leave every gate with what happened.
-func (c *Caller) attempt(ctx context.Context, call *Call, try int) (*Response, error) {
+// verdict is the error of the whole call. When the time ran out before another attempt reached the vendor, it is what the
+// last attempt died of: that says more than that the time is over.
+func (t *tries) verdict(ctx context.Context, err error) error {
+	if t.last != nil && ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+		return t.last
+	}
+	return err
+}
+
+// attempt is one try: enter every gate, call the vendor, leave every gate with what happened.
+func (c *Caller) attempt(ctx context.Context, call *Call, t *tries) (*Response, error) {
 	held, err := c.enter(ctx, call)
 	if err != nil {
 		return nil, err
@@ -199,7 +212,7 @@ func (c *Caller) attempt(ctx context.Context, call *Call, try int) (*Response, e
 	call.Timing.Vendor += out.Duration
 	call.Usage = out.Usage
 	if !out.ClientGone {
-		c.retry.done(try, out.Duration, out.Err != nil)
+		c.retry.done(t, out.Duration, out.Err != nil)
 	}
 	return resp, out.Err
 }

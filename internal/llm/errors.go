@@ -99,3 +99,6 @@ func (e *VendorError) Permanent() bool { return e.Kind == KindAuth || e.Kind == 
 func (e *VendorError) OwnLimit() bool {
 	return e.Kind == KindTooLarge || e.Kind == KindIdle || e.Kind == KindLength
 }
+
+// askedToWait reports whether the vendor is well and said when to come again.
+func (e *VendorError) askedToWait() bool { return e.Kind == KindRateLimit && e.RetryAfter > 0 }

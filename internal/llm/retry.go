@@ -15,9 +15,9 @@ import (
 // RetryConfig sets how a failed attempt is tried again.
 type RetryConfig struct {
 	Max      int           `split_words:"true" default:"3" desc:"Retries of one call at most, when the pod is calm. 0 switches retries off."`
-	Base     time.Duration `split_words:"true" default:"250ms" desc:"Upper bound of the first random delay; it doubles with every attempt."`
+	Base     time.Duration `split_words:"true" default:"250ms" desc:"Upper bound of the first delay, which is random between half of it and all of it; it doubles with every attempt."`
 	MaxDelay time.Duration `split_words:"true" default:"10s" desc:"Upper bound of every random delay. The vendor's own Retry-After may be longer."`
-	Budget   float64       `split_words:"true" default:"0.1" desc:"Retries per call this pod may make over time, those that succeed left out: 0.1 lets a dead vendor see at most 1.1 times the load."`
+	Budget   float64       `split_words:"true" default:"0.1" desc:"Retries per call this pod may make over time, those that succeed left out: 0.1 lets a dead vendor see at most 1.1 times the load. A quiet pod may make one retry every 5 s in any case. 0 switches retries off."`
 }
 
 // Validate reports values that make no sense.
@@ -43,17 +43,18 @@ type Conditions struct {
 
 // retry decides whether and when a failed attempt is tried again. It holds nothing while it sleeps.
 type retry struct {
-	cfg     RetryConfig
-	pod     func() Conditions
-	metrics *metrics
+	cfg         RetryConfig
+	callTimeout time.Duration // of one attempt
+	pod         func() Conditions
+	metrics     *metrics
 
 	mu     sync.Mutex
 	budget budget
 	recent recent
 }
 
-func newRetry(cfg RetryConfig, pod func() Conditions, m *metrics) *retry {
-	return &retry{cfg: cfg, pod: pod, metrics: m, budget: newBudget(cfg.Budget)}
+func newRetry(cfg RetryConfig, callTimeout time.Duration, pod func() Conditions, m *metrics) *retry {
+	return &retry{cfg: cfg, callTimeout: callTimeout, pod: pod, metrics: m, budget: newBudget(cfg.Budget)}
 }
 
 // Conditions under which the guide's budget shrinks.
@@ -86,57 +87,63 @@ func (r *retry) waited(d time.Duration) {
 
 // done records how one attempt ended. The first of a Do pays into the budget, more when it succeeded; a retry that
 // succeeded gives back what it took.
-func (r *retry) done(try int, took time.Duration, failed bool) {
+func (r *retry) done(t *tries, took time.Duration, failed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	rate := r.recent.rate(now)
-	if try == 1 {
+	if t.made == 1 {
 		r.budget.deposit(rate)
 	}
 	switch {
 	case failed:
 		return
-	case try == 1:
+	case t.made == 1:
 		r.budget.reward(rate)
 	default:
-		r.budget.giveBack(rate)
+		r.giveBackLocked(t, rate)
 	}
 	r.recent.took(took)
 	r.recent.call(now, false)
 }
 
-// next returns how long to wait after so many tries before another, or false when there shall be none: the error is not one that
-// another attempt can mend, the pod is in no state for it, the budget is used up, or it could not end in time.
-func (r *retry) next(ctx context.Context, tries int, err error) (time.Duration, bool) {
+// giveBackLocked returns what the last retry took from the budget, once.
+func (r *retry) giveBackLocked(t *tries, rate float64) {
+	if t.paid {
+		r.budget.giveBack(rate)
+		t.paid = false
+	}
+}
+
+// tries is what one Do has tried.
+type tries struct {
+	made int   // attempts, counting the present one
+	paid bool  // the present one took a retry from the budget
+	last error // what the last attempt that reached the vendor died of
+}
+
+// next returns how long to wait before another attempt, or false when there is to be none: no other attempt can mend the
+// error, the pod is in no state for it, the budget is used up, or it could not end in time.
+func (r *retry) next(ctx context.Context, t *tries, err error) (time.Duration, bool) {
 	failed, ok := errors.AsType[*VendorError](err)
-	if _, rejected := errors.AsType[*outcome.Rejected](err); rejected && tries > 1 {
-		r.unused()
+	if _, rejected := errors.AsType[*outcome.Rejected](err); rejected && t.made > 1 {
+		r.unused(t)
 	}
 	if !ok || ctx.Err() != nil {
 		return 0, false
 	}
+	t.last = err
 	pod := r.pod()
-	delay := r.delay(tries, failed.RetryAfter)
+	delay := r.delay(t.made, failed.RetryAfter)
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !failed.Retryable() {
-		r.recent.call(now, true)
+		r.countFailureLocked(now, failed)
 		return 0, false
 	}
-	reason := ""
-	deadline, bounded := ctx.Deadline()
-	switch {
-	case tries > allowed(pod, r.recent.avgWait, r.recent.errorRate(now), r.cfg.Max):
-		reason = "conditions"
-	case bounded && time.Until(deadline) < delay+r.recent.avgTook:
-		reason = "deadline"
-	case !r.budget.withdraw():
-		reason = "budget"
-	}
-	if reason != "" {
-		r.recent.call(now, true)
+	if reason := r.refusedLocked(ctx, now, t, failed, pod, delay); reason != "" {
+		r.countFailureLocked(now, failed)
 		r.metrics.retryDenied.WithLabelValues(reason).Inc()
 		return 0, false
 	}
@@ -144,20 +151,52 @@ func (r *retry) next(ctx context.Context, tries int, err error) (time.Duration, 
 	return delay, true
 }
 
+// refusedLocked returns what speaks against another attempt, or "" when it may be made and is paid for.
+func (r *retry) refusedLocked(
+	ctx context.Context, now time.Time, t *tries, failed *VendorError, pod Conditions, delay time.Duration,
+) string {
+	deadline, bounded := ctx.Deadline()
+	need := delay + r.recent.avgTook
+	if failed.Kind == KindTimeout { // an attempt that is cut shorter than the last one can only die of the same
+		need = delay + r.callTimeout
+	}
+	switch {
+	case t.made > allowed(pod, r.recent.avgWait, r.recent.errorRate(now), r.cfg.Max):
+		return "conditions"
+	case bounded && deadline.Sub(now) < need:
+		return "deadline"
+	case failed.askedToWait(): // the wait itself protects the vendor: one caller's 429s do not use up the budget of all
+		t.paid = false
+	case !r.budget.withdraw(now):
+		return "budget"
+	default:
+		t.paid = true
+	}
+	return ""
+}
+
+// countFailureLocked counts a call that has failed for good. A vendor that asked for a pause has not failed.
+func (r *retry) countFailureLocked(now time.Time, failed *VendorError) {
+	if !failed.askedToWait() {
+		r.recent.call(now, true)
+	}
+}
+
 // unused gives back what a retry took that never reached the vendor. Its call has failed.
-func (r *retry) unused() {
+func (r *retry) unused(t *tries) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	r.budget.giveBack(r.recent.rate(now))
+	r.giveBackLocked(t, r.recent.rate(now))
 	r.recent.call(now, true)
 }
 
-// delay is full jitter under a bound that doubles with every attempt. After a Retry-After it comes on top of the
-// vendor's word, so that the cluster does not return as one.
+// delay is random between half of a bound and all of it; the bound doubles with every attempt. The lower half is left out
+// so that retries are never a few milliseconds apart. After a Retry-After it comes on top of what the vendor asked for,
+// so that the pods do not all return at the same moment.
 func (r *retry) delay(attempts int, after time.Duration) time.Duration {
 	bound := min(r.cfg.MaxDelay, r.cfg.Base<<min(attempts-1, 20))
-	return after + rand.N(bound)
+	return after + bound/2 + rand.N(bound/2+1)
 }
 
 // sleep waits before the next attempt, or returns the cause of ctx when that ends first.

@@ -33,7 +33,7 @@ func TestBudgetLendsFirstAndNeverPassesItsShare(t *testing.T) {
 	retries := 0
 	for calls := 1; calls <= 1000; calls++ {
 		b.deposit(0)
-		for b.withdraw() {
+		for b.withdraw(time.Time{}) {
 			retries++
 		}
 		if limit := max(budgetLoan, calls/10); retries > limit {
@@ -56,7 +56,7 @@ func TestBudgetIsPaidBackBySuccess(t *testing.T) {
 		t.Errorf("saved %v, want %v", b.balance, budgetCap)
 	}
 	for range 100 {
-		if !b.withdraw() {
+		if !b.withdraw(time.Time{}) {
 			t.Fatal("a budget that is paid back was used up")
 		}
 		b.giveBack(0)
@@ -70,7 +70,7 @@ func TestBudgetIsPaidBackBySuccess(t *testing.T) {
 	if b.deposit(0); b.balance != budgetCap {
 		t.Errorf("saved %v after the load has gone, want %v", b.balance, budgetCap)
 	}
-	if off := newBudget(0); off.withdraw() {
+	if off := newBudget(0); off.withdraw(time.Time{}) {
 		t.Error("a budget of 0 granted a retry")
 	}
 }

@@ -150,6 +150,116 @@ func TestNoRetryThatCannotEndBeforeTheDeadline(t *testing.T) {
 	})
 }
 
+// Sixty seconds of silence: a second attempt after a call timeout of 30 s would be cut short, so it is not made, and the
+// client is told what happened and not that the time is over.
+func TestNoRetryAfterATimeoutThatCannotBeWhole(t *testing.T) {
+	t.Parallel()
+	for sla, attempts := range map[time.Duration]int{60 * time.Second: 1, 61 * time.Second: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			seen := 0
+			c := llmtest.Caller(t, llmtest.Config(), func(r *http.Request) (*http.Response, error) { seen++; return llmtest.Hang(r) })
+			errSLA := llm.TimeoutCause("the SLA deadline")
+			ctx, cancel := context.WithTimeoutCause(t.Context(), sla, errSLA)
+			defer cancel()
+			_, err := c.Do(ctx, llmtest.NewCall())
+			failed, isVendor := errors.AsType[*llm.VendorError](err)
+			if seen != attempts || !isVendor || failed.Kind != llm.KindTimeout || errors.Is(err, errSLA) {
+				t.Errorf("within %v: %d attempts, then %v", sla, seen, err)
+			}
+		})
+	}
+}
+
+// What the last attempt died of is told when the SLA ends before another one could reach the vendor.
+func TestTheEndOfTheTimeHidesNoVendorFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		entered := 0
+		full := llmtest.GateFunc(func(ctx context.Context, _ *llm.Call) (func(llm.Outcome), error) {
+			if entered++; entered > 1 {
+				<-ctx.Done()
+				return nil, llm.Ended(ctx, "full")
+			}
+			return llm.NoLeave, nil
+		})
+		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
+			return llmtest.Answer(http.StatusBadGateway, nil, ""), nil
+		}, llm.Named("full", full))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, llm.TimeoutCause("the SLA deadline"))
+		defer cancel()
+		_, err := c.Do(ctx, llmtest.NewCall())
+		if failed, isVendor := errors.AsType[*llm.VendorError](err); !isVendor || failed.Status != http.StatusBadGateway {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// One caller's 429s with a pause of their own leave the retries of the others alone, and do not count as errors.
+func TestPausesOfTheVendorCostNoBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := llmtest.Config()
+		cfg.Retry.Budget = 0.1
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
+			return llmtest.Answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"1"}}, ""), nil
+		})
+		for range 20 {
+			_, err := c.Do(t.Context(), llmtest.NewCall())
+			if failed, isVendor := errors.AsType[*llm.VendorError](err); !isVendor || failed.Attempts != 1+cfg.Retry.Max {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if balance := c.RetryBalance(); balance < llm.BudgetLoan {
+			t.Errorf("%v retries are left", balance)
+		}
+		if _, failed := c.RecentCalls(); failed != 0 {
+			t.Errorf("%d calls count as failed", failed)
+		}
+	})
+}
+
+// A pod that is hardly used retries a failure now and then, although its calls pay nearly nothing into the budget.
+func TestAQuietPodRetriesAFailureNowAndThen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := llmtest.Config()
+		cfg.Retry.Budget, cfg.Retry.Max = 0.01, 1
+		attempts := 0
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
+			attempts++
+			return llmtest.Answer(http.StatusBadGateway, nil, ""), nil
+		})
+		const calls = 50
+		for range calls {
+			_, _ = c.Do(t.Context(), llmtest.NewCall())
+			time.Sleep(10 * time.Second)
+		}
+		if attempts != 2*calls {
+			t.Errorf("%d attempts of %d calls, want one retry each", attempts, calls)
+		}
+	})
+}
+
+// Retries are never a few milliseconds apart: a delay is at least half of its bound.
+func TestRetriesKeepTheirDistance(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := llmtest.Config()
+		cfg.Retry.Max = 1
+		for range 50 {
+			var at []time.Time
+			c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
+				at = append(at, time.Now())
+				return llmtest.Answer(http.StatusBadGateway, nil, ""), nil
+			})
+			_, _ = c.Do(t.Context(), llmtest.NewCall())
+			if apart := at[1].Sub(at[0]); apart < cfg.Retry.Base/2 || apart > cfg.Retry.Base {
+				t.Fatalf("%v apart, the bound is %v", apart, cfg.Retry.Base)
+			}
+		}
+	})
+}
+
 func TestWhatIsRetried(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]int{

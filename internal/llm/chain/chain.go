@@ -95,7 +95,7 @@ func New(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Regist
 		llm.Named("slots", c.Slots),
 	}
 	var err error
-	c.Caller, err = llm.NewCaller(llm.CallerConfig{QueueTimeout: cfg.QueueTimeout, Retry: cfg.Retry}, gates, c.vendor, c.conditions, reg)
+	c.Caller, err = llm.NewCaller(llm.CallerConfig{QueueTimeout: cfg.QueueTimeout, CallTimeout: cfg.CallTimeout, Retry: cfg.Retry}, gates, c.vendor, c.conditions, reg)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
