@@ -22,6 +22,9 @@ type Output struct {
 	ended bool
 }
 
+// NoRequests keeps all lines of a pod's log but the one of each request: a long run has many of them.
+func NoRequests(line string) bool { return !strings.Contains(line, `"msg":"request"`) }
+
 func newOutput(keep func(string) bool) *Output {
 	return &Output{keep: keep, wrote: make(chan struct{})}
 }

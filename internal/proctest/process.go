@@ -18,6 +18,7 @@ type Program struct {
 	Args []string
 	Env  []string               // "NAME=value", all of it: nothing is inherited
 	Keep func(line string) bool // the lines of output to keep; nil keeps all
+	Log  *os.File               // takes all output, at no cost to the caller, instead of Stdout and Stderr; nil: they do
 }
 
 // Process is a program that runs.
@@ -36,6 +37,9 @@ func Start(program Program) (*Process, error) {
 		cmd: exec.Command(program.Path, program.Args...), exited: make(chan struct{}),
 	}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append([]string{}, program.Env...), p.Stdout, p.Stderr
+	if program.Log != nil {
+		p.cmd.Stdout, p.cmd.Stderr = program.Log, program.Log
+	}
 	endWithParent(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		return nil, err

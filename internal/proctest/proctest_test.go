@@ -47,6 +47,7 @@ func TestKillEndsWhatTheProgramStarted(t *testing.T) {
 	}
 }
 
+//nolint:tparallel // what follows the inner test needs its end
 func TestTheEndOfATestEndsItsProcesses(t *testing.T) {
 	t.Parallel()
 	var pid int
@@ -55,6 +56,8 @@ func TestTheEndOfATestEndsItsProcesses(t *testing.T) {
 }
 
 // The command's output is a pipe, so Wait lasts until every process that holds it has ended.
+//
+//nolint:tparallel // what follows the inner test needs its end
 func TestACommandEndsWithItsTestWithAllThatItStarted(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 1)

@@ -1,4 +1,4 @@
-// Package redistest starts real Redis servers for tests: one, one behind TLS, a Cluster, or one with a Sentinel. It never skips: a test
+// Package redistest starts real Redis servers for tests and measurements: one, one behind TLS, a Cluster, or one with a Sentinel. It never skips: a test
 // that needs Redis and finds none fails and says how to get it.
 package redistest
 
@@ -22,7 +22,8 @@ import (
 
 // Server is one redis-server process.
 type Server struct {
-	tb    testing.TB
+	tb    testing.TB // nil for a program
+	dir   string     // for its files
 	port  int
 	conf  string // configuration file, for what cannot be said by arguments; "" for none
 	args  []string
@@ -45,28 +46,45 @@ func start(tb testing.TB, args ...string) *Server {
 
 func startWith(tb testing.TB, conf string, args ...string) *Server {
 	tb.Helper()
-	var err error
+	s, err := launch(Server{tb: tb, dir: tb.TempDir(), conf: conf, args: args})
+	if err != nil {
+		tb.Fatalf("starting redis-server: %v", err)
+	}
+	tb.Cleanup(s.Kill)
+	return s
+}
+
+// Launch starts a Redis for a program, with its files in dir. The caller kills it.
+func Launch(dir string, args ...string) (*Server, error) {
+	return launch(Server{dir: dir, args: append([]string{"--save", "", "--appendonly", "no"}, args...)})
+}
+
+func launch(like Server) (s *Server, err error) {
 	for range attempts {
-		s := &Server{tb: tb, port: freePort(tb), conf: conf, args: args}
+		tried := like
+		s = &tried
+		if s.port, err = freePort(); err != nil {
+			return nil, err
+		}
 		if err = s.run(); err == nil {
-			tb.Cleanup(s.Kill)
-			return s
+			return s, nil
 		}
 	}
-	tb.Fatalf("starting redis-server: %v", err)
-	return nil
+	return nil, err
 }
+
+var errMissing = errors.New("redis-server is not installed: `make test` installs it, or use your system's package manager")
 
 func (s *Server) run() error {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		s.tb.Fatal("redis-server is not installed: `make test` installs it, or use your system's package manager")
+		return errMissing
 	}
 	var args []string
 	if s.conf != "" {
 		args = append(args, s.conf)
 	}
-	args = append(args, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.tb.TempDir())
+	args = append(args, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir)
 	if s.redis, err = proctest.Start(proctest.Program{Path: path, Args: append(args, s.args...)}); err != nil {
 		return err
 	}
@@ -85,24 +103,36 @@ func (s *Server) await() error {
 	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
 	defer func() { _ = c.Close() }()
 	ours := fmt.Sprintf("process_id:%d\r\n", s.redis.PID())
-	var failed error
-	_, err := await.Poll(await.Limit, "redis-server answers", func() (bool, error) {
+	answers := func() error {
+		conn, err := net.Dial("tcp", s.Addr()) // the client would log that nothing listens yet
+		if err != nil {
+			return err
+		}
+		_ = conn.Close()
 		info, err := c.Info(ctx, "server").Result()
+		if err == nil && !strings.Contains(info, ours) {
+			return errTaken
+		}
+		return err
+	}
+	var err error
+	_, late := await.Poll(await.Limit, "redis-server answers", func() (bool, error) {
+		err = answers()
 		select {
 		case <-s.redis.Exited():
-			failed = errors.New("redis-server ended")
-		default:
-			if err == nil && !strings.Contains(info, ours) {
-				failed = errors.New("another process listens on the port")
-			}
-		}
-		if failed != nil {
+			err = errors.New("redis-server ended")
 			return true, nil
+		default:
+			return err == nil || errors.Is(err, errTaken), nil
 		}
-		return err == nil, err
 	})
-	return cmp.Or(failed, err)
+	return cmp.Or(err, late)
 }
+
+var errTaken = errors.New("another process listens on the port")
+
+// PID is the number of the server's process.
+func (s *Server) PID() int { return s.redis.PID() }
 
 // Addr is host:port.
 func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
@@ -151,51 +181,11 @@ func (s *Server) Restart() {
 	s.tb.Fatalf("restarting redis-server: %v", err)
 }
 
-func freePort(tb testing.TB) int {
-	tb.Helper()
+func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		tb.Fatal(err)
+		return 0, err
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// StartFull starts a Redis with a small maxmemory and noeviction, and fills it: it refuses what may take memory.
-func StartFull(tb testing.TB) *Server {
-	tb.Helper()
-	s := StartLimited(tb, 4<<20)
-	s.Fill()
-	return s
-}
-
-// StartLimited starts a Redis that refuses what may take memory once it uses maxmemory bytes. Redis itself takes almost 2 MiB.
-func StartLimited(tb testing.TB, maxmemory int64) *Server {
-	tb.Helper()
-	return start(tb, "--save", "", "--appendonly", "no",
-		"--maxmemory", strconv.FormatInt(maxmemory, 10), "--maxmemory-policy", "noeviction")
-}
-
-// fillers is the key below which Fill writes.
-const fillers = "redistest:fill:"
-
-// Fill writes values until Redis refuses even the smallest.
-func (s *Server) Fill() {
-	s.tb.Helper()
-	ctx, c := context.Background(), s.Client()
-	n := 0
-	for size := 256 << 10; size > 0; size /= 4 {
-		for c.Set(ctx, fillers+strconv.Itoa(n), strings.Repeat("x", size), 0).Err() == nil {
-			n++
-		}
-	}
-}
-
-// Drain removes what Fill wrote.
-func (s *Server) Drain() {
-	s.tb.Helper()
-	ctx, c := context.Background(), s.Client()
-	keys, err := c.Keys(ctx, fillers+"*").Result()
-	must(s.tb, err)
-	must(s.tb, c.Del(ctx, keys...).Err())
+	return l.Addr().(*net.TCPAddr).Port, nil
 }

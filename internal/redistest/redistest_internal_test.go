@@ -6,7 +6,7 @@ import "testing"
 func TestAServerOnOurPortIsNotOurs(t *testing.T) {
 	t.Parallel()
 	first := Start(t)
-	second := &Server{tb: t, port: first.port}
+	second := &Server{tb: t, dir: t.TempDir(), port: first.port}
 	defer second.Kill()
 	if err := second.run(); err == nil {
 		t.Error("another's answer was taken for ours")

@@ -20,7 +20,7 @@ import (
 func StartTLS(tb testing.TB, rules ...string) (url, ca string) {
 	tb.Helper()
 	cert, key := certificate(tb)
-	port := strconv.Itoa(freePort(tb))
+	port := strconv.Itoa(mustPort(tb))
 	args := []string{"--save", "", "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no", "--user", "app", "on", ">secret"}
 	start(tb, append(args, rules...)...)
 	return "rediss://app:secret@127.0.0.1:" + port, cert

@@ -53,7 +53,7 @@ func StartClusterNodes(tb testing.TB) (url string, nodes []*Server) {
 // exist.
 func startNode(tb testing.TB) (s *Server, bus int) {
 	tb.Helper()
-	bus = freePort(tb)
+	bus = mustPort(tb)
 	return start(tb, "--save", "", "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "60000"), bus
 }
 
@@ -90,4 +90,11 @@ func must(tb testing.TB, err error) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+}
+
+func mustPort(tb testing.TB) int {
+	tb.Helper()
+	port, err := freePort()
+	must(tb, err)
+	return port
 }

@@ -183,6 +183,9 @@ func (b *bench) startServer(name, path string, change map[string]string) (*targe
 		env = append(env, "LLM_"+k+"="+v)
 	}
 	t.process, err = start(b.dir, strconv.Itoa(len(b.started)), t.addr, env, onItsCore(path)...)
+	if err == nil {
+		t.process.Admin = "http://" + t.admin
+	}
 	return t, b.keep(t.process, err)
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/await"
 )
 
 // inFlight is the number of requests that wait for the vendor while memory is measured.
@@ -53,10 +55,10 @@ func grown(t *target) (float64, error) {
 	}
 	t.vendor.setHold(true)
 	go func() { _, _ = load(t.addr, request, inFlight, 0, time.Second) }()
-	for deadline := time.Now().Add(20 * time.Second); t.vendor.held.Load() < inFlight; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			return 0, fmt.Errorf("%s: %d requests have reached the vendor, want %d", t.name, t.vendor.held.Load(), inFlight)
-		}
+	if _, err := await.Poll(await.Limit, t.name+": all requests reach the vendor", func() (bool, error) {
+		return t.vendor.held.Load() >= inFlight, nil
+	}); err != nil {
+		return 0, err
 	}
 	after, err := t.process.resident()
 	return float64(after-before) / inFlight / 1024, err

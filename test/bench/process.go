@@ -11,35 +11,48 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
 // process is a program under measurement.
 type process struct {
-	cmd *exec.Cmd
+	*proctest.Process
 	log *os.File
 }
 
-// start runs a program with its output in a file of dir, and waits until it listens on addr.
+// start runs a program with its output in a file of dir, where it costs this program nothing, and waits until it listens on
+// addr.
 func start(dir, name, addr string, env []string, argv ...string) (*process, error) {
 	log, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: exec.Command(argv[0], argv[1:]...), log: log}
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", addr); err == nil {
-			return p, conn.Close()
+	p := &process{log: log}
+	if p.Process, err = proctest.Start(proctest.Program{Path: path, Args: argv[1:], Env: append(os.Environ(), env...), Log: log}); err != nil {
+		return nil, err
+	}
+	ended := false
+	_, err = await.Poll(await.Limit, "it listens on "+addr, func() (bool, error) {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			return true, conn.Close()
 		}
-		if p.cmd.Process.Signal(syscall.Signal(0)) != nil {
-			break
+		select {
+		case <-p.Exited():
+			ended = true
+		default:
 		}
+		return ended, nil
+	})
+	if err == nil && !ended {
+		return p, nil
 	}
 	p.stop()
 	out, _ := os.ReadFile(log.Name())
@@ -48,14 +61,13 @@ func start(dir, name, addr string, env []string, argv ...string) (*process, erro
 
 // stop ends the program at once.
 func (p *process) stop() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
+	p.Kill()
 	_ = p.log.Close()
 }
 
 // cpu is the processor time the program has used so far, summed over its threads: /proc/PID/stat counts in ticks of 10 ms.
 func (p *process) cpu() (time.Duration, error) {
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.cmd.Process.Pid))
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.PID()))
 	if err != nil {
 		return 0, err
 	}
@@ -76,7 +88,7 @@ func (p *process) cpu() (time.Duration, error) {
 
 // resident is the program's memory in bytes: what it holds of its own, without shared file pages.
 func (p *process) resident() (int64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		return 0, err
 	}
@@ -86,7 +98,7 @@ func (p *process) resident() (int64, error) {
 			return kb << 10, err
 		}
 	}
-	return 0, fmt.Errorf("no RssAnon in /proc/%d/status", p.cmd.Process.Pid)
+	return 0, fmt.Errorf("no RssAnon in /proc/%d/status", p.PID())
 }
 
 // freeAddr is a loopback address nobody listens on.

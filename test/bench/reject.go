@@ -72,7 +72,7 @@ func occupy(n int, metric string, value float64) func(*target) error {
 	return func(t *target) error {
 		t.vendor.setHold(true)
 		go func() { _, _ = load(t.addr, request, n, 0, time.Second) }()
-		return waitMetric(t.admin, metric, value)
+		return t.waitMetric(metric, value)
 	}
 }
 

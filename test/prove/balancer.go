@@ -37,7 +37,7 @@ func (b *balancer) add(p *Pod) {
 			b.set(p, b.probe(p))
 			select {
 			case <-tick.C:
-			case <-p.exited:
+			case <-p.Exited():
 				b.set(p, false)
 				return
 			case <-b.stop:

@@ -1,25 +1,22 @@
 package prove
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/proctest"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
@@ -92,28 +89,25 @@ var binary string
 
 // Pod is one server process.
 type Pod struct {
-	Name       string
-	URL, Admin string
+	*proctest.Process
+	Name string
 
-	cmd    *exec.Cmd
-	stderr *tail
-	exited chan struct{}
-	gone   atomic.Bool // its end is expected
+	gone atomic.Bool // its end is expected
 }
 
 // Start starts n pods and returns when the balancer sends requests to them.
 func (c *Cluster) Start(n int, settings ...string) []*Pod {
 	c.tb.Helper()
-	pods := make([]*Pod, n)
+	pods, errs := make([]*Pod, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range pods {
 		pods[i] = c.launch(settings)
-		wg.Go(func() { pods[i].listen(c.tb) })
+		wg.Go(func() { errs[i] = pods[i].Serving() })
 	}
 	wg.Wait()
-	for _, p := range pods {
-		if p.URL == "" {
-			c.tb.Fatalf("%s does not serve:\n%s", p.Name, p.stderr)
+	for i, p := range pods {
+		if errs[i] != nil {
+			c.tb.Fatalf("%s does not serve: %v", p.Name, errs[i])
 		}
 		c.balancer.add(p)
 	}
@@ -126,50 +120,33 @@ func (c *Cluster) Start(n int, settings ...string) []*Pod {
 func (c *Cluster) launch(settings []string) *Pod {
 	c.tb.Helper()
 	c.began++
-	p := &Pod{Name: fmt.Sprintf("pod-%d", c.began), stderr: newTail(), exited: make(chan struct{})}
-	p.cmd = exec.Command(binary)
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", "LLM_VENDOR_HEADERS=X-Pod:" + p.Name}, c.settings...)
-	p.cmd.Env = append(p.cmd.Env, settings...)
-	p.cmd.Stderr = p.stderr
-	if err := p.cmd.Start(); err != nil {
+	p := &Pod{Name: fmt.Sprintf("pod-%d", c.began)}
+	env := append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", "LLM_VENDOR_HEADERS=X-Pod:" + p.Name}, c.settings...)
+	var err error
+	if p.Process, err = proctest.Start(proctest.Program{Path: binary, Env: append(env, settings...), Keep: proctest.NoRequests}); err != nil {
 		c.tb.Fatal(err)
 	}
-	go func() {
-		err := p.cmd.Wait()
-		p.stderr.close()
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		<-p.Exited()
 		if !p.gone.Load() {
-			c.tb.Errorf("%s ended by itself: %v\n%s", p.Name, err, p.stderr)
+			c.tb.Errorf("%s ended by itself:\n%s", p.Name, p.Stderr)
 		}
-		close(p.exited)
-	}()
-	c.tb.Cleanup(func() { p.Kill() })
+	})
+	c.tb.Cleanup(func() { p.Kill(); watch.Wait() })
 	return p
 }
 
-// listen waits for the line that tells where the pod listens; URL stays empty when there is none.
-func (p *Pod) listen(tb testing.TB) {
-	line := p.stderr.wait(tb.Context(), `"msg":"serving"`)
-	var at struct {
-		Addr      string `json:"addr"`
-		AdminAddr string `json:"admin_addr"`
-	}
-	if json.Unmarshal(line, &at) == nil {
-		p.URL, p.Admin = "http://"+at.Addr, "http://"+at.AdminAddr
-	}
-}
-
 // Kill ends the pod with SIGKILL, as a node that dies would.
-func (p *Pod) Kill() {
-	p.gone.Store(true)
-	_ = p.cmd.Process.Kill() // it may have ended already
-	<-p.exited
-}
+func (p *Pod) Kill() { p.gone.Store(true); p.Process.Kill() }
 
-// Terminate sends SIGTERM, as a kubelet does, and returns when the process has ended.
-func (p *Pod) Terminate() {
+// Terminate sends SIGTERM, as a kubelet does, waits until the process has ended, and returns its exit status.
+func (p *Pod) Terminate() (int, error) {
 	p.gone.Store(true)
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	<-p.exited
+	if err := p.Process.Terminate(); err != nil {
+		return 0, err
+	}
+	return p.Wait()
 }
 
 // Replace starts a new pod and, when it is ready, ends the old one: what a Deployment does with maxSurge 1 and
@@ -177,31 +154,15 @@ func (p *Pod) Terminate() {
 func (c *Cluster) Replace(old *Pod) *Pod {
 	c.tb.Helper()
 	next := c.Start(1)[0]
-	old.Terminate()
-	if code := old.cmd.ProcessState.ExitCode(); code != 0 {
-		c.tb.Errorf("%s: exit status %d after SIGTERM\n%s", old.Name, code, old.stderr)
+	if code, err := old.Terminate(); code != 0 || err != nil {
+		c.tb.Errorf("%s: exit status %d after SIGTERM (%v)\n%s", old.Name, code, err, old.Stderr)
 	}
 	return next
 }
 
-// Metric is the sum over the series of a metric whose line begins with name, which may hold labels. A pod that does not
-// answer gives 0.
-func (p *Pod) Metric(name string) (sum float64) {
-	res, err := http.Get(p.Admin + "/metrics")
-	if err != nil {
-		return 0
-	}
-	defer res.Body.Close()
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		rest, ok := strings.CutPrefix(lines.Text(), name)
-		if !ok || rest == "" || rest[0] != ' ' && rest[0] != '{' {
-			continue
-		}
-		v, err := strconv.ParseFloat(rest[strings.LastIndexByte(rest, ' ')+1:], 64)
-		if err == nil {
-			sum += v
-		}
-	}
+// Metric is the sum over the series of a metric. A pod that does not answer gives 0.
+func (p *Pod) Metric(name string) float64 {
+	sum, _ := p.Process.Metric(name)
 	return sum
 }
 
@@ -213,99 +174,14 @@ type line struct {
 
 // Logged are the log lines whose message begins with this, in order.
 func (p *Pod) Logged(msg string) (all []line) {
-	for text := range bytes.Lines(p.stderr.lines(`"msg":"` + msg)) {
+	for _, text := range p.Stderr.Lines(`"msg":"` + msg) {
 		var l line
-		if json.Unmarshal(text, &l) == nil {
+		if json.Unmarshal([]byte(text), &l) == nil {
 			all = append(all, l)
 		}
 	}
 	return all
 }
 
-// patience is how long a scenario waits for what must happen before it gives up; no bar depends on it.
-const patience = time.Minute
-
 // eventually waits for what other processes bring about.
-func (c *Cluster) eventually(what string, is func() bool) {
-	c.tb.Helper()
-	for late := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(late) {
-			c.tb.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
-// tail keeps what a process writes, but for the line of each request served.
-type tail struct {
-	mu    sync.Mutex
-	part  []byte // a line that is not whole yet
-	kept  bytes.Buffer
-	wrote chan struct{} // closed and replaced with every line kept
-	ended bool
-}
-
-func newTail() *tail { return &tail{wrote: make(chan struct{})} }
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.part = append(t.part, b...)
-	for {
-		line, rest, whole := bytes.Cut(t.part, []byte("\n"))
-		if !whole {
-			break
-		}
-		if !bytes.Contains(line, []byte(`"msg":"request"`)) && t.kept.Len() < 1<<20 {
-			t.kept.Write(line)
-			t.kept.WriteByte('\n')
-			t.wake()
-		}
-		t.part = rest
-	}
-	return len(b), nil
-}
-
-func (t *tail) wake() { close(t.wrote); t.wrote = make(chan struct{}) }
-
-func (t *tail) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ended = true
-	t.wake()
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.kept.String()
-}
-
-// lines are the lines that contain text.
-func (t *tail) lines(text string) (found []byte) {
-	for line := range strings.Lines(t.String()) {
-		if strings.Contains(line, text) {
-			found = append(found, line...)
-		}
-	}
-	return found
-}
-
-// wait returns the first line that contains text, nil when ctx or the process ends before.
-func (t *tail) wait(ctx context.Context, text string) []byte {
-	for {
-		t.mu.Lock()
-		wrote, ended := t.wrote, t.ended
-		t.mu.Unlock()
-		if line := t.lines(text); line != nil {
-			return line
-		}
-		if ended {
-			return nil
-		}
-		select {
-		case <-wrote:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
+func (c *Cluster) eventually(what string, is func() bool) { c.tb.Helper(); await.True(c.tb, what, is) }

@@ -4,11 +4,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"testing"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
 var (
@@ -30,16 +30,8 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "server")
-	args := []string{"build", "-C", "../..", "-pgo=off", "-o", binary}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "-race" && s.Value == "true" {
-				args = append(args, "-race")
-			}
-		}
-	}
-	if out, err := exec.Command("go", append(args, "./cmd/server")...).CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the server: %v\n%s", err, out)
+	if err := proctest.Build("../..", "./cmd/server", binary); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	began := time.Now()

@@ -13,6 +13,7 @@ import (
 
 	"gonum.org/v1/plot/plotter"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
@@ -135,7 +136,7 @@ func drawJobs(jobs []*job, began time.Time) []Panel {
 func (c *Cluster) submit(j *job) error {
 	body := `{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":16}`
 	header := http.Header{"Prefer": {"respond-async"}, "X-Priority": {j.Priority}, "Idempotency-Key": {j.key}}
-	for late := time.Now().Add(patience); ; c.hold(100 * time.Millisecond) {
+	for late := time.Now().Add(await.Limit); ; c.hold(100 * time.Millisecond) {
 		status, err := c.jobCall(j, http.MethodPost, "/llm", body, header)
 		if err != nil || status == http.StatusAccepted {
 			return err
@@ -148,7 +149,7 @@ func (c *Cluster) submit(j *job) error {
 
 // finish waits until a job has ended.
 func (c *Cluster) finish(j *job) error {
-	for late := time.Now().Add(patience); ; {
+	for late := time.Now().Add(await.Limit); ; {
 		status, err := c.jobCall(j, http.MethodGet, "/llm/jobs/"+j.ID, "", http.Header{"Prefer": {"wait=5"}})
 		switch {
 		case err != nil:

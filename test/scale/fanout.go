@@ -25,12 +25,12 @@ func fanout(ctx context.Context, w io.Writer) error {
 
 func fanoutTo(ctx context.Context, w io.Writer, pods int) error {
 	const messages, channel = 100, "llm:{vendor}:breaker:state"
-	s, err := startRedis(ctx)
+	s, err := startRedis()
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	rdb := redis.NewClient(&redis.Options{Addr: s.addr, PoolSize: pods})
+	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: pods})
 	defer rdb.Close()
 	var heard sync.WaitGroup // by all, of the message under way
 	var readers sync.WaitGroup

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,47 +15,33 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/spillway-dev/spillway/internal/llm/quota"
+	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
 // redisServer is a real redis-server under measurement.
 type redisServer struct {
-	cmd  *exec.Cmd
-	addr string
-	rdb  *redis.Client
+	*redistest.Server
+	dir string
+	rdb *redis.Client
 }
 
 // startRedis starts one on a free port of this machine.
-func startRedis(ctx context.Context, args ...string) (*redisServer, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+func startRedis(args ...string) (*redisServer, error) {
 	dir, err := os.MkdirTemp("", "scale")
 	if err != nil {
 		return nil, err
 	}
-	s := &redisServer{addr: "127.0.0.1:" + port}
-	s.cmd = exec.CommandContext(ctx, "redis-server", append([]string{"--port", port, "--save", "", "--appendonly", "no", "--dir", dir, "--maxclients", "4000"}, args...)...)
-	if err := s.cmd.Start(); err != nil {
+	server, err := redistest.Launch(dir, append([]string{"--maxclients", "4000"}, args...)...)
+	if err != nil {
 		return nil, err
 	}
-	s.rdb = redis.NewClient(&redis.Options{Addr: s.addr})
-	for range 200 {
-		if err = s.rdb.Ping(ctx).Err(); err == nil {
-			return s, nil
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	s.stop()
-	return nil, fmt.Errorf("redis-server does not answer: %w", err)
+	return &redisServer{server, dir, redis.NewClient(&redis.Options{Addr: server.Addr()})}, nil
 }
 
 func (s *redisServer) stop() {
 	_ = s.rdb.Close()
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
+	s.Kill()
+	_ = os.RemoveAll(s.dir)
 }
 
 // usage is what INFO says of the work done so far.
@@ -216,7 +200,7 @@ func userLimit(i int) func(ctx context.Context, rdb redis.Cmdable) error {
 // done and what it cost Redis.
 func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.Duration) (done int, spent usage, err error) {
 	// One client for all: it makes as many connections as there are callers.
-	rdb := redis.NewClient(&redis.Options{Addr: s.addr, PoolSize: callers, ReadTimeout: 10 * time.Second, PoolTimeout: 10 * time.Second})
+	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: callers, ReadTimeout: 10 * time.Second, PoolTimeout: 10 * time.Second})
 	defer rdb.Close()
 	counts, errs := make([]int, callers), make([]error, callers)
 	round := func(until time.Time) {
@@ -254,7 +238,7 @@ func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.D
 func commands(ctx context.Context, w io.Writer, d time.Duration) error {
 	fmt.Fprintln(w, "| what | within the script, µs | Redis in all, µs, 64 connections | 1,000 connections | a second, one core |\n|---|---:|---:|---:|---:|")
 	for _, work := range scripts() {
-		s, err := startRedis(ctx)
+		s, err := startRedis()
 		if err != nil {
 			return err
 		}

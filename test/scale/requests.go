@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/proctest"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
@@ -26,21 +24,20 @@ const users = 300
 
 // service is the real binary with a real Redis and the simulated vendor.
 type service struct {
-	cmd    *exec.Cmd
-	url    string
+	pod    *proctest.Process
 	redis  *redisServer
 	vendor *httptest.Server
 	dir    string
 }
 
-func startService(ctx context.Context, binary string, settings ...string) (s *service, err error) {
+func startService(binary string, settings ...string) (s *service, err error) {
 	s = &service{}
 	defer func() {
 		if err != nil {
 			s.stop()
 		}
 	}()
-	if s.redis, err = startRedis(ctx); err != nil {
+	if s.redis, err = startRedis(); err != nil {
 		return s, err
 	}
 	vendor, err := vendorsim.New(vendorsim.Config{KeepCalls: -1})
@@ -59,44 +56,18 @@ func startService(ctx context.Context, binary string, settings ...string) (s *se
 	if err = os.WriteFile(file, []byte(keys.String()), 0o600); err != nil {
 		return s, err
 	}
-	addr, err := freeAddr()
-	if err != nil {
-		return s, err
-	}
-	s.url = "http://" + addr
-	s.cmd = exec.CommandContext(ctx, binary)
-	s.cmd.Env = append(os.Environ(), "LLM_ADDR="+addr, "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_REDIS_URL=redis://"+s.redis.addr,
-		"LLM_REDIS_BUDGET=2s", "LLM_VENDOR_URL="+s.vendor.URL, "LLM_VENDOR_API_KEY=none", "LLM_VENDOR_NAME=vendor", "LLM_API_KEYS_FILE="+file,
+	env := append(os.Environ(), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_REDIS_URL="+s.redis.URL(),
+		"LLM_REDIS_BUDGET=2s", "LLM_VENDOR_URL="+s.vendor.URL+"/v1/chat/completions", "LLM_VENDOR_API_KEY=none", "LLM_VENDOR_NAME=vendor", "LLM_API_KEYS_FILE="+file,
 		"LLM_TIER_RATES=free:10,pro:100,enterprise:1000000000", "LLM_SLOTS=256", "LLM_PACER_RATE=1000000", "LLM_JOBS_WORKERS=0")
-	s.cmd.Env = append(s.cmd.Env, settings...)
-	var said bytes.Buffer
-	s.cmd.Stderr = &said
-	if err = s.cmd.Start(); err != nil {
+	if s.pod, err = proctest.Start(proctest.Program{Path: binary, Env: append(env, settings...), Keep: proctest.NoRequests}); err != nil {
 		return s, err
 	}
-	for range 200 {
-		var status int
-		if status, err = s.post(http.DefaultClient, 0); err == nil && status == http.StatusOK {
-			return s, nil
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return s, fmt.Errorf("the service does not answer: %w\n%s", err, said.String())
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return s, s.pod.Serving()
 }
 
 func (s *service) stop() {
-	if s.cmd != nil && s.cmd.Process != nil {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
+	if s.pod != nil {
+		s.pod.Kill()
 	}
 	if s.vendor != nil {
 		s.vendor.Close()
@@ -111,7 +82,7 @@ func key(user int) string { return "key-" + strconv.Itoa(user) }
 
 func (s *service) post(client *http.Client, user int) (status int, err error) {
 	body := `{"model":"m","messages":[{"role":"user","content":"How many pods are there?"}],"max_tokens":64}`
-	r, err := http.NewRequest(http.MethodPost, s.url+"/llm", strings.NewReader(body))
+	r, err := http.NewRequest(http.MethodPost, s.pod.URL+"/llm", strings.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
@@ -177,7 +148,7 @@ func requests(ctx context.Context, w io.Writer, binary string, d time.Duration) 
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	s, err := startService(ctx, binary)
+	s, err := startService(binary)
 	if err != nil {
 		return err
 	}
@@ -193,7 +164,7 @@ func requests(ctx context.Context, w io.Writer, binary string, d time.Duration) 
 }
 
 func requestCost(ctx context.Context, w io.Writer, binary, name string, callers int, rate float64, d time.Duration, settings []string) error {
-	s, err := startService(ctx, binary, settings...)
+	s, err := startService(binary, settings...)
 	if err != nil {
 		return err
 	}
@@ -249,7 +220,7 @@ func (s *service) idle(ctx context.Context) (float64, error) {
 
 // slots prints where a Cluster would keep the keys that the service has made.
 func slots(ctx context.Context, w io.Writer, binary string) error {
-	s, err := startService(ctx, binary, "LLM_QUOTA_REQUESTS=600000000", "LLM_QUOTA_TOKENS=600000000000")
+	s, err := startService(binary, "LLM_QUOTA_REQUESTS=600000000", "LLM_QUOTA_TOKENS=600000000000")
 	if err != nil {
 		return err
 	}
@@ -261,7 +232,7 @@ func slots(ctx context.Context, w io.Writer, binary string) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := startRedis(ctx, "--cluster-enabled", "yes")
+	cluster, err := startRedis("--cluster-enabled", "yes")
 	if err != nil {
 		return err
 	}
