@@ -50,7 +50,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		return nil, err
 	}
 
-	keys, err := middleware.NewKeys(cfg.Inbound.APIKeysFile, cfg.Inbound.TierRates, log)
+	keys, err := middleware.NewKeys(cfg.Inbound.APIKeysFile, cfg.Inbound.TierRates, log, reg)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +61,8 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}
 	// Readiness looks at the queue alone: slots that are all in use while nobody waits make a busy pod, not a full one.
 	pod := health.New(health.Config{}, func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
+	pod.Tell("api_keys", keys.Trouble)
+	pod.Tell("redis", rdb.Trouble)
 
 	if err := api.RegisterReadiness(pod, reg); err != nil {
 		return nil, err
@@ -73,7 +75,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		return nil, err
 	}
 	return &service{
-		cfg: cfg.Server, log: log,
+		cfg: cfg.Server, log: log, reg: reg,
 		handler: handler, admin: api.NewAdmin(pod, reg, cfg.Server.Pprof),
 		started: pod.SetStarted, drain: pod.Drain, jobs: queue,
 	}, nil

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/outcome"
@@ -20,6 +22,7 @@ import (
 type service struct {
 	cfg     config.ServerConfig
 	log     *slog.Logger
+	reg     prometheus.Registerer
 	handler http.Handler // for clients
 	admin   http.Handler // for operators
 	started func()       // readiness on
@@ -32,9 +35,11 @@ type service struct {
 
 // Limits that are not worth a setting.
 const (
-	headerTimeout  = 10 * time.Second // to send a request's headers
-	maxHeaderBytes = 64 << 10
-	lastWords      = time.Second // for handlers to say that they were cut
+	headerTimeout  = 5 * time.Second // to send a request's headers
+	maxHeaderBytes = 16 << 10
+	maxAdminConns  = 64               // connections of operators, probes and Prometheus
+	adminIdle      = 15 * time.Second // until an unused connection to the admin port is closed
+	lastWords      = time.Second      // for handlers to tell their clients that they were cut
 )
 
 // serve listens until ctx ends or a listener fails, then drains: no request that a balancer has sent is lost.
@@ -43,21 +48,26 @@ func (s *service) serve(ctx context.Context) error {
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	var leaving atomic.Bool
-	main, mainListener, err := s.listen(ctx, s.cfg.Addr, "ADDR", closeWhen(&leaving, s.handler))
+	mainConns, err := s.listen(ctx, s.cfg.Addr, "ADDR", s.cfg.MaxConnections)
 	if err != nil {
 		return err
 	}
-	main.BaseContext = func(net.Listener) context.Context { return requests }
-	admin, adminListener, err := s.listen(ctx, s.cfg.AdminAddr, "ADMIN_ADDR", s.admin)
+	adminConns, err := s.listen(ctx, s.cfg.AdminAddr, "ADMIN_ADDR", maxAdminConns)
 	if err != nil {
-		return errors.Join(err, mainListener.Close())
+		return errors.Join(err, mainConns.Close())
 	}
-	s.addr, s.adminAddr = mainListener.Addr(), adminListener.Addr()
+	if err := registerConnections(s.reg, connections{"main": mainConns, "admin": adminConns}); err != nil {
+		return errors.Join(err, mainConns.Close(), adminConns.Close())
+	}
+	main := s.server(closeWhen(func() bool { return leaving.Load() || mainConns.crowded() }, s.handler), s.cfg.IdleTimeout)
+	main.BaseContext = func(net.Listener) context.Context { return requests }
+	admin := s.server(closeWhen(adminConns.crowded, s.admin), min(adminIdle, s.cfg.IdleTimeout))
+	s.addr, s.adminAddr = mainConns.Addr(), adminConns.Addr()
 
 	failed := make(chan error, 3)
 	var serving sync.WaitGroup
-	serving.Go(func() { failed <- main.Serve(mainListener) })
-	serving.Go(func() { failed <- admin.Serve(adminListener) })
+	serving.Go(func() { failed <- main.Serve(mainConns) })
+	serving.Go(func() { failed <- admin.Serve(adminConns) })
 	if s.jobs != nil {
 		if err := s.jobs.Start(); err != nil {
 			failed <- err
@@ -109,30 +119,43 @@ func (s *service) shutDown(ctx context.Context, main *http.Server, leaving *atom
 	return main.Close()
 }
 
-// listen opens addr and returns the server for it. There is no write timeout: it would cut streams; the SLA deadline and
-// the stream's own idle limits bound an answer.
-func (s *service) listen(ctx context.Context, addr, name string, h http.Handler) (*http.Server, net.Listener, error) {
+// listen opens addr for at most limit connections at a time.
+func (s *service) listen(ctx context.Context, addr, name string, limit int) (*connLimit, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, nil, fmt.Errorf("listening on %s_%s: %w", config.Prefix, name, err)
+		return nil, fmt.Errorf("listening on %s_%s: %w", config.Prefix, name, err)
 	}
+	return newConnLimit(listener, limit), nil
+}
+
+// server returns a server for h. There is no write timeout: it would cut streams; the SLA deadline and the stream's own
+// idle limits bound an answer.
+func (s *service) server(h http.Handler, idle time.Duration) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: min(headerTimeout, s.cfg.ReadTimeout),
 		ReadTimeout:       s.cfg.ReadTimeout,
-		IdleTimeout:       s.cfg.IdleTimeout,
+		IdleTimeout:       idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong below HTTP
-	}, listener, nil
+	}
 }
 
-// closeWhen asks clients, once the pod is leaving, to open their next connection elsewhere. Without it a client on a kept
-// connection could send its next request just when the server closes it.
-func closeWhen(leaving *atomic.Bool, next http.Handler) http.Handler {
+// closeWhen closes connections after their present answer in two cases.
+//
+// The first is that leave reports true: the pod is draining, or has nearly all the connections it may have. Without it
+// a client could send its next request on a kept connection just when the server closes that.
+//
+// The second is an HTTP/1 request with a chunked body. It may have had a Content-Length as well, which net/http removes
+// without saying so. A proxy in front of this server that believed the length would take the rest of the body for the
+// next request; RFC 9112 (6.1) wants such a connection closed.
+func closeWhen(leave func() bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if leaving.Load() {
-			w.Header().Set("Connection", "close")
+		if leave() || len(r.TransferEncoding) > 0 {
+			w.Header()["Connection"] = closeConnection
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+var closeConnection = []string{"close"}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
@@ -20,8 +22,8 @@ func TestCutSaysWhy(t *testing.T) {
 	entered, cause := make(chan struct{}), make(chan error, 1)
 	var events []string
 	s := &service{
-		cfg: config.ServerConfig{Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", ReadTimeout: time.Minute, IdleTimeout: time.Minute, ShutdownGrace: 50 * time.Millisecond},
-		log: slog.New(slog.DiscardHandler),
+		cfg: config.ServerConfig{Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", ReadTimeout: time.Minute, IdleTimeout: time.Minute, ShutdownGrace: 50 * time.Millisecond, MaxConnections: 10},
+		log: slog.New(slog.DiscardHandler), reg: prometheus.NewRegistry(),
 		handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(entered)
 			<-r.Context().Done()

@@ -17,7 +17,7 @@ func NewAdmin(h *health.Health, metrics prometheus.Gatherer, profiles bool) http
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /livez", h.Livez)
-	mux.HandleFunc("GET /readyz", h.Readyz)
+	mux.HandleFunc("GET /readyz", h.ReadyzVerbose)
 	if profiles {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)

@@ -83,5 +83,15 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bounded(inbound.SLA+cfg.WriteTimeout, handler), nil
+	return bounded(inbound.SLA+cfg.WriteTimeout, noSniffing(handler)), nil
+}
+
+// noSniffing tells browsers to believe the Content-Type of every answer. What a vendor or a model wrote would otherwise
+// be taken for a page when it looks like one.
+func noSniffing(next http.Handler) http.Handler {
+	value := []string{"nosniff"}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["X-Content-Type-Options"] = value
+		next.ServeHTTP(w, r)
+	})
 }

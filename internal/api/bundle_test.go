@@ -97,7 +97,7 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 	rdb, err := redisx.New(cfg.Redis, log, b.reg)
 	check(tb, err)
 	tb.Cleanup(func() { _ = rdb.Close() })
-	keys, err := middleware.NewKeys(cfg.Inbound.APIKeysFile, cfg.Inbound.TierRates, log)
+	keys, err := middleware.NewKeys(cfg.Inbound.APIKeysFile, cfg.Inbound.TierRates, log, b.reg)
 	check(tb, err)
 	tb.Cleanup(func() { _ = keys.Close() })
 	b.health = health.New(health.Config{}, func() float64 { return 0 })

@@ -67,7 +67,7 @@ func (s *server) submitJob(c *gin.Context) {
 	ctx, header := c.Request.Context(), c.Request.Header
 	in, prefer := middleware.InfoFrom(ctx), preferred(header)
 	id, fresh, err := s.jobs.Submit(ctx, jobs.Submission{
-		User: in.User, Priority: in.Priority, Body: body, IdempotencyKey: header.Get("Idempotency-Key"), Traceparent: traceparent(ctx, header),
+		User: in.User, Priority: in.Priority, Body: body, IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Traceparent: traceparent(ctx, header),
 	})
 	in.Add(slog.String("priority", in.Priority.String()), slog.String("job", id), slog.Bool("fresh", fresh))
 	if err != nil {

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -43,8 +45,8 @@ func (s *server) forward(c *gin.Context, body []byte) {
 	in := middleware.InfoFrom(c.Request.Context())
 	header := c.Request.Header
 	call := &llm.Call{
-		ID: in.ID, Body: body, Payload: payload, IdempotencyKey: header.Get("Idempotency-Key"), Header: traceHeaders(header),
-		User: in.User, Priority: in.Priority,
+		ID: in.ID, Body: body, Payload: payload, User: in.User, Priority: in.Priority,
+		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Header: traceHeaders(header),
 	}
 	var sink *sseSink
 	if payload.Stream {
@@ -67,6 +69,16 @@ func (s *server) forward(c *gin.Context, body []byte) {
 		return
 	}
 	s.respond(c, resp, call)
+}
+
+// vendorKey is the Idempotency-Key that the vendor gets: a hash of the user and the user's key, so that two users who
+// choose the same key do not get each other's answers. It is empty when the client sent none.
+func vendorKey(user, key string) string {
+	if key == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(user + "\x00" + key))
+	return hex.EncodeToString(sum[:16])
 }
 
 // respond writes a buffered answer in one piece.

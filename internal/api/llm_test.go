@@ -63,12 +63,31 @@ func TestWhatTheCallCarries(t *testing.T) {
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	b.post("/llm", "X-Request-ID", "req-7", "Idempotency-Key", "once", "Traceparent", parent, "Tracestate", "a=b", "Cookie", "c=d")
 	call := <-calls
-	if call.ID != "req-7" || call.IdempotencyKey != "once" || call.Header.Get("Traceparent") != parent || call.Header.Get("Tracestate") != "a=b" || len(call.Header) != 2 {
-		t.Errorf("got %q %q %v", call.ID, call.IdempotencyKey, call.Header)
+	if call.ID != "req-7" || call.Header.Get("Traceparent") != parent || call.Header.Get("Tracestate") != "a=b" || len(call.Header) != 2 {
+		t.Errorf("got %q %v", call.ID, call.Header)
 	}
 	b.post("/llm")
-	if call := <-calls; call.ID == "" || call.Header != nil {
-		t.Errorf("got %q %v", call.ID, call.Header)
+	if call := <-calls; call.ID == "" || call.Header != nil || call.IdempotencyKey != "" {
+		t.Errorf("got %q %q %v", call.ID, call.IdempotencyKey, call.Header)
+	}
+}
+
+// TestIdempotencyKeysOfUsersAreApart: the vendor must not give one user the answer of another who chose the same key.
+func TestIdempotencyKeysOfUsersAreApart(t *testing.T) {
+	t.Parallel()
+	vendor, calls := records()
+	b := newBundle(t, vendor, options{})
+	keys := map[string]string{}
+	for _, user := range []string{"free", "pro", "pro"} {
+		b.post("/llm", "Authorization", "Bearer key-"+user, "Idempotency-Key", "order 7")
+		key := (<-calls).IdempotencyKey
+		if len(key) != 32 || strings.Contains(key, "order") || keys[user] != "" && keys[user] != key {
+			t.Errorf("the vendor gets the key %q for %s, before it was %q", key, user, keys[user])
+		}
+		keys[user] = key
+	}
+	if keys["free"] == keys["pro"] {
+		t.Error("two users share a key")
 	}
 }
 

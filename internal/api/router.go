@@ -56,6 +56,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 		{name: "admission", scope: everyCaller, handle: admission.Handler(fail)},
 		{name: "SLA deadline", scope: everyCaller, handle: middleware.Deadline(cfg.SLA)},
 		{name: "identity", scope: everyCaller, handle: middleware.Identity(cfg, d.Keys, fail)},
+		{name: "header limit", scope: everyCaller, handle: middleware.HeaderLimit(fail)},
 		{name: "fail fast", scope: everyCall, jobsSkip: true, handle: middleware.FailFast(d.VendorDown, fail)},
 		{name: "shedding", scope: everyCall, jobsSkip: true, handle: shed.Handler(fail)},
 		{name: "user limit", scope: everyCall, handle: users.Handler(fail)},

@@ -32,6 +32,7 @@ func Example_inboundOrder() {
 	// admission    before every caller
 	// SLA deadline before every caller
 	// identity     before every caller
+	// header limit before every caller
 	// fail fast    before every call, jobs skip it
 	// shedding     before every call, jobs skip it
 	// user limit   before every call

@@ -18,11 +18,13 @@ type sseSink struct {
 	w       gin.ResponseWriter
 	rc      *http.ResponseController
 	timeout time.Duration
+	info    *middleware.Info
 	started bool
 }
 
 func newSSESink(c *gin.Context, timeout time.Duration) *sseSink {
-	return &sseSink{w: c.Writer, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout}
+	return &sseSink{w: c.Writer, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout,
+		info: middleware.InfoFrom(c.Request.Context())}
 }
 
 // beneath is the writer that gin's stands on. Gin's own Flush cannot say what went wrong, so that an event nobody received
@@ -56,6 +58,9 @@ func (s *sseSink) Event(raw []byte) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%w: writing an event: %w", errClientGone, err)
+	}
+	if s.info.FirstEvent.IsZero() {
+		s.info.FirstEvent = time.Now()
 	}
 	return nil
 }

@@ -204,3 +204,14 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("the defaults are warned of: %q, %v", c.Warnings(), err)
 	}
 }
+
+func TestSecretsInAnAddressAreNotLogged(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(enough("LLM_VENDOR_URL=https://vendor.example/v1?api-key=hunter2&api-version=hunter2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := c.LogValue().String(); strings.Contains(text, "hunter2") || !strings.Contains(text, "api-key=xxxxx") {
+		t.Error(text)
+	}
+}

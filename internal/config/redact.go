@@ -30,7 +30,7 @@ func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// text is the value as it may be shown. A password inside a URL is a secret too.
+// text is the value as it may be shown. A password or a query in a URL may be a secret too.
 func (s setting) text() string {
 	if s.Secret {
 		if s.value.IsZero() {
@@ -47,8 +47,19 @@ func (s setting) text() string {
 		return strings.Join(pairs, ",")
 	}
 	text := fmt.Sprint(s.value.Interface())
-	if u, err := url.Parse(text); err == nil && u.User != nil {
-		return u.Redacted()
+	if u, err := url.Parse(text); err == nil && u.Host != "" && (u.User != nil || u.RawQuery != "") {
+		return redacted(u)
 	}
 	return text
+}
+
+// redacted is u without its password and without the values of its query, where some vendors want an API key.
+func redacted(u *url.URL) string {
+	hidden := *u
+	query := url.Values{}
+	for name := range u.Query() {
+		query.Set(name, "xxxxx")
+	}
+	hidden.RawQuery = query.Encode()
+	return hidden.Redacted()
 }

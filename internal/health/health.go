@@ -1,12 +1,13 @@
-// Package health says whether this process lives and whether it wants traffic. Both are about this process alone: a vendor
+// Package health reports whether this process lives and whether it wants traffic. Both concern this process alone: a vendor
 // or a Redis in trouble is the same for every pod, and taking all of them out of the Service would only add an outage.
 //
-//	starting -> ready <-> saturated      for a while, with hysteresis
-//	                 \-> draining        for good
+//	starting -> ready <-> saturated      temporary, with hysteresis
+//	                 \-> draining        final
 package health
 
 import (
-	"io"
+	"cmp"
+	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// State is what a pod says of itself.
+// State is the state of a pod.
 type State string
 
 // The states.
@@ -47,6 +48,7 @@ const (
 type Health struct {
 	cfg      Config
 	pressure func() float64
+	troubles map[string]func() string // of /readyz?verbose; not changed once the process serves
 
 	mu        sync.Mutex
 	started   bool
@@ -57,24 +59,28 @@ type Health struct {
 
 // New returns a health that reads the pod's pressure, 0 to 1, from pressure whenever it is asked.
 func New(cfg Config, pressure func() float64) *Health {
-	return &Health{cfg: cfg.withDefaults(), pressure: pressure}
+	return &Health{cfg: cfg.withDefaults(), pressure: pressure, troubles: map[string]func() string{}}
 }
 
-// SetStarted says that the process can serve.
+// Tell makes /readyz?verbose say what trouble says of a part; "" means that nothing is wrong with it. It changes no
+// state: an operator reads it. Tell must be called before the process serves.
+func (h *Health) Tell(part string, trouble func() string) { h.troubles[part] = trouble }
+
+// SetStarted makes the process ready: it can serve.
 func (h *Health) SetStarted() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.started = true
 }
 
-// Drain says that the process is going and wants no new traffic. There is no way back.
+// Drain makes the process want no new traffic. It cannot be undone.
 func (h *Health) Drain() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.draining = true
 }
 
-// State is the state now. Saturation is judged when somebody asks, which probes do every few seconds.
+// State is the state at the time now. Saturation is judged at each call; probes call every few seconds.
 func (h *Health) State(now time.Time) State {
 	p := h.pressure()
 	h.mu.Lock()
@@ -108,22 +114,45 @@ func (h *Health) judgeLocked(now time.Time, p float64) {
 
 // Livez answers 200 as long as the process can answer at all.
 func (h *Health) Livez(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, "alive")
+	write(w, http.StatusOK, report{Status: "alive"})
 }
 
 // Readyz answers 200 when the process wants traffic, else 503, and says why.
 func (h *Health) Readyz(w http.ResponseWriter, _ *http.Request) {
-	state := h.State(time.Now())
-	code := http.StatusOK
-	if state != Ready {
-		code = http.StatusServiceUnavailable
-	}
-	write(w, code, string(state))
+	code, state := h.readiness()
+	write(w, code, report{Status: state})
 }
 
-func write(w http.ResponseWriter, code int, status string) {
+// ReadyzVerbose is Readyz. With ?verbose it also lists what is wrong with the parts that the pod depends on. That may
+// name hosts and files, so it belongs on the admin port.
+func (h *Health) ReadyzVerbose(w http.ResponseWriter, r *http.Request) {
+	code, state := h.readiness()
+	answer := report{Status: state}
+	if r.URL.Query().Has("verbose") {
+		answer.Parts = map[string]string{}
+		for part, trouble := range h.troubles {
+			answer.Parts[part] = cmp.Or(trouble(), "ok")
+		}
+	}
+	write(w, code, answer)
+}
+
+func (h *Health) readiness() (code int, state State) {
+	if state = h.State(time.Now()); state != Ready {
+		return http.StatusServiceUnavailable, state
+	}
+	return http.StatusOK, state
+}
+
+// report is the body of an answer.
+type report struct {
+	Status State             `json:"status"`
+	Parts  map[string]string `json:"parts,omitempty"` // "ok", or what is wrong
+}
+
+func write(w http.ResponseWriter, code int, body report) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_, _ = io.WriteString(w, `{"status":"`+status+`"}`+"\n")
+	_ = json.NewEncoder(w).Encode(body)
 }

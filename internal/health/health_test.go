@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,4 +136,25 @@ func TestLivenessTouchesNothing(t *testing.T) {
 	t.Parallel()
 	h := health.New(health.Config{}, func() float64 { t.Error("liveness asked for the pressure"); return 0 })
 	h.Livez(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/livez", http.NoBody))
+}
+
+func TestVerboseReadinessListsTheParts(t *testing.T) {
+	t.Parallel()
+	h := health.New(health.Config{}, func() float64 { return 0 })
+	trouble := ""
+	h.Tell("redis", func() string { return "" })
+	h.Tell("api_keys", func() string { return trouble })
+	h.SetStarted()
+	for _, tt := range []struct{ path, trouble, want string }{
+		{"/readyz", "line 2", `{"status":"ready"}`},
+		{"/readyz?verbose", "", `{"status":"ready","parts":{"api_keys":"ok","redis":"ok"}}`},
+		{"/readyz?verbose", "line 2", `{"status":"ready","parts":{"api_keys":"line 2","redis":"ok"}}`},
+	} {
+		trouble = tt.trouble
+		w := httptest.NewRecorder()
+		h.ReadyzVerbose(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+		if got := strings.TrimSpace(w.Body.String()); got != tt.want || w.Code != http.StatusOK {
+			t.Errorf("%s: %d %s, want %s", tt.path, w.Code, got, tt.want)
+		}
+	}
 }

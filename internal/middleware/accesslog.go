@@ -3,6 +3,7 @@ package middleware
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -10,37 +11,42 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// AccessLog writes one line for every request, when it has ended, however it has ended. Requests that were refused to
-// protect the service are counters, not lines: under overload the log would be the next thing to break. At debug they are
-// logged too.
+// AccessLog writes one line for every request when it has ended. Three kinds of requests are counters and not lines,
+// because under overload the log would be the next thing to break; at debug they are lines too:
+//
+//   - those that were refused to protect the service;
+//   - those that failed by their own fault without a known API key, such as unknown paths and methods;
+//   - those that succeed without a key, which are health checks and documentation.
 func AccessLog(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		in := info(c)
-		defer func() { // also while a panic that breaks the connection off passes through
+		defer func() { // also while a panic that breaks the connection passes through
 			code := status(c, in)
-			level := logLevel(code, in.Reason)
-			ctx := c.Request.Context() // which has ended; to slog that is nothing
+			level := logLevel(code, in)
+			ctx := c.Request.Context() // it has ended, which slog does not mind
 			if !log.Enabled(ctx, level) {
 				return
 			}
 			took := time.Since(in.start)
-			// A record without the place in the code, which is always this one, and with all attributes in one group without a
-			// name, which handlers take apart: so nothing is looked up or copied.
+			// The record has no source position, which is always this one, and one group without a name for all attributes,
+			// which handlers take apart. So nothing is looked up or copied.
 			r := slog.NewRecord(in.start.Add(took), level, "request", 0)
 			r.AddAttrs(slog.GroupAttrs("", in.line(c, code, took)...))
-			_ = log.Handler().Handle(ctx, r) // a log that fails has nobody to tell; slog does the same
+			_ = log.Handler().Handle(ctx, r) // slog ignores the error of a failing log as well
 		}()
 		c.Next()
 	}
 }
 
-func logLevel(code int, reason string) slog.Level {
-	switch outcome.Reason(reason) {
+func logLevel(code int, in *Info) slog.Level {
+	switch outcome.Reason(in.Reason) {
 	case outcome.Overloaded, outcome.Shed, outcome.ShedLatency, outcome.UserRateLimited, outcome.VendorUnavailable,
 		outcome.VendorRateLimited, outcome.QueueTimeout, outcome.Unauthenticated:
 		return slog.LevelDebug
 	}
 	switch {
+	case in.User == "" && code < http.StatusInternalServerError:
+		return slog.LevelDebug
 	case code == http.StatusInternalServerError:
 		return slog.LevelError
 	case code > http.StatusInternalServerError:
@@ -49,7 +55,7 @@ func logLevel(code int, reason string) slog.Level {
 	return slog.LevelInfo
 }
 
-// line is what is said about a request: what layers added, then the standing attributes.
+// line lists the attributes of a request: those that layers added, then those that every line has.
 func (i *Info) line(c *gin.Context, code int, took time.Duration) []slog.Attr {
 	attrs := append(i.attrs[:i.n],
 		slog.String("method", method(c.Request.Method)),
@@ -68,7 +74,18 @@ func (i *Info) line(c *gin.Context, code int, took time.Duration) []slog.Attr {
 		attrs = append(attrs, slog.String("layer", i.Layer))
 	}
 	if i.Err != nil {
-		attrs = append(attrs, slog.String("error", i.Err.Error()))
+		attrs = append(attrs, slog.String("error", clip(i.Err.Error(), maxError)))
 	}
 	return attrs
+}
+
+// maxError is how many bytes of an error's text go into the log. A vendor or a client can choose part of it.
+const maxError = 500
+
+// clip cuts s to about limit bytes, at the end of a character.
+func clip(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "") + "…"
 }

@@ -2,8 +2,10 @@ package middleware_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -58,6 +60,7 @@ func TestAccessLogLevels(t *testing.T) {
 			log, logged := newLog(slog.LevelDebug)
 			h := chain(func(c *gin.Context) {
 				in := middleware.InfoFrom(c.Request.Context())
+				in.User = "ada"
 				in.Reason, in.Layer, in.Status, in.Err = string(reason), "somewhere", tt.status, context.Canceled
 			}, middleware.RequestID(), middleware.AccessLog(log))
 			post(h)
@@ -72,7 +75,7 @@ func TestAccessLogLevels(t *testing.T) {
 
 func TestAccessLogKeepsClientsWordsOut(t *testing.T) {
 	t.Parallel()
-	log, logged := newLog(slog.LevelInfo)
+	log, logged := newLog(slog.LevelDebug)
 	send(chain(served, middleware.RequestID(), middleware.AccessLog(log)), "BREW", "/teapot?key=secret")
 	if line := logged.all[0]; line["method"] != "other" || line["route"] != "other" {
 		t.Errorf("got %v", line)
@@ -83,11 +86,45 @@ func TestMoreAttributesThanFitAreDropped(t *testing.T) {
 	t.Parallel()
 	log, logged := newLog(slog.LevelInfo)
 	h := chain(func(c *gin.Context) {
+		middleware.InfoFrom(c.Request.Context()).User = "ada"
 		for range 100 {
 			middleware.InfoFrom(c.Request.Context()).Add(slog.Int("a", 1), slog.Int("b", 2))
 		}
 	}, middleware.RequestID(), middleware.AccessLog(log))
 	if post(h); len(logged.all) != 1 {
 		t.Errorf("%d lines", len(logged.all))
+	}
+}
+
+// Without a known key a client cannot fill the log, whatever it asks for; what fails by our fault is a line.
+func TestRequestsWithoutAKeyAreNoLines(t *testing.T) {
+	t.Parallel()
+	for code, level := range map[int]string{200: "DEBUG", 401: "DEBUG", 404: "DEBUG", 405: "DEBUG", 408: "DEBUG", 413: "DEBUG", 431: "DEBUG", 500: "ERROR", 502: "WARN"} {
+		for _, user := range []string{"", "ada"} {
+			log, logged := newLog(slog.LevelDebug)
+			post(chain(func(c *gin.Context) {
+				middleware.InfoFrom(c.Request.Context()).User = user
+				c.Status(code)
+			}, middleware.RequestID(), middleware.AccessLog(log)))
+			want := level
+			if user != "" && code < 500 {
+				want = "INFO"
+			}
+			if got := logged.all[0]["level"]; got != want {
+				t.Errorf("user %q, status %d: level %v, want %s", user, code, got, want)
+			}
+		}
+	}
+}
+
+func TestErrorsAreClippedInTheLog(t *testing.T) {
+	t.Parallel()
+	log, logged := newLog(slog.LevelInfo)
+	post(chain(func(c *gin.Context) {
+		in := middleware.InfoFrom(c.Request.Context())
+		in.User, in.Err = "ada", errors.New(strings.Repeat("ä", 5000))
+	}, middleware.RequestID(), middleware.AccessLog(log)))
+	if text, _ := logged.all[0]["error"].(string); text != strings.Repeat("ä", 250)+"…" {
+		t.Errorf("%d bytes are logged", len(text))
 	}
 }

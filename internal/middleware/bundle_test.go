@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/middleware"
@@ -32,7 +33,7 @@ func config() middleware.Config {
 
 // statuses stands in for the table of the api package.
 var statuses = map[outcome.Reason]int{
-	outcome.Overloaded: 503, outcome.VendorUnavailable: 503, outcome.Unauthenticated: 401, outcome.Shed: 429, outcome.ShedLatency: 503, outcome.UserRateLimited: 429,
+	outcome.Overloaded: 503, outcome.VendorUnavailable: 503, outcome.Unauthenticated: 401, outcome.Shed: 429, outcome.ShedLatency: 503, outcome.UserRateLimited: 429, outcome.HeaderTooLong: 400, outcome.PayloadTooLarge: 413,
 }
 
 // fail stands in for the one of the api package: the reason is the body.
@@ -148,7 +149,7 @@ func newKeys(tb testing.TB, text string) *middleware.Keys {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "keys")
 	write(tb, path, text)
-	keys, err := middleware.NewKeys(path, config().TierRates, discard())
+	keys, err := middleware.NewKeys(path, config().TierRates, discard(), prometheus.NewRegistry())
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package middleware
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,7 +18,7 @@ func Identity(cfg Config, keys *Keys, fail Fail) gin.HandlerFunc {
 	challenge := []string{`Bearer realm="llm"`}
 	priorities := cfg.priorities()
 	return func(c *gin.Context) {
-		caller, ok := keys.table.Load().lookup(apiKey(c.Request.Header))
+		caller, ok := keys.table.Load().lookup(time.Now(), apiKey(c.Request.Header))
 		if !ok {
 			c.Writer.Header()["Www-Authenticate"] = challenge
 			fail(c, unknown)

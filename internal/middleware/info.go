@@ -40,6 +40,8 @@ type Info struct {
 	// Priority is that of the user's tier, or the lower one that the request asks for; Low until Identity.
 	Priority priority.Class
 
+	FirstEvent time.Time // when the first event of a streamed answer was written; zero for other answers
+
 	start time.Time                      // when the request came
 	attrs [maxAttrs + standing]slog.Attr // of the access log line: those of layers, then the standing ones
 	n     int

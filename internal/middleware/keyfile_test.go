@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
@@ -36,7 +38,7 @@ func TestKeysFollowAMountedSecret(t *testing.T) {
 	if err := os.Symlink(filepath.Join("..data", "keys"), path); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := middleware.NewKeys(path, config().TierRates, log)
+	keys, err := middleware.NewKeys(path, config().TierRates, log, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,25 +58,70 @@ func TestKeysFollowAMountedSecret(t *testing.T) {
 	expect("two", http.StatusOK)
 	expect("one", http.StatusUnauthorized)
 
-	// A broken version changes nothing, and the log says which line is wrong without showing it.
+	// A bad line costs its own key only: the others are in force, a removed one is refused, and the log names the line
+	// without showing it.
 	update("..v3", keyLine("three", "ada", "pro")+"a-key-in-clear ada pro\n")
-	line := logged.await(t, "API keys stay as they were")
-	if text, _ := line["error"].(string); !strings.Contains(text, "line 2") || strings.Contains(text, "a-key-in-clear") {
-		t.Errorf("logged %q", text)
+	line := logged.await(t, "API keys reloaded without the lines that are wrong")
+	if text, _ := line["error"].(string); !strings.Contains(text, "line 2") || strings.Contains(text, "a-key-in-clear") || line["level"] != "ERROR" {
+		t.Errorf("logged %v", line)
 	}
-	expect("two", http.StatusOK)
-	expect("three", http.StatusUnauthorized)
+	expect("three", http.StatusOK)
+	expect("two", http.StatusUnauthorized)
+	if text := keys.Trouble(); !strings.Contains(text, "line 2") || !strings.Contains(text, "since ") {
+		t.Errorf("Trouble says %q", text)
+	}
 
-	// So does an empty one.
-	update("..v4", "# nobody\n")
-	logged.await(t, "API keys stay as they were")
-	expect("two", http.StatusOK)
+	// A file without any key changes nothing, and says so.
+	update("..v4", "# empty\n")
+	if line := logged.await(t, "API keys stay as they were"); line["level"] != "ERROR" {
+		t.Errorf("logged %v", line)
+	}
+	expect("three", http.StatusOK)
 
 	// The mended version is taken.
 	update("..v5", keyLine("three", "ada", "enterprise"))
 	logged.await(t, "API keys reloaded")
 	expect("three", http.StatusOK)
 	expect("two", http.StatusUnauthorized)
+	if text := keys.Trouble(); text != "" {
+		t.Errorf("Trouble says %q of a good file", text)
+	}
+}
+
+// What is wrong with the file is a metric, with its age.
+func TestStaleKeysAreAMetric(t *testing.T) {
+	t.Parallel()
+	log, logged := newLog(slog.LevelInfo)
+	reg := prometheus.NewRegistry()
+	path := filepath.Join(t.TempDir(), "keys")
+	write(t, path, keyLine("one", "ada", "pro")+keyLine("two", "bob", "pro"))
+	keys, err := middleware.NewKeys(path, config().TierRates, log, reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	gauge := func(name string) float64 {
+		t.Helper()
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == name {
+				return f.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		t.Fatalf("there is no %s", name)
+		return 0
+	}
+	if n, bad, age := gauge("llm_api_keys"), gauge("llm_api_keys_bad_lines"), gauge("llm_api_keys_stale_seconds"); n != 2 || bad != 0 || age != 0 {
+		t.Errorf("%v keys, %v bad lines, %v s old", n, bad, age)
+	}
+	write(t, path, keyLine("one", "ada", "pro")+"nonsense\n")
+	logged.await(t, "API keys reloaded without the lines that are wrong")
+	if n, bad, age := gauge("llm_api_keys"), gauge("llm_api_keys_bad_lines"), gauge("llm_api_keys_stale_seconds"); n != 1 || bad != 1 || age <= 0 {
+		t.Errorf("%v keys, %v bad lines, %v s old", n, bad, age)
+	}
 }
 
 func TestKeysFollowAFileThatIsWrittenInPlace(t *testing.T) {
@@ -82,7 +129,7 @@ func TestKeysFollowAFileThatIsWrittenInPlace(t *testing.T) {
 	log, logged := newLog(slog.LevelInfo)
 	path := filepath.Join(t.TempDir(), "keys")
 	write(t, path, keyLine("one", "ada", "pro"))
-	keys, err := middleware.NewKeys(path, config().TierRates, log)
+	keys, err := middleware.NewKeys(path, config().TierRates, log, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,13 +152,13 @@ func TestNewKeysNamesEveryBadLine(t *testing.T) {
 		keyLine("two", "bob", "platinum")+
 		keyLine("one", "eve", "pro")+
 		keyLine("three", "ada", "free"))
-	_, err := middleware.NewKeys(path, config().TierRates, discard())
+	_, err := middleware.NewKeys(path, config().TierRates, discard(), prometheus.NewRegistry())
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"line 4: the first field is no SHA-256", "line 5: it has 2 of 3 fields", "line 6: the third field is no tier",
-		"line 7: this key stands above", `line 8: user "ada" has tier "pro" above`,
+		"line 4: the first field is no SHA-256", "line 5: it has 2 fields", "line 6: the third field is no tier",
+		"line 7: an earlier line has this key", `line 8: user "ada" has tier "pro" in an earlier line`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("not said: %s\nin: %v", want, err)
@@ -124,7 +171,7 @@ func TestNewKeysNamesEveryBadLine(t *testing.T) {
 
 func TestNewKeysNeedsAFile(t *testing.T) {
 	t.Parallel()
-	if _, err := middleware.NewKeys(filepath.Join(t.TempDir(), "missing"), config().TierRates, discard()); err == nil {
+	if _, err := middleware.NewKeys(filepath.Join(t.TempDir(), "missing"), config().TierRates, discard(), prometheus.NewRegistry()); err == nil {
 		t.Error("a missing file was accepted")
 	}
 }

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -27,17 +28,17 @@ func TestKeysArePolledWithoutAWatcher(t *testing.T) {
 	put("one")
 	synctest.Test(t, func(t *testing.T) {
 		k := &Keys{path: path, tiers: map[string]int{"pro": 1}, log: slog.New(slog.DiscardHandler), stop: func() {}}
-		if _, err := k.load(); err != nil {
+		if _, err := k.load(time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		k.done.Go(func() { k.watch(t.Context(), &fsnotify.Watcher{}) })
 		put("two")
 		time.Sleep(pollKeys)
 		synctest.Wait()
-		if _, ok := k.table.Load().lookup("two"); !ok {
+		if _, ok := k.table.Load().lookup(time.Now(), "two"); !ok {
 			t.Error("the new key is not known after a poll")
 		}
-		if _, ok := k.table.Load().lookup("one"); ok {
+		if _, ok := k.table.Load().lookup(time.Now(), "one"); ok {
 			t.Error("the old key is still known after a poll")
 		}
 	})
@@ -48,10 +49,12 @@ func FuzzParseKeys(f *testing.F) {
 	f.Add(sum + " ada pro\n")
 	f.Add("# comment\r\n\r\n" + strings.ToUpper(sum) + "\tada\tfree")
 	f.Add(sum + " ada pro\n" + sum + " ada pro\n")
+	f.Add(sum + " ada pro expires=2027-01-31 # a note")
 	f.Add("\ufeff" + sum + " ada pro extra\n\x00")
 	tiers := map[string]int{"free": 10, "pro": 100}
 	f.Fuzz(func(t *testing.T, text string) {
-		table, err := parseKeys(text, tiers)
+		table, errs := parseKeys(text, tiers)
+		err := errors.Join(errs...)
 		if err == nil && len(table) == 0 {
 			t.Error("a table without keys was accepted")
 		}
@@ -60,7 +63,7 @@ func FuzzParseKeys(f *testing.F) {
 				t.Errorf("got %+v", who)
 			}
 		}
-		if _, ok := table.lookup(""); ok {
+		if _, ok := table.lookup(time.Now(), ""); ok {
 			t.Error("the empty key is known")
 		}
 		if err != nil {
@@ -71,4 +74,33 @@ func FuzzParseKeys(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestKeysExpire(t *testing.T) {
+	t.Parallel()
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("key")))
+	for _, tt := range []struct {
+		expires string
+		last    time.Time // the last moment at which the key is valid
+	}{
+		{"2027-01-31", time.Date(2027, 1, 30, 23, 59, 59, 0, time.UTC)},
+		{"2027-01-31T12:00:00Z", time.Date(2027, 1, 31, 11, 59, 59, 0, time.UTC)},
+		{"2027-01-31T12:00:00+02:00", time.Date(2027, 1, 31, 9, 59, 59, 0, time.UTC)},
+	} {
+		table, errs := parseKeys(sum+" ada pro expires="+tt.expires+" # of the old laptop", map[string]int{"pro": 1})
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		if owner, ok := table.lookup(tt.last, "key"); !ok || owner.user != "ada" {
+			t.Errorf("%s: refused at %v", tt.expires, tt.last)
+		}
+		if _, ok := table.lookup(tt.last.Add(time.Second), "key"); ok {
+			t.Errorf("%s: valid at %v", tt.expires, tt.last.Add(time.Second))
+		}
+	}
+	for _, bad := range []string{"2027-02-30", "expires=tomorrow", "expires="} {
+		if _, errs := parseKeys(sum+" ada pro "+bad, map[string]int{"pro": 1}); len(errs) != 1 {
+			t.Errorf("%q: %v", bad, errs)
+		}
+	}
 }

@@ -1,92 +1,116 @@
 package middleware
 
 import (
-	"math/bits"
+	"slices"
 	"sync"
 	"time"
 )
 
-// latency keeps how long the requests served lately took, for their 95th percentile. It ages: a sample counts for one to
-// two spans and is then forgotten, also when nothing new comes. So a pod that sheds everything finds its way back. The
-// zero value is ready; it is safe for concurrent use.
+// latency keeps how long requests took lately, as one figure for each user: the mean of the user's samples. A user has
+// one vote, however many requests the user sends. A sample counts for one to two spans and is then forgotten, also when no
+// new one comes, so a pod that sheds everything recovers. The zero value is ready; it is safe for concurrent use.
 type latency struct {
 	mu    sync.Mutex
 	began time.Time // of the present span
-	now   histogram
-	past  histogram
+	now   map[string]vote
+	past  map[string]vote
+
+	verdict  verdict
+	computed time.Time // when verdict was made
 }
 
-// latencySpan is how long a sample is new.
-const latencySpan = 10 * time.Second
-
-// fewest is the number of samples below which a percentile says nothing.
-const fewest = 20
-
-// observe adds the latency of a request that was served.
-func (l *latency) observe(now time.Time, took time.Duration) {
-	b := bucket(took)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.turnLocked(now)
-	l.now.counts[b]++
-	l.now.total++
+// vote sums up the samples of one user.
+type vote struct {
+	total time.Duration
+	n     int
 }
 
-// p95 is the 95th percentile of what was served lately; 0 when that was too little to say.
-func (l *latency) p95(now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.turnLocked(now)
-	total := l.now.total + l.past.total
-	if total < fewest {
-		return 0
-	}
-	left := total / 20 // of the slowest, still to be passed over
-	for b := len(l.now.counts) - 1; ; b-- {
-		n := l.now.counts[b] + l.past.counts[b]
-		if n > left {
-			return upper(b)
-		}
-		left -= n
-	}
-}
+func (v vote) plus(w vote) vote { return vote{v.total + w.total, v.n + w.n} }
 
-// turnLocked begins a new span when the present one is over.
-func (l *latency) turnLocked(now time.Time) {
-	switch age := now.Sub(l.began); {
-	case age < latencySpan:
-	case age < 2*latencySpan:
-		l.past, l.now, l.began = l.now, histogram{}, l.began.Add(latencySpan)
-	default:
-		l.past, l.now, l.began = histogram{}, histogram{}, now
-	}
-}
-
-// histogram counts whole milliseconds, eight buckets to the octave, up to about 17 minutes: a percentile is at most one
-// eighth too high.
-type histogram struct {
-	counts [buckets]uint32
-	total  uint32
+// verdict is what the votes of all users say together.
+type verdict struct {
+	p95  time.Duration
+	only string // the only user that voted, to whom alone p95 applies; "" when there are several
 }
 
 const (
-	buckets   = 144
-	perOctave = 8
+	latencySpan    = 10 * time.Second       // how long a sample is new
+	fewestSamples  = 20                     // below which nothing is concluded
+	verdictLasts   = 100 * time.Millisecond // votes are counted at most this often
+	outlierDivisor = 20                     // one in so many users may be slow without consequences, and at least one
 )
 
-// bucket is where a duration is counted: below 8 ms each millisecond has its own bucket, above it the three bits that
-// follow the highest one choose.
-func bucket(d time.Duration) int {
-	ms := uint64(max(d, 0) / time.Millisecond)
-	if ms < perOctave {
-		return int(ms)
-	}
-	octave := bits.Len64(ms) - 4 // 0 for 8 to 15 ms
-	return min(octave*perOctave+int(ms>>octave), buckets-1)
+// observe adds a sample of user.
+func (l *latency) observe(now time.Time, user string, took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ageLocked(now)
+	l.now[user] = l.now[user].plus(vote{took, 1})
 }
 
-// upper is the end of a bucket: everything counted in it was shorter.
-func upper(b int) time.Duration {
-	octave := max(b/perOctave-1, 0)
-	return time.Duration(b-octave*perOctave+1) << octave * time.Millisecond
+// p95 is the latency that 95 % of the users stay below, as far as it concerns user; 0 when too little is known. The
+// slowest user is always left out, so no user alone can make the pod look slow to others. Where only one user has
+// called, the figure concerns that user alone.
+func (l *latency) p95(now time.Time, user string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := l.verdictLocked(now)
+	if v.only != "" && v.only != user {
+		return 0
+	}
+	return v.p95
+}
+
+// highest is p95 for the user whom it concerns most.
+func (l *latency) highest(now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.verdictLocked(now).p95
+}
+
+func (l *latency) verdictLocked(now time.Time) verdict {
+	if age := now.Sub(l.computed); age < 0 || age >= verdictLasts {
+		l.ageLocked(now)
+		l.verdict, l.computed = count(l.now, l.past), now
+	}
+	return l.verdict
+}
+
+// count turns the votes of two spans into a verdict.
+func count(now, past map[string]vote) verdict {
+	samples := 0
+	means := make([]time.Duration, 0, len(now)+len(past))
+	var last string
+	add := func(user string, v vote) {
+		samples += v.n
+		means = append(means, v.total/time.Duration(v.n))
+		last = user
+	}
+	for user, v := range now {
+		add(user, v.plus(past[user]))
+	}
+	for user, v := range past {
+		if _, both := now[user]; !both {
+			add(user, v)
+		}
+	}
+	switch {
+	case samples < fewestSamples:
+		return verdict{}
+	case len(means) == 1:
+		return verdict{p95: means[0], only: last}
+	}
+	slices.Sort(means)
+	return verdict{p95: means[len(means)-1-max(1, len(means)/outlierDivisor)]}
+}
+
+// ageLocked begins a new span when the present one is over.
+func (l *latency) ageLocked(now time.Time) {
+	switch age := now.Sub(l.began); {
+	case age < latencySpan && l.now != nil:
+	case age < 2*latencySpan:
+		l.past, l.now, l.began = l.now, map[string]vote{}, l.began.Add(latencySpan)
+	default:
+		l.past, l.now, l.began = nil, map[string]vote{}, now
+	}
 }

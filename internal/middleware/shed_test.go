@@ -61,7 +61,7 @@ func TestShedByQueueAndSlots(t *testing.T) {
 			if got := s.statuses(); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
-			if p, late := s.shed.Pressure(time.Now()); p < 0 || p > 1 || late {
+			if p, late := s.shed.Pressure(time.Now(), "ada"); p < 0 || p > 1 || late {
 				t.Errorf("pressure %v, late %t", p, late)
 			}
 		})
@@ -93,7 +93,7 @@ func TestShedByLatencyAndBack(t *testing.T) {
 			# HELP llm_pressure Pressure on this pod, 0 to 1: the lowest tier is shed above SHED_FREE, all but the highest above SHED_ALL.
 			# TYPE llm_pressure gauge
 			llm_pressure 0
-			# HELP llm_shed_total Requests turned away under pressure, by tier and by what the pressure came from.
+			# HELP llm_shed_total Requests refused under pressure, by tier and by what the pressure came from.
 			# TYPE llm_shed_total counter
 			llm_shed_total{reason="shed",tier="enterprise"} 0
 			llm_shed_total{reason="shed",tier="free"} 0
@@ -128,7 +128,7 @@ func TestShedLearnsFromWhatTellsSomething(t *testing.T) {
 				})
 				serve(s.h["enterprise"], 30)
 				synctest.Wait()
-				if _, got := s.shed.Pressure(time.Now()); got != late {
+				if _, got := s.shed.Pressure(time.Now(), "ada"); got != late {
 					t.Errorf("late is %t, want %t", got, late)
 				}
 			})
@@ -170,4 +170,40 @@ func TestTheOnlyTierIsShedLate(t *testing.T) {
 	if got := post(h).Code; got != http.StatusTooManyRequests {
 		t.Errorf("at 0.95: %d", got)
 	}
+}
+
+// A stream tells how fast the pod is by its first event: a long one is no reason to shed.
+func TestAStreamIsJudgedByItsFirstEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShedding(t, func(c *gin.Context) {
+			time.Sleep(time.Second)
+			middleware.InfoFrom(c.Request.Context()).FirstEvent = time.Now()
+			time.Sleep(57 * time.Second)
+		})
+		serve(s.h["enterprise"], 30)
+		synctest.Wait()
+		if p, late := s.shed.Pressure(time.Now(), "ada"); late && p > 0.1 {
+			t.Errorf("pressure is %v", p)
+		}
+	})
+}
+
+// One user's calls near the SLA shed that user at most.
+func TestOneSlowUserShedsNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		took := 57 * time.Second // of 60
+		s := newShedding(t, func(*gin.Context) { time.Sleep(took) })
+		serve(s.h["pro"], 30)
+		synctest.Wait()
+		took = 0
+		other := chain(served, middleware.RequestID(), as("bob", "pro"), s.shed.Handler(fail))
+		if got := post(other).Code; got != http.StatusOK {
+			t.Errorf("another user of the tier gets %d", got)
+		}
+		if got := post(s.h["pro"]).Code; got != http.StatusServiceUnavailable {
+			t.Errorf("the user gets %d", got)
+		}
+	})
 }

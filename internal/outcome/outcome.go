@@ -16,7 +16,8 @@ type Reason string
 // The reasons, inbound ones first, in the order of the layers that give them.
 const (
 	Overloaded           Reason = "overloaded"             // pod admission: the pod is full
-	Unauthenticated      Reason = "unauthenticated"        // identity: no key, or a key nobody knows
+	Unauthenticated      Reason = "unauthenticated"        // identity: no API key, an unknown or an expired one
+	HeaderTooLong        Reason = "header_too_long"        // header limit: a header that would go on to the vendor
 	Shed                 Reason = "shed"                   // load shedding: queue too long, or this tier gives way
 	ShedLatency          Reason = "shed_latency"           // load shedding: latency near the SLA; code "shed", status 503
 	UserRateLimited      Reason = "user_rate_limited"      // user limit

@@ -13,7 +13,7 @@ import (
 // NewLogger returns a logger that writes one JSON object per line to w. Records made with a request's context carry its
 // request_id and, when a trace is recorded, its trace_id.
 func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(&handler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
+	return slog.New(&handler{slog.NewJSONHandler(escaped{w}, &slog.HandlerOptions{Level: level})})
 }
 
 // handler adds what the context knows to every record.

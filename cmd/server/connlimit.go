@@ -1,0 +1,86 @@
+package main
+
+import (
+	"net"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// connLimit accepts at most a given number of connections at a time. Further clients wait in the operating system's
+// queue until one closes. Each connection costs memory before anything is known of the client, so this is the only
+// limit that holds against clients without an API key.
+type connLimit struct {
+	net.Listener
+
+	places chan struct{} // one element for each open connection
+	closed chan struct{} // ends a waiting Accept
+	once   sync.Once
+}
+
+func newConnLimit(l net.Listener, limit int) *connLimit {
+	return &connLimit{Listener: l, places: make(chan struct{}, limit), closed: make(chan struct{})}
+}
+
+// Accept waits for a place, then for a connection.
+func (l *connLimit) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &countedConn{Conn: conn, leave: func() { <-l.places }}, nil
+}
+
+// Close closes the listener and ends a waiting Accept. Connections that were accepted stay open.
+func (l *connLimit) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// crowded reports whether more than three quarters of the places are taken. Connections are then closed after each
+// answer, so that idle ones cannot keep the remaining places from others.
+func (l *connLimit) crowded() bool { return len(l.places) > cap(l.places)*3/4 }
+
+// countedConn gives its place back when it closes.
+type countedConn struct {
+	net.Conn
+
+	once  sync.Once
+	leave func()
+}
+
+func (c *countedConn) Close() error {
+	defer c.once.Do(c.leave)
+	return c.Conn.Close()
+}
+
+// registerConnections exports how many connections each port has, and how many it may have.
+func registerConnections(reg prometheus.Registerer, limits map[string]*connLimit) error {
+	return reg.Register(connections(limits))
+}
+
+// connections are the limits by the name of their port.
+type connections map[string]*connLimit
+
+var (
+	connectionsDesc = prometheus.NewDesc("llm_connections", "Open connections of clients, by port.", []string{"port"}, nil)
+	connectionsMax  = prometheus.NewDesc("llm_connections_max", "Connections of clients that are accepted at a time, by port.", []string{"port"}, nil)
+)
+
+func (c connections) Describe(ch chan<- *prometheus.Desc) {
+	ch <- connectionsDesc
+	ch <- connectionsMax
+}
+
+func (c connections) Collect(ch chan<- prometheus.Metric) {
+	for port, l := range c {
+		ch <- prometheus.MustNewConstMetric(connectionsDesc, prometheus.GaugeValue, float64(len(l.places)), port)
+		ch <- prometheus.MustNewConstMetric(connectionsMax, prometheus.GaugeValue, float64(cap(l.places)), port)
+	}
+}
