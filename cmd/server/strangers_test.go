@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
@@ -23,7 +24,7 @@ func dial(tb testing.TB, url string) net.Conn {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(await.Limit)); err != nil {
 		tb.Fatal(err)
 	}
 	return conn
@@ -37,13 +38,13 @@ func TestConnectionsAreBounded(t *testing.T) {
 	close(vendor.open)
 	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_MAX_CONNECTIONS=8"))
 	for range 50 {
-		conn := dial(t, p.url)
+		conn := dial(t, p.URL)
 		if _, err := io.WriteString(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nX-Slow: "); err != nil {
 			t.Fatal(err)
 		}
 	}
 	awaitMetric(t, p, "llm_connections{port=\"main\"} 8")
-	if status, _, err := post(t.Context(), http.DefaultClient, p.url, `{"model":"m"}`); err != nil || status != http.StatusOK {
+	if status, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`); err != nil || status != http.StatusOK {
 		t.Errorf("a client with a key gets %d, %v", status, err)
 	}
 }
@@ -51,19 +52,12 @@ func TestConnectionsAreBounded(t *testing.T) {
 // awaitMetric waits until the admin port shows line.
 func awaitMetric(tb testing.TB, p *process, line string) {
 	tb.Helper()
-	giveUp := time.After(patience)
-	for !strings.Contains(scrape(tb, p), line+"\n") {
-		select {
-		case <-giveUp:
-			tb.Fatalf("%s never came", line)
-		case <-time.After(20 * time.Millisecond): // between two looks at another process
-		}
-	}
+	await.True(tb, line, func() bool { return strings.Contains(scrape(tb, p), line+"\n") })
 }
 
 func scrape(tb testing.TB, p *process) string {
 	tb.Helper()
-	_, text := get(tb, p.admin+"/metrics")
+	_, text := get(tb, p.Admin+"/metrics")
 	return text
 }
 
@@ -73,7 +67,7 @@ func TestIdleConnectionsAreClosedWhenThereAreMany(t *testing.T) {
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1", "LLM_MAX_CONNECTIONS=8"))
 	kept := 0
 	for range 20 {
-		conn := dial(t, p.url)
+		conn := dial(t, p.URL)
 		fmt.Fprint(conn, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
@@ -92,7 +86,7 @@ func TestIdleConnectionsAreClosedWhenThereAreMany(t *testing.T) {
 func TestLargeHeadersAreRefused(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1"))
-	for _, url := range []string{p.url + "/llm", p.admin + "/metrics"} {
+	for _, url := range []string{p.URL + "/llm", p.Admin + "/metrics"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -116,7 +110,7 @@ func TestStrangersWriteNoLog(t *testing.T) {
 	before := len(p.records())
 	for _, request := range []string{"GET /nowhere", "GET /llm", "POST /llm", "BREW /x", "GET /health", "GET /docs", "GET /v1/models"} {
 		method, path, _ := strings.Cut(request, " ")
-		req, err := http.NewRequestWithContext(t.Context(), method, p.url+path, strings.NewReader("a body that is too large"))
+		req, err := http.NewRequestWithContext(t.Context(), method, p.URL+path, strings.NewReader("a body that is too large"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +139,7 @@ func TestStrangersWriteNoLog(t *testing.T) {
 func TestAnUnknownKeyIsRefusedBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1"))
-	conn := dial(t, p.url)
+	conn := dial(t, p.URL)
 	fmt.Fprint(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
@@ -161,7 +155,7 @@ func TestAnUnknownKeyIsRefusedBeforeTheBody(t *testing.T) {
 func TestTwoLengthsCloseTheConnection(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1"))
-	conn := dial(t, p.url)
+	conn := dial(t, p.URL)
 	fmt.Fprint(conn, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+
 		"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
 	all, err := io.ReadAll(conn)
@@ -180,7 +174,7 @@ func TestAnswersAreNotSniffed(t *testing.T) {
 	close(vendor.open)
 	p := start(t, production(t, redistest.Start(t), vendor.URL))
 	for _, body := range []string{`{"model":"m"}`, `{"model":"m","stream":true}`, "nonsense"} {
-		res, err := open(t.Context(), http.DefaultClient, p.url, body)
+		res, err := open(t.Context(), http.DefaultClient, p.URL, body)
 		if err != nil {
 			t.Fatal(err)
 		}

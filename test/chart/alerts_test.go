@@ -66,6 +66,8 @@ llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 		{"a release beside it", `llm_vendor_attempts_total` + other + `,result="timeout"} 0+900x60`, nil},
 		{"quota turns calls away", `llm_quota_decisions_total` + pod + `,decision="rejected",mode="shared"} 0+30x60`, []string{"SpillwayContractExhausted"}},
 		{"quota turns a few away", `llm_quota_decisions_total` + pod + `,decision="rejected",mode="shared"} 0+10x60`, nil},
+		{"a key file with a bad line", `llm_api_keys_stale_seconds` + pod + `} 0x50 60+60x9`, []string{"SpillwayKeysStale"}},
+		{"a key file that was mended", `llm_api_keys_stale_seconds` + pod + `} 0x50 60+60x7 0`, nil},
 		{"breaker open", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b"} 0x50 2x9`, []string{"SpillwayBreakerOpen"}},
 		{"breaker open with probes between", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b"} 0x50 2 1 2 1 2 1 2 1 2`, []string{"SpillwayBreakerOpen"}},
 		{"breaker opened a minute ago", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b"} 0x58 2`, nil},

@@ -176,15 +176,19 @@ func scrape(tb testing.TB) map[string][]string {
 	return labels
 }
 
-// declared reads counterVec calls: counters that a quiet service has not made yet, with their labels.
+// declared reads CounterVec calls: counters that a quiet service has not made yet, with their labels.
 func declared(tb testing.TB) map[string][]string {
 	tb.Helper()
-	files, err := filepath.Glob("../../internal/*/*.go")
-	if err != nil {
-		tb.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"../../internal/*/*.go", "../../internal/*/*/*.go"} {
+		some, err := filepath.Glob(pattern)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		files = append(files, some...)
 	}
 	found := map[string][]string{}
-	call := regexp.MustCompile(`counterVec\(\s*"(llm_[a-z_]+)",\s*"(?:[^"\\]|\\.)*"((?:,\s*"[a-z]+")*),?\s*\)`)
+	call := regexp.MustCompile(`[cC]ounterVec\(\s*"(llm_[a-z_]+)",\s*"(?:[^"\\]|\\.)*"((?:,\s*"[a-z]+")*),?\s*\)`)
 	for _, file := range files {
 		code, err := os.ReadFile(file)
 		if err != nil {
