@@ -41,6 +41,7 @@ var rows = map[string]row{
 	"packed":            {headers: []string{"Content-Encoding", "gzip"}, status: 415, code: "unsupported_media_type", kind: "invalid_request_error", layer: "payload", says: "Content-Encoding"},
 	"no key":            {headers: []string{"Authorization", ""}, status: 401, code: "unauthenticated", kind: "authentication_error", layer: "identity", says: "X-API-Key"},
 	"unknown key":       {headers: []string{"Authorization", "Bearer guess"}, status: 401, code: "unauthenticated", kind: "authentication_error", layer: "identity"},
+	"a long header":     {headers: []string{"Idempotency-Key", strings.Repeat("x", 257)}, status: 400, code: "header_too_long", kind: "invalid_request_error", layer: "header_limit", says: "256 bytes"},
 	"over the limit":    {headers: []string{"Authorization", "Bearer key-free"}, before: 10, status: 429, code: "user_rate_limited", kind: "rate_limit_error", retry: "*", layer: "user_limit"},
 	"tier gives way":    {headers: []string{"Authorization", "Bearer key-free"}, options: options{load: middleware.Load{Waiting: 80}}, status: 429, code: "shed", kind: "rate_limit_error", retry: "*", layer: "shed"},
 	"queue too long":    {headers: []string{"Authorization", "Bearer key-pro"}, options: options{load: middleware.Load{Waiting: 100}}, status: 429, code: "shed", kind: "rate_limit_error", retry: "*", layer: "shed"},
