@@ -1,21 +1,18 @@
 package clients
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/proctest"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
@@ -32,9 +29,8 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "server")
-	build := exec.Command("go", "build", "-C", "../..", "-pgo=off", "-o", binary, "./cmd/server")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the server: %v\n%s", err, out)
+	if err := proctest.Build("../..", "./cmd/server", binary); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
@@ -53,29 +49,13 @@ func start(t *testing.T, vendor vendorsim.Config, settings ...string) *service {
 	t.Helper()
 	s := alone(t, vendor)
 	s.direct = false
-	cmd := exec.Command(binary, "--dev")
-	cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" + s.URL,
-	}, settings...)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
+	pod := proctest.Launch(t, proctest.Program{Path: binary, Args: []string{"--dev"}, Env: append([]string{
+		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" + s.URL,
+	}, settings...)})
+	if err := pod.Serving(); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var reading sync.WaitGroup
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGKILL)
-		reading.Wait()
-		_ = cmd.Wait()
-	})
-	address, said := make(chan string, 1), &strings.Builder{}
-	reading.Go(func() { serving(stderr, address, said) })
-	if s.url = <-address; s.url == "" {
-		reading.Wait()
-		t.Fatalf("the service does not serve:\n%s", said)
-	}
+	s.url = pod.URL
 	return s
 }
 
@@ -90,27 +70,10 @@ func alone(t *testing.T, vendor vendorsim.Config) *service {
 	return &service{Server: sim, url: strings.TrimSuffix(sim.URL, "/v1/chat/completions"), key: "dev-pro", direct: true}
 }
 
-// serving reads a server's log to its end and tells where it listens; an empty address when it ends before that.
-func serving(stderr io.Reader, address chan<- string, said *strings.Builder) {
-	defer func() { address <- "" }()
-	told := false
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		var line struct{ Msg, Addr string }
-		if told {
-			continue
-		}
-		said.WriteString(lines.Text() + "\n")
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
-			told = true
-			address <- "http://" + line.Addr
-		}
-	}
-}
-
 // await waits until is holds for what the vendor has seen.
 func (s *service) await(t *testing.T, is func(vendorsim.Stats) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
 	defer cancel()
 	if err := s.WaitFor(ctx, is); err != nil {
 		t.Fatalf("%v; the vendor has seen %+v", err, s.Stats())
