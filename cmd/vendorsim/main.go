@@ -1,5 +1,5 @@
-// Command vendorsim is the simulated vendor as a process of its own: for trying the service, for the chart without a real
-// vendor, and as the judge of tests with many pods. Package vendorsim says what it can do.
+// Command vendorsim is the simulated vendor as a process of its own: for trying the service, for the chart without a
+// real vendor, and as the judge of tests with many pods. Package vendorsim says what it can do.
 package main
 
 import (

@@ -45,7 +45,8 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if body, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(body), "chat.completion") {
+	if body, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK ||
+		!strings.Contains(string(body), "chat.completion") {
 		t.Errorf("%d %s, %v", res.StatusCode, body, err)
 	}
 	stop()
@@ -57,10 +58,15 @@ func TestRun(t *testing.T) {
 func TestFlagsAndEnvironment(t *testing.T) {
 	t.Parallel()
 	vars := map[string]string{
-		"VENDORSIM_ADDR": ":1234", "VENDORSIM_LATENCY": "100ms..200ms", "VENDORSIM_CONTRACT_REQUESTS": "600", "VENDORSIM_CONTRACT_WINDOW": "6s",
+		"VENDORSIM_ADDR": ":1234", "VENDORSIM_LATENCY": "100ms..200ms",
+		"VENDORSIM_CONTRACT_REQUESTS": "600", "VENDORSIM_CONTRACT_WINDOW": "6s",
 		"VENDORSIM_ENFORCE": "true", "VENDORSIM_MODELS": "a, b", "VENDORSIM_SEED": "", // empty is as good as absent
 	}
-	addr, cfg, err := parse(environment(vars), []string{"-contract-requests", "60", "-keep-calls=-1", "-hidden-tokens=7"}, io.Discard)
+	addr, cfg, err := parse(
+		environment(vars),
+		[]string{"-contract-requests", "60", "-keep-calls=-1", "-hidden-tokens=7"},
+		io.Discard,
+	)
 	if err != nil || addr != ":1234" {
 		t.Fatal(addr, err)
 	}
@@ -68,7 +74,10 @@ func TestFlagsAndEnvironment(t *testing.T) {
 		t.Errorf("got %+v", cfg)
 	}
 	window := vendorsim.Duration(6e9)
-	if want := (vendorsim.Contract{Requests: 60, Window: window, Enforce: true}); cfg.Contract != want || cfg.Latency.String() != "100ms..200ms" || cfg.KeepCalls != -1 || cfg.TokensPerSecond != 50 {
+	if want := (vendorsim.Contract{Requests: 60, Window: window, Enforce: true}); cfg.Contract != want ||
+		cfg.Latency.String() != "100ms..200ms" ||
+		cfg.KeepCalls != -1 ||
+		cfg.TokensPerSecond != 50 {
 		t.Errorf("got %+v", cfg)
 	}
 }
@@ -90,7 +99,8 @@ func TestWrongFlags(t *testing.T) {
 	} {
 		var stderr strings.Builder
 		err := run(t.Context(), environment(tt.vars), tt.args, io.Discard, &stderr)
-		if code := exit(err, &stderr); code != tt.code || !strings.Contains(stderr.String(), says) || errors.Is(err, flag.ErrHelp) == (tt.code == 1) {
+		if code := exit(err, &stderr); code != tt.code || !strings.Contains(stderr.String(), says) ||
+			errors.Is(err, flag.ErrHelp) == (tt.code == 1) {
 			t.Errorf("%v %v: code %d, %s", tt.vars, tt.args, code, stderr.String())
 		}
 	}

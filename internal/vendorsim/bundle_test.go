@@ -47,7 +47,12 @@ type answer struct {
 }
 
 func (b *bundle) do(ctx context.Context, method, path, body string, header ...string) answer {
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(b.URL, "/v1/chat/completions")+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(
+		ctx,
+		method,
+		strings.TrimSuffix(b.URL, "/v1/chat/completions")+path,
+		strings.NewReader(body),
+	)
 	if err != nil {
 		b.t.Fatal(err)
 	}

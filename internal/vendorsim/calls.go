@@ -13,7 +13,7 @@ type Call struct {
 	Ended      time.Time `json:"ended,omitzero"`     // zero while it is under way
 	Status     int       `json:"status"`             // 0 while it is under way, or when the answer was broken off
 	Prompt     int       `json:"prompt_tokens"`      // bytes of the body / 4
-	Completion int       `json:"completion_tokens"`  // what it will bill; what a client that left did not get comes off again
+	Completion int       `json:"completion_tokens"`  // what it will bill; at the end, what it has billed
 	Endpoint   string    `json:"endpoint,omitempty"` // chat, messages and so on
 	Model      string    `json:"model,omitempty"`    // its first 80 bytes
 	RequestID  string    `json:"request_id,omitempty"`

@@ -13,8 +13,8 @@ import (
 // playPrefix is how a model's name asks for an answer of the catalogue: "play:429-bare".
 const playPrefix = "play:"
 
-// check returns why the vendor refuses a request as it stands, or nil. sound says that the body is a JSON object, or that
-// the request needs none.
+// check returns why the vendor refuses a request as it stands, or nil. sound says that the body is a JSON object, or
+// that the request needs none.
 func (c *call) check(cfg Config, r *http.Request, path dialect.Path, sound bool) *dialect.Failure {
 	switch {
 	case c.endpoint == nil, len(cfg.Endpoints) > 0 && !slices.Contains(cfg.Endpoints, c.endpoint.Name):
@@ -23,7 +23,11 @@ func (c *call) check(cfg Config, r *http.Request, path dialect.Path, sound bool)
 			Code: "unknown_url",
 		}
 	case path.Azure && r.URL.Query().Get("api-version") == "":
-		return &dialect.Failure{Status: http.StatusNotFound, Code: "404", Message: "Resource not found: api-version is missing"}
+		return &dialect.Failure{
+			Status:  http.StatusNotFound,
+			Code:    "404",
+			Message: "Resource not found: api-version is missing",
+		}
 	case len(cfg.Keys) > 0 && !slices.Contains(cfg.Keys, c.key), c.endpoint.Anthropic && c.key == "":
 		return &dialect.Failure{Status: http.StatusUnauthorized, Message: "Incorrect API key provided: " + short(c.key)}
 	case !sound:

@@ -23,11 +23,11 @@ type Config struct {
 	ChunkTokens      int      `json:"chunk_tokens"`      // in each chunk of a stream; 0 means 1
 	Contract         Contract `json:"contract"`
 	Tokens           Extra    `json:"tokens"`        // counted beside those that a client can see
-	Models           []string `json:"models"`        // there are no others; empty means a few well-known names, and any other works too
-	Endpoints        []string `json:"endpoints"`     // there are no others; empty means all
+	Models           []string `json:"models"`        // that exist; empty means a few, and any other works too
+	Endpoints        []string `json:"endpoints"`     // that exist, by the names of package dialect; empty means all
 	Keys             []string `json:"keys"`          // API keys that are accepted; empty means any and none
-	KeepCalls        int      `json:"keep_calls"`    // calls that the log remembers; 0 means 100,000, -1 none. The contract is judged all the same
-	KeepRequests     int      `json:"keep_requests"` // calls that the log remembers with headers and body; 0 means none, at most 1,000
+	KeepCalls        int      `json:"keep_calls"`    // calls in the log; 0 means 100,000, -1 none. All are judged
+	KeepRequests     int      `json:"keep_requests"` // calls in the log with headers and body; at most 1,000
 	Seed             uint64   `json:"seed"`          // of latencies, and of faults with a probability
 }
 

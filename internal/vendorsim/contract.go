@@ -15,7 +15,7 @@ type Contract struct {
 //
 //   - an arrival. Its time is taken before the lock, so another one may be entered first. It goes to its place, and the
 //     windows of those after it hold one more.
-//   - the tokens of a call whose client left. Whoever cancels may use the tokens for another call before the vendor has
+//   - the tokens of a call whose client left. The client may use the tokens for another call before the vendor has
 //     noticed, so the windows that held them are judged again with what was really sent.
 //
 // Arrivals are kept for two windows: as long as one of these can matter. The cost is O(1) amortised, and for a revision
@@ -47,7 +47,7 @@ type arrival struct {
 	overByUse  bool // more tokens
 }
 
-// arrive enters a call and returns it. It returns nil when the call is refused, or when nobody looks at windows.
+// arrive enters a call and returns it. It returns nil when the call is refused, or when there is no contract to judge.
 func (l *contractLog) arrive(at time.Time, tokens int) (a *arrival, refused bool) {
 	window := time.Duration(l.contract.Window)
 	if window == 0 {

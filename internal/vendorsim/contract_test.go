@@ -51,8 +51,8 @@ func (m *model) arrive(a *modelArrival) {
 	m.all = slices.Insert(m.all, i, a)
 }
 
-// The log says after every step what a look at every window says: with arrivals that are entered late, and with calls that
-// turn out to have used less than they were charged.
+// The log says after every step what a look at every window says: with arrivals that are entered late, and with calls
+// that turn out to have used less than they were charged.
 func TestContractLogAgainstEveryWindow(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -74,7 +74,8 @@ func TestContractLogAgainstEveryWindow(t *testing.T) {
 			} else {
 				now = now.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "ms")) * time.Millisecond)
 				late := rapid.SampledFrom([]int{0, 0, 0, 1, 3, 9}).Draw(t, "late")
-				a := &modelArrival{at: now.Add(-time.Duration(late) * time.Millisecond), tokens: rapid.IntRange(0, 20).Draw(t, "used")}
+				at := now.Add(-time.Duration(late) * time.Millisecond)
+				a := &modelArrival{at: at, tokens: rapid.IntRange(0, 20).Draw(t, "used")}
 				if a.at.Before(log.newest.Add(1 - window)) {
 					continue // more than a window late: not entered at its own time
 				}

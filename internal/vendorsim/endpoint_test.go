@@ -83,7 +83,10 @@ func TestUnsaidUsage(t *testing.T) {
 // What the vendor refuses by itself, in the shape of the endpoint.
 func TestRequestsThatTheVendorRefuses(t *testing.T) {
 	t.Parallel()
-	b := start(t, vendorsim.Config{Keys: []string{"sk"}, Models: []string{"m"}, Endpoints: []string{"chat", "messages", "models"}})
+	b := start(
+		t,
+		vendorsim.Config{Keys: []string{"sk"}, Models: []string{"m"}, Endpoints: []string{"chat", "messages", "models"}},
+	)
 	bearer := []string{"Authorization", "Bearer sk"}
 	for _, tt := range []struct {
 		method, path, body string
@@ -113,7 +116,8 @@ func TestRequestsThatTheVendorRefuses(t *testing.T) {
 			t.Errorf("%s %s %s: %+v", tt.method, tt.path, tt.body, got)
 		}
 	}
-	if got := b.ask("/v1/messages", `{}`, claude...); got.header.Get("Request-Id") == "" || got.header.Get("X-Request-Id") != "" {
+	if got := b.ask("/v1/messages", `{}`, claude...); got.header.Get("Request-Id") == "" ||
+		got.header.Get("X-Request-Id") != "" {
 		t.Errorf("headers %v", got.header)
 	}
 }
@@ -128,10 +132,12 @@ func TestAnthropicLimits(t *testing.T) {
 	body := `{"model":"m","max_tokens":5}`
 	h := b.ask("/v1/messages", body, claude...).header
 	at, err := time.Parse(time.RFC3339, h.Get("Anthropic-Ratelimit-Requests-Reset"))
-	if wait := time.Until(at); err != nil || wait <= 0 || wait > 62*time.Second || h.Get("Anthropic-Ratelimit-Requests-Remaining") != "0" {
+	if wait := time.Until(at); err != nil || wait <= 0 || wait > 62*time.Second ||
+		h.Get("Anthropic-Ratelimit-Requests-Remaining") != "0" {
 		t.Errorf("headers %v", h)
 	}
-	if got := b.ask("/v1/messages", body, claude...); got.status != 429 || gjson.Get(got.body, "error.type").Str != "rate_limit_error" {
+	if got := b.ask("/v1/messages", body, claude...); got.status != 429 ||
+		gjson.Get(got.body, "error.type").Str != "rate_limit_error" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -145,7 +151,8 @@ func TestAnswersByName(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	got := b.post(`{"model":"play:usage-hidden-reasoning"}`)
-	if call := b.Calls()[1]; got.status != 200 || call.Prompt != 10 || call.Completion != 1520 || call.Answer != "usage-hidden-reasoning" {
+	if call := b.Calls()[1]; got.status != 200 || call.Prompt != 10 || call.Completion != 1520 ||
+		call.Answer != "usage-hidden-reasoning" {
 		t.Errorf("%+v, %+v", got, call)
 	}
 	own := `{"kind":"answer","answer":{"status":418,"headers":{"A":"b"},"framing":"close","body":["tea",{"cut":true}]}}`
@@ -156,7 +163,8 @@ func TestAnswersByName(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	var list []struct{ Name, Why string }
-	if err := json.Unmarshal([]byte(b.do(t.Context(), http.MethodGet, "/answers", "").body), &list); err != nil || len(list) != len(script.Names()) {
+	if err := json.Unmarshal([]byte(b.do(t.Context(), http.MethodGet, "/answers", "").body), &list); err != nil ||
+		len(list) != len(script.Names()) {
 		t.Errorf("%v, %d answers", err, len(list))
 	}
 	one := b.do(t.Context(), http.MethodGet, "/answers/cr-lines", "")
@@ -206,8 +214,10 @@ func TestSeen(t *testing.T) {
 	if calls[0].Seen != nil || calls[1].Seen == nil || seen == nil {
 		t.Fatalf("%+v", calls)
 	}
-	if seen.Header.Get("Openai-Beta") != "on" || seen.URL != "/v1/chat/completions?a=b" || seen.Method != http.MethodPost ||
-		len(seen.Body) != 64<<10 || !seen.Truncated {
+	if seen.Header.Get("Openai-Beta") != "on" ||
+		seen.URL != "/v1/chat/completions?a=b" || seen.Method != http.MethodPost ||
+		len(seen.Body) != 64<<10 ||
+		!seen.Truncated {
 		t.Errorf("%.200v", seen)
 	}
 	if calls[2].Endpoint != "chat" || calls[2].Model != "m" {

@@ -10,8 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
-// Fault is one way to fail. A call looks at the faults in the order they came: slow ones add up, and the first other one
-// that applies decides.
+// Fault is one way to fail. A call looks at the faults in the order they came: slow ones add up, and the first other
+// one that applies decides.
 type Fault struct {
 	Kind         string         `json:"kind"`             // one of Kinds
 	Status       int            `json:"status"`           // of kind status; zero means 500
@@ -27,8 +27,8 @@ type Fault struct {
 	Key   string `json:"key"`   // the same for API keys
 
 	Probability float64  `json:"probability"` // that it applies to a call; zero means always
-	Calls       int      `json:"calls"`       // it applies to so many calls and is gone; zero means no such end
-	For         Duration `json:"for"`         // it is gone after this time; zero means no such end
+	Calls       int      `json:"calls"`       // it ends after so many calls; zero means never
+	For         Duration `json:"for"`         // it ends after this time; zero means never
 
 	until time.Time
 }

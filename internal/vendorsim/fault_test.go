@@ -28,25 +28,40 @@ func TestFaults(t *testing.T) {
 		billed int // completion tokens
 		is     func(answer) bool
 	}{
-		"status": {vendorsim.Fault{Kind: "status", Status: 529, RetryAfterMS: 1500}, hello, 529, false, 529, 0, func(a answer) bool {
-			return a.header.Get("Retry-After-Ms") == "1500" && json.Valid([]byte(a.body))
+		"status": {
+			vendorsim.Fault{Kind: "status", Status: 529, RetryAfterMS: 1500}, hello, 529, false, 529, 0,
+			func(a answer) bool { return a.header.Get("Retry-After-Ms") == "1500" && valid(a) },
+		},
+		"status by default": {
+			vendorsim.Fault{Kind: "status", RetryAfter: vendorsim.Duration(1100 * time.Millisecond)}, hello, 500, false, 500, 0,
+			func(a answer) bool { return a.header.Get("Retry-After") == "2" },
+		},
+		"reset": {vendorsim.Fault{Kind: "reset"}, hello, 0, true, 0, 0, func(a answer) bool {
+			return errors.Is(a.err, syscall.ECONNRESET)
 		}},
-		"status by default": {vendorsim.Fault{Kind: "status", RetryAfter: vendorsim.Duration(1100 * time.Millisecond)}, hello, 500, false, 500, 0, func(a answer) bool {
-			return a.header.Get("Retry-After") == "2"
+		"cut stream": {vendorsim.Fault{Kind: "cut", Chunks: 2}, helloStream, 200, true, 0, 2, func(a answer) bool {
+			return strings.Count(a.body, "data:") == 2
 		}},
-		"reset":      {vendorsim.Fault{Kind: "reset"}, hello, 0, true, 0, 0, func(a answer) bool { return errors.Is(a.err, syscall.ECONNRESET) }},
-		"cut stream": {vendorsim.Fault{Kind: "cut", Chunks: 2}, helloStream, 200, true, 0, 2, func(a answer) bool { return strings.Count(a.body, "data:") == 2 }},
 		"cut at the end": {vendorsim.Fault{Kind: "cut", Chunks: 100}, helloStream, 200, true, 0, 8, func(a answer) bool {
 			return strings.Count(a.body, "data:") == 8 && !strings.Contains(a.body, "DONE")
 		}},
-		"cut body":  {vendorsim.Fault{Kind: "cut"}, hello, 200, true, 0, 0, func(a answer) bool { return a.body != "" && !json.Valid([]byte(a.body)) }},
-		"malformed": {vendorsim.Fault{Kind: "malformed"}, hello, 200, false, 200, 0, func(a answer) bool { return !json.Valid([]byte(a.body)) }},
-		"huge":      {vendorsim.Fault{Kind: "huge"}, hello, 200, false, 200, 0, func(a answer) bool { return len(a.body) > 32<<20 && json.Valid([]byte(a.body)) }},
-		"slow":      {vendorsim.Fault{Kind: "slow", Delay: soon}, hello, 200, false, 200, 8, func(a answer) bool { return json.Valid([]byte(a.body)) }},
+		"cut body": {vendorsim.Fault{Kind: "cut"}, hello, 200, true, 0, 0, func(a answer) bool {
+			return a.body != "" && !valid(a)
+		}},
+		"malformed": {vendorsim.Fault{Kind: "malformed"}, hello, 200, false, 200, 0, func(a answer) bool {
+			return !valid(a)
+		}},
+		"huge": {vendorsim.Fault{Kind: "huge"}, hello, 200, false, 200, 0, func(a answer) bool {
+			return len(a.body) > 32<<20 && valid(a)
+		}},
+		"slow": {vendorsim.Fault{Kind: "slow", Delay: soon}, hello, 200, false, 200, 8, valid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := start(t, vendorsim.Config{Contract: vendorsim.Contract{Tokens: 1_000_000, Window: vendorsim.Duration(time.Hour)}})
+			b := start(
+				t,
+				vendorsim.Config{Contract: vendorsim.Contract{Tokens: 1_000_000, Window: vendorsim.Duration(time.Hour)}},
+			)
 			tt.fault.Calls = 1
 			b.fail(tt.fault)
 			got := b.post(tt.body)
@@ -57,7 +72,8 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			call, st := b.Calls()[0], b.Stats()
-			if call.Fault != tt.fault.Kind || call.Status != tt.logged || call.Completion != tt.billed || call.Cancelled || st.MaxTokens != call.Prompt+tt.billed {
+			if call.Fault != tt.fault.Kind || call.Status != tt.logged || call.Completion != tt.billed || call.Cancelled ||
+				st.MaxTokens != call.Prompt+tt.billed {
 				t.Errorf("log %+v, %d tokens in the window", call, st.MaxTokens)
 			}
 			if got := b.post(hello); got.status != 200 || got.err != nil {
@@ -66,6 +82,9 @@ func TestFaults(t *testing.T) {
 		})
 	}
 }
+
+// valid reports whether the body is JSON.
+func valid(a answer) bool { return json.Valid([]byte(a.body)) }
 
 // A client that leaves is seen, and pays for what was sent and no more.
 func TestCancelledCalls(t *testing.T) {
@@ -92,11 +111,13 @@ func TestCancelledCalls(t *testing.T) {
 				b.fail(tt.fault)
 			}
 			b.leave(tt.body, tt.read)
-			if err := b.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Cancelled == 1 && s.InFlight == 0 }); err != nil {
+			left := func(s vendorsim.Stats) bool { return s.Cancelled == 1 && s.InFlight == 0 }
+			if err := b.WaitFor(t.Context(), left); err != nil {
 				t.Fatal(err)
 			}
 			call, st := b.Calls()[0], b.Stats()
-			if !call.Cancelled || call.Completion != tt.billed || call.Ended.IsZero() || call.Status != 0 || st.Status[0] != 1 || st.MaxTokens != call.Prompt+tt.billed {
+			if !call.Cancelled || call.Completion != tt.billed || call.Ended.IsZero() || call.Status != 0 || st.Status[0] != 1 ||
+				st.MaxTokens != call.Prompt+tt.billed {
 				t.Errorf("log %+v, stats %+v", call, st)
 			}
 		})
@@ -154,7 +175,8 @@ func TestFaultsInOrder(t *testing.T) {
 	if left := b.Faults(); len(left) != 1 || left[0].Kind != "slow" {
 		t.Errorf("left: %+v", left)
 	}
-	if err := b.SetFaults(vendorsim.Fault{Kind: "reset"}, vendorsim.Fault{Kind: "nonsense"}); err == nil || b.Faults()[0].Kind != "slow" {
+	if err := b.SetFaults(vendorsim.Fault{Kind: "reset"}, vendorsim.Fault{Kind: "nonsense"}); err == nil ||
+		b.Faults()[0].Kind != "slow" {
 		t.Errorf("a wrong list: %v, %+v", err, b.Faults())
 	}
 	b.ClearFaults()

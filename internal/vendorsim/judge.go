@@ -31,7 +31,7 @@ func (j *Judge) Arrive(at time.Time, tokens int) (requestsInWindow, tokensInWind
 	return a.requests, a.tokens
 }
 
-// Verdict tells what was seen.
+// Verdict is what was seen so far.
 func (j *Judge) Verdict() Verdict {
 	return Verdict{
 		j.log.totalRequests, j.log.totalTokens, j.log.maxRequests, j.log.maxTokens,

@@ -29,8 +29,8 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Latency is a distribution of durations: constant ("300ms"), uniform ("100ms..500ms"), or log-normal, given by its median
-// and its 99th percentile ("lognormal:300ms,2s"). The zero value is no latency.
+// Latency is a distribution of durations: constant ("300ms"), uniform ("100ms..500ms"), or log-normal, given by its
+// median and its 99th percentile ("lognormal:300ms,2s"). The zero value is no latency.
 type Latency struct {
 	low, high time.Duration // uniform between them; equal for a constant
 	sigma     float64       // log-normal with median low, when above 0

@@ -20,7 +20,9 @@ func TestLatencyForms(t *testing.T) {
 			t.Errorf("%s as JSON: %s, %v, %v", s, text, again, err)
 		}
 	}
-	for _, s := range []string{"", "-1s", "5s..1s", "1s..", "lognormal:1s", "lognormal:0s,1s", "lognormal:2s,1s", "fast", "25h", "1s..25h"} {
+	for _, s := range []string{
+		"", "-1s", "5s..1s", "1s..", "lognormal:1s", "lognormal:0s,1s", "lognormal:2s,1s", "fast", "25h", "1s..25h",
+	} {
 		if _, err := ParseLatency(s); err == nil {
 			t.Errorf("%q was accepted", s)
 		}

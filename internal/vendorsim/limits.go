@@ -8,8 +8,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/dialect"
 )
 
-// limitHeadersLocked names the call, and tells what is left of the contract and when there will be more, as the vendor of
-// the endpoint does.
+// limitHeadersLocked names the call, and tells what is left of the contract and when there will be more, as the vendor
+// of the endpoint does.
 func (s *Sim) limitHeadersLocked(h http.Header, c *call) {
 	id, l := dialect.RequestID(c.number), &s.contract
 	reset := l.free(l.first)

@@ -2,8 +2,8 @@ package vendorsim
 
 import "time"
 
-// correct sets the tokens that a call has really used, and judges the windows that held it again. A call that lasts longer
-// than two windows is corrected in those that are still kept.
+// correct sets the tokens that a call has really used, and judges the windows that held it again. A call that lasts
+// longer than two windows is corrected in those that are still kept.
 func (l *contractLog) correct(a *arrival, tokens int) {
 	back := a.charged - tokens
 	if back == 0 {
@@ -61,8 +61,8 @@ func (l *contractLog) free(i int) time.Duration {
 	return time.Duration(l.contract.Window) - l.newest.Sub(l.kept[i].at)
 }
 
-// use is how much of the contract was used on average, from the first arrival to the newest: 1 is all of it. Less than a
-// window counts as one.
+// use is how much of the contract was used on average, from the first arrival to the newest: 1 is all of it. Less than
+// a window counts as one.
 func (l *contractLog) use() (requests, tokens float64) {
 	window := time.Duration(l.contract.Window)
 	if window == 0 {

@@ -49,7 +49,8 @@ func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, path dialect.Pat
 		http.Error(w, "the request broke off", http.StatusBadRequest) // it never arrived, so it does not count
 		return
 	}
-	c.anthropic = c.endpoint != nil && (c.endpoint.Anthropic || r.Method == http.MethodGet && r.Header.Get("Anthropic-Version") != "")
+	c.anthropic = c.endpoint != nil &&
+		(c.endpoint.Anthropic || r.Method == http.MethodGet && r.Header.Get("Anthropic-Version") != "")
 	var ok bool
 	cfg, body := s.Config(), c.buf.String()
 	c.Request, ok = c.endpoint.Read(body)

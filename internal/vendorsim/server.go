@@ -19,7 +19,8 @@ type Server struct {
 	failed chan error
 }
 
-// Start starts a vendor on addr; on a free port of the loopback interface when addr is empty. Whoever starts it closes it.
+// Start starts a vendor on addr; on a free port of the loopback interface when addr is empty. The caller
+// closes it.
 func Start(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	sim, err := New(cfg)
 	if err != nil {
@@ -54,7 +55,7 @@ func (s *Server) follow(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// Failed tells why the server has ended: http.ErrServerClosed after Shutdown or Close.
+// Failed receives why the server has ended: http.ErrServerClosed after Shutdown or Close.
 func (s *Server) Failed() <-chan error { return s.failed }
 
 // Shutdown lets the calls under way end, and breaks off what is left when ctx ends.

@@ -1,6 +1,6 @@
 // Package vendorsim is a simulated LLM vendor. It answers like OpenAI and like Anthropic, takes as long as it is told,
-// fails on demand, can play any HTTP answer, and keeps its contract's log exactly: it is the judge in every test of more
-// than one pod.
+// fails on demand, can play any HTTP answer, and keeps its contract's log exactly: it is the judge in every test of
+// more than one pod.
 //
 //	POST   the paths of package dialect: /v1/chat/completions, /v1/responses, /v1/messages and so on
 //	                        serve.go, check.go, answer.go, stream.go
@@ -43,7 +43,7 @@ type Sim struct {
 	repeats  repeats
 	stats    Stats
 	epoch    int           // grows with every reset
-	changed  chan struct{} // closed at the next change, when somebody waits for one
+	changed  chan struct{} // closed at the next change; nil while no one waits for it
 }
 
 // New returns a vendor that behaves as cfg says.

@@ -15,11 +15,11 @@ type Stats struct {
 	Refused     int            `json:"refused"`        // by an enforced contract
 	Pods        map[string]int `json:"pods,omitempty"` // calls by header X-Pod, of the first 1,000 pods
 
-	RequestViolations int     `json:"request_violations"` // arrivals that made a window hold more requests than the contract
-	TokenViolations   int     `json:"token_violations"`   // the same for tokens, as far as they were really sent
+	RequestViolations int     `json:"request_violations"` // windows above the contract, one for each arrival
+	TokenViolations   int     `json:"token_violations"`   // the same for tokens that were really sent
 	MaxRequests       int     `json:"max_requests_in_window"`
 	MaxTokens         int     `json:"max_tokens_in_window"`
-	UsedRequests      float64 `json:"used_requests"` // share of the contract, on average from the first arrival to the last
+	UsedRequests      float64 `json:"used_requests"` // share of the contract, on average since the first arrival
 	UsedTokens        float64 `json:"used_tokens"`
 
 	PromptTokens     int `json:"prompt_tokens"` // of ended calls, as billed

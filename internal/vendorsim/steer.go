@@ -12,7 +12,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
-// isPage tells the paths that steer the simulator from those of the vendor.
+// isPage reports whether a path steers the simulator and is none of the vendor.
 func isPage(path string) bool {
 	return slices.Contains([]string{"/stats", "/log", "/reset", "/faults", "/config", "/answers"}, path)
 }
@@ -22,12 +22,18 @@ func (s *Sim) steering() *http.ServeMux {
 	pages := http.NewServeMux()
 	pages.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Stats()) })
 	pages.HandleFunc("GET /log", s.serveLog)
-	pages.HandleFunc("POST /reset", func(w http.ResponseWriter, _ *http.Request) { s.Reset(); w.WriteHeader(http.StatusNoContent) })
+	pages.HandleFunc(
+		"POST /reset",
+		func(w http.ResponseWriter, _ *http.Request) { s.Reset(); w.WriteHeader(http.StatusNoContent) },
+	)
 	pages.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Faults()) })
 	pages.HandleFunc("POST /faults", func(w http.ResponseWriter, r *http.Request) {
 		accept(w, r, Fault{}, s.readFaults)
 	})
-	pages.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) { s.ClearFaults(); w.WriteHeader(http.StatusNoContent) })
+	pages.HandleFunc(
+		"DELETE /faults",
+		func(w http.ResponseWriter, _ *http.Request) { s.ClearFaults(); w.WriteHeader(http.StatusNoContent) },
+	)
 	pages.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Config()) })
 	pages.HandleFunc("PUT /config", func(w http.ResponseWriter, r *http.Request) {
 		accept(w, r, Config{}, func(b []byte) error {
@@ -49,7 +55,11 @@ func (s *Sim) steering() *http.ServeMux {
 	})
 	pages.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "POST a chat completion here; see also /stats, /log, /answers, /faults, /config and /reset", http.StatusMethodNotAllowed)
+		http.Error(
+			w,
+			"POST a chat completion here; see also /stats, /log, /answers, /faults, /config and /reset",
+			http.StatusMethodNotAllowed,
+		)
 	})
 	return pages
 }

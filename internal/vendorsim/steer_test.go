@@ -29,7 +29,9 @@ func TestSteering(t *testing.T) {
 	do("POST", "/faults", `{"kind":"status","status":503,"for":"1h"}`, 204)
 	do("POST", "/faults", `[{"kind":"reset","calls":2},{"kind":"hang"}]`, 204)
 	var faults []vendorsim.Fault
-	if err := json.Unmarshal([]byte(do("GET", "/faults", "", 200)), &faults); err != nil || len(faults) != 3 || faults[0].For <= 0 || faults[1].Calls != 2 {
+	if err := json.Unmarshal([]byte(do("GET", "/faults", "", 200)), &faults); err != nil || len(faults) != 3 ||
+		faults[0].For <= 0 ||
+		faults[1].Calls != 2 {
 		t.Errorf("%+v, %v", faults, err)
 	}
 	do("POST", "/lane/v1/chat/completions", hello, 503)
@@ -38,7 +40,10 @@ func TestSteering(t *testing.T) {
 
 	do("PUT", "/config", `{"latency":"1ms..2ms","contract":{"requests":5}}`, 204)
 	var cfg vendorsim.Config
-	if err := json.Unmarshal([]byte(do("GET", "/config", "", 200)), &cfg); err != nil || cfg.Latency.String() != "1ms..2ms" || cfg.Contract.Window != vendorsim.Duration(time.Minute) || cfg.CompletionTokens != 32 {
+	if err := json.Unmarshal([]byte(do("GET", "/config", "", 200)), &cfg); err != nil ||
+		cfg.Latency.String() != "1ms..2ms" ||
+		cfg.Contract.Window != vendorsim.Duration(time.Minute) ||
+		cfg.CompletionTokens != 32 {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 	again, _ := json.Marshal(cfg)
@@ -53,7 +58,10 @@ func TestSteering(t *testing.T) {
 		}
 	}
 	var st vendorsim.Stats
-	if err := json.Unmarshal([]byte(do("GET", "/stats", "", 200)), &st); err != nil || st.Calls != 3 || st.Status[200] != 2 || st.Status[503] != 1 || lines != 3 {
+	if err := json.Unmarshal([]byte(do("GET", "/stats", "", 200)), &st); err != nil || st.Calls != 3 ||
+		st.Status[200] != 2 ||
+		st.Status[503] != 1 ||
+		lines != 3 {
 		t.Errorf("%d lines in the log, %+v, %v", lines, st, err)
 	}
 	do("POST", "/reset", "", 204)
@@ -96,7 +104,10 @@ func TestSteeringIsStrict(t *testing.T) {
 		{"PUT", "/config", `{"tokens":{"hidden":-1}}`, "must not be negative"},
 		{"PUT", "/config", `{"latency":"fast"}`, "lognormal:300ms,2s"},
 		{"PUT", "/config", `{"contract":{"enforce":true}}`, "no contract to enforce"},
-		{"PUT", "/config", `{"completion_tokens":-1,"tokens_per_second":-1,"contract":{"window":"-1s"},"keep_calls":-2}`, "keep_calls -2"},
+		{
+			"PUT", "/config",
+			`{"completion_tokens":-1,"tokens_per_second":-1,"contract":{"window":"-1s"},"keep_calls":-2}`, "keep_calls -2",
+		},
 	} {
 		got := b.do(t.Context(), tt.method, tt.path, tt.body)
 		if got.status != http.StatusBadRequest || !strings.Contains(got.body, tt.says) {
@@ -127,8 +138,12 @@ func TestWaitForEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// What it waits for may ask the simulator too.
-	go sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(hello)))
-	if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Calls == 1 && s.InFlight == 0 && sim.Stats().Calls == 1 }); err != nil {
+	go sim.ServeHTTP(
+		httptest.NewRecorder(),
+		httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(hello)),
+	)
+	served := func(s vendorsim.Stats) bool { return s.Calls == 1 && s.InFlight == 0 && sim.Stats().Calls == 1 }
+	if err := sim.WaitFor(t.Context(), served); err != nil {
 		t.Error(err)
 	}
 }

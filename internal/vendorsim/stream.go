@@ -23,7 +23,7 @@ func (c *call) streamed(w http.ResponseWriter, r *http.Request) (int, bool) {
 		if _, err := w.Write(event.Bytes); err != nil {
 			return 0, true
 		}
-		if events == 0 { // what was thought, and what was made and not chosen, is billed with the first word
+		if events == 0 { // what was thought, and what was made and not chosen, is billed with the first event
 			c.sent = c.usage.Completion + c.usage.Thought() - c.reply.Tokens*c.Choices
 		}
 		c.sent += event.Tokens

@@ -71,7 +71,8 @@ func TestMessageStream(t *testing.T) {
 		if err := stream.Err(); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(got.Content[0].Text, "You said: hello") || got.StopReason != "end_turn" || got.Usage.OutputTokens != 32 {
+		if !strings.HasPrefix(got.Content[0].Text, "You said: hello") || got.StopReason != "end_turn" ||
+			got.Usage.OutputTokens != 32 {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -115,15 +116,23 @@ func TestAnthropicModelsAndCount(t *testing.T) {
 		if err != nil || len(list.Data) == 0 || list.Data[0].ID != "demo" || list.Data[0].CreatedAt.IsZero() {
 			t.Fatalf("%v, %+v", err, list)
 		}
-		if one, err := s.claude().Models.Get(t.Context(), "demo", anthropic.ModelGetParams{}); err != nil || one.DisplayName != "demo" {
+		if one, err := s.claude().Models.Get(t.Context(), "demo", anthropic.ModelGetParams{}); err != nil ||
+			one.DisplayName != "demo" {
 			t.Errorf("%v, %+v", err, one)
 		}
 	})
 	t.Run("count", func(t *testing.T) {
 		t.Parallel()
-		count, err := alone(t, vendorsim.Config{}).claude().Messages.CountTokens(t.Context(), anthropic.MessageCountTokensParams{
-			Model: "demo", Messages: greet().Messages,
-		})
+		count, err := alone(
+			t,
+			vendorsim.Config{},
+		).claude().
+			Messages.CountTokens(
+			t.Context(),
+			anthropic.MessageCountTokensParams{
+				Model: "demo", Messages: greet().Messages,
+			},
+		)
 		if err != nil || count.InputTokens == 0 {
 			t.Errorf("%v, %+v", err, count)
 		}
@@ -138,7 +147,8 @@ func TestAnthropicErrors(t *testing.T) {
 		params.Model = "play:400-anthropic-too-long"
 		_, err := s.claude().Messages.New(t.Context(), params)
 		failed, ok := errors.AsType[*anthropic.Error](err)
-		if !ok || failed.StatusCode != http.StatusBadRequest || failed.Type() != "invalid_request_error" || failed.RequestID == "" {
+		if !ok || failed.StatusCode != http.StatusBadRequest || failed.Type() != "invalid_request_error" ||
+			failed.RequestID == "" {
 			t.Errorf("%v", err)
 		}
 	})

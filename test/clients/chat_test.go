@@ -112,7 +112,8 @@ func TestToolsInPieces(t *testing.T) {
 			t.Fatalf("%d pieces, got %+v", pieces, message)
 		}
 		var args arguments
-		if err := json.Unmarshal([]byte(message.ToolCalls[0].Function.Arguments), &args); err != nil || args.Unit != "celsius" {
+		if err := json.Unmarshal([]byte(message.ToolCalls[0].Function.Arguments), &args); err != nil ||
+			args.Unit != "celsius" {
 			t.Errorf("arguments %q: %v", message.ToolCalls[0].Function.Arguments, err)
 		}
 		params.Messages = append(params.Messages, message.ToParam(), openai.ToolMessage("sunny", message.ToolCalls[0].ID))

@@ -92,7 +92,8 @@ func TestResponseTools(t *testing.T) {
 			}
 		}
 		var args arguments
-		if err := json.Unmarshal([]byte(pieces.String()), &args); stream.Err() != nil || err != nil || args.Unit != "celsius" {
+		if err := json.Unmarshal([]byte(pieces.String()), &args); stream.Err() != nil || err != nil ||
+			args.Unit != "celsius" {
 			t.Fatalf("%v, %v, %q", stream.Err(), err, &pieces)
 		}
 		output := responses.ResponseInputItemParamOfFunctionCallOutput("sunny")
@@ -116,7 +117,8 @@ func TestCompletions(t *testing.T) {
 			Prompt: openai.CompletionNewParamsPromptUnion{OfString: openai.String("hello")},
 		}
 		got, err := s.openAI().Completions.New(t.Context(), params)
-		if err != nil || len(got.Choices) != 2 || got.Choices[1].Text != "You said: hello" || got.Usage.CompletionTokens != 4*32 {
+		if err != nil || len(got.Choices) != 2 || got.Choices[1].Text != "You said: hello" ||
+			got.Usage.CompletionTokens != 4*32 {
 			t.Fatalf("%v, %+v", err, got)
 		}
 		stream := s.openAI().Completions.NewStreaming(t.Context(), params)
@@ -163,7 +165,8 @@ func TestModerations(t *testing.T) {
 		got, err := s.openAI().Moderations.New(t.Context(), openai.ModerationNewParams{
 			Input: openai.ModerationNewParamsInputUnion{OfStringArray: []string{"kill", "kiss"}},
 		})
-		if err != nil || len(got.Results) != 2 || !got.Results[0].Flagged || !got.Results[0].Categories.Violence || got.Results[1].Flagged {
+		if err != nil || len(got.Results) != 2 || !got.Results[0].Flagged || !got.Results[0].Categories.Violence ||
+			got.Results[1].Flagged {
 			t.Errorf("%v, %+v", err, got)
 		}
 	})
@@ -180,7 +183,8 @@ func TestModels(t *testing.T) {
 			t.Errorf("%v, %+v", err, one)
 		}
 		_, err = s.openAI().Models.Get(t.Context(), "none")
-		if failed, ok := errors.AsType[*openai.Error](err); !ok || failed.StatusCode != http.StatusNotFound || failed.Code != "model_not_found" {
+		if failed, ok := errors.AsType[*openai.Error](err); !ok || failed.StatusCode != http.StatusNotFound ||
+			failed.Code != "model_not_found" {
 			t.Errorf("%v", err)
 		}
 	})

@@ -27,21 +27,36 @@ type failure struct {
 
 // failures are the errors of the README's table that a chat can meet.
 var failures = map[string]failure{
-	"no JSON":        {status: 400, code: "invalid_json", options: body("application/json", "{")},
-	"no object":      {status: 422, code: "invalid_payload", options: body("application/json", "[]")},
-	"content type":   {status: 415, code: "unsupported_media_type", options: body("text/plain", "{}")},
-	"too large":      {status: 413, code: "payload_too_large", settings: []string{"LLM_MAX_BODY=16"}},
-	"unknown key":    {status: 401, code: "unauthenticated", options: []option.RequestOption{option.WithAPIKey("none")}},
-	"user limit":     {status: 429, code: "user_rate_limited", settings: []string{"LLM_TIER_RATES=free:1,pro:1,enterprise:1"}, before: once},
-	"contract":       {status: 429, code: "vendor_rate_limited", fault: vendorsim.Fault{Kind: "status", Status: 429}},
-	"vendor fails":   {status: 502, code: "vendor_error", fault: vendorsim.Fault{Kind: "status", Status: 500}},
-	"vendor resets":  {status: 502, code: "vendor_error", fault: vendorsim.Fault{Kind: "reset"}},
-	"vendor's key":   {status: 502, code: "vendor_auth", model: "play:401-key"},
-	"vendor's 400":   {status: 400, code: "context_length_exceeded", model: "play:400-context-length"},
-	"vendor's 404":   {status: 404, code: "model_not_found", model: "play:404-model"},
-	"vendor is down": {status: 503, code: "vendor_unavailable", fault: vendorsim.Fault{Kind: "status", Status: 500}, before: down},
-	"queue":          {status: 429, code: "queue_timeout", settings: []string{"LLM_SLOTS=1", "LLM_QUEUE_TIMEOUT=50ms"}, before: busy},
-	"pod is full":    {status: 503, code: "overloaded", settings: []string{"LLM_ADMISSION_MAX=1"}, before: busy},
+	"no JSON":      {status: 400, code: "invalid_json", options: body("application/json", "{")},
+	"no object":    {status: 422, code: "invalid_payload", options: body("application/json", "[]")},
+	"content type": {status: 415, code: "unsupported_media_type", options: body("text/plain", "{}")},
+	"too large":    {status: 413, code: "payload_too_large", settings: []string{"LLM_MAX_BODY=16"}},
+	"unknown key":  {status: 401, code: "unauthenticated", options: []option.RequestOption{option.WithAPIKey("none")}},
+	"user limit": {
+		status:   429,
+		code:     "user_rate_limited",
+		settings: []string{"LLM_TIER_RATES=free:1,pro:1,enterprise:1"},
+		before:   once,
+	},
+	"contract":      {status: 429, code: "vendor_rate_limited", fault: vendorsim.Fault{Kind: "status", Status: 429}},
+	"vendor fails":  {status: 502, code: "vendor_error", fault: vendorsim.Fault{Kind: "status", Status: 500}},
+	"vendor resets": {status: 502, code: "vendor_error", fault: vendorsim.Fault{Kind: "reset"}},
+	"vendor's key":  {status: 502, code: "vendor_auth", model: "play:401-key"},
+	"vendor's 400":  {status: 400, code: "context_length_exceeded", model: "play:400-context-length"},
+	"vendor's 404":  {status: 404, code: "model_not_found", model: "play:404-model"},
+	"vendor is down": {
+		status: 503,
+		code:   "vendor_unavailable",
+		fault:  vendorsim.Fault{Kind: "status", Status: 500},
+		before: down,
+	},
+	"queue": {
+		status:   429,
+		code:     "queue_timeout",
+		settings: []string{"LLM_SLOTS=1", "LLM_QUEUE_TIMEOUT=50ms"},
+		before:   busy,
+	},
+	"pod is full": {status: 503, code: "overloaded", settings: []string{"LLM_ADMISSION_MAX=1"}, before: busy},
 	"deadline": {
 		status: 504, code: "deadline_exceeded", before: slowBefore,
 		settings: []string{"LLM_SLA=3s", "LLM_CALL_TIMEOUT=2900ms", "LLM_QUEUE_TIMEOUT=2900ms", "LLM_SLOTS=1"},
@@ -67,8 +82,8 @@ func busy(t *testing.T, s *service) {
 	leaveOne(t, s, vendorsim.Fault{Kind: "hang", Calls: 1})
 }
 
-// slowBefore leaves one call with the vendor, which answers late; it does not answer the next one. That one has waited for
-// its slot, so it meets the service's deadline before its own call timeout.
+// slowBefore leaves one call with the vendor, which answers late; it does not answer the next one. That one has waited
+// for its slot, so it meets the service's deadline before its own call timeout.
 func slowBefore(t *testing.T, s *service) {
 	t.Helper()
 	leaveOne(t, s, vendorsim.Fault{Kind: "slow", Delay: vendorsim.Duration(1500 * time.Millisecond), Calls: 1})

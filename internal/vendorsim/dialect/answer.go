@@ -30,8 +30,8 @@ type Event struct {
 	Tokens int
 }
 
-// Stream yields the events of a streamed answer, one for each piece of each choice, and the end as the last one. An event
-// is valid until the next one.
+// Stream yields the events of a streamed answer, one for each piece of each choice, and the end as the last one. An
+// event is valid until the next one.
 func (e *Endpoint) Stream(a *Answer, perPiece int) func(yield func(Event) bool) {
 	return func(yield func(Event) bool) {
 		s, b := e.stream(a), make([]byte, 0, 512)

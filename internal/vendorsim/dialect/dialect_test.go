@@ -58,43 +58,58 @@ func endpoint(name string) *dialect.Endpoint {
 func TestRead(t *testing.T) {
 	t.Parallel()
 	picture := "data:image/png;base64," + strings.Repeat("iVBORw0KGgo", 1000)
-	for body, is := range map[string]func(dialect.Request) bool{
-		`{"n":8,"best_of":3}`: func(r dialect.Request) bool { return r.Choices == 8 && r.BestOf == 8 },
-		`{"n":-1}`:            func(r dialect.Request) bool { return r.Choices == 1 && r.BestOf == 1 },
-		`{"n":1000000}`:       func(r dialect.Request) bool { return r.Choices == 128 },
-		`{"max_tokens":1,"max_completion_tokens":9}`: func(r dialect.Request) bool { return r.Limit == 9 },
-		`{"stream":true,"stream_options":{"include_usage":true}}`: func(r dialect.Request) bool {
-			return r.Stream && r.IncludeUsage
+	for _, tt := range []struct {
+		body string
+		is   func(dialect.Request) bool
+	}{
+		{`{"n":8,"best_of":3}`, func(r dialect.Request) bool { return r.Choices == 8 && r.BestOf == 8 }},
+		{`{"n":-1}`, func(r dialect.Request) bool { return r.Choices == 1 && r.BestOf == 1 }},
+		{`{"n":1000000}`, func(r dialect.Request) bool { return r.Choices == 128 }},
+		{`{"max_tokens":1,"max_completion_tokens":9}`, func(r dialect.Request) bool { return r.Limit == 9 }},
+		{
+			`{"stream":true,"stream_options":{"include_usage":true}}`,
+			func(r dialect.Request) bool { return r.Stream && r.IncludeUsage },
 		},
-		`{"tools":[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"b","parameters":{}}}],` +
-			`"tool_choice":{"type":"function","function":{"name":"b"}}}`: func(r dialect.Request) bool { return r.Call.Name == "b" },
-		`{"tools":[{"type":"web_search"},{"type":"function","name":"c","parameters":{"type":"object"}}]}`: func(r dialect.Request) bool {
-			return r.Call.Name == "c" && r.Call.Parameters != ""
+		{
+			`{"tools":[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"b"}}],
+			"tool_choice":{"type":"function","function":{"name":"b"}}}`,
+			func(r dialect.Request) bool { return r.Call.Name == "b" },
 		},
-		`{"tools":[{"name":"d","input_schema":{}}],"tool_choice":{"type":"none"}}`: func(r dialect.Request) bool {
-			return r.Call == nil
+		{
+			`{"tools":[{"type":"web_search"},{"type":"function","name":"c","parameters":{"type":"object"}}]}`,
+			func(r dialect.Request) bool { return r.Call.Name == "c" && r.Call.Parameters != "" },
 		},
-		`{"messages":[{"role":"user","content":"q"},{"role":"tool","content":"42"}]}`: func(r dialect.Request) bool {
-			return r.Results && r.Result == "42" && r.Echo == "q"
+		{
+			`{"tools":[{"name":"d","input_schema":{}}],"tool_choice":{"type":"none"}}`,
+			func(r dialect.Request) bool { return r.Call == nil },
 		},
-		`{"messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":"7"}]}]}]}`: func(
-			r dialect.Request,
-		) bool {
-			return r.Results && r.Result == "7"
+		{
+			`{"messages":[{"role":"user","content":"q"},{"role":"tool","content":"42"}]}`,
+			func(r dialect.Request) bool { return r.Results && r.Result == "42" && r.Echo == "q" },
 		},
-		`{"input":[{"role":"user","content":[{"type":"input_text","text":"q"}]},{"type":"function_call_output","output":"5"}]}`: func(
-			r dialect.Request,
-		) bool {
-			return r.Results && r.Result == "5" && r.Echo == "q"
+		{
+			`{"messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":"7"}]}]}]}`,
+			func(r dialect.Request) bool { return r.Results && r.Result == "7" },
 		},
-		`{"input":["a","b"]}`:                          func(r dialect.Request) bool { return len(r.Inputs) == 2 },
-		`{"input":[1,2,3]}`:                            func(r dialect.Request) bool { return len(r.Inputs) == 1 },
-		`{"messages":[{"content":"` + picture + `"}]}`: func(r dialect.Request) bool { return r.Prompt > 765 && r.Prompt < 800 },
-		`{"text":{"format":{"type":"json_schema","schema":{"type":"object"}}}}`: func(r dialect.Request) bool { return r.Schema != "" },
+		{
+			`{"input":[{"role":"user","content":[{"type":"input_text","text":"q"}]},
+			{"type":"function_call_output","output":"5"}]}`,
+			func(r dialect.Request) bool { return r.Results && r.Result == "5" && r.Echo == "q" },
+		},
+		{`{"input":["a","b"]}`, func(r dialect.Request) bool { return len(r.Inputs) == 2 }},
+		{`{"input":[1,2,3]}`, func(r dialect.Request) bool { return len(r.Inputs) == 1 }},
+		{
+			`{"messages":[{"content":"` + picture + `"}]}`,
+			func(r dialect.Request) bool { return r.Prompt > dialect.File && r.Prompt < dialect.File+40 },
+		},
+		{
+			`{"text":{"format":{"type":"json_schema","schema":{"type":"object"}}}}`,
+			func(r dialect.Request) bool { return r.Schema != "" },
+		},
 	} {
-		r, ok := endpoint("chat").Read(body)
-		if !ok || !is(r) {
-			t.Errorf("%.200s: %+v", body, r)
+		r, ok := endpoint("chat").Read(tt.body)
+		if !ok || !tt.is(r) {
+			t.Errorf("%.200s: %+v", tt.body, r)
 		}
 	}
 	if r, _ := endpoint("messages").Read(`{"n":8}`); r.Choices != 1 {
@@ -106,11 +121,14 @@ func TestRead(t *testing.T) {
 func TestSchemaInstance(t *testing.T) {
 	t.Parallel()
 	schema := `{"type":"object","required":["name"],"properties":{
-		"name":{"type":"string"},"kind":{"enum":["a","b"]},"one":{"const":7},"list":{"type":"array","minItems":2,"items":{"type":"integer","minimum":5}},
-		"maybe":{"type":["null","string"]},"any":{"anyOf":[{"type":"boolean"},{"type":"string"}]},"at":{"type":"string","format":"date-time"},
-		"child":{"$ref":"#/$defs/node"},"none":{"type":"null"},"less":{"type":"number","maximum":0.5}},
-		"$defs":{"node":{"type":"object","properties":{"v":{"type":"string"},"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}}}}}`
-	r, _ := endpoint("chat").Read(`{"messages":[{"role":"user","content":"hey"}],"response_format":{"type":"json_schema","json_schema":{"schema":` + schema + `}}}`)
+		"name":{"type":"string"},"kind":{"enum":["a","b"]},"one":{"const":7},
+		"list":{"type":"array","minItems":2,"items":{"type":"integer","minimum":5}},
+		"maybe":{"type":["null","string"]},"any":{"anyOf":[{"type":"boolean"},{"type":"string"}]},
+		"at":{"type":"string","format":"date-time"},"child":{"$ref":"#/$defs/node"},"none":{"type":"null"},
+		"less":{"type":"number","maximum":0.5}},"$defs":{"node":{"type":"object","properties":{
+		"v":{"type":"string"},"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}}}}}`
+	r, _ := endpoint("chat").Read(`{"messages":[{"role":"user","content":"hey"}],
+		"response_format":{"type":"json_schema","json_schema":{"schema":` + schema + `}}}`)
 	reply := r.Reply(32)
 	var got struct {
 		Name, Kind, Maybe, At string
@@ -123,8 +141,8 @@ func TestSchemaInstance(t *testing.T) {
 	if err := json.Unmarshal([]byte(reply.Text), &got); err != nil {
 		t.Fatalf("%s: %v", reply.Text, err)
 	}
-	if got.Name != "hey" || got.Kind != "a" || got.One != 7 || len(got.List) != 2 || got.List[1] != 5 || got.Maybe != "hey" ||
-		!got.Any || got.At == "" || got.Child.V != "hey" || got.Less > 0.5 {
+	texts := got.Name == "hey" && got.Kind == "a" && got.Maybe == "hey" && got.Child.V == "hey" && got.At != ""
+	if !texts || !got.Any || got.One != 7 || len(got.List) != 2 || got.List[1] != 5 || got.Less > 0.5 {
 		t.Errorf("got %s", reply.Text)
 	}
 	if strings.Join(reply.Pieces, "") != reply.Text || reply.Cut || reply.Tokens != len(reply.Pieces) {

@@ -43,8 +43,14 @@ type stream interface {
 func Endpoints() []*Endpoint { return endpoints }
 
 var endpoints = []*Endpoint{
-	{Name: "chat", Method: http.MethodPost, path: "/chat/completions", many: true, whole: wholeChat, stream: newChatStream},
-	{Name: "completions", Method: http.MethodPost, path: "/completions", many: true, whole: wholeText, stream: newTextStream},
+	{
+		Name: "chat", Method: http.MethodPost, path: "/chat/completions", many: true,
+		whole: wholeChat, stream: newChatStream,
+	},
+	{
+		Name: "completions", Method: http.MethodPost, path: "/completions", many: true,
+		whole: wholeText, stream: newTextStream,
+	},
 	{Name: "responses", Method: http.MethodPost, path: "/responses", whole: wholeResponse, stream: newResponseStream},
 	{Name: "embeddings", Method: http.MethodPost, path: "/embeddings", whole: wholeEmbeddings},
 	{Name: "moderations", Method: http.MethodPost, path: "/moderations", whole: wholeModerations},
@@ -80,8 +86,11 @@ func Find(method, path string) Path {
 		if !ok && e.Name == "models" {
 			before, id, ok = cutLast(path, e.path+"/")
 		}
+		if ok && before == "/v1" { // the usual case, without the pattern
+			return Path{Endpoint: e, Model: id}
+		}
 		parts := form.FindStringSubmatch(before)
-		if !ok || parts == nil || parts[1] == "/v1" && before != "/v1" {
+		if !ok || parts == nil || parts[1] == "/v1" {
 			continue
 		}
 		if parts[2] != "" {

@@ -19,8 +19,8 @@ const filler = " I am a simulated vendor and know no more than that, so I go on 
 
 var fillerWords = strings.SplitAfter(filler, " ")
 
-// Reply plans the answer to a request. A text has so many tokens, at most the request's limit: a word is one token. A call
-// of a tool and an instance of a schema have what they need, at four bytes a token, and are cut at the limit.
+// Reply plans the answer to a request. A text has so many tokens, at most the request's limit: a word is one token. A
+// call of a tool and an instance of a schema have what they need, at four bytes a token, and are cut at the limit.
 func (r *Request) Reply(tokens int) (p Reply) {
 	said := "Hello!"
 	switch {

@@ -30,8 +30,12 @@ func (a *Answer) response(b []byte, status string, item []byte, usage bool) []by
 		b = append(b, "null"...)
 	}
 	b = a.appendModel(append(b, `,"instructions":null,"max_output_tokens":null,"metadata":{},"model":`...))
-	b = append(append(append(b, `,"output":[`...), item...), `],"parallel_tool_calls":true,"previous_response_id":null,`...)
-	b = append(b, `"reasoning":{"effort":null,"summary":null},"store":true,"temperature":1,"text":{"format":{"type":"text"}},`...)
+	b = append(
+		append(append(b, `,"output":[`...), item...),
+		`],"parallel_tool_calls":true,"previous_response_id":null,`...)
+	b = append(
+		b,
+		`"reasoning":{"effort":null,"summary":null},"store":true,"temperature":1,"text":{"format":{"type":"text"}},`...)
 	b = append(b, `"tool_choice":"auto","tools":[],"top_p":1,"truncation":"disabled","usage":`...)
 	if usage && !a.Usage.Unsaid {
 		b = a.Usage.appendResponseUsage(b)

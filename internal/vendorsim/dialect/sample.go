@@ -8,7 +8,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// sample appends JSON that fits a schema, with text where any text will do. A schema that it does not understand is null.
+// sample appends JSON that fits a schema, with text where any text will do. A schema that it does not understand is
+// null.
 func sample(b []byte, schema, text string) []byte {
 	root := gjson.Parse(schema)
 	return instance(b, root, root, text, 0)

@@ -8,8 +8,8 @@ type Tool struct {
 	Parameters string // JSON schema
 }
 
-// chosen is the tool that the model calls: the one that the request insists on, or the first one. It is nil when there are
-// none, or when the request forbids it.
+// chosen is the tool that the model calls: the one that the request insists on, or the first one. It is nil when there
+// are none, or when the request forbids it.
 func chosen(tools, choice gjson.Result) (tool *Tool) {
 	if choice.Str == "none" || choice.Get("type").Str == "none" {
 		return nil

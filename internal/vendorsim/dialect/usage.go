@@ -18,7 +18,8 @@ type Usage struct {
 	Extra
 }
 
-// PromptBill is the part of the prompt that counts in the vendor's limits. At Anthropic, tokens read from a cache do not.
+// PromptBill is the part of the prompt that counts in the vendor's limits. At Anthropic, tokens read from a cache do
+// not.
 func (u Usage) PromptBill(anthropic bool) int {
 	if anthropic {
 		return u.Prompt + u.CacheWrite

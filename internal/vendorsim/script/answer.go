@@ -1,5 +1,5 @@
-// Package script plays one HTTP answer exactly as it is written down: status, headers, framing, and a body in pieces that
-// are sent one after the other.
+// Package script plays one HTTP answer exactly as it is written down: status, headers, framing, and a body in pieces
+// that are sent one after the other.
 //
 //	answer.go     what an answer is made of, and its JSON
 //	headers.go    header values that depend on the time

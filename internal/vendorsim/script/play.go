@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Play sends the answer. It returns the status, or zero when the answer breaks the connection off, and whether the client
-// left before the end. To cut the connection it panics with http.ErrAbortHandler, as a handler does.
+// Play sends the answer. It returns the status, or zero when the answer breaks the connection off, and whether the
+// client left before the end. To cut the connection it panics with http.ErrAbortHandler, as a handler does.
 func (a *Answer) Play(w http.ResponseWriter, r *http.Request) (status int, cancelled bool) {
 	status = cmp.Or(a.Status, http.StatusOK)
 	body, err := a.pieces()

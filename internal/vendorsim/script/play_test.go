@@ -120,7 +120,8 @@ func compare(t *testing.T, a script.Answer, g got, text string) {
 		t.Errorf("headers %v", g.Header)
 	}
 	chunked := len(g.TransferEncoding) == 1 && g.TransferEncoding[0] == "chunked"
-	if is := a.Framing == "" || a.Framing == script.Chunked; chunked != is || (g.ContentLength >= 0) != (a.Framing == script.Length) {
+	if is := a.Framing == "" || a.Framing == script.Chunked; chunked != is ||
+		(g.ContentLength >= 0) != (a.Framing == script.Length) {
 		t.Errorf("framing %q: length %d, %v", a.Framing, g.ContentLength, g.TransferEncoding)
 	}
 	if (a.Framing == script.Close) != g.Close {
@@ -140,13 +141,21 @@ func TestPieces(t *testing.T) {
 	if cut.body != "a" || !errors.Is(cut.err, io.ErrUnexpectedEOF) {
 		t.Errorf("cut: %q, %v", cut.body, cut.err)
 	}
-	repeat := play(t.Context(), t, script.Answer{Body: []script.Piece{begin, {Repeat: "b", Times: 3, Every: 0.001}, begin}})
+	repeat := play(
+		t.Context(),
+		t,
+		script.Answer{Body: []script.Piece{begin, {Repeat: "b", Times: 3, Every: 0.001}, begin}},
+	)
 	if repeat.body != "abbba" || repeat.err != nil {
 		t.Errorf("repeat: %q, %v", repeat.body, repeat.err)
 	}
 	ctx, leave := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer leave()
-	hold := play(ctx, t, script.Answer{Body: []script.Piece{begin, {Hold: 3600}}}) // the handler ends when the client leaves
+	hold := play(
+		ctx,
+		t,
+		script.Answer{Body: []script.Piece{begin, {Hold: 3600}}},
+	) // the handler ends when the client leaves
 	if !errors.Is(hold.err, context.DeadlineExceeded) {
 		t.Errorf("hold: %q, %v", hold.body, hold.err)
 	}

@@ -11,8 +11,9 @@ type Bill struct{ Prompt, Completion int }
 
 // Bill reads the usage that the answer reports. Where it reports none, the completion is its text: bytes / 4.
 //
-// The largest reading counts. Tokens that only the total has are hidden reasoning, so they are completion. Tokens written
-// into a cache are prompt; tokens read from a cache are not, because Anthropic does not count them in its limits.
+// The largest reading counts. Tokens that only the total has are hidden reasoning, so they are completion. Tokens
+// written into a cache are prompt; tokens read from a cache are not, because Anthropic does not count them in its
+// limits.
 func (a *Answer) Bill() (b Bill) {
 	text := 0
 	for _, document := range a.documents() {

@@ -28,7 +28,8 @@ func waits() []Named {
 			failedAnthropic("rate_limit_error", "This request would exceed your rate limit"),
 			"anthropic-ratelimit-requests-remaining", "0", "anthropic-ratelimit-requests-reset", "@now+4 as RFC 3339"),
 		document("429-gemini", "Gemini: the wait is in the body", 429, `{"error":{"code":429,"message":"Quota exceeded",`+
-			`"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"3s"}]}}`),
+			`"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo",`+
+			`"retryDelay":"3s"}]}}`),
 	}
 }
 

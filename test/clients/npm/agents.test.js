@@ -33,7 +33,8 @@ for (const [name, model] of [
   });
 
   test(`${name}: structured output`, async () => {
-    const strict = new Agent({ name: "helper", instructions: "Help.", model, outputType: z.object({ city: z.string() }) });
+    const outputType = z.object({ city: z.string() });
+    const strict = new Agent({ name: "helper", instructions: "Help.", model, outputType });
     assert.deepEqual((await run(strict, "hello")).finalOutput, { city: "hello" });
   });
 }

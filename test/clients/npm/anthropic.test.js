@@ -29,7 +29,8 @@ test("tools in pieces", async () => {
   assert.deepEqual(got.content[0].input, { city: "hello", unit: "celsius" });
   const result = { type: "tool_result", tool_use_id: got.content[0].id, content: "sunny" };
   const answer = await client.messages.create({
-    ...ask, tools, messages: [...messages, { role: "assistant", content: got.content }, { role: "user", content: [result] }],
+    ...ask, tools,
+    messages: [...messages, { role: "assistant", content: got.content }, { role: "user", content: [result] }],
   });
   assert.equal(answer.content[0].text, "The tool said: sunny");
 });

@@ -1,0 +1,74 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/proctest"
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+	"github.com/spillway-dev/spillway/internal/vendorsim/script"
+)
+
+// TestVendors runs the curl lines of docs/vendors.md against a real service and its simulated vendor, and looks for the
+// answers that the page names.
+func TestVendors(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "docs", "vendors.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, page, ok := strings.Cut(string(text), "## Play an answer")
+	if page, _, _ = strings.Cut(page, "\n## "); !ok {
+		t.Fatal("the page has no such section")
+	}
+	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sim.Close)
+	vendor := strings.TrimPrefix(strings.TrimSuffix(sim.URL, "/v1/chat/completions"), "http://")
+	server := filepath.Join(t.TempDir(), "server")
+	if err := proctest.Build(root, "./cmd/server", server); err != nil {
+		t.Fatal(err)
+	}
+	pod := proctest.Launch(t, proctest.Program{Path: server, Args: []string{"--dev"}, Env: []string{
+		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" + sim.URL,
+	}})
+	if err := pod.Serving(); err != nil {
+		t.Fatal(err)
+	}
+	here := strings.NewReplacer("localhost:9091", vendor, "localhost:8080", strings.TrimPrefix(pod.URL, "http://"))
+	ran := 0
+	for _, block := range regexp.MustCompile("(?s)\n```\n(.*?)\n```").FindAllStringSubmatch(page, -1) {
+		if !strings.HasPrefix(block[1], "curl ") {
+			continue
+		}
+		ran++
+		curl := proctest.Command(t, "bash", "-ec", here.Replace(block[1]))
+		if out, err := curl.CombinedOutput(); err != nil || strings.Contains(string(out), "the fields are") {
+			t.Errorf("%s\n%v\n%s", block[1], err, out)
+		}
+	}
+	if faults := sim.Faults(); ran < 4 || len(faults) != 1 || faults[0].Answer.Status != 503 {
+		t.Errorf("%d blocks ran; the last one has left %+v", ran, faults)
+	}
+	names := regexp.MustCompile("`([a-z0-9-]+)`").FindAllStringSubmatch(tableOfAnswers(page), -1)
+	for _, name := range names {
+		if _, ok := script.Find(name[1]); !ok {
+			t.Errorf("there is no answer %s", name[1])
+		}
+	}
+	if len(names) < 40 {
+		t.Errorf("%d answers named", len(names))
+	}
+}
+
+// tableOfAnswers is the table of a page.
+func tableOfAnswers(page string) string {
+	_, table, _ := strings.Cut(page, "|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	return table
+}
