@@ -8,8 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -18,12 +22,23 @@ const askTimeout = 5 * time.Minute
 
 // ask is server -ask: one POST /llm to a service that runs at base, the answer's text to w. `helm test` does it from inside
 // the cluster, where the image has no shell and no curl. The key comes from ASK_API_KEY and the model from ASK_MODEL.
-// Without a key it is enough that the service answers and wants one.
+// Without a key it is enough that the service answers and wants one. With ASK_ADMIN_URL, the admin port, it says first what
+// the parts that the pod depends on say of themselves.
 func ask(ctx context.Context, base string, lookup func(string) (string, bool), w io.Writer) error {
-	key, _ := lookup("ASK_API_KEY")
-	model, _ := lookup("ASK_MODEL")
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	if admin, _ := lookup("ASK_ADMIN_URL"); admin != "" {
+		if err := askParts(ctx, admin, w); err != nil {
+			return err
+		}
+	}
+	return askOnce(ctx, base, lookup, w)
+}
+
+// askOnce posts the request.
+func askOnce(ctx context.Context, base string, lookup func(string) (string, bool), w io.Writer) error {
+	key, _ := lookup("ASK_API_KEY")
+	model, _ := lookup("ASK_MODEL")
 	body, err := json.Marshal(map[string]any{
 		"model": cmp.Or(model, "demo"), "messages": []map[string]string{{"role": "user", "content": "Say hello."}},
 	})
@@ -40,7 +55,7 @@ func ask(ctx context.Context, base string, lookup func(string) (string, bool), w
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("-ask: %w", err)
+		return fmt.Errorf("-ask: %w", unreached(err))
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
@@ -60,6 +75,42 @@ func ask(ctx context.Context, base string, lookup func(string) (string, bool), w
 	}
 	fmt.Fprintf(w, "%s answered: %s\n", resp.Request.URL, text)
 	return nil
+}
+
+// askParts prints the state of the pod behind the admin port, and each part with "ok" or what is wrong with it.
+func askParts(ctx context.Context, admin string, w io.Writer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(admin, "/")+"/readyz?verbose", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("-ask: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("-ask: %w", unreached(err))
+	}
+	defer resp.Body.Close()
+	var pod struct {
+		Status string            `json:"status"`
+		Parts  map[string]string `json:"parts"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&pod); err != nil {
+		return fmt.Errorf("-ask: %s: reading the state of the pod: %w", resp.Request.URL, err)
+	}
+	fmt.Fprintln(w, "a pod is", pod.Status)
+	for _, part := range slices.Sorted(maps.Keys(pod.Parts)) {
+		fmt.Fprintf(w, "  %s: %s\n", part, pod.Parts[part])
+	}
+	return nil
+}
+
+// unreached says which of the usual reasons keeps a request from a service in the cluster.
+func unreached(err error) error {
+	if _, dns := errors.AsType[*net.DNSError](err); dns {
+		return fmt.Errorf("the name is not resolved: DNS does not work on this node, or the Service is not there: %w", err)
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("nothing listens there: no pod is ready: %w", err)
+	}
+	return err
 }
 
 // completionText is what the model said. A vendor whose answers have another shape passes too, as long as it is JSON.

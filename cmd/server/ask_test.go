@@ -17,6 +17,12 @@ func TestAskIsAnsweredByARunningService(t *testing.T) {
 	if status, p := asked(service.URL+"/", "ASK_API_KEY=dev-pro", "ASK_MODEL=demo"); status != 0 || !strings.Contains(p.Stdout.String(), "/llm answered: ") {
 		t.Errorf("status %d", status)
 	}
+	if status, p := asked(service.URL, "ASK_API_KEY=dev-pro", "ASK_ADMIN_URL="+service.Admin); status != 0 || !strings.Contains(p.Stdout.String(), "a pod is ready\n") {
+		t.Errorf("with the admin port: status %d", status)
+	}
+	if status, p := asked("http://llm.invalid:80", "ASK_API_KEY=dev-pro"); status != 1 || !strings.Contains(p.Stderr.String(), "the name is not resolved: DNS") {
+		t.Errorf("without DNS: status %d", status)
+	}
 	if status, p := asked(service.URL); status != 0 || !strings.Contains(p.Stdout.String(), "asks for a key") {
 		t.Errorf("without a key: status %d", status)
 	}
@@ -25,7 +31,7 @@ func TestAskIsAnsweredByARunningService(t *testing.T) {
 	}
 	service.terminate()
 	service.exit()
-	if status, _ := asked(service.URL, "ASK_API_KEY=dev-pro"); status != 1 {
+	if status, p := asked(service.URL, "ASK_API_KEY=dev-pro"); status != 1 || !strings.Contains(p.Stderr.String(), "no pod is ready") {
 		t.Errorf("of a service that is gone: status %d", status)
 	}
 }

@@ -80,8 +80,11 @@ func breaker(r *release) (string, error) {
 }
 
 // vendorCalls is how many calls the simulated vendor has seen.
-func (r *release) vendorCalls() (int, error) {
-	out, err := r.raw("get", vendorsim, "/stats", "")
+func (r *release) vendorCalls() (int, error) { return r.callsOf(vendorsim) }
+
+// callsOf is the same for the simulator behind another Service.
+func (r *release) callsOf(service string) (int, error) {
+	out, err := r.raw("get", service, "/stats", "")
 	if err != nil {
 		return 0, err
 	}

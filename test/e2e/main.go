@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -30,18 +31,24 @@ var checks = []struct {
 	{"a breaker one pod opened, the other keeps", breaker},
 	{"rolling restart under load", rollingRestart},
 	{"helm upgrade under load, keys kept", upgrade},
+	{"an upgrade that cannot work", badUpgrade},
+	{"a newer chart replaces no pod", newerChart},
+	{"two releases on one Redis", twoReleases},
+	{"a pod killed under load", killed},
 	{"Redis deleted under load", redisDeleted},
 	{"evictions and a drain respect the budget", drain},
 	{"HPA scales up and back", autoscale},
+	{"the gateway's limits through Traefik", throughTraefik},
 	{"uninstall leaves only the keys", uninstall},
 	{"install again with the keys that were kept", reinstall},
 }
 
 func main() {
-	r := &release{}
+	r := &release{name: releaseName}
 	flag.StringVar(&r.namespace, "namespace", "spillway-e2e", "namespace to make, and to delete at the end")
 	flag.StringVar(&r.image, "image", "spillway:e2e", "image of the service, with a tag")
 	flag.StringVar(&r.loadImage, "load-image", "spillway-load:e2e", "image of test/e2e/load, with a tag")
+	flag.StringVar(&r.traefik, "traefik", "", "image of Traefik, with a tag: measures the gateway's limits; needs the CRDs of Gateway API and Traefik")
 	flag.StringVar(&r.chart, "chart", "helm/spillway", "chart to install")
 	flag.StringVar(&r.dir, "dir", "test/e2e", "where load.yaml and values.yaml are")
 	keep := flag.Bool("keep", false, "leave the namespace as it is at the end")
@@ -64,7 +71,7 @@ func run(r *release, keep bool, only string) (exit int) {
 		defer r.cleanUp()
 	}
 	for i, check := range checks {
-		if i > 0 && !wanted.MatchString(check.name) {
+		if i > 0 && !wanted.MatchString(check.name) || strings.Contains(check.name, "Traefik") && r.traefik == "" {
 			continue
 		}
 		began := time.Now()

@@ -12,7 +12,9 @@ import (
 
 // release is the chart's release under test.
 type release struct {
+	name                                    string // of the Helm release
 	namespace, image, loadImage, chart, dir string
+	traefik                                 string // image of Traefik; empty leaves the gateway out
 }
 
 // Names that follow from the release's name, llm.
@@ -42,7 +44,7 @@ func (r *release) cleanUp() {
 func (r *release) helmInstall(verb string, flags ...string) error {
 	colon := strings.LastIndex(r.image, ":")
 	args := []string{
-		verb, releaseName, r.chart, "-n", r.namespace, "-f", filepath.Join(r.dir, "values.yaml"), "--wait", "--timeout", "180s",
+		verb, r.name, r.chart, "-n", r.namespace, "-f", filepath.Join(r.dir, "values.yaml"), "--wait", "--timeout", "180s",
 		"--set", "image.repository=" + r.image[:colon], "--set", "image.tag=" + r.image[colon+1:],
 	}
 	_, err := command("", "helm", append(args, flags...)...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -47,8 +48,11 @@ type answer struct {
 }
 
 // ask asks once from inside the cluster.
-func (r *release) ask(at string) (a answer, err error) {
-	out, err := r.raw("get", "pods/load:8080", "/ask?url="+url.QueryEscape(at), "")
+func (r *release) ask(at string) (a answer, err error) { return r.askPreferring(at, "") }
+
+// askPreferring asks once with a Prefer header.
+func (r *release) askPreferring(at, prefer string) (a answer, err error) {
+	out, err := r.raw("get", "pods/load:8080", "/ask?url="+url.QueryEscape(at)+"&prefer="+prefer, "")
 	if err != nil {
 		return a, err
 	}
@@ -58,28 +62,30 @@ func (r *release) ask(at string) (a answer, err error) {
 // underLoad does something while clients ask through the Service: some on connections they keep, some on a new one for
 // each request, some for streams. A single failed request fails it.
 func (r *release) underLoad(do func() (string, error)) (string, error) {
-	clients := fmt.Sprintf("/start?url=%s&keep=4&fresh=4&streams=6", url.QueryEscape(serviceURL))
-	if _, err := r.raw("get", "pods/load:8080", clients, ""); err != nil {
-		return "", err
-	}
-	time.Sleep(3 * time.Second) // load before
-	measured, err := do()
-	time.Sleep(3 * time.Second) // and after
-	out, stopErr := r.raw("get", "pods/load:8080", "/stop", "")
+	p, measured, err := r.loadAt(serviceURL, do)
 	if err != nil {
-		return "", err
-	}
-	if stopErr != nil {
-		return "", stopErr
-	}
-	var p report
-	if err := json.Unmarshal([]byte(out), &p); err != nil {
 		return "", err
 	}
 	if p.Failed > 0 || p.Buffered == 0 || p.Streams == 0 {
 		return "", fmt.Errorf("%s: %v; %s", p, p.Why, measured)
 	}
 	return fmt.Sprintf("%s; %s", p, measured), nil
+}
+
+// loadAt is underLoad at another address; it judges nothing.
+func (r *release) loadAt(at string, do func() (string, error)) (p report, measured string, err error) {
+	clients := fmt.Sprintf("/start?url=%s&keep=4&fresh=4&streams=6", url.QueryEscape(at))
+	if _, err := r.raw("get", "pods/load:8080", clients, ""); err != nil {
+		return p, "", err
+	}
+	time.Sleep(3 * time.Second) // load before
+	measured, err = do()
+	time.Sleep(3 * time.Second) // and after
+	out, stopErr := r.raw("get", "pods/load:8080", "/stop", "")
+	if err = errors.Join(err, stopErr); err != nil {
+		return p, "", err
+	}
+	return p, measured, json.Unmarshal([]byte(out), &p)
 }
 
 // metric is the value of a metric of one pod, which must be there. The name is the whole text before the value.

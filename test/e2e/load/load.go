@@ -63,7 +63,7 @@ func (l *load) end() Report {
 // once asks once. A failure is followed by a pause, so that a service that refuses is not flooded.
 func (l *load) once(client *http.Client, url, key string, stream bool) {
 	began := time.Now()
-	status, body, err := post(context.Background(), client, url, key, stream)
+	status, body, err := post(context.Background(), client, url, key, "", stream)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("%d %s", status, body)
 	}
@@ -91,7 +91,7 @@ func (l *load) once(client *http.Client, url, key string, stream bool) {
 const longest = 90 * time.Second
 
 // post asks one question. No request is sent twice: what fails is counted.
-func post(ctx context.Context, client *http.Client, url, key string, stream bool) (status int, body []byte, err error) {
+func post(ctx context.Context, client *http.Client, url, key, prefer string, stream bool) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, longest, errors.New("no answer within 90 s"))
 	defer cancel()
 	question := strings.NewReader(fmt.Sprintf(`{"model":"demo","stream":%t,"messages":[{"role":"user","content":"hello"}]}`, stream))
@@ -102,6 +102,9 @@ func post(ctx context.Context, client *http.Client, url, key string, stream bool
 	req.ContentLength = question.Size()
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+key)
+	if prefer != "" {
+		req.Header.Set("Prefer", prefer)
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return 0, nil, err

@@ -3,7 +3,10 @@
 //
 //	/start?url=…&keep=4&fresh=4&streams=4   begins a load; each figure is a number of clients that ask one request after another
 //	/stop                                   ends it after the requests under way, and answers with a report
-//	/ask?url=…                              one request, for its status and body
+//	/ask?url=…&prefer=…                     one request, for its status and body
+//	/flood?url=…&rate=40&seconds=5&addresses=1&hosts=1&stream=1&size=…&chunked=1   so many a second, for the statuses
+//	/first?url=…                            one stream, for the time of its first event
+//	/unfinished?url=…                       a body that never ends, for the time until it is ended
 //
 // The key comes from API_KEY.
 package main
@@ -23,6 +26,9 @@ func main() {
 	http.HandleFunc("/start", steer.start)
 	http.HandleFunc("/stop", steer.stop)
 	http.HandleFunc("/ask", steer.ask)
+	http.HandleFunc("/flood", steer.flood)
+	http.HandleFunc("/first", steer.first)
+	http.HandleFunc("/unfinished", steer.unfinished)
 	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 10 * time.Second}
 	fmt.Fprintln(os.Stderr, server.ListenAndServe())
 	os.Exit(1)
@@ -60,10 +66,37 @@ func (s *steering) stop(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *steering) ask(w http.ResponseWriter, r *http.Request) {
-	status, body, err := post(r.Context(), http.DefaultClient, r.FormValue("url"), s.key, false)
+	status, body, err := post(r.Context(), http.DefaultClient, r.FormValue("url"), s.key, r.FormValue("prefer"), false)
 	answer := map[string]any{"status": status, "body": string(body)}
 	if err != nil {
 		answer["error"] = err.Error()
 	}
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (s *steering) flood(w http.ResponseWriter, r *http.Request) {
+	number := func(name string) int { n, _ := strconv.Atoi(r.FormValue(name)); return n }
+	f := flood{
+		url: r.FormValue("url"), key: s.key, rate: max(1, number("rate")), seconds: max(1, number("seconds")), addresses: number("addresses"),
+		hosts: r.FormValue("hosts") != "", stream: r.FormValue("stream") != "", size: number("size"), chunked: r.FormValue("chunked") != "",
+	}
+	_ = json.NewEncoder(w).Encode(f.run(r.Context()))
+}
+
+func (s *steering) first(w http.ResponseWriter, r *http.Request) {
+	first, all, err := firstEvent(r.Context(), r.FormValue("url"), s.key)
+	answerTimes(w, map[string]float64{"first": first, "all": all}, err)
+}
+
+func (s *steering) unfinished(w http.ResponseWriter, r *http.Request) {
+	seconds, err := unfinished(r.FormValue("url"), s.key)
+	answerTimes(w, map[string]float64{"seconds": seconds}, err)
+}
+
+func answerTimes(w http.ResponseWriter, times map[string]float64, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(times)
 }
