@@ -24,8 +24,12 @@ func badUpgrade(r *release) (string, error) {
 	if _, err := eventually(time.Minute, "a pod that says why it does not start", func() (bool, error) {
 		out, err := r.kubectl("get", "pods", "-l", serverPods, "-o",
 			`go-template={{range .items}}{{range .status.containerStatuses}}{{with .lastState.terminated}}{{.message}}{{end}}{{end}}{{end}}`)
-		why, _, _ = strings.Cut(strings.TrimSpace(out), "\n")
-		return strings.Contains(out, "BREAKER_OPEN"), err
+		for line := range strings.Lines(out) {
+			if strings.Contains(line, "BREAKER_OPEN") {
+				why = strings.TrimSpace(line)
+			}
+		}
+		return why != "", err
 	}); err != nil {
 		return "", err
 	}
