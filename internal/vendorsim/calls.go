@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/ledger"
 )
 
 // Call is one call in the vendor's log.
@@ -29,7 +31,7 @@ type Call struct {
 // record is a call while it is remembered.
 type record struct {
 	Call
-	arrival *arrival // nil when it does not count in the contract
+	arrival *ledger.Arrival // nil when it does not count in the contract
 }
 
 // callLog remembers the last calls.
@@ -55,7 +57,7 @@ func (s *Sim) Calls() []Call {
 	calls := make([]Call, 0, len(s.calls.records))
 	for _, r := range s.calls.records {
 		c := r.Call
-		c.Violation = r.arrival != nil && (r.arrival.overByCall || r.arrival.overByUse)
+		c.Violation = r.arrival != nil && r.arrival.Violates()
 		calls = append(calls, c)
 	}
 	s.mu.Unlock()

@@ -10,10 +10,23 @@ import (
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/vendorsim/dialect"
+	"github.com/spillway-dev/spillway/internal/vendorsim/ledger"
+	"github.com/spillway-dev/spillway/internal/vendorsim/timing"
 )
 
-// Extra is what the vendor counts beside the tokens that a client can see.
-type Extra = dialect.Extra
+// What a configuration consists of.
+type (
+	Contract = ledger.Contract // what the vendor grants
+	Duration = timing.Duration // written as "1.5s" in JSON
+	Latency  = timing.Latency  // a distribution of durations
+	Extra    = dialect.Extra   // what the vendor counts beside the tokens that a client can see
+)
+
+// Constant is a latency that is always d.
+func Constant(d time.Duration) Latency { return timing.Constant(d) }
+
+// ParseLatency reads a latency such as 300ms, 100ms..500ms or lognormal:300ms,2s.
+func ParseLatency(s string) (Latency, error) { return timing.ParseLatency(s) }
 
 // Config is how the vendor behaves. The zero value answers at once and has no contract.
 type Config struct {
@@ -77,7 +90,7 @@ func (s *Sim) SetConfig(cfg Config) error {
 		s.random = rand.New(rand.NewPCG(cfg.Seed, 1))
 	}
 	s.cfg = cfg
-	s.contract.set(cfg.Contract)
+	s.contract.Set(cfg.Contract)
 	s.calls.keep = cfg.KeepCalls
 	return nil
 }

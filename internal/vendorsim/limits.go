@@ -11,19 +11,19 @@ import (
 // limitHeadersLocked names the call, and tells what is left of the contract and when there will be more, as the vendor
 // of the endpoint does.
 func (s *Sim) limitHeadersLocked(h http.Header, c *call) {
-	id, l := dialect.RequestID(c.number), &s.contract
-	reset := l.free(l.first)
+	id, window := dialect.RequestID(c.number), s.contract.Window()
+	granted := window.Contract
 	if c.anthropic {
 		h["Request-Id"] = []string{id}
-		at := l.newest.Add(reset + time.Second - 1).UTC().Format(time.RFC3339)
-		limitHeaders(h, "Anthropic-Ratelimit-Requests-", "", l.contract.Requests, l.requests, at)
-		limitHeaders(h, "Anthropic-Ratelimit-Tokens-", "", l.contract.Tokens, l.tokens, at)
+		at := window.End.Add(window.Free + time.Second - 1).UTC().Format(time.RFC3339)
+		limitHeaders(h, "Anthropic-Ratelimit-Requests-", "", granted.Requests, window.Requests, at)
+		limitHeaders(h, "Anthropic-Ratelimit-Tokens-", "", granted.Tokens, window.Tokens, at)
 		return
 	}
 	h["X-Request-Id"] = []string{id}
-	in := (reset + time.Millisecond - 1).Truncate(time.Millisecond).String() // never early
-	limitHeaders(h, "X-Ratelimit-", "-Requests", l.contract.Requests, l.requests, in)
-	limitHeaders(h, "X-Ratelimit-", "-Tokens", l.contract.Tokens, l.tokens, in)
+	in := (window.Free + time.Millisecond - 1).Truncate(time.Millisecond).String() // never early
+	limitHeaders(h, "X-Ratelimit-", "-Requests", granted.Requests, window.Requests, in)
+	limitHeaders(h, "X-Ratelimit-", "-Tokens", granted.Tokens, window.Tokens, in)
 }
 
 // limitHeaders tells one limit; none when it is zero. A name is made of before, what is told, and after.

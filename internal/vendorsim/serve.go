@@ -94,7 +94,7 @@ func (s *Sim) arrive(c *call, r *http.Request, out http.Header, body string) {
 	in := r.Header
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.epoch, c.wait = s.epoch, s.cfg.Latency.draw(s.random)
+	c.epoch, c.wait = s.epoch, s.cfg.Latency.Draw(s.random)
 	if c.wrong == nil {
 		var delay time.Duration
 		c.fault, delay = s.faultLocked(c.at, target{model: c.Model, path: r.URL.Path, key: c.key})
@@ -108,10 +108,10 @@ func (s *Sim) arrive(c *call, r *http.Request, out http.Header, body string) {
 	}}
 	c.record.describe(c, s.cfg.KeepCalls)
 	if c.endpoint == nil || !c.endpoint.Free {
-		c.record.arrival, c.refuse = s.contract.arrive(c.at, prompt+completion)
+		c.record.arrival, c.refuse = s.contract.Arrive(c.at, prompt+completion)
 	}
 	if c.refuse {
-		c.again = s.contract.fits(prompt + completion)
+		c.again = s.contract.Fits(prompt + completion)
 		c.record.Refused, c.record.Completion = true, 0
 	}
 	s.calls.add(c.record)
@@ -166,7 +166,7 @@ func (s *Sim) end(c *call, status int, cancelled bool) {
 	r := c.record
 	r.Ended, r.Status, r.Cancelled, r.Completion = time.Now(), status, cancelled, c.sent
 	if r.arrival != nil {
-		s.contract.correct(r.arrival, r.Prompt+r.Completion)
+		s.contract.Correct(r.arrival, r.Prompt+r.Completion)
 	}
 	s.stats.InFlight--
 	s.stats.Status[status]++

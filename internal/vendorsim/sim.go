@@ -5,7 +5,7 @@
 //	POST   the paths of package dialect: /v1/chat/completions, /v1/responses, /v1/messages and so on
 //	                        serve.go, check.go, answer.go, stream.go
 //	GET    /v1/models       what there is
-//	GET    /stats           what it has seen, violations of the contract too        stats.go, contract.go
+//	GET    /stats           what it has seen, violations of the contract too        stats.go, package ledger
 //	GET    /log             the calls, one JSON object a line                       calls.go, seen.go
 //	POST   /reset           forget everything seen
 //	GET    /faults          the ways in which it fails                              fault.go, faults.go
@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/vendorsim/dialect"
+	"github.com/spillway-dev/spillway/internal/vendorsim/ledger"
 )
 
 // Sim is one vendor. It is an http.Handler, safe for concurrent use.
@@ -38,7 +39,7 @@ type Sim struct {
 	cfg      Config
 	random   *rand.Rand
 	faults   []*Fault
-	contract contractLog
+	contract ledger.Log
 	calls    callLog
 	repeats  repeats
 	stats    Stats
@@ -73,8 +74,8 @@ func (s *Sim) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++
-	s.contract = contractLog{}
-	s.contract.set(s.cfg.Contract)
+	s.contract = ledger.Log{}
+	s.contract.Set(s.cfg.Contract)
 	s.calls = callLog{keep: s.cfg.KeepCalls}
 	s.repeats = repeats{}
 	s.stats = Stats{Status: map[int]int{}, Pods: map[string]int{}}

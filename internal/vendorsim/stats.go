@@ -38,11 +38,11 @@ func (s *Sim) Stats() Stats {
 }
 
 func (s *Sim) statsLocked() Stats {
-	st, l := s.stats, &s.contract
+	st, f := s.stats, s.contract.Figures()
 	st.Status, st.Pods, st.Repeats = maps.Clone(st.Status), maps.Clone(st.Pods), maps.Clone(s.repeats.of)
-	st.RequestViolations, st.TokenViolations = l.requestViolations, l.tokenViolations
-	st.MaxRequests, st.MaxTokens = l.maxRequests, l.maxTokens
-	st.UsedRequests, st.UsedTokens = l.use()
+	st.RequestViolations, st.TokenViolations = f.RequestViolations, f.TokenViolations
+	st.MaxRequests, st.MaxTokens = f.MaxRequests, f.MaxTokens
+	st.UsedRequests, st.UsedTokens = f.UsedRequests, f.UsedTokens
 	st.RequestIDs, st.MaxRepeats = s.repeats.distinct, s.repeats.most
 	return st
 }

@@ -8,7 +8,7 @@
 //	lua.go       the service's own quota.lua, on the few commands it uses
 //	clock.go     virtual time
 //
-// The vendor is vendorsim's judge: an exact log that looks at every sliding window. Not simulated: user limits, breaker,
+// The vendor is the judge of vendorsim/ledger: an exact log that looks at every sliding window. Not simulated: user limits, breaker,
 // retries, and what the pacer and slots of a pod decide; they only make calls later or fewer, and a scenario does that
 // to them directly.
 package sim
@@ -22,7 +22,8 @@ import (
 
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/llm/quota"
-	"github.com/spillway-dev/spillway/internal/vendorsim"
+	"github.com/spillway-dev/spillway/internal/vendorsim/ledger"
+	"github.com/spillway-dev/spillway/internal/vendorsim/timing"
 )
 
 // Params are the numbers of a world. Every one is an assumption that docs/scale.md states.
@@ -53,15 +54,15 @@ type Params struct {
 }
 
 // granted is the contract as the vendor sees it.
-func (p *Params) granted() vendorsim.Contract {
-	return vendorsim.Contract{
-		Requests: cmp.Or(p.Granted, p.Quota.Requests), Tokens: p.Quota.Tokens, Window: vendorsim.Duration(p.Quota.Window),
+func (p *Params) granted() ledger.Contract {
+	return ledger.Contract{
+		Requests: cmp.Or(p.Granted, p.Quota.Requests), Tokens: p.Quota.Tokens, Window: timing.Duration(p.Quota.Window),
 	}
 }
 
 // Result is what came of a run.
 type Result struct {
-	vendorsim.Verdict
+	ledger.Verdict
 	Offered  int
 	Rejected int // at once, by the quota
 	TimedOut int // booked, and not started within the queue timeout
@@ -97,7 +98,7 @@ type World struct {
 	params Params
 	random *rand.Rand
 	redis  *store
-	judge  *vendorsim.Judge
+	judge  *ledger.Judge
 	pods   []*pod // alive
 	result Result
 	err    error
@@ -108,14 +109,14 @@ type World struct {
 	refuseAll bool          // and those after it, until this is false
 	pauseFrom micros        // pause that the vendor asked for, as its own clock has it
 	pauseTill micros
-	warm      vendorsim.Verdict // when the second window began
+	warm      ledger.Verdict // when the second window began
 }
 
 func newWorld(p Params) (*World, error) {
 	w := &World{params: p, random: rand.New(rand.NewPCG(p.Seed, 1)), gates: func(now micros) micros { return now }}
 	w.now = epoch
 	w.redis = &store{world: w, lua: newLuaRedis(func() micros { return w.now })}
-	w.judge = vendorsim.NewJudge(p.granted())
+	w.judge = ledger.NewJudge(p.granted())
 	return w, w.scale(p.Pods)
 }
 

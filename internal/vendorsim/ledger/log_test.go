@@ -1,4 +1,4 @@
-package vendorsim
+package ledger
 
 import (
 	"slices"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/timing"
 )
 
 // model keeps every arrival and looks at every window, each time anew.
@@ -17,7 +19,7 @@ type model struct {
 type modelArrival struct {
 	at     time.Time
 	tokens int
-	entry  *arrival
+	entry  *Arrival
 }
 
 // figures are the contract's, looked up the slow way.
@@ -40,7 +42,7 @@ func (m *model) figures() (f [4]int) {
 	return f
 }
 
-// arrive enters an arrival in its place, after those of the same time.
+// Arrive enters an arrival in its place, after those of the same time.
 func (m *model) arrive(a *modelArrival) {
 	i, _ := slices.BinarySearchFunc(m.all, a, func(b, a *modelArrival) int {
 		if b.at.After(a.at) {
@@ -59,17 +61,17 @@ func TestContractLogAgainstEveryWindow(t *testing.T) {
 		window := 10 * time.Millisecond
 		contract := Contract{
 			Requests: rapid.IntRange(0, 5).Draw(t, "requests"), Tokens: rapid.IntRange(0, 50).Draw(t, "tokens"),
-			Window: Duration(window), Enforce: rapid.Bool().Draw(t, "enforce"),
+			Window: timing.Duration(window), Enforce: rapid.Bool().Draw(t, "enforce"),
 		}
-		var log contractLog
-		log.set(contract)
+		var log Log
+		log.Set(contract)
 		m, now := model{contract: contract}, time.Unix(100, 0)
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			if len(m.all) > 0 && rapid.IntRange(0, 3).Draw(t, "correct") == 0 {
 				a := rapid.SampledFrom(m.all).Draw(t, "call")
 				if log.newest.Sub(a.at) < 2*window { // older ones are kept no more
 					a.tokens = rapid.IntRange(0, a.tokens).Draw(t, "used")
-					log.correct(a.entry, a.tokens)
+					log.Correct(a.entry, a.tokens)
 				}
 			} else {
 				now = now.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "ms")) * time.Millisecond)
@@ -84,7 +86,7 @@ func TestContractLogAgainstEveryWindow(t *testing.T) {
 				m.arrive(a)
 				over := m.figures()
 				var refused bool
-				a.entry, refused = log.arrive(a.at, a.tokens)
+				a.entry, refused = log.Arrive(a.at, a.tokens)
 				if is := contract.Enforce && over[0]+over[1] > 0; refused != is {
 					t.Fatalf("refused %v, should be %v: %v", refused, is, over)
 				}
@@ -104,22 +106,22 @@ func TestContractLogAgainstEveryWindow(t *testing.T) {
 func TestFits(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		contract := Contract{Requests: 4, Tokens: 40, Window: Duration(10 * time.Millisecond), Enforce: true}
-		var log contractLog
-		log.set(contract)
+		contract := Contract{Requests: 4, Tokens: 40, Window: timing.Duration(10 * time.Millisecond), Enforce: true}
+		var log Log
+		log.Set(contract)
 		now := time.Unix(100, 0)
 		for range 30 {
 			now = now.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "ms")) * time.Millisecond)
 			tokens := rapid.IntRange(0, 40).Draw(t, "tokens")
-			if _, refused := log.arrive(now, tokens); !refused {
+			if _, refused := log.Arrive(now, tokens); !refused {
 				continue
 			}
-			wait := log.fits(tokens)
-			if _, refused := log.arrive(now.Add(wait-1), tokens); !refused {
+			wait := log.Fits(tokens)
+			if _, refused := log.Arrive(now.Add(wait-1), tokens); !refused {
 				t.Fatalf("told to wait %v, a moment less was enough", wait)
 			}
 			now = now.Add(wait)
-			if _, refused := log.arrive(now, tokens); refused {
+			if _, refused := log.Arrive(now, tokens); refused {
 				t.Fatalf("told to wait %v, and was refused after it", wait)
 			}
 		}
@@ -129,29 +131,29 @@ func TestFits(t *testing.T) {
 // A new contract is judged with what is in its window already, and nothing is kept longer than it can matter.
 func TestContractChanges(t *testing.T) {
 	t.Parallel()
-	var log contractLog
+	var log Log
 	begin := time.Unix(100, 0)
 	at := func(s int) time.Time { return begin.Add(time.Duration(s) * time.Second) }
-	log.set(Contract{Requests: 2, Window: Duration(10 * time.Second)})
+	log.Set(Contract{Requests: 2, Window: timing.Duration(10 * time.Second)})
 	for s := range 3 {
-		log.arrive(at(5*s), 1) // 0, 5 and 10 s: at 10 s the first has left the window
+		log.Arrive(at(5*s), 1) // 0, 5 and 10 s: at 10 s the first has left the window
 	}
 	if log.requestViolations != 0 || log.maxRequests != 2 {
 		t.Errorf("%+v", log)
 	}
-	log.set(Contract{Requests: 3, Window: Duration(20 * time.Second)})
-	log.arrive(at(12), 1) // the fourth within 20 s
+	log.Set(Contract{Requests: 3, Window: timing.Duration(20 * time.Second)})
+	log.Arrive(at(12), 1) // the fourth within 20 s
 	if log.requestViolations != 1 || log.maxRequests != 4 {
 		t.Errorf("with the longer window: %+v", log)
 	}
 	for s := range 1000 {
-		log.arrive(at(100+s), 1)
+		log.Arrive(at(100+s), 1)
 	}
 	if len(log.kept) != 40 || log.requests != 20 || log.tokens != 20 {
 		t.Errorf("%d arrivals kept, %d requests and %d tokens in the window", len(log.kept), log.requests, log.tokens)
 	}
-	log.set(Contract{})
-	if a, refused := log.arrive(at(2000), 1); a != nil || refused {
+	log.Set(Contract{})
+	if a, refused := log.Arrive(at(2000), 1); a != nil || refused {
 		t.Error("without a contract a call was entered")
 	}
 }
@@ -159,19 +161,19 @@ func TestContractChanges(t *testing.T) {
 // Two windows' worth of calls at twice the contract is twice the contract's use, however long it took to come.
 func TestUse(t *testing.T) {
 	t.Parallel()
-	var log contractLog
-	log.set(Contract{Requests: 10, Tokens: 100, Window: Duration(time.Second)})
+	var log Log
+	log.Set(Contract{Requests: 10, Tokens: 100, Window: timing.Duration(time.Second)})
 	if requests, tokens := log.use(); requests != 0 || tokens != 0 {
 		t.Errorf("before the first call: %v, %v", requests, tokens)
 	}
 	for i := range 5 {
-		log.arrive(time.Unix(100, int64(i)), 2)
+		log.Arrive(time.Unix(100, int64(i)), 2)
 	}
 	if requests, tokens := log.use(); requests != 0.5 || tokens != 0.1 {
 		t.Errorf("within a window: %v, %v", requests, tokens)
 	}
 	for i := range 35 {
-		log.arrive(time.Unix(102, int64(i)), 2)
+		log.Arrive(time.Unix(102, int64(i)), 2)
 	}
 	if requests, tokens := log.use(); requests < 1.99 || requests > 2 || tokens < 0.39 || tokens > 0.4 {
 		t.Errorf("over two windows: %v, %v", requests, tokens)
@@ -179,13 +181,13 @@ func TestUse(t *testing.T) {
 }
 
 func BenchmarkContractLog(b *testing.B) {
-	var log contractLog
-	log.set(Contract{Requests: 1000, Tokens: 100_000, Window: Duration(time.Second)})
+	var log Log
+	log.Set(Contract{Requests: 1000, Tokens: 100_000, Window: timing.Duration(time.Second)})
 	now := time.Unix(100, 0)
 	b.ReportAllocs()
 	for b.Loop() {
 		now = now.Add(time.Millisecond)
-		a, _ := log.arrive(now, 100)
-		log.correct(a, 90)
+		a, _ := log.Arrive(now, 100)
+		log.Correct(a, 90)
 	}
 }

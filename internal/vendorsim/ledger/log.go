@@ -1,16 +1,27 @@
-package vendorsim
+// Package ledger is the exact log of a vendor's contract: so many requests and tokens in any window of time. It judges
+// every window, also when something is said late. It does no I/O and is not safe for concurrent use.
+//
+//	log.go      arrivals, their windows and what goes beyond the contract
+//	revise.go   what changes later: the tokens of a call, the contract itself
+//	figures.go  what was seen
+//	judge.go    the same for simulations, whose times are made up
+package ledger
 
-import "time"
+import (
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/timing"
+)
 
 // Contract is what the vendor grants: so many requests and tokens in any window. Zero means no limit.
 type Contract struct {
-	Requests int      `json:"requests"`
-	Tokens   int      `json:"tokens"`
-	Window   Duration `json:"window"`  // zero means a minute; without any limit, zero means that windows are not looked at
-	Enforce  bool     `json:"enforce"` // refuse with 429 what goes beyond; else answer, and count the violation
+	Requests int             `json:"requests"`
+	Tokens   int             `json:"tokens"`
+	Window   timing.Duration `json:"window"`  // zero means a minute; a Log without any limit judges nothing
+	Enforce  bool            `json:"enforce"` // refuse with 429 what goes beyond; else answer, and count the violation
 }
 
-// contractLog is the exact sliding-window log. A window (t-W, t] can only become the fullest when t is an arrival, so
+// Log is the exact sliding-window log. A window (t-W, t] can only become the fullest when t is an arrival, so
 // judging the window that ends with each arrival judges them all. Two things come late and revise what was said:
 //
 //   - an arrival. Its time is taken before the lock, so another one may be entered first. It goes to its place, and the
@@ -20,9 +31,9 @@ type Contract struct {
 //
 // Arrivals are kept for two windows: as long as one of these can matter. The cost is O(1) amortised, and for a revision
 // the number of arrivals since.
-type contractLog struct {
+type Log struct {
 	contract Contract
-	kept     []*arrival // in order
+	kept     []*Arrival // in order
 	first    int        // of the window that ends at newest
 	newest   time.Time  // latest arrival, a refused one too
 	requests int        // in that window
@@ -37,8 +48,8 @@ type contractLog struct {
 	maxTokensGone                      int // of the arrivals that are kept no more
 }
 
-// arrival is a call that counts in the contract.
-type arrival struct {
+// Arrival is a call that counts in the contract.
+type Arrival struct {
 	at         time.Time
 	charged    int // tokens
 	requests   int // in the window that ends with it, itself included
@@ -47,8 +58,8 @@ type arrival struct {
 	overByUse  bool // more tokens
 }
 
-// arrive enters a call and returns it. It returns nil when the call is refused, or when there is no contract to judge.
-func (l *contractLog) arrive(at time.Time, tokens int) (a *arrival, refused bool) {
+// Arrive enters a call and returns it. It returns nil when the call is refused, or when there is no contract to judge.
+func (l *Log) Arrive(at time.Time, tokens int) (a *Arrival, refused bool) {
 	window := time.Duration(l.contract.Window)
 	if window == 0 {
 		return nil, false
@@ -60,7 +71,7 @@ func (l *contractLog) arrive(at time.Time, tokens int) (a *arrival, refused bool
 		at = l.newest.Add(1 - window) // older ones are kept no more
 	}
 	l.advance(at)
-	a = &arrival{at: at, charged: tokens}
+	a = &Arrival{at: at, charged: tokens}
 	place := l.place(a)
 	if l.contract.Enforce && l.exceeded(a, l.kept[place:]) {
 		return nil, true
@@ -79,7 +90,7 @@ func (l *contractLog) arrive(at time.Time, tokens int) (a *arrival, refused bool
 }
 
 // advance moves the window on to end at the arrival, unless that came late, and drops what is two windows old.
-func (l *contractLog) advance(at time.Time) {
+func (l *Log) advance(at time.Time) {
 	if at.Before(l.newest) {
 		return
 	}
@@ -96,7 +107,7 @@ func (l *contractLog) advance(at time.Time) {
 }
 
 // place finds where the arrival belongs, and fills in what the window that ends with it holds.
-func (l *contractLog) place(a *arrival) int {
+func (l *Log) place(a *Arrival) int {
 	a.requests, a.tokens = l.requests+1, l.tokens+a.charged
 	i := len(l.kept)
 	for ; i > 0 && l.kept[i-1].at.After(a.at); i-- {
@@ -109,7 +120,7 @@ func (l *contractLog) place(a *arrival) int {
 }
 
 // exceeded reports whether a window would hold too much with a in it.
-func (l *contractLog) exceeded(a *arrival, later []*arrival) bool {
+func (l *Log) exceeded(a *Arrival, later []*Arrival) bool {
 	requests, tokens := a.requests, a.tokens
 	for _, b := range later {
 		requests, tokens = max(requests, b.requests+1), max(tokens, b.tokens+a.charged)
@@ -117,16 +128,16 @@ func (l *contractLog) exceeded(a *arrival, later []*arrival) bool {
 	return l.tooMany(requests) || l.tooMuch(tokens)
 }
 
-func (l *contractLog) tooMany(requests int) bool {
+func (l *Log) tooMany(requests int) bool {
 	return l.contract.Requests > 0 && requests > l.contract.Requests
 }
 
-func (l *contractLog) tooMuch(tokens int) bool {
+func (l *Log) tooMuch(tokens int) bool {
 	return l.contract.Tokens > 0 && tokens > l.contract.Tokens
 }
 
 // judge counts the arrival's violations, or takes back what was counted.
-func (l *contractLog) judge(a *arrival) {
+func (l *Log) judge(a *Arrival) {
 	recount(&l.requestViolations, &a.overByCall, l.tooMany(a.requests))
 	recount(&l.tokenViolations, &a.overByUse, l.tooMuch(a.tokens))
 	l.maxRequests, l.maxTokens = max(l.maxRequests, a.requests), max(l.maxTokens, a.tokens)

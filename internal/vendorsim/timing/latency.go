@@ -1,4 +1,5 @@
-package vendorsim
+// Package timing has durations as texts, and distributions of them.
+package timing
 
 import (
 	"encoding/json"
@@ -69,7 +70,8 @@ func ParseLatency(s string) (Latency, error) {
 // Constant is a latency that is always d.
 func Constant(d time.Duration) Latency { return Latency{low: d, high: d} }
 
-func (l Latency) draw(r *rand.Rand) time.Duration {
+// Draw is one duration of the distribution.
+func (l Latency) Draw(r *rand.Rand) time.Duration {
 	switch {
 	case l.sigma > 0:
 		return time.Duration(min(float64(l.low)*math.Exp(l.sigma*r.NormFloat64()), float64(longest)))

@@ -1,4 +1,4 @@
-package vendorsim
+package timing
 
 import (
 	"encoding/json"
@@ -40,7 +40,7 @@ func TestLatencyDraws(t *testing.T) {
 		}
 		random, hits := rand.New(rand.NewPCG(7, 1)), 0
 		for range n {
-			if in(l.draw(random)) {
+			if in(l.Draw(random)) {
 				hits++
 			}
 		}

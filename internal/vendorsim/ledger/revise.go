@@ -1,10 +1,10 @@
-package vendorsim
+package ledger
 
 import "time"
 
-// correct sets the tokens that a call has really used, and judges the windows that held it again. A call that lasts
+// Correct sets the tokens that a call has really used, and judges the windows that held it again. A call that lasts
 // longer than two windows is corrected in those that are still kept.
-func (l *contractLog) correct(a *arrival, tokens int) {
+func (l *Log) Correct(a *Arrival, tokens int) {
 	back := a.charged - tokens
 	if back == 0 {
 		return
@@ -31,8 +31,8 @@ func (l *contractLog) correct(a *arrival, tokens int) {
 	}
 }
 
-// set changes the contract. The window may be another one: what it holds is counted anew.
-func (l *contractLog) set(c Contract) {
+// Set changes the contract. The window may be another one: what it holds is counted anew.
+func (l *Log) Set(c Contract) {
 	l.contract = c
 	l.first, l.requests, l.tokens = len(l.kept), 0, 0
 	for ; l.first > 0 && l.newest.Sub(l.kept[l.first-1].at) < time.Duration(c.Window); l.first-- {
@@ -40,9 +40,9 @@ func (l *contractLog) set(c Contract) {
 	}
 }
 
-// fits is how long after the newest arrival a call of so many tokens would be within the contract. A call that never is
+// Fits is how long after the newest arrival a call of so many tokens would be within the contract. A call that never is
 // gets a whole window.
-func (l *contractLog) fits(tokens int) time.Duration {
+func (l *Log) Fits(tokens int) time.Duration {
 	requests, used := l.requests+1, l.tokens+tokens
 	for i := l.first; i < len(l.kept); i++ {
 		requests, used = requests-1, used-l.kept[i].charged
@@ -54,27 +54,9 @@ func (l *contractLog) fits(tokens int) time.Duration {
 }
 
 // free is how long after the newest arrival the i-th kept one leaves the window; zero when there is none.
-func (l *contractLog) free(i int) time.Duration {
+func (l *Log) free(i int) time.Duration {
 	if i >= len(l.kept) {
 		return 0
 	}
 	return time.Duration(l.contract.Window) - l.newest.Sub(l.kept[i].at)
-}
-
-// use is how much of the contract was used on average, from the first arrival to the newest: 1 is all of it. Less than
-// a window counts as one.
-func (l *contractLog) use() (requests, tokens float64) {
-	window := time.Duration(l.contract.Window)
-	if window == 0 {
-		return 0, 0
-	}
-	windows := float64(max(l.newest.Sub(l.oldest), window)) / float64(window)
-	return share(l.totalRequests, l.contract.Requests, windows), share(l.totalTokens, l.contract.Tokens, windows)
-}
-
-func share(used, limit int, windows float64) float64 {
-	if limit == 0 {
-		return 0
-	}
-	return float64(used) / (float64(limit) * windows)
 }

@@ -1,10 +1,14 @@
-package vendorsim
+package ledger
 
-import "time"
+import (
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim/timing"
+)
 
 // Judge is the contract log without a server: it judges calls whose times a simulation makes up. It is not safe for
 // concurrent use.
-type Judge struct{ log contractLog }
+type Judge struct{ log Log }
 
 // Verdict is what a Judge has seen so far.
 type Verdict struct {
@@ -19,15 +23,15 @@ type Verdict struct {
 // NewJudge returns a judge of c. It counts what goes beyond and refuses nothing; a window of zero is a minute.
 func NewJudge(c Contract) *Judge {
 	if c.Window == 0 {
-		c.Window = Duration(time.Minute)
+		c.Window = timing.Duration(time.Minute)
 	}
 	c.Enforce = false
-	return &Judge{contractLog{contract: c}}
+	return &Judge{Log{contract: c}}
 }
 
 // Arrive enters a call of so many tokens, and returns how many calls and tokens the window that ends with it holds.
 func (j *Judge) Arrive(at time.Time, tokens int) (requestsInWindow, tokensInWindow int) {
-	a, _ := j.log.arrive(at, tokens)
+	a, _ := j.log.Arrive(at, tokens)
 	return a.requests, a.tokens
 }
 
