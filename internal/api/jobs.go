@@ -1,9 +1,13 @@
 package api
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -22,13 +26,13 @@ import (
 // jobsPath is where a caller finds its jobs.
 const jobsPath = "/llm/jobs"
 
-// preference is what a client prefers, in the words of RFC 7240.
+// preference is what a client prefers, as RFC 7240 names it.
 type preference struct {
 	async bool          // respond-async
 	wait  time.Duration // 0: not asked for
 }
 
-// preferred reads the Prefer headers. What makes no sense is passed over, as the RFC has it; of repeated preferences the
+// preferred reads the Prefer headers. What makes no sense is ignored, as the RFC asks; of repeated preferences the
 // first counts.
 func preferred(h http.Header) (p preference) {
 	waits := false
@@ -78,14 +82,16 @@ func (s *server) submitJob(c *gin.Context) {
 	h.Set("Location", jobsPath+"/"+id)
 	h.Set("Preference-Applied", "respond-async")
 	if wait := s.waitOf(prefer); wait > 0 {
-		h.Set("Preference-Applied", "respond-async, wait="+strconv.Itoa(int(wait/time.Second)))
-		j, err := s.jobs.Wait(ctx, in.User, id, wait)
+		j, held, err := s.jobs.Wait(ctx, in.User, id, wait)
+		if held {
+			h.Set("Preference-Applied", "respond-async, "+waitApplied(wait))
+		}
 		if err == nil && j.State.Final() && j.State != jobs.Cancelled {
 			answerAs(c, j)
 			return
 		}
 	}
-	// What the job has come to by now is for a GET to say: this answer has to be given even if Redis went away meanwhile.
+	// The state by now is for a GET to tell: this answer has to be given even if Redis went away meanwhile.
 	h.Set("Retry-After", "1")
 	c.JSON(http.StatusAccepted, jobDocument{ID: id, State: jobs.Queued, Priority: in.Priority.String(), Self: jobsPath + "/" + id})
 }
@@ -95,9 +101,15 @@ func (s *server) waitOf(p preference) time.Duration {
 	return min(p.wait, (s.sla * 9 / 10).Truncate(time.Second))
 }
 
-// answerAs answers with what came of the job, as if the client had waited for the call itself.
+// waitApplied is what an answer that was waited for says, in the form of RFC 7240.
+func waitApplied(wait time.Duration) string { return "wait=" + strconv.Itoa(int(wait/time.Second)) }
+
+// answerAs answers with the end of the job, as if the client had waited for the call itself.
 func answerAs(c *gin.Context, j *jobs.Job) {
 	contentType, body := j.ContentType, j.Answer
+	if j.Coding != "" {
+		c.Header("Content-Encoding", j.Coding)
+	}
 	if len(j.Problem) > 0 {
 		contentType, body = "application/problem+json", j.Problem
 		in := middleware.InfoFrom(c.Request.Context())
@@ -114,8 +126,9 @@ type jobDocument struct {
 	State    jobs.State      `json:"state"`
 	Priority string          `json:"priority"`
 	Self     string          `json:"self"`
-	Position int             `json:"position,omitempty"` // in the queue, about; 1 is next
-	Failures int             `json:"failures,omitempty"` // attempts that failed
+	Position int             `json:"position,omitempty"`    // in the queue, about; 1 is next
+	Failures int             `json:"failures,omitempty"`    // attempts that failed
+	Waiting  string          `json:"waiting_for,omitempty"` // what the operator has to mend, as the code of a problem
 	Created  *time.Time      `json:"created_at,omitempty"`
 	Started  *time.Time      `json:"started_at,omitempty"`
 	Ended    *time.Time      `json:"ended_at,omitempty"`
@@ -123,15 +136,16 @@ type jobDocument struct {
 	Problem  json.RawMessage `json:"problem,omitempty"`  // what a synchronous call would have been told
 }
 
-// jobResponse is the vendor's answer. A body that is no JSON comes as a string.
+// jobResponse is the vendor's answer. A body that is no JSON comes as a string, one whose encoding is unknown here in base64.
 type jobResponse struct {
 	Status      int    `json:"status"`
 	ContentType string `json:"content_type,omitempty"`
+	Coding      string `json:"content_encoding,omitempty"` // of a body in base64
 	Body        any    `json:"body"`
 }
 
 func documentOf(j *jobs.Job) jobDocument {
-	d := jobDocument{ID: j.ID, State: j.State, Priority: j.Priority, Self: jobsPath + "/" + j.ID, Failures: j.Failures}
+	d := jobDocument{ID: j.ID, State: j.State, Priority: j.Priority, Self: jobsPath + "/" + j.ID, Failures: j.Failures, Waiting: j.WaitingFor}
 	for _, at := range []struct {
 		to   **time.Time
 		time time.Time
@@ -146,23 +160,67 @@ func documentOf(j *jobs.Job) jobDocument {
 	switch {
 	case len(j.Problem) > 0:
 		d.Problem = j.Problem
-	case j.Answer != nil && json.Valid(j.Answer):
-		d.Response = &jobResponse{Status: j.Status, ContentType: j.ContentType, Body: json.RawMessage(j.Answer)}
 	case j.Answer != nil:
-		d.Response = &jobResponse{Status: j.Status, ContentType: j.ContentType, Body: string(j.Answer)}
+		d.Response = responseOf(j)
 	}
 	return d
 }
 
+func responseOf(j *jobs.Job) *jobResponse {
+	r := &jobResponse{Status: j.Status, ContentType: j.ContentType}
+	answer, err := decoded(j.Answer, j.Coding)
+	switch {
+	case err != nil:
+		r.Coding, r.Body = j.Coding, j.Answer // encoding/json writes bytes in base64
+	case json.Valid(answer):
+		r.Body = json.RawMessage(answer)
+	default:
+		r.Body = string(answer)
+	}
+	return r
+}
+
+// decodedMost bounds what a small encoded answer may become in memory.
+const decodedMost = 16 << 20
+
+// decoded undoes the Content-Encoding of an answer.
+func decoded(answer []byte, coding string) ([]byte, error) {
+	if coding == "" || strings.EqualFold(coding, "identity") {
+		return answer, nil
+	}
+	if !strings.EqualFold(coding, "gzip") {
+		return nil, fmt.Errorf("content encoding %q", coding)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(answer))
+	if err != nil {
+		return nil, err
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, decodedMost+1))
+	if err == nil && len(plain) > decodedMost {
+		err = errors.New("the decoded answer is too large")
+	}
+	return plain, err
+}
+
+// userOf counts a request that looks at jobs or cancels them, and returns the user.
+func (s *server) userOf(ctx context.Context) (string, error) {
+	if err := s.withJobs(); err != nil {
+		return "", err
+	}
+	user := middleware.InfoFrom(ctx).User
+	return user, s.jobs.CountLook(ctx, user)
+}
+
 // getJob serves GET /llm/jobs/{id}, with Prefer: wait as a long poll.
 func (s *server) getJob(c *gin.Context) {
-	ctx := c.Request.Context()
-	user, id := middleware.InfoFrom(ctx).User, c.Param("id")
+	ctx, id := c.Request.Context(), c.Param("id")
+	user, err := s.userOf(ctx)
 	var j *jobs.Job
-	err := s.withJobs()
 	if wait := s.waitOf(preferred(c.Request.Header)); err == nil && wait > 0 {
-		c.Header("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
-		j, err = s.jobs.Wait(ctx, user, id, wait)
+		var held bool
+		if j, held, err = s.jobs.Wait(ctx, user, id, wait); held {
+			c.Header("Preference-Applied", waitApplied(wait))
+		}
 	} else if err == nil {
 		j, err = s.jobs.Look(ctx, user, id)
 	}
@@ -180,10 +238,9 @@ func (s *server) getJob(c *gin.Context) {
 // cancelJob serves DELETE /llm/jobs/{id}.
 func (s *server) cancelJob(c *gin.Context) {
 	ctx := c.Request.Context()
-	user, id := middleware.InfoFrom(ctx).User, c.Param("id")
-	err := s.withJobs()
+	user, err := s.userOf(ctx)
 	if err == nil {
-		err = s.jobs.Cancel(ctx, user, id)
+		err = s.jobs.Cancel(ctx, user, c.Param("id"))
 	}
 	if err != nil {
 		fail(c, err)
@@ -198,7 +255,8 @@ const listMost = 100
 // listJobs serves GET /llm/jobs?state=failed&limit=10: the caller's own, the newest first, without answers.
 func (s *server) listJobs(c *gin.Context) {
 	ctx := c.Request.Context()
-	state, limit, err := jobs.State(c.Query("state")), listMost, s.withJobs()
+	user, err := s.userOf(ctx)
+	state, limit := jobs.State(c.Query("state")), listMost
 	if err == nil && state != "" && !state.Known() {
 		err = &outcome.Rejected{Layer: "jobs", Reason: outcome.InvalidPayload, Detail: fmt.Sprintf("state is one of %v.", jobs.States)}
 	}
@@ -209,7 +267,7 @@ func (s *server) listJobs(c *gin.Context) {
 	}
 	var list []*jobs.Job
 	if err == nil {
-		list, err = s.jobs.List(ctx, middleware.InfoFrom(ctx).User, state, limit)
+		list, err = s.jobs.List(ctx, user, state, limit)
 	}
 	if err != nil {
 		fail(c, err)

@@ -73,7 +73,10 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 }
 
 // ofJobs are the codes that only a request for a job may get.
-var ofJobs = map[string]bool{"jobs_unavailable": true, "too_many_jobs": true, "idempotency_mismatch": true, "job_without_stream": true}
+var ofJobs = map[string]bool{
+	"jobs_unavailable": true, "jobs_full": true, "too_many_jobs": true, "too_many_job_bytes": true, "idempotency_mismatch": true,
+	"job_without_stream": true, "job_result_dropped": true, "job_poisoned": true,
+}
 
 // TestOpenAPIHasEveryCode: in its list, with the title of the table, and at each route that may give it.
 func TestOpenAPIHasEveryCode(t *testing.T) {

@@ -277,6 +277,7 @@ func TestEveryCodeIsBroughtAbout(t *testing.T) {
 	seen := map[string]bool{ // in tests of their own
 		"overloaded": true, "request_timeout": true, "client_closed": true, "not_found": true, "method_not_allowed": true,
 		"jobs_unavailable": true, "too_many_jobs": true, "idempotency_mismatch": true, "job_without_stream": true, "job_not_found": true, "job_ended": true,
+		"jobs_full": true, "too_many_job_bytes": true, "job_result_dropped": true, "job_poisoned": true,
 	}
 	for _, r := range rows {
 		seen[r.code] = true

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -101,6 +102,11 @@ type options struct {
 	before func(ctx context.Context) // done in every vendor call
 
 	workers int // 2 when 0, none when -1
+
+	leaveFor time.Duration // how long a worker tries to write an end down; as usual when 0
+
+	change func(*jobs.Config) // may be nil
+	log    io.Writer          // may be nil
 }
 
 func newPod(tb testing.TB, o options) *pod {
@@ -108,17 +114,27 @@ func newPod(tb testing.TB, o options) *pod {
 	p := &pod{vendor: newVendor(o.before), reg: prometheus.NewRegistry()}
 	o.redis.Budget, o.redis.Pool = time.Second, 8
 	log := slog.New(slog.DiscardHandler)
+	if o.log != nil {
+		log = slog.New(slog.NewTextHandler(o.log, nil))
+	}
 	rdb, err := redisx.New(o.redis, log, p.reg)
 	ok(tb, err)
 	cfg := jobs.Config{
-		Name: "llm", Workers: max(cmp.Or(o.workers, 2), 0), Weights: map[string]int{"high": 100, "normal": 10, "low": 1}, Attempts: 3, Lease: cmp.Or(o.lease, time.Hour),
-		Retention: time.Hour, MaxAge: time.Hour, MaxBody: 1 << 20, UserMax: 100, StopGrace: 0,
+		Name: "llm", Workers: max(cmp.Or(o.workers, 2), 0), Weights: map[string]int{"high": 100, "normal": 10, "low": 1}, Attempts: 3, Deaths: 2,
+		Lease: cmp.Or(o.lease, time.Hour), Retention: time.Hour, MaxAge: time.Hour, MaxBody: 1 << 20, UserMax: 100, StopGrace: 0,
+		Waits: 10, UserWaits: 5, Looks: 0,
+	}
+	if o.change != nil {
+		o.change(&cfg)
 	}
 	p.Service, err = jobs.New(cfg, jobs.Deps{
 		Caller: p.vendor, Redis: rdb, Log: log, Reg: p.reg, Tracer: o.tracer, Expired: errors.New("expired"),
 		Problem: func(err error, _ string) (int, []byte) { return http.StatusBadGateway, []byte(err.Error()) },
 	})
 	ok(tb, err)
+	if o.leaveFor > 0 {
+		p.SetLeaveFor(o.leaveFor)
+	}
 	if o.hook != nil {
 		p.AddHook(o.hook)
 	}
@@ -137,13 +153,15 @@ func (p *pod) submit(tb testing.TB) (id string) {
 // end waits until the job has ended. Redis may be away for a while.
 func (p *pod) end(tb testing.TB, id string) *jobs.Job {
 	tb.Helper()
-	var j *jobs.Job
-	await.True(tb, "the job has ended", func() bool {
-		got, err := p.Wait(tb.Context(), "ada", id, time.Second)
-		j = got
-		return err == nil && j.State.Final()
-	})
-	return j
+	for late := time.Now().Add(await.Limit); ; {
+		j, _, err := p.Wait(tb.Context(), "ada", id, time.Second)
+		if err == nil && j.State.Final() {
+			return j
+		}
+		if time.Now().After(late) {
+			tb.Fatalf("the job does not end: %+v, %v", j, err)
+		}
+	}
 }
 
 // counted is the sum of the samples of a metric that have this label value.
@@ -162,6 +180,23 @@ func (p *pod) counted(tb testing.TB, name, value string) (sum float64) {
 	}
 	return sum
 }
+
+// total is the sum of all samples of a metric.
+func (p *pod) total(tb testing.TB, name string) (sum float64) {
+	tb.Helper()
+	families, err := p.reg.Gather()
+	ok(tb, err)
+	for _, family := range families {
+		if family.GetName() == name {
+			for _, m := range family.GetMetric() {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+func redisZ(member string, score float64) redis.Z { return redis.Z{Member: member, Score: score} }
 
 // hook stands between the background work and its sockets.
 type hook func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -19,12 +18,12 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// call takes the job to the vendor, through the same chain as any other call, and waits for as long as a gate says that
-// there is no room: that is no failure of the job.
+// call takes the job to the vendor, through the same gates as any other call, and waits for as long as a gate says that
+// there is no room: that is no failure of the job. The error is a *waiting when the operator has to mend something.
 func (w *worker) call(ctx context.Context, r *run) (call *llm.Call, resp *llm.Response, err error) {
-	call = &llm.Call{ID: r.id, Body: r.body, IdempotencyKey: r.key, Priority: priorityOf(r.class), Background: true}
+	call = &llm.Call{ID: r.id, User: r.user, Body: r.body, IdempotencyKey: r.key, Priority: priorityOf(r.class), Background: true}
 	if call.IdempotencyKey == "" {
-		call.IdempotencyKey = r.id // lets a vendor that knows it see through the repeat after a pod's death
+		call.IdempotencyKey = r.id // lets a vendor that knows it recognise the repeat after a pod's death
 	}
 	if r.trace != "" && !trace.SpanContextFromContext(ctx).IsValid() {
 		call.Header = http.Header{"Traceparent": {r.trace}}
@@ -38,21 +37,38 @@ func (w *worker) call(ctx context.Context, r *run) (call *llm.Call, resp *llm.Re
 		}
 	}()
 	for again := false; ; again = true {
-		if time.Since(r.created) > w.s.cfg.MaxAge {
+		began := time.Now()
+		if began.Sub(r.created) > w.s.cfg.MaxAge {
 			return call, nil, w.d.Expired
 		}
-		if again && w.stopping.Err() != nil {
+		if again && w.stopping() {
 			r.cancel(errHandBack)
+		}
+		if waits := w.pauses.admit(call.Payload.Model, began); waits != nil {
+			return call, nil, waits
 		}
 		resp, err = w.once(ctx, r, call, again)
 		if _, closed := notNow(err); !closed || ctx.Err() != nil {
-			return call, resp, err
+			return call, resp, w.settle(call.Payload.Model, began, err)
 		}
 	}
 }
 
-// once is one walk through the gates. The turnstile is held until the vendor is called, and while a gate that is closed is
-// waited for: whoever would come next finds it closed too. again: it has been in front before.
+// settle begins or ends the pauses of a model after a call.
+func (w *worker) settle(model string, began time.Time, err error) error {
+	if failed, ok := errors.AsType[*llm.VendorError](err); ok {
+		if code, ok := operatorFault(failed.Kind); ok {
+			return errors.Join(w.pauses.failed(model, code, began, time.Now()), err)
+		}
+	}
+	if err == nil {
+		w.pauses.passed(model)
+	}
+	return err
+}
+
+// once is one pass through the gates. The turnstile is held until the vendor is called, and while a gate that is closed is
+// waited for: the next job would find it closed too. again: it has been in front before.
 func (w *worker) once(ctx context.Context, r *run, call *llm.Call, again bool) (*llm.Response, error) {
 	leave, err := w.gates.pass(ctx, call.Priority, again)
 	if err != nil {
@@ -76,7 +92,7 @@ func (w *worker) once(ctx context.Context, r *run, call *llm.Call, again bool) (
 	return resp, err
 }
 
-// notNow tells whether err only says that there is no room at present, and how long that may last.
+// notNow reports whether err only says that there is no room at present, and how long that may last.
 func notNow(err error) (time.Duration, bool) {
 	if failed, ok := errors.AsType[*llm.VendorError](err); ok && failed.Kind == llm.KindRateLimit {
 		return bounded(failed.RetryAfter), true
@@ -92,7 +108,7 @@ func notNow(err error) (time.Duration, bool) {
 	return 0, false
 }
 
-// bounded keeps a wait between too often and too late, and draws pods apart.
+// bounded keeps a wait between too often and too late, and differs from pod to pod.
 func bounded(d time.Duration) time.Duration {
 	d = min(max(d, 10*time.Millisecond), 5*time.Second)
 	return d + rand.N(d/4)
@@ -128,35 +144,3 @@ func (w *worker) startSpan(ctx context.Context, j *claimed) (context.Context, tr
 	return w.d.Tracer.Tracer(telemetry.Scope).Start(ctx, "job", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.String("llm.job_id", j.id), attribute.String("llm.priority", j.class), attribute.Int("llm.job_failures", j.failures)))
 }
-
-// say writes the one line of an attempt.
-func (w *worker) say(ctx context.Context, r *run, call *llm.Call, state string, err error) {
-	attrs := []slog.Attr{
-		slog.String("job", r.id), slog.String("user", r.user), slog.String("priority", r.class), slog.String("state", state),
-		slog.Int("failures", r.failures), slog.Int("attempts", call.Attempts),
-		slog.Int64("wait_ms", r.started.Sub(r.created).Milliseconds()), slog.Int64("queue_ms", call.Timing.Queue.Milliseconds()),
-		slog.Int64("vendor_ms", call.Timing.Vendor.Milliseconds()),
-	}
-	level := slog.LevelInfo
-	if err != nil {
-		level = slog.LevelWarn
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	w.s.log.LogAttrs(ctx, level, "job", attrs...)
-}
-
-// engineLog takes the engine's own lines at debug: what matters of them is said here, once.
-type engineLog struct{ log *slog.Logger }
-
-func (l engineLog) say(args []any) {
-	ctx := context.Background()
-	if l.log.Enabled(ctx, slog.LevelDebug) {
-		l.log.LogAttrs(ctx, slog.LevelDebug, "asynq", slog.String("text", fmt.Sprint(args...)))
-	}
-}
-
-func (l engineLog) Debug(args ...any) { l.say(args) }
-func (l engineLog) Info(args ...any)  { l.say(args) }
-func (l engineLog) Warn(args ...any)  { l.say(args) }
-func (l engineLog) Error(args ...any) { l.say(args) }
-func (l engineLog) Fatal(args ...any) { l.say(args) }

@@ -1,9 +1,16 @@
 package jobs
 
-import "github.com/redis/go-redis/v9"
+import (
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
 
 // AddHook puts h next to the sockets of the background work. It must be called before Start.
 func (s *Service) AddHook(h redis.Hook) { s.patient.AddHook(h) }
+
+// SetLeaveFor sets how long a worker tries to write down how a job ended. It must be called before Start.
+func (s *Service) SetLeaveFor(d time.Duration) { s.worker.leaveFor = d }
 
 // Pod is the name under which Redis knows the pod.
 func (s *Service) Pod() string { return s.pod }

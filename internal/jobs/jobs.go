@@ -1,22 +1,26 @@
-// Package jobs is the queue that all pods share: work that nobody waits for, done when there is room, and not lost.
+// Package jobs is the queue that all pods share: work whose client does not wait, done when there is room, and not lost.
 //
 //	Submit     record and place in the queue, at once            submit.go, lua/submit.lua
-//	Look       queued, running, succeeded, failed, cancelled     look.go
-//	Cancel     also in the middle of a vendor call               submit.go
-//	worker     one job: claim, call, say how it ended            worker.go
-//	  wait     one job of a pod in the gates at a time           turnstile.go
+//	Look       queued, running, succeeded, failed, cancelled     look.go, job.go
+//	Wait       the same, when the job has ended                  wait.go
+//	Cancel     also in the middle of a vendor call               cancel.go
+//	worker     takes tasks from the engine                       worker.go, engine.go
+//	  run      one job: claim, call, report how it ended         run.go, call.go
+//	  gates    one job of a pod in the gates at a time           turnstile.go
+//	  pauses   no calls while the operator's fault lasts         pauses.go
 //	keeper     signs of life, and what dead pods left behind     keeper.go
+//	memory     bytes that jobs may take in Redis                 memory.go
 //
-// hibiken/asynq moves the jobs: queues with weights, workers, delayed attempts, an archive of what failed. What a job is
-// stands in a record of our own, which changes only in the scripts of lua/. A record has a turn, a number that grows
-// whenever the job is given to somebody else; a worker that holds an older turn is a ghost, and nothing it says counts. So
+// hibiken/asynq, the engine, moves the jobs: queues with weights, workers, delayed attempts, an archive of what failed. What a
+// job is stands in a record of our own, which changes only in the scripts of lua/. A record has a generation, a number that grows
+// whenever the job is given to another worker; a worker that holds an older generation is stale, and nothing it reports counts. So
 // however often the engine brings a job, one worker has it, and it ends once.
 package jobs
 
 import (
+	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
@@ -32,17 +36,21 @@ import (
 // Reasons that only this package has.
 const (
 	Unavailable         outcome.Reason = "jobs_unavailable"     // Redis is away
+	Full                outcome.Reason = "jobs_full"            // the memory for jobs is used up
 	TooMany             outcome.Reason = "too_many_jobs"        // the user's limit
+	TooManyBytes        outcome.Reason = "too_many_job_bytes"   // the user's limit
 	NotFound            outcome.Reason = "job_not_found"        // no such job, or another user's
 	Ended               outcome.Reason = "job_ended"            // cannot be cancelled any more
 	IdempotencyMismatch outcome.Reason = "idempotency_mismatch" // the same key with another body
+	ResultDropped       outcome.Reason = "job_result_dropped"   // the vendor answered, and the answer could not be stored
+	JobPoisoned         outcome.Reason = "job_poisoned"         // pods died of it
 )
 
 // classes are the queues, the first served first.
 var classes = []string{llm.High.String(), llm.Normal.String(), llm.Low.String()}
 
-// recovered is the queue of jobs that were begun and given back: they have waited before.
-const recovered = "again"
+// errPoisoned is the error of a job that is set aside.
+var errPoisoned = &outcome.Rejected{Layer: "jobs", Reason: JobPoisoned}
 
 // Deps are the parts that jobs are made of.
 type Deps struct {
@@ -64,13 +72,19 @@ type Service struct {
 	redis   *redisx.Client        // for what a client waits for
 	patient redis.UniversalClient // for the rest
 	store   store
+	memory  memory
+	waits   waits
 	engine  *asynq.Client
 	inspect *asynq.Inspector
+	problem func(err error, requestID string) (status int, document []byte)
 	log     *slog.Logger
 	metrics *metrics
 	pod     string
 	worker  *worker // nil: this pod only takes jobs in
 	keeper  *keeper
+
+	stopping context.Context // ends when the pod stops
+	begin    context.CancelFunc
 }
 
 // New returns a service that takes jobs in at once, and works on them from Start on.
@@ -82,16 +96,18 @@ func New(cfg Config, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(d.Reg)
-	if err != nil {
-		return nil, errors.Join(err, patient.Close())
-	}
 	s := &Service{
-		cfg: cfg, redis: d.Redis, patient: patient, log: d.Log, metrics: m,
+		cfg: cfg, redis: d.Redis, patient: patient, problem: d.Problem, log: d.Log,
 		store:  store{root: "llm:{" + cfg.Name + ":jobs}"},
+		memory: memory{all: cfg.Memory, user: cfg.UserMemory},
+		waits:  waits{limit: cfg.Waits, userLimit: cfg.UserWaits, users: map[string]int{}},
 		engine: asynq.NewClientFromRedisClient(patient), inspect: asynq.NewInspectorFromRedisClient(patient),
 		pod: uuid.NewString(),
 	}
+	if s.metrics, err = newMetrics(d.Reg, &s.memory, &s.waits); err != nil {
+		return nil, errors.Join(err, patient.Close())
+	}
+	s.stopping, s.begin = context.WithCancel(context.Background())
 	if cfg.Workers > 0 {
 		s.worker = newWorker(s, d)
 	}
@@ -111,8 +127,10 @@ func (s *Service) Start() error {
 	return s.worker.start()
 }
 
-// Stop hands back what waits, at once, gives vendor calls that are under way StopGrace to end, and hands back the rest.
+// Stop answers the requests that wait for a job with what is known, hands back the jobs that wait, both at once, gives vendor calls
+// that are under way StopGrace to end, and hands back the rest.
 func (s *Service) Stop() {
+	s.begin()
 	if s.worker != nil {
 		s.worker.stop()
 	}
@@ -120,17 +138,7 @@ func (s *Service) Stop() {
 
 // Close ends everything. Stop must have been called when Start was.
 func (s *Service) Close() error {
+	s.begin()
 	s.keeper.stop()
 	return s.patient.Close()
 }
-
-// queue is the engine's name of a queue.
-func (s *Service) queue(class string, turn string) string {
-	if turn != "0" {
-		class = recovered
-	}
-	return s.cfg.Name + ":" + class
-}
-
-// forever stands for no limit where the engine wants one: what ends a job is this package's affair.
-const forever = 365 * 24 * time.Hour

@@ -3,13 +3,14 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
 
-// keeper says that this pod lives, takes over the jobs of pods that do not say so any more, gives back those that this pod
-// has and does not know of, and gives the engine what it should have and may not: a pod can die between the record of a job
-// and its place in the queue.
+// keeper gives this pod's signs of life. With each of them it takes over the jobs of pods that give none any more, puts back those
+// that Redis gives to this pod and the pod does not know, and gives the engine the jobs that it should have and may not: a pod can
+// die between the record of a job and its place in the queue.
 type keeper struct {
 	s    *Service
 	end  context.CancelFunc
@@ -45,52 +46,52 @@ func (k *keeper) stop() {
 	}
 }
 
-// beat is one round trip, and one for each job that the engine is given.
+// beat is a sign of life.
 func (k *keeper) beat(ctx context.Context) {
 	s := k.s
-	args := []any{s.pod, s.cfg.Lease.Microseconds(), outboxPatience.Microseconds(), k.last}
-	if s.worker != nil {
-		args = s.worker.appendJobs(args)
+	s.memory.learn(ctx, s)
+	a := args{
+		"pod": s.pod, "lease": s.cfg.Lease.Microseconds(), "patience": outboxPatience.Microseconds(), "before": k.last, "working": "",
+		"deaths": s.cfg.Deaths, "retention": s.cfg.Retention.Milliseconds(),
 	}
-	said, err := s.store.run(ctx, s.patient, beatScript, args...).Slice()
-	if err != nil || len(said) != 5 {
+	if s.worker != nil {
+		s.worker.reportLost(ctx)
+		a["working"] = strings.Join(s.worker.jobs(), " ")
+	}
+	said, err := s.store.run(ctx, s.patient, beatScript, a)
+	if err != nil {
 		if ctx.Err() == nil {
 			s.log.LogAttrs(ctx, slog.LevelDebug, "jobs: no sign of life could be given", slog.Any("error", err))
 		}
 		return
 	}
-	k.last, _ = said[4].(int64)
-	lost, _ := said[0].(int64)
-	rescued, _ := said[1].(int64)
-	due, _ := said[2].([]any)
-	depths, _ := said[3].([]any)
-	if lost == 1 && s.worker != nil {
+	k.last = said.number("time")
+	if said.number("lost") == 1 && s.worker != nil {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "jobs: this pod was silent for too long, and others have its jobs")
 		s.worker.dropAll()
 	}
-	if rescued > 0 {
-		s.metrics.rescued(int(rescued))
-		s.log.LogAttrs(ctx, slog.LevelWarn, "jobs: put back into the queue, because nobody works on them any more", slog.Int("jobs", int(rescued)))
+	if rescued := said.number("rescued"); rescued > 0 {
+		s.metrics.again.WithLabelValues("rescued").Add(float64(rescued))
+		s.log.LogAttrs(ctx, slog.LevelWarn, "jobs: put back into the queue, because no pod works on them any more", slog.Int64("jobs", rescued))
 	}
-	k.hand(ctx, due)
-	s.metrics.observe(depths)
+	for _, j := range said.replies("poisoned") {
+		s.metrics.finished(j.text("class"), Poisoned)
+		s.log.LogAttrs(ctx, slog.LevelError, "job set aside: too many pods died while they worked on it",
+			slog.String("job", j.text("id")), slog.String("priority", j.text("class")), slog.Int("deaths", s.cfg.Deaths))
+	}
+	k.hand(ctx, said.replies("due"))
+	s.metrics.observe(said)
 }
 
-// hand gives the engine triples of id, class and turn.
-func (k *keeper) hand(ctx context.Context, due []any) {
-	for ; len(due) >= 3; due = due[3:] {
-		id, _ := due[0].(string)
-		class, _ := due[1].(string)
-		turn, _ := due[2].(string)
-		if k.s.enqueue(ctx, id, class, turn) != nil {
+// hand gives jobs to the engine.
+func (k *keeper) hand(ctx context.Context, due []reply) {
+	for _, j := range due {
+		t := task{j.text("id"), j.text("generation")}
+		if k.s.enqueue(ctx, t, j.text("class")) != nil {
 			return // it stays in the outbox
 		}
-		k.forget(ctx, id, turn)
-	}
-}
-
-func (k *keeper) forget(ctx context.Context, id, turn string) {
-	if err := k.s.store.run(ctx, k.s.patient, forgetScript, id, turn).Err(); err != nil {
-		k.s.log.LogAttrs(ctx, slog.LevelDebug, "jobs: outbox", slog.Any("error", err))
+		if _, err := k.s.store.run(ctx, k.s.patient, forgetScript, args{"id": t.id, "generation": t.generation}); err != nil {
+			k.s.log.LogAttrs(ctx, slog.LevelDebug, "jobs: outbox", slog.Any("error", err))
+		}
 	}
 }

@@ -72,6 +72,9 @@ func (c *Client) Away() bool { return c.guard.away.Load() }
 // refused commands are remembered for a minute.
 func (c *Client) Trouble() string { return c.guard.trouble() }
 
+// NoteFull counts and logs a refusal for want of memory that a script got as a value.
+func (c *Client) NoteFull(err error) { c.guard.noteFull(err) }
+
 // OnChange calls f whenever Redis goes away or comes back, on the guard's goroutine: f must be quick. It must be called
 // before the client is used.
 func (c *Client) OnChange(f func(away bool)) { c.guard.onChange(f) }

@@ -94,6 +94,13 @@ llm_slots_wait_seconds_bucket` + pod + `,le="+Inf"} 0+100x60`, []string{"Spillwa
 llm_jobs_processed_total` + pod + `,priority="high",state="cancelled"} 0+90x60`, []string{"SpillwayJobsFailing"}},
 		{"less than a tenth of them", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0+9x60`, nil},
 		{"many fail at once", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0x46 3000x12`, nil},
+		{"a job was set aside", `llm_jobs_processed_total` + pod + `,priority="high",state="poisoned"} 0x40 1x19`, []string{"SpillwayJobPoisoned"}},
+		{"jobs wait for the operator", `llm_jobs_retried_total` + pod + `,reason="operator"} 0x40 1+1x19`, []string{"SpillwayJobsWaitForOperator"}},
+		{"jobs are handed back", `llm_jobs_retried_total` + pod + `,reason="handed_back"} 0x40 1+1x19`, nil},
+		{"the memory for jobs is nearly used", `llm_jobs_bytes` + pod + `} 900x60
+llm_jobs_bytes_limit` + pod + `} 1000x60`, []string{"SpillwayJobMemoryNearlyUsed"}},
+		{"it is half used", `llm_jobs_bytes` + pod + `} 500x60
+llm_jobs_bytes_limit` + pod + `} 1000x60`, nil},
 		{"autoscaler at its maximum", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60
 kube_horizontalpodautoscaler_spec_max_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60`, []string{"SpillwayAutoscalerAtMaximum"}},
 		{"KEDA's at its maximum", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="keda-hpa-llm-spillway"} 10x60

@@ -1,32 +1,85 @@
 -- Stands in front of every script here. KEYS[1] is the root of all keys, with the hash tag that keeps them on one node of a
--- Cluster; every key below begins with it. Times are whole microseconds of Redis's clock.
+-- Cluster; every key below begins with it. ARGV holds names and values by turns, and so do the replies. Times are whole
+-- microseconds of Redis's clock. The field "turn" of a record is the job's generation.
 local root = KEYS[1]
+local arg = {}
+for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local function int(n) return string.format('%d', n) end
 local function key(kind, id) return root .. ':' .. kind .. ':' .. id end
 
--- ended turns a job into a result: nothing of the request stays, and the rest leaves after retention (milliseconds).
-local function ended(id, state, retention)
+-- fields returns some fields of a job's record as names and values.
+local function fields(id, names)
+  local values, out = redis.call('HMGET', key('job', id), unpack(names)), {}
+  for i, name in ipairs(names) do
+    out[2 * i - 1], out[2 * i] = name, values[i] or ''
+  end
+  return out
+end
+
+-- add changes a counter of bytes. A counter of nothing is removed.
+local function add(counter, n)
+  if redis.call('INCRBY', counter, int(n)) <= 0 then redis.call('DEL', counter) end
+end
+
+-- occupy says how many bytes a job takes from now on, in all and of its user.
+local function occupy(id, user, bytes)
+  local before = tonumber(redis.call('HGET', root .. ':sizes', id) or 0)
+  redis.call('HSET', root .. ':sizes', id, int(bytes))
+  redis.call('HSET', root .. ':owners', id, user)
+  add(root .. ':bytes', bytes - before)
+  add(key('bytes', user), bytes - before)
+end
+
+-- purge gives back the bytes of the jobs whose records have expired.
+local function purge()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', root .. ':ended', '-inf', int(now), 'LIMIT', 0, 100)) do
+    local size, user = redis.call('HGET', root .. ':sizes', id), redis.call('HGET', root .. ':owners', id)
+    redis.call('ZREM', root .. ':ended', id)
+    redis.call('HDEL', root .. ':sizes', id)
+    redis.call('HDEL', root .. ':owners', id)
+    if size and user then
+      add(root .. ':bytes', -tonumber(size))
+      add(key('bytes', user), -tonumber(size))
+    end
+  end
+end
+
+-- ended turns a job into a result: nothing of the request stays (a poisoned job keeps its body, to be looked into), and the rest
+-- leaves after retention (milliseconds). What frees memory stands first: a full Redis refuses a script whose first write takes
+-- some, and only that.
+local function ended(id, state, retention, bytes)
   local job = key('job', id)
   local user, class, pod, idem = unpack(redis.call('HMGET', job, 'user', 'class', 'pod', 'idem'))
-  redis.call('HSET', job, 'state', state, 'ended', int(now))
-  redis.call('HDEL', job, 'body', 'pod', 'trace')
+  if state ~= 'poisoned' then redis.call('HDEL', job, 'body') end
+  redis.call('HDEL', job, 'pod', 'trace', 'waiting')
   redis.call('SREM', key('open', user), id)
   redis.call('ZREM', key('wait', class), id)
   redis.call('ZREM', root .. ':outbox', id)
   if pod then redis.call('SREM', key('runs', pod), id) end
+  redis.call('HSET', job, 'state', state, 'ended', int(now))
   redis.call('PEXPIRE', job, retention)
   if idem then redis.call('PEXPIRE', idem, retention) end
+  if redis.call('HEXISTS', root .. ':sizes', id) == 1 then
+    if bytes then occupy(id, user, bytes) end
+    redis.call('ZADD', root .. ':ended', int(now + 1000 * retention), id)
+  end
 end
 
--- again puts a running job back in its place in the queue. The new turn makes whatever still works on the old one a ghost.
+-- again puts a running job back in its place in the queue.
 local function again(id, pod, due)
   local job = key('job', id)
   local class, created = unpack(redis.call('HMGET', job, 'class', 'created'))
-  redis.call('HSET', job, 'state', 'queued')
   redis.call('HDEL', job, 'pod')
+  redis.call('SREM', key('runs', pod), id)
+  redis.call('HSET', job, 'state', 'queued')
   redis.call('ZADD', key('wait', class), created, id)
   redis.call('ZADD', root .. ':outbox', int(due), id)
-  redis.call('SREM', key('runs', pod), id)
+end
+
+-- anew is again under a new generation: a worker that still has the former one changes nothing any more.
+local function anew(id, pod, due)
+  again(id, pod, due)
+  redis.call('HINCRBY', key('job', id), 'turn', 1)
 end

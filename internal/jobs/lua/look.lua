@@ -1,16 +1,16 @@
--- Shows a job of the user's. ARGV: id, user. Returns nothing when the user has no such job, else its fields and how many
--- jobs stand before it: those of its class that came earlier, and all of the classes above.
-local id = ARGV[1]
-local f = redis.call('HMGET', key('job', id), 'user', 'state', 'class', 'created', 'started', 'ended', 'failures', 'status', 'type', 'problem')
-if f[1] ~= ARGV[2] then return {} end
+-- Shows a job of the user's. Arguments: id, user. Returns nothing when the user has no such job, else its fields and before, how
+-- many jobs stand before it: those of its class that came earlier, and all of the classes above.
+local id = arg.id
+local user, state, class = unpack(redis.call('HMGET', key('job', id), 'user', 'state', 'class'))
+if user ~= arg.user then return {} end
 local before = 0
-if f[2] == 'queued' then
-  before = redis.call('ZRANK', key('wait', f[3]), id) or 0
-  for _, class in ipairs({'high', 'normal'}) do
-    if class == f[3] then break end
-    before = before + redis.call('ZCARD', key('wait', class))
+if state == 'queued' then
+  before = redis.call('ZRANK', key('wait', class), id) or 0
+  for _, above in ipairs({'high', 'normal'}) do
+    if above == class then break end
+    before = before + redis.call('ZCARD', key('wait', above))
   end
 end
-for i = 1, 10 do f[i] = f[i] or '' end
-f[11] = int(before)
+local f = fields(id, {'state', 'class', 'created', 'started', 'ended', 'failures', 'waiting', 'status', 'type', 'coding', 'problem'})
+f[#f + 1], f[#f + 2] = 'before', int(before)
 return f

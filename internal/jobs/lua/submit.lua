@@ -1,26 +1,36 @@
 -- Takes a job in, or says why not; all of it or nothing.
--- ARGV: id, user, class, body, its fingerprint, hash of the Idempotency-Key ('' for none), that key, traceparent, the
--- user's limit, milliseconds after which the user's list is forgotten.
--- Returns outcome, id, class, turn: 'new'; 'known', the job of the same key; 'mismatch', which had another body; 'full'.
-local id, user, class, body, print = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+-- Arguments: id, user, class, body, its fingerprint, keyhash (of the Idempotency-Key, '' for none), key, trace; open (the user's
+-- limit of jobs), bytes and user_bytes (limits of what jobs take), overhead (bytes of a job without its body), ttl
+-- (milliseconds after which the user's list is forgotten).
+-- Returns outcome, id, class, generation. Outcomes: new; known, the job of the same key; started, the same and no longer queued;
+-- mismatch, its body was another; full; user_bytes; bytes; redis_full, with the reason.
+local id, user, class = arg.id, arg.user, arg.class
+local function said(outcome, of, had) return {'outcome', outcome, 'id', of, 'class', had[2], 'generation', had[3]} end
 local idem
-if ARGV[6] ~= '' then
-  idem = key('idem', user .. ':' .. ARGV[6])
+if arg.keyhash ~= '' then
+  idem = key('idem', user .. ':' .. arg.keyhash)
   local first = redis.call('GET', idem)
   local had = first and redis.call('HMGET', key('job', first), 'print', 'class', 'turn', 'state')
   if had and had[1] then
-    if had[1] ~= print then return {'mismatch', first, '', '0'} end
-    return {had[4] == 'queued' and 'known' or 'started', first, had[2], had[3]}
+    if had[1] ~= arg.fingerprint then return {'outcome', 'mismatch'} end
+    return said(had[4] == 'queued' and 'known' or 'started', first, had)
   end
 end
-if redis.call('SCARD', key('open', user)) >= tonumber(ARGV[9]) then return {'full', '', '', '0'} end
+if redis.call('SCARD', key('open', user)) >= tonumber(arg.open) then return {'outcome', 'full'} end
+purge()
+local size = #arg.body + #arg.key + tonumber(arg.overhead)
+local function taken(counter) return tonumber(redis.call('GET', counter) or 0) end
+if taken(key('bytes', user)) + size > tonumber(arg.user_bytes) then return {'outcome', 'user_bytes'} end
+if taken(root .. ':bytes') + size > tonumber(arg.bytes) then return {'outcome', 'bytes'} end
 
-redis.call('HSET', key('job', id), 'user', user, 'class', class, 'body', body, 'print', print, 'client', ARGV[7], 'trace', ARGV[8],
-  'state', 'queued', 'turn', 0, 'failures', 0, 'created', int(now))
+local made = redis.pcall('HSET', key('job', id), 'user', user, 'class', class, 'body', arg.body, 'print', arg.fingerprint,
+  'client', arg.key, 'trace', arg.trace, 'state', 'queued', 'turn', 0, 'failures', 0, 'created', int(now))
+if type(made) == 'table' then return {'outcome', 'redis_full', 'reason', made.err} end
 if idem then
   redis.call('SET', idem, id)
   redis.call('HSET', key('job', id), 'idem', idem)
 end
+occupy(id, user, size)
 redis.call('SADD', key('open', user), id)
 redis.call('ZADD', key('wait', class), int(now), id)
 redis.call('ZADD', root .. ':outbox', int(now), id)
@@ -29,5 +39,5 @@ for _, old in ipairs(redis.call('ZRANGE', all, 0, 3)) do -- the oldest leave wit
   if redis.call('EXISTS', key('job', old)) == 0 then redis.call('ZREM', all, old) end
 end
 redis.call('ZADD', all, int(now), id)
-redis.call('PEXPIRE', all, ARGV[10])
-return {'new', id, class, '0'}
+redis.call('PEXPIRE', all, arg.ttl)
+return said('new', id, {'', class, '0'})
