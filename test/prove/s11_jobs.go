@@ -44,7 +44,7 @@ func runJobs(s *Stage) {
 	contract := vendorsim.Contract{Requests: calls, Window: vendorsim.Duration(window)}
 	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), Contract: contract},
 		env("LLM_QUOTA_REQUESTS", calls), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods+1), "LLM_QUOTA_TOKENS=0",
-		"LLM_QUEUE_TIMEOUT=200ms", "LLM_JOBS_LEASE=3s")
+		"LLM_QUEUE_TIMEOUT=200ms", "LLM_JOBS_LEASE=3s", "LLM_JOBS_LOOKS=0")
 	running := c.Start(pods)
 	began := time.Now()
 	mark := func(text string) { s.chart.Mark(time.Since(began), text) }
