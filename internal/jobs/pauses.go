@@ -14,8 +14,8 @@ func operatorFault(kind llm.Kind) (code string, ok bool) {
 	switch kind {
 	case llm.KindAuth:
 		return "vendor_auth", true
-	case "insufficient_quota":
-		return string(kind), true
+	case llm.KindQuota:
+		return "insufficient_quota", true
 	}
 	return "", false
 }

@@ -133,7 +133,7 @@ func TestBodyChangedInRedisEndsTheJobAlone(t *testing.T) {
 // it is mended, all go on.
 func TestJobWaitsForTheOperator(t *testing.T) {
 	t.Parallel()
-	for kind, code := range map[llm.Kind]string{llm.KindAuth: "vendor_auth", "insufficient_quota": "insufficient_quota"} {
+	for kind, code := range map[llm.Kind]string{llm.KindAuth: "vendor_auth", llm.KindQuota: "insufficient_quota"} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			p := newPod(t, options{redis: redisx.Config{URL: redistest.Start(t).URL()}, workers: 1})
