@@ -29,9 +29,9 @@ const fillers = "redistest:fill:"
 func (s *Server) Fill() {
 	s.tb.Helper()
 	ctx, c := context.Background(), s.Client()
-	n := 0
+	n := c.DBSize(ctx).Val()
 	for size := 256 << 10; size > 0; size /= 4 {
-		for c.Set(ctx, fillers+strconv.Itoa(n), strings.Repeat("x", size), 0).Err() == nil {
+		for c.Set(ctx, fillers+strconv.FormatInt(n, 10), strings.Repeat("x", size), 0).Err() == nil {
 			n++
 		}
 	}
