@@ -45,20 +45,20 @@ type Call struct {
 	Timing   Timing // where the time went, over all attempts
 	Usage    Usage  // tokens the vendor said it used
 
-	onCommit func() // see OnCommit
+	onCommit []func() // see OnCommit
 }
 
-// OnCommit sets what is called, once, when the vendor's answer to the present attempt is known to be good, which for a
-// stream is at its first event with content and not at its end. A gate that must know early sets it in Enter; the
-// Exchanger calls Committed.
-func (c *Call) OnCommit(f func()) { c.onCommit = f }
+// OnCommit adds what is called, once, when the vendor's answer to the present attempt is known to be good, which for a
+// stream is at its first event with content and not at its end. A gate that must know early calls it in Enter; the
+// Exchanger calls Committed. Every attempt begins with none.
+func (c *Call) OnCommit(f func()) { c.onCommit = append(c.onCommit, f) }
 
-// Committed tells the gate that asked for it that the answer is good so far. It is for the Exchanger.
+// Committed tells the gates that asked for it that the answer is good so far. It is for the Exchanger.
 func (c *Call) Committed() {
-	if f := c.onCommit; f != nil {
-		c.onCommit = nil
+	for _, f := range c.onCommit {
 		f()
 	}
+	c.onCommit = nil
 }
 
 // Timing says where the time of a call went, added up over its attempts.
@@ -188,6 +188,7 @@ func (t *tries) verdict(ctx context.Context, err error) error {
 
 // attempt is one try: enter every gate, call the vendor, leave every gate with what happened.
 func (c *Caller) attempt(ctx context.Context, call *Call, t *tries) (*Response, error) {
+	call.onCommit = nil
 	held, err := c.enter(ctx, call)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ func runLeft(s *Stage) {
 	inUse := slots()
 	s.Check(inUse == 0, "slots in use afterwards", "0", inUse)
 
-	asked := float64(clients * each)
+	asked := float64(clients / 2 * each) // by the streams: what a buffered call asked for may yet be made by the vendor
 	freed := func() (n float64) {
 		for _, p := range running {
 			n += p.Metric(`llm_quota_settled_tokens_total{direction="down"}`)
@@ -66,6 +66,6 @@ func runLeft(s *Stage) {
 	}
 	c.eventually("the tokens are given back", func() bool { return freed() >= 0.95*asked })
 	back := freed() / asked
-	s.Check(back >= 0.95 && back <= 1.05, "tokens given back, of those asked for", "all but the prompts and what the vendor had sent: at least 95 %", percent(back))
+	s.Check(back >= 0.95 && back <= 1.05, "tokens given back, of those the streams asked for", "all but the prompts and what the vendor can have sent: at least 95 %", percent(back))
 	s.chart.Panels = []Panel{{Y: "vendor calls in flight", Series: []Series{{Name: "in flight", Color: blue, Points: inFlight(c.Vendor.Calls(), began)}}}}
 }

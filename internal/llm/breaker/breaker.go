@@ -144,7 +144,6 @@ func (b *Breaker) probe(ctx context.Context, call *llm.Call, c *snapshot) (func(
 	}
 	call.OnCommit(func() { tell(won) }) // a stream that has begun well: recovery does not wait for its end
 	return func(out llm.Outcome) {
-		call.OnCommit(nil)
 		b.probing.CompareAndSwap(call, nil)
 		tell(judge(out))
 	}, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -111,12 +112,12 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// word is how long the vendor wants to be left alone by what it said, zero when it did not say so.
+// requestedPause is how long the vendor asks not to be called, as far as an exchange says so; 0 when it does not.
 //
-// The reset of a vendor is often when its bucket will be full again, not when the next call is welcome. With a 429 it is
-// the best word there is. With a success it only holds calls as long as they can wait in the queue; the answer
-// to the next one then tells.
-func word(out *llm.Outcome, queue time.Duration) time.Duration {
+// A vendor's reset time is often when its bucket will be full again, and not when the next call is welcome. With a 429 it is
+// the best there is to go by. With a success it delays calls only for as long as they can wait in the queue; the answer to
+// the next call then shows more.
+func requestedPause(out *llm.Outcome, queue time.Duration) time.Duration {
 	if out.Err == nil {
 		return min(spent(&out.Limits), queue)
 	}
@@ -139,6 +140,12 @@ func word(out *llm.Outcome, queue time.Duration) time.Duration {
 // statusOverloaded is what some vendors answer when they are too busy.
 const statusOverloaded = 529
 
+// isRefusal reports whether the vendor refused because of its limits, for now.
+func isRefusal(err error) bool {
+	failed, ok := errors.AsType[*llm.VendorError](err)
+	return ok && failed.Kind == llm.KindRateLimit
+}
+
 // spent is the time until a limit of which nothing remains is reset.
 func spent(l *llm.Limits) (d time.Duration) {
 	if l.HasRequests && l.RemainingRequests == 0 {
@@ -153,7 +160,7 @@ func spent(l *llm.Limits) (d time.Duration) {
 // listen hears pauses that other pods were asked for, so that calls asleep here hear them too. A message that is lost is
 // made good by the answer to the next booking.
 func (q *Quota) listen(ctx context.Context) {
-	sub := q.shared.rdb.Redis().Subscribe(ctx, q.shared.channel())
+	sub := q.shared.rdb.Redis().Subscribe(ctx, q.shared.channel(), q.shared.refusals())
 	defer func() { _ = sub.Close() }()
 	messages := sub.Channel()
 	for {
@@ -163,6 +170,12 @@ func (q *Quota) listen(ctx context.Context) {
 		case m, ok := <-messages:
 			if !ok {
 				return
+			}
+			if m.Channel == q.shared.refusals() {
+				if n, err := strconv.ParseInt(m.Payload, 10, 64); err == nil && n > 0 {
+					q.backoff.announced(time.Now(), n)
+				}
+				continue
 			}
 			var p pause
 			if _, err := cutInts(m.Payload, &p.generation, &p.total, &p.remaining); err == nil {

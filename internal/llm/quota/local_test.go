@@ -240,13 +240,28 @@ func TestTurnsAwayWhatCanNeverPass(t *testing.T) {
 	}
 }
 
-func TestOffAdmitsEverything(t *testing.T) {
+// Without a contract nothing is booked, but the pauses that the vendor asks for are obeyed.
+func TestWithoutAContractOnlyPausesCount(t *testing.T) {
 	t.Parallel()
-	q := newTestQuota(t, Config{}, nil)
-	leave, err := q.Enter(t.Context(), sized(llm.Low, 1, 1<<30))
-	ok(t, err)
-	leave(llm.Outcome{Called: true, Err: &llm.VendorError{Status: http.StatusTooManyRequests, RetryAfter: time.Hour}})
-	ok(t, q.Recheck(nil))
+	synctest.Test(t, func(t *testing.T) {
+		q := newTestQuota(t, Config{}, nil)
+		leave, err := q.Enter(t.Context(), sized(llm.Low, 1, 1<<30))
+		ok(t, err)
+		leave(llm.Outcome{Called: true, Err: &llm.VendorError{
+			Kind: llm.KindRateLimit, Status: http.StatusTooManyRequests, RetryAfter: 4 * time.Second,
+		}})
+		_, err = q.Enter(t.Context(), sized(llm.Low, 1, 1))
+		if r := rejection(t, err); r.RetryAfter != 4*time.Second || r.Reason != outcome.VendorRateLimited {
+			t.Errorf("a call that may not wait: %+v", r)
+		}
+		begin := time.Now()
+		_, err = q.Enter(t.Context(), sized(llm.High, 1, 1))
+		ok(t, err)
+		if waited := time.Since(begin); waited != 4*time.Second {
+			t.Errorf("a call that may wait started after %v", waited)
+		}
+		ok(t, q.Recheck(nil))
+	})
 }
 
 func TestConfigSaysWhatIsWrong(t *testing.T) {

@@ -17,6 +17,7 @@ type metrics struct {
 	requests  prometheus.Gauge
 	tokens    prometheus.Gauge
 	holds     prometheus.Counter
+	backoffs  prometheus.Counter
 	up, down  prometheus.Counter
 }
 
@@ -36,7 +37,10 @@ func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 		}),
 		requests: used.WithLabelValues("requests"), tokens: used.WithLabelValues("tokens"),
 		holds: prometheus.NewCounter(prometheus.CounterOpts{Name: "llm_quota_holds_total", Help: "Pauses the vendor asked this pod for, or made longer."}),
-		up:    settled.WithLabelValues("up"), down: settled.WithLabelValues("down"),
+		backoffs: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "llm_quota_backoffs_total", Help: "Pauses this pod made because the vendor refused without saying for how long.",
+		}),
+		up: settled.WithLabelValues("up"), down: settled.WithLabelValues("down"),
 	}
 	for i, mode := range []string{"shared", "local"} {
 		m.decisions[i] = decisions{
@@ -46,7 +50,7 @@ func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 		}
 	}
 	waiting := telemetry.Gauge("llm_quota_waiting", "Calls that sleep until their booked start.", func() float64 { return float64(q.Waiting()) })
-	return m, errors.Join(reg.Register(decided), reg.Register(used), reg.Register(settled), reg.Register(m.wait), reg.Register(m.holds), reg.Register(waiting))
+	return m, errors.Join(reg.Register(decided), reg.Register(used), reg.Register(settled), reg.Register(m.wait), reg.Register(m.holds), reg.Register(m.backoffs), reg.Register(waiting))
 }
 
 func (m *metrics) decided(b *booking, v *ruling) {

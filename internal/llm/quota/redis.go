@@ -46,6 +46,16 @@ func newSharedQuota(c contract, rdb *redisx.Client, vendor string) *sharedQuota 
 // channel is where the script announces pauses.
 func (s *sharedQuota) channel() string { return s.keys[0] + ":hold" }
 
+// refusals is where pods announce how often in a row the vendor has refused without saying for how long.
+func (s *sharedQuota) refusals() string { return s.keys[0] + ":refused" }
+
+// announceRefusals tells all pods. A message that is lost costs the vendor a call of each pod that missed it.
+func (s *sharedQuota) announceRefusals(refused int64) {
+	_ = s.rdb.Do(context.Background(), func(ctx context.Context, r redis.Cmdable) error {
+		return r.Publish(ctx, s.refusals(), refused).Err()
+	})
+}
+
 // run makes the one round trip for all of seats, which it fills in. args are the arguments of quota.lua.
 func (s *sharedQuota) run(ctx context.Context, seats []*seat, args []any) error {
 	return s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {

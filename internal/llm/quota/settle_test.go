@@ -17,18 +17,20 @@ func TestKeepsWhatTheVendorWillCount(t *testing.T) {
 		want  int64 // of 100 prompt and 900 completion tokens estimated
 		known bool
 	}{
-		"not called":              {llm.Outcome{}, 0, true},
-		"the vendor said":         {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 90, Completion: 10}}, 100, true},
-		"the vendor said more":    {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 300, Completion: 900}}, 1200, true},
-		"the vendor said nothing": {llm.Outcome{Called: true}, 1000, false},
-		"a stream was cut":        {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection, Streamed: true}, Usage: llm.Usage{Completion: 7}}, 1000, false},
-		"client left":             {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled}, 100, true},
-		"client left a stream":    {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 7}}, 107, true},
-		"vendor was busy":         {llm.Outcome{Called: true, Err: status(llm.KindRateLimit, http.StatusTooManyRequests)}, 100, true},
-		"vendor failed":           {llm.Outcome{Called: true, Err: status(llm.KindStatus, http.StatusBadGateway)}, 100, true},
-		"vendor was too slow":     {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindTimeout, Err: llm.ErrCallTimeout}}, 1000, false},
-		"connection broke":        {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}}, 1000, false},
-		"SLA":                     {llm.Outcome{Called: true, Err: context.DeadlineExceeded}, 1000, false},
+		"not called":                     {llm.Outcome{}, 0, true},
+		"the vendor said":                {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 90, Completion: 10}}, 100, true},
+		"the vendor said more":           {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 300, Completion: 900}}, 1200, true},
+		"the vendor said nothing":        {llm.Outcome{Called: true}, 1000, false},
+		"a stream was cut":               {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection, Streamed: true}, Usage: llm.Usage{Completion: 7}}, 1000, false},
+		"client left":                    {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled}, 1000, false},
+		"client left a stream":           {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 7}}, 123, true},
+		"client left at the end":         {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 895}}, 1000, true},
+		"client left, and it was longer": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 950}}, 1050, true},
+		"vendor was busy":                {llm.Outcome{Called: true, Err: status(llm.KindRateLimit, http.StatusTooManyRequests)}, 100, true},
+		"vendor failed":                  {llm.Outcome{Called: true, Err: status(llm.KindStatus, http.StatusBadGateway)}, 100, true},
+		"vendor was too slow":            {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindTimeout, Err: llm.ErrCallTimeout}}, 1000, false},
+		"connection broke":               {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}}, 1000, false},
+		"SLA":                            {llm.Outcome{Called: true, Err: context.DeadlineExceeded}, 1000, false},
 	} {
 		ticket := ticket{booking: booking{tokens: 1000}, prompt: 100}
 		if got, known := ticket.used(&test.out); got != test.want || known != test.known {
@@ -58,7 +60,7 @@ func TestTakesTheVendorAtItsWord(t *testing.T) {
 		"success, nothing for half a second": {llm.Outcome{Limits: llm.Limits{HasRequests: true, ResetRequests: 500 * time.Millisecond}}, 500 * time.Millisecond},
 		"client left":                        {llm.Outcome{Err: context.Canceled, Limits: none}, 0},
 	} {
-		if got := word(&test.out, queue); got != test.want {
+		if got := requestedPause(&test.out, queue); got != test.want {
 			t.Errorf("%s: a pause of %v, want %v", name, got, test.want)
 		}
 	}

@@ -1,0 +1,182 @@
+package quota
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+)
+
+// backoff is what the pods make of a vendor that refuses (429) and does not say for how long. A refusal without a number is
+// not a wait of zero: each one in a row makes a pause, and each pause is twice as long as the one before. After a pause
+// one call of each pod tries, at a moment of its own; the others wait for what becomes of it. The first success ends it.
+// All pods share the pauses. It is safe for concurrent use.
+type backoff struct {
+	refused atomic.Int64 // refusals in a row; 0: every call passes
+
+	mu     sync.Mutex
+	resume time.Time     // end of the pause
+	trying bool          // a call of this pod tries
+	change chan struct{} // closed when the call that tries has ended, or the pause has changed
+}
+
+const (
+	firstBackoff   = time.Second
+	longestBackoff = time.Minute
+)
+
+// backoffAfter is the pause after so many refusals in a row.
+func backoffAfter(refused int64) time.Duration {
+	d := firstBackoff
+	for ; refused > 1 && d < longestBackoff; refused-- {
+		d *= 2
+	}
+	return min(d, longestBackoff)
+}
+
+// refuse takes in a refusal at the time now. It returns the pause that follows and the number of refusals in a row, or 0 when
+// a pause is in force already: then the call began before it.
+func (b *backoff) refuse(now time.Time) (pause time.Duration, refused int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now.Before(b.resume) {
+		return 0, 0
+	}
+	refused = b.refused.Load() + 1
+	b.pauseLocked(now, refused)
+	return b.resume.Sub(now), refused
+}
+
+// announced takes in the refusals in a row that another pod has counted.
+func (b *backoff) announced(now time.Time, refused int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if refused > b.refused.Load() {
+		b.pauseLocked(now, refused)
+	}
+}
+
+// pauseLocked begins a pause, of which each pod adds up to a quarter at random, so that they do not all try at once.
+func (b *backoff) pauseLocked(now time.Time, refused int64) {
+	d := backoffAfter(refused)
+	b.resume = now.Add(d + rand.N(d/4))
+	b.refused.Store(refused)
+	b.changedLocked()
+}
+
+func (b *backoff) changedLocked() {
+	if b.change != nil {
+		close(b.change)
+	}
+	b.change = make(chan struct{})
+}
+
+// admit reports whether a call may pass at the time now. tries says that it is the one that tries, and must end with ended.
+// When it may not pass, changed is closed when it is worth to ask again, which is after wait at the latest; wait is 0 while
+// another call tries.
+func (b *backoff) admit(now time.Time) (passes, tries bool, wait time.Duration, changed <-chan struct{}) {
+	if b.refused.Load() == 0 {
+		return true, false, 0, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.refused.Load() == 0:
+		return true, false, 0, nil
+	case now.Before(b.resume):
+		return false, false, b.resume.Sub(now), b.change
+	case b.trying:
+		return false, false, 0, b.change
+	}
+	b.trying = true
+	return true, true, 0, nil
+}
+
+// ended ends the trial.
+func (b *backoff) ended() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trying = false
+	b.changedLocked()
+}
+
+// succeeded ends the row of refusals.
+func (b *backoff) succeeded() {
+	if b.refused.Load() == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refused.Store(0)
+	b.resume = time.Time{}
+	b.changedLocked()
+}
+
+// left is how long the pause still lasts.
+func (b *backoff) left(now time.Time) time.Duration {
+	if b.refused.Load() == 0 {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return max(0, b.resume.Sub(now))
+}
+
+// awaitBackoff waits until the vendor's refusals let the call pass, for as long as the call may wait, or rejects it. tries
+// is whether it is the call that tries.
+func (q *Quota) awaitBackoff(ctx context.Context, call *llm.Call) (tries bool, err error) {
+	passes, tries, wait, changed := q.backoff.admit(time.Now())
+	if passes {
+		return tries, nil
+	}
+	begin := time.Now()
+	patience := max(0, q.patience(ctx, call, begin))
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	q.waiting.Add(1)
+	defer q.waiting.Add(-1)
+	for !passes {
+		left := patience - time.Since(begin)
+		if wait > left || left <= 0 {
+			q.metrics.of(false).rejected.Inc()
+			wait = max(wait, firstBackoff)
+			return false, q.turnAway(ctx, &ruling{delay: wait.Microseconds(), why: whyHold})
+		}
+		if wait == 0 {
+			wait = left
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-ctx.Done():
+			q.metrics.of(false).ended.Inc()
+			return false, llm.Ended(ctx, "quota")
+		}
+		passes, tries, wait, changed = q.backoff.admit(time.Now())
+	}
+	q.metrics.wait.Observe(time.Since(begin).Seconds())
+	return tries, nil
+}
+
+// tell takes in what an exchange says about refusals: a success ends them, a refusal without a number makes the next pause,
+// of which all pods are told.
+func (q *Quota) tellBackoff(out *llm.Outcome, asked time.Duration) {
+	switch {
+	case out.Called && out.Err == nil:
+		q.backoff.succeeded()
+	case asked == 0 && isRefusal(out.Err):
+		pause, refused := q.backoff.refuse(time.Now())
+		if refused == 0 {
+			return
+		}
+		q.metrics.backoffs.Inc()
+		q.demand(pause, time.Now())
+		if q.shared != nil {
+			q.done.Go(func() { q.shared.announceRefusals(refused) })
+		}
+	}
+}

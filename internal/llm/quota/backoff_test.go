@@ -1,0 +1,126 @@
+package quota
+
+import (
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/redistest"
+)
+
+var bare = llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit, Status: http.StatusTooManyRequests}}
+
+// The pauses double up to a minute, and end with the first success.
+func TestRefusalsWithoutANumberMakePausesThatGrow(t *testing.T) {
+	t.Parallel()
+	var b backoff
+	now := time.Now()
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		want *= time.Second
+		pause, _ := b.refuse(now)
+		if pause < want || pause > want+want/4 {
+			t.Errorf("a pause of %v, want %v and up to a quarter more", pause, want)
+		}
+		if more, _ := b.refuse(now.Add(pause / 2)); more != 0 {
+			t.Errorf("a call from before the pause made another one of %v", more)
+		}
+		now = now.Add(pause)
+	}
+	b.succeeded()
+	if pause, refused := b.refuse(now); refused != 1 || pause > 2*time.Second {
+		t.Errorf("after a success: %v after %d refusals", pause, refused)
+	}
+}
+
+// A vendor that refuses everything sees a few calls and not a storm, however many want to call it and for how long; and
+// when it is well again they all go on.
+func TestNoCallHammersAVendorThatRefuses(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]Config{"no contract": {}, "a contract": {Requests: 600_000, Window: time.Minute, Shares: 1, Fallback: "share"}} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newTestQuota(t, cfg, nil)
+			var seen atomic.Int64
+			var well atomic.Bool
+			call := func() bool {
+				leave, err := q.Enter(t.Context(), sized(llm.High, 1, 1))
+				if err != nil {
+					return false
+				}
+				if seen.Add(1); well.Load() {
+					leave(llm.Outcome{Called: true})
+				} else {
+					leave(bare)
+				}
+				return true
+			}
+			begin := time.Now()
+			for time.Since(begin) < 2*time.Minute {
+				call()
+				time.Sleep(10 * time.Millisecond)
+			}
+			if n := seen.Load(); n < 5 || n > 9 {
+				t.Errorf("%s: the vendor saw %d calls in two minutes", name, n)
+			}
+			well.Store(true)
+			time.Sleep(90 * time.Second)
+			for i := range 50 {
+				if !call() {
+					t.Errorf("%s: call %d is turned away after the vendor is well", name, i)
+				}
+				time.Sleep(time.Second)
+			}
+		})
+	}
+}
+
+// After a pause one call tries and the others wait for it: it is the one that tells.
+func TestOneCallTriesAfterARefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newTestQuota(t, Config{}, nil)
+		leave, err := q.Enter(t.Context(), sized(llm.High, 1, 1))
+		ok(t, err)
+		leave(bare)
+		time.Sleep(2 * time.Second)
+		trial := sized(llm.High, 1, 1)
+		leave, err = q.Enter(t.Context(), trial)
+		ok(t, err)
+		passed := make(chan error, 10)
+		for range cap(passed) {
+			go func() {
+				_, err := q.Enter(t.Context(), sized(llm.High, 1, 1))
+				passed <- err
+			}()
+		}
+		synctest.Wait()
+		if len(passed) != 0 {
+			t.Fatalf("%d others did not wait", len(passed))
+		}
+		trial.Committed() // a stream that has begun
+		synctest.Wait()
+		if len(passed) != cap(passed) {
+			t.Errorf("%d of %d passed after the first event", len(passed), cap(passed))
+		}
+		leave(llm.Outcome{Called: true})
+	})
+}
+
+// What one pod is refused, all pods know.
+func TestPodsShareTheirRefusals(t *testing.T) {
+	t.Parallel()
+	redis := at(redistest.Start(t))
+	cfg := Config{Window: time.Minute, Shares: 2}
+	a, b := pod(t, cfg, redis), pod(t, cfg, redis)
+	await.True(t, "the other pod pauses too", func() bool {
+		a.backoff.succeeded()
+		leave, err := a.Enter(t.Context(), sized(llm.High, 1, 1))
+		if err == nil {
+			leave(bare)
+		}
+		return b.backoff.left(time.Now()) > 0
+	})
+}
