@@ -63,6 +63,12 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	pod := health.New(health.Config{}, func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
 	pod.Tell("api_keys", keys.Trouble)
 	pod.Tell("redis", rdb.Trouble)
+	pod.Tell("vendor", func() string {
+		if wait := caller.Breaker.RetryAfter(); wait > 0 {
+			return fmt.Sprintf("calls of late failed: the breaker is open for another %v", wait.Round(time.Second))
+		}
+		return ""
+	})
 
 	if err := api.RegisterReadiness(pod, reg); err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"Redis above its memory", "simulated", "redis.bundled.maxmemory=192mb", "redis.bundled.maxmemory (192mb) is not below redis.bundled.resources.limits.memory (192Mi)"},
 		{"queue timeout at the SLA", "simulated", "limits.queueTimeout=60s", "limits.queueTimeout (60s) must be below limits.sla (60s)"},
 		{"call timeout above the SLA", "simulated", "limits.callTimeout=61s", "limits.callTimeout (61s) must not be above limits.sla (60s)"},
+		{"more bodies than memory", "simulated", "limits.maxBody=2097152", "resources.limits.memory (384Mi) is below the 664Mi that limits.admission (200) requests of limits.maxBody (2097152 bytes) can take"},
+		{"more bodies than the simulator's memory", "simulated", "replicas=4", "vendorsim.resources.limits.memory (256Mi) is below the 282Mi that calls of 5 pods with limits.slots (50)"},
 		{"admission below slots", "simulated", "limits.admission=49", "limits.admission (49) is below limits.slots (50)"},
 		{"gateway timeout at the SLA", "gateway-envoy", "gateway.limits.requestTimeout=1m", "gateway.limits.requestTimeout (1m) must be above limits.sla (60s)"},
 		{"gateway body below the service's", "gateway-envoy", "gateway.limits.maxBody=512Ki", "gateway.limits.maxBody (512Ki) is below limits.maxBody (1048576 bytes)"},

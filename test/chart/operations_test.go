@@ -132,7 +132,7 @@ func TestPodsAreReplacedForAReason(t *testing.T) {
 // TestNumbersStayWhatTheyWere is about numbers from a values file, which templates see as floats.
 func TestNumbersStayWhatTheyWere(t *testing.T) {
 	t.Parallel()
-	r := mustRender(t, "platform", `vendor.url=,vendor.simulated=true,vendorsim.args={-quota-requests,1000000}`)
+	r := mustRender(t, "platform", `vendor.url=,vendor.simulated=true,vendorsim.resources.limits.memory=1Gi,vendorsim.args={-quota-requests,1000000}`)
 	env := environment(t, r)
 	for _, want := range []string{"LLM_VENDOR_MAX_RESPONSE=33554432", "LLM_RETRY_BUDGET=0.05", "LLM_PPROF=true", "OTEL_BSP_MAX_QUEUE_SIZE=1000000"} {
 		if !slices.Contains(env, want) {
@@ -165,7 +165,7 @@ func TestNumbersStayWhatTheyWere(t *testing.T) {
 func TestEveryPodIsPulledAndScheduledAlike(t *testing.T) {
 	t.Parallel()
 	pods := 0
-	for _, o := range mustRender(t, "platform", "vendor.url=,vendor.apiKey=,vendor.simulated=true,imagePullSecrets[0].name=own,affinity.nodeAffinity.x=y").objects {
+	for _, o := range mustRender(t, "platform", "vendor.url=,vendor.apiKey=,vendor.simulated=true,vendorsim.resources.limits.memory=1Gi,imagePullSecrets[0].name=own,affinity.nodeAffinity.x=y").objects {
 		spec, ok := o.at("spec", "template", "spec").(map[string]any)
 		if o.kind() == "Pod" {
 			spec, ok = o["spec"].(map[string]any)

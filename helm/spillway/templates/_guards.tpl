@@ -45,6 +45,14 @@
 {{- if lt (int $v.limits.admission) (int $v.limits.slots) }}
 {{- $errs = append $errs (printf "limits.admission (%d) is below limits.slots (%d): the slots could never be used; raise the one or lower the other" (int $v.limits.admission) (int $v.limits.slots)) }}
 {{- end }}
+{{- $need := include "spillway.memory" . | int64 }}
+{{- if gt $need (include "spillway.bytes" $v.resources.limits.memory | int64) }}
+{{- $errs = append $errs (printf "resources.limits.memory (%s) is below the %dMi that limits.admission (%d) requests of limits.maxBody (%d bytes) can take: the pod would be killed with all its requests; raise it or lower one of them" $v.resources.limits.memory (div (add $need 1048575) 1048576) (int $v.limits.admission) (int64 $v.limits.maxBody)) }}
+{{- end }}
+{{- $need = include "spillway.simMemory" . | int64 }}
+{{- if and $v.vendor.simulated (gt $need (include "spillway.bytes" $v.vendorsim.resources.limits.memory | int64)) }}
+{{- $errs = append $errs (printf "vendorsim.resources.limits.memory (%s) is below the %dMi that calls of %s pods with limits.slots (%d) and limits.maxBody (%d bytes) can take: raise it or lower one of them" $v.vendorsim.resources.limits.memory (div (add $need 1048575) 1048576) (include "spillway.peakPods" .) (int $v.limits.slots) (int64 $v.limits.maxBody)) }}
+{{- end }}
 {{- range list (list "autoscaling" $v.autoscaling) (list "keda" $v.keda) }}
 {{- $a := index . 1 }}
 {{- if and $a.enabled (gt (int $a.minReplicas) (int $a.maxReplicas)) }}

@@ -130,6 +130,23 @@ labels:
 {{- else }}{{ fail (printf "%q is not a size: write it in Mi or Gi" $q) }}{{ end }}
 {{- end }}
 
+{{/* Memory that bodies can take in one pod, in bytes: every place taken by the largest body. */}}
+{{- define "spillway.bodies" -}}
+{{- mul (int64 .Values.limits.admission) (int64 .Values.limits.maxBody) }}
+{{- end }}
+
+{{/* Memory that a pod needs at worst, in bytes: itself, and bodies with half of them again for their answers and for what
+the collector has not taken back yet. */}}
+{{- define "spillway.memory" -}}
+{{- add 67108864 (div (mul 3 (include "spillway.bodies" . | int64)) 2) }}
+{{- end }}
+
+{{/* The same for the simulator, which gets the bodies of every call that all pods have in flight. */}}
+{{- define "spillway.simMemory" -}}
+{{- $pod := min (include "spillway.bodies" . | int64) (mul (int64 .Values.limits.slots) (int64 .Values.limits.maxBody)) }}
+{{- add 33554432 (mul (include "spillway.peakPods" . | int64) $pod) }}
+{{- end }}
+
 {{/* The most pods that run at once: the highest number of replicas and what a rolling update adds (maxSurge 25%). */}}
 {{- define "spillway.peakPods" -}}
 {{- $max := include "spillway.maxPods" . | int }}

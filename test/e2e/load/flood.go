@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -69,7 +70,7 @@ func (f flood) once(ctx context.Context, client *http.Client, i int) string {
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, resp.Body)
-	return fmt.Sprint(resp.StatusCode)
+	return strconv.Itoa(resp.StatusCode)
 }
 
 // firstEvent streams one answer, and says when its first bytes and its end came, in seconds.

@@ -65,7 +65,7 @@ func (l *load) once(client *http.Client, url, key string, stream bool) {
 	began := time.Now()
 	status, body, err := post(context.Background(), client, url, key, "", stream)
 	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("%d %s", status, body)
+		err = fmt.Errorf("%d %.120s", status, body) // without what differs for each request
 	}
 	if err == nil && stream && !bytes.HasSuffix(bytes.TrimSpace(body), []byte("data: [DONE]")) {
 		err = fmt.Errorf("cut stream: …%s", body[max(0, len(body)-200):])
