@@ -126,14 +126,20 @@ func TestRequestsThatTheVendorRefuses(t *testing.T) {
 func TestAnthropicLimits(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{Contract: vendorsim.Contract{Requests: 1, Enforce: true}})
+	body := `{"model":"m","max_tokens":5}`
+	if got := b.ask("/v1/messages", body, claude[2:]...); got.status != http.StatusUnauthorized {
+		t.Errorf("without a key: %+v", got)
+	}
+	b.Reset()
 	for range 3 {
 		b.do(t.Context(), http.MethodGet, "/v1/models", "", claude...)
 	}
-	body := `{"model":"m","max_tokens":5}`
-	h := b.ask("/v1/messages", body, claude...).header
+	first := b.ask("/v1/messages", body, claude...)
+	h := first.header
 	at, err := time.Parse(time.RFC3339, h.Get("Anthropic-Ratelimit-Requests-Reset"))
 	if wait := time.Until(at); err != nil || wait <= 0 || wait > 62*time.Second ||
-		h.Get("Anthropic-Ratelimit-Requests-Remaining") != "0" {
+		h.Get("Anthropic-Ratelimit-Requests-Remaining") != "0" ||
+		first.status != http.StatusOK {
 		t.Errorf("headers %v", h)
 	}
 	if got := b.ask("/v1/messages", body, claude...); got.status != 429 ||

@@ -40,9 +40,6 @@ func (e *Endpoint) Stream(a *Answer, perPiece int) func(yield func(Event) bool) 
 			for choice := range a.Choices {
 				tokens := min(max(1, perPiece), left)
 				left -= tokens
-				if i == len(a.Pieces)-1 && choice == a.Choices-1 {
-					tokens, left = tokens+left, 0
-				}
 				if b = s.piece(b[:0], choice, i == 0, text); !yield(Event{b, tokens}) {
 					return
 				}

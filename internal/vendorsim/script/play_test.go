@@ -133,6 +133,8 @@ func compare(t *testing.T, a script.Answer, g got, text string) {
 func TestPieces(t *testing.T) {
 	t.Parallel()
 	begin := script.Piece{Text: "a"}
+	untyped := script.Answer{Framing: script.Length, Body: []script.Piece{begin}}
+	compare(t, untyped, play(t.Context(), t, untyped), "a")
 	reset := play(t.Context(), t, script.Answer{Body: []script.Piece{{Hold: 0.001}, {Reset: true}}})
 	if !errors.Is(reset.err, syscall.ECONNRESET) {
 		t.Errorf("reset: %v", reset.err)
