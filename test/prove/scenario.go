@@ -28,6 +28,7 @@ var scenarios = []scenario{
 	vendorSaysWait,
 	scaleOnPaper,
 	jobsAreNotLost,
+	oneUserMisuses,
 }
 
 // Stage is where one scenario runs. What it measures goes into the report.
