@@ -31,7 +31,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	if err != nil {
 		return nil, err
 	}
-	cleanup.add("traces", 5*time.Second, flush)
+	cleanup.addLax("traces", 5*time.Second, flush) // a collector that hangs is not this program's failure
 
 	rdb, err := redisx.New(cfg.Redis, log, reg)
 	if err != nil {

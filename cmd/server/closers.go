@@ -19,10 +19,17 @@ type closer struct {
 	name   string
 	budget time.Duration
 	close  func(context.Context) error
+	lax    bool // a failure is logged and is no failure of the program
 }
 
 func (c *closers) add(name string, budget time.Duration, f func(context.Context) error) {
-	c.entries = append(c.entries, closer{name, budget, f})
+	c.entries = append(c.entries, closer{name: name, budget: budget, close: f})
+}
+
+// addLax is add for what the program does without: what goes wrong is a line in the log and does not change the exit
+// status.
+func (c *closers) addLax(name string, budget time.Duration, f func(context.Context) error) {
+	c.entries = append(c.entries, closer{name: name, budget: budget, close: f, lax: true})
 }
 
 // closeAll closes everything and returns what went wrong, joined. What overruns its budget is left behind: the process is
@@ -34,7 +41,10 @@ func (c *closers) closeAll() error {
 		c.entries = c.entries[:n-1]
 		start := time.Now()
 		err := last.run()
-		if err != nil {
+		switch {
+		case err != nil && last.lax:
+			c.log.Warn("closing failed", slog.String("what", last.name), slog.Any("error", err))
+		case err != nil:
 			errs = append(errs, fmt.Errorf("closing %s: %w", last.name, err))
 		}
 		c.log.Debug("closed", slog.String("what", last.name), slog.Int64("took_ms", time.Since(start).Milliseconds()))

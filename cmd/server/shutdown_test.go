@@ -361,3 +361,23 @@ func TestStreamsArriveAsTheyAreSent(t *testing.T) {
 		t.Errorf("got %q, %v", rest, err)
 	}
 }
+
+// TestACollectorThatHangsCostsALine: traces that cannot be sent at the end are lost, and the exit status is 0.
+func TestACollectorThatHangsCostsALine(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
+	defer collector.Close()
+	defer close(hang)
+	vendor := newGatedVendor(t)
+	close(vendor.open)
+	p := start(t, production(t, redistest.Start(t), vendor.URL, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "LLM_DRAIN_DELAY=0s"))
+	if status, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`); err != nil || status != http.StatusOK {
+		t.Fatalf("%d, %v", status, err)
+	}
+	p.terminate()
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	p.says(`"what":"traces"`)
+}

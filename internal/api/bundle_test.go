@@ -3,6 +3,7 @@ package api_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -189,7 +190,7 @@ func (a answer) code() string {
 		Error struct{ Code string }
 	}
 	_ = json.Unmarshal([]byte(a.body), &shapes)
-	return shapes.Code + shapes.Error.Code
+	return cmp.Or(shapes.Code, shapes.Error.Code)
 }
 
 // post sends goodBody to path, with headers given as name, value, name, value.

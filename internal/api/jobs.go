@@ -292,7 +292,7 @@ func (s *server) withJobs() error {
 // ProblemDocument is the status and the document that a call which ended with err is answered with.
 func ProblemDocument(err error, requestID string) (status int, document []byte) {
 	p := problemOf(err)
-	return p.status, p.json(requestID)
+	return p.status, p.document(dialectOpenAI, requestID)
 }
 
 // traceparent is the trace that a job goes on: this request's, or its client's when none is recorded here.

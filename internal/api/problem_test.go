@@ -1,9 +1,12 @@
 package api_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -167,15 +170,15 @@ func wholeError(t *testing.T, path string, got answer, kind string) {
 	if got.header.Get("X-Request-ID") != "req-7" {
 		t.Errorf("X-Request-ID is %q", got.header.Get("X-Request-ID"))
 	}
-	media := got.header.Get("Content-Type")
+	media, want := got.header.Get("Content-Type"), "application/problem+json"
 	if strings.HasPrefix(path, "/v1/") {
-		if media != "application/json" || p.Error.Message == "" || p.Error.Type != kind || p.Error.RequestID != "req-7" {
-			t.Errorf("no error as OpenAI has them, of type %q: %s %s", kind, media, got.body)
-		}
-		return
+		want = "application/json"
 	}
-	if media != "application/problem+json" || p.Type != "/docs#"+p.Code || p.Title == "" || p.Detail == "" || p.Status != got.status || p.RequestID != "req-7" {
+	if media != want || p.Type != "/docs#"+p.Code || p.Title == "" || p.Detail == "" || p.Status != got.status || p.RequestID != "req-7" {
 		t.Errorf("not a whole problem: %s %s", media, got.body)
+	}
+	if p.Error.Message == "" || p.Error.Type != kind || p.Error.Code != p.Code || p.Error.RequestID != "req-7" {
+		t.Errorf("no error as OpenAI has them, of type %q: %s", kind, got.body)
 	}
 }
 
@@ -267,6 +270,66 @@ func TestPagesThatAreNotThere(t *testing.T) {
 			t.Errorf("%s %s: got %d, Allow %q, %s", c.method, c.path, got.status, got.header.Get("Allow"), got.body)
 		}
 		wholeError(t, c.path, got, "invalid_request_error")
+	}
+	got := b.send(http.MethodGet, "/v1/chat/completion", "", "X-Forwarded-Proto", "https")
+	for _, want := range []string{"/v1/chat/completion.", "https://127.0.0.1:", "/v1. ", "POST /v1/chat/completions", "GET /llm/jobs/{id}"} {
+		if !strings.Contains(got.body, want) {
+			t.Errorf("not said: %s\nin: %s", want, got.body)
+		}
+	}
+}
+
+// TestAnthropicsClientsReadTheirOwnErrors on the paths of Anthropic's API, and find ours beside them.
+func TestAnthropicsClientsReadTheirOwnErrors(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, answers, options{})
+	got := b.send(http.MethodPost, "/v1/messages/nowhere", goodBody, "X-Request-ID", "req-7")
+	var d struct {
+		Type, Code string
+		RequestID  string `json:"request_id"`
+		Error      struct{ Type, Message string }
+	}
+	check(t, json.Unmarshal([]byte(got.body), &d))
+	if d.Type != "error" || d.Error.Type != "not_found_error" || d.Error.Message == "" || d.Code != "not_found" || d.RequestID != "req-7" {
+		t.Error(got.body)
+	}
+}
+
+// TestClientsAreToldNotToRepeat what would fail again, or what they would wait for too long.
+func TestClientsAreToldNotToRepeat(t *testing.T) {
+	t.Parallel()
+	for name, hopeless := range map[string]bool{
+		"too large": true, "a wrong member": true, "vendor refuses us": true, "breaker open": true, // for a minute
+		"vendor's own 429": false, "queue timeout": false, "vendor failed": false,
+	} {
+		r := rows[name]
+		if r.call == nil {
+			r.call = answers
+		}
+		if r.body == "" {
+			r.body = goodBody
+		}
+		got := newBundle(t, r.call, r.options).send(http.MethodPost, "/llm", r.body)
+		if got.status != r.status || (got.header.Get("X-Should-Retry") == "false") != hopeless {
+			t.Errorf("%s: %d, X-Should-Retry %q", name, got.status, got.header.Get("X-Should-Retry"))
+		}
+	}
+}
+
+// TestARefusedBodyIsReadOn, so that a client that writes first can read the answer.
+func TestARefusedBodyIsReadOn(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, answers, options{})
+	conn := b.dial()
+	defer conn.Close()
+	const size = 8 << 20
+	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-pro\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", size)
+	if _, err := io.Copy(conn, strings.NewReader(strings.Repeat("x", size))); err != nil {
+		t.Fatalf("the client cannot write its body: %v", err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.Contains(line, "413") {
+		t.Errorf("the client reads %q, %v", line, err)
 	}
 }
 

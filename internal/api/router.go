@@ -52,6 +52,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 		{name: "request ID", scope: everyRequest, handle: middleware.RequestID()},
 		{name: "access log", scope: everyRequest, handle: middleware.AccessLog(d.Log)},
 		{name: "metrics", scope: everyRequest, handle: metrics.Handler()},
+		{name: "CORS", scope: everyRequest, handle: middleware.CORS(cfg.CORSOrigins)},
 		{name: "recover", scope: everyRequest, handle: middleware.Recover(d.Log, fail)},
 		{name: "admission", scope: everyCaller, handle: admission.Handler(fail)},
 		{name: "SLA deadline", scope: everyCaller, handle: middleware.Deadline(cfg.SLA)},
@@ -153,7 +154,7 @@ func newEngine(routes []route, all []layer) (*gin.Engine, error) {
 			engine.Use(l.handle)
 		}
 	}
-	engine.NoRoute(func(c *gin.Context) { fail(c, rejected(reasonNotFound)) })
+	engine.NoRoute(notFound(routes))
 	engine.NoMethod(func(c *gin.Context) { fail(c, rejected(reasonMethodNotAllowed)) })
 	for _, r := range routes {
 		var chain gin.HandlersChain

@@ -28,6 +28,7 @@ func Example_inboundOrder() {
 	// request ID   before every request
 	// access log   before every request
 	// metrics      before every request
+	// CORS         before every request
 	// recover      before every request
 	// admission    before every caller
 	// SLA deadline before every caller

@@ -27,8 +27,8 @@ func newSSESink(c *gin.Context, timeout time.Duration) *sseSink {
 		info: middleware.InfoFrom(c.Request.Context())}
 }
 
-// beneath is the writer that gin's stands on. Gin's own Flush cannot say what went wrong, so that an event nobody received
-// would count as delivered.
+// beneath is the writer that gin's writer wraps. Gin's own Flush returns no error, so an event that never reached the
+// client would count as delivered.
 func beneath(w gin.ResponseWriter) http.ResponseWriter {
 	if outer, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
 		return outer.Unwrap()
@@ -48,8 +48,7 @@ func (s *sseSink) Start(header http.Header) error {
 	return nil
 }
 
-// Event writes and flushes one event. The error wraps errClientGone: whatever keeps an event from a client, he has left or
-// does not read.
+// Event writes and flushes one event. The error wraps errClientGone: the client has left or does not read.
 func (s *sseSink) Event(raw []byte) error {
 	takeWithin(s.rc, s.timeout)
 	_, err := s.w.Write(raw)
@@ -65,12 +64,12 @@ func (s *sseSink) Event(raw []byte) error {
 	return nil
 }
 
-// end gives the client time to take the end of the stream: it may come long after the last event, when the deadline of that
-// one has passed.
+// end gives the client time to take the end of the stream. That may come long after the last event, whose deadline has
+// passed by then.
 func (s *sseSink) end() { takeWithin(s.rc, s.timeout) }
 
-// endStream ends a stream that broke with an event that says so, in the words the route's clients read. It never looks
-// like a good end: there is no [DONE] after it.
+// endStream ends a broken stream with an event that holds the error document. It never looks like a good end: no [DONE]
+// follows.
 func endStream(c *gin.Context, sink *sseSink, err error) {
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
@@ -80,12 +79,12 @@ func endStream(c *gin.Context, sink *sseSink, err error) {
 		return
 	}
 	var event []byte
-	if speaksOpenAI(c) {
-		event = append([]byte("data: "), p.openAI(in.ID)...)
-	} else {
-		event = append([]byte("event: error\ndata: "), p.json(in.ID)...)
+	d := dialectOf(c.Request.URL.Path)
+	if !speaksOpenAI(c) || d == dialectAnthropic {
+		event = []byte("event: error\n")
 	}
-	if err := sink.Event(append(event, '\n')); err != nil { // both shapes end with a newline; this one ends the event
+	event = append(append(event, "data: "...), p.document(d, in.ID)...)
+	if err := sink.Event(append(event, '\n')); err != nil { // the document ends with a newline; this one ends the event
 		in.Err = errors.Join(in.Err, err)
 	}
 }

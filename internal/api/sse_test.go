@@ -99,7 +99,7 @@ func TestBrokenStreamEndsWithAnError(t *testing.T) {
 			b := newBundle(t, streams(func(_ context.Context, client llm.Sink) error {
 				return errors.Join(client.Event([]byte(event(0))), c.err)
 			}), options{})
-			for path, lead := range map[string]string{"/llm": "event: error\ndata: {\"type\":", "/v1/chat/completions": "data: {\"error\":"} {
+			for path, lead := range map[string]string{"/llm": "event: error\ndata: {\"type\":", "/v1/chat/completions": "data: {\"type\":"} {
 				res, events := b.open(path)
 				all, err := io.ReadAll(events)
 				check(t, err)

@@ -19,11 +19,11 @@ var (
 	}
 	vendorAuth = problem{
 		status: http.StatusBadGateway, code: "vendor_auth", title: "The vendor does not accept this service", final: true,
-		detail: "This is for the service's operators to mend; your key is fine.",
+		detail: "The operators of this service must mend this. Your own key is valid.",
 	}
 	vendorQuota = problem{
 		status: http.StatusTooManyRequests, code: "insufficient_quota", title: "The vendor's account is out of credit", final: true,
-		detail: "This is for the service's operators to mend; repeating the request does not help.",
+		detail: "The operators of this service must mend this. Repeating the request does not help.",
 	}
 	answerTooLarge = problem{
 		status: http.StatusBadGateway, code: "answer_too_large", title: "The answer is larger than this service passes on",
@@ -58,7 +58,7 @@ func vendorProblem(failed *llm.VendorError) problem {
 		p = streamTooLong
 	case llm.KindConnection, llm.KindTimeout, llm.KindStatus, llm.KindBadContent:
 	}
-	p.detail = cmp.Or(p.detail, "The vendor failed or did not answer. Attempts made: "+strconv.Itoa(failed.Attempts)+".")
+	p.detail = cmp.Or(p.detail, "There was no answer, or it was an error. Attempts made: "+strconv.Itoa(failed.Attempts)+".")
 	p.layer, p.retryAfter, p.attempts, p.vendor = "vendor", max(failed.RetryAfter, p.retryAfter), failed.Attempts, failed
 	p.final = p.final || failed.Advice == llm.AdviceNoRetry
 	return p

@@ -18,6 +18,7 @@ type Config struct {
 	ShedAll       float64        `split_words:"true" default:"0.9" desc:"Pressure above which all tiers but the highest are shed."`
 	APIKeysFile   string         `split_words:"true" desc:"File with a line \"<sha256 hex> <user> <tier>\" for each API key; reloaded when it changes. Required."`
 	TierRates     map[string]int `split_words:"true" default:"free:10,pro:100,enterprise:1000" desc:"Requests per minute of one user, by tier. The order of the rates is the order of the tiers: the lowest is shed first, the highest never."`
+	CORSOrigins   []string       `split_words:"true" desc:"Origins whose pages may call the service from a browser, such as https://app.example, or * for all. Empty allows none."`
 	EndpointRates map[string]int `split_words:"true" desc:"Requests per minute of one user at one route, as /route:rate. Such a route counts in a bucket of its own, at the lower of its and the tier's rate."`
 }
 

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// An error document has the members of RFC 9457 and OpenAI's "error", so that one shape serves every route and client:
+//
+//	{"type": "/docs#shed", "title": …, "status": 429, "code": "shed", "detail": …, "request_id": …,
+//	 "error": {"message": …, "type": "rate_limit_error", "param": null, "code": "shed", "request_id": …}}
+//
+// Clients of Anthropic's API look for "type": "error" and for Anthropic's own types of errors; the rest is the same.
+
+// dialect is whose types of errors a route's clients read.
+type dialect int
+
+const (
+	dialectOpenAI dialect = iota
+	dialectAnthropic
+)
+
+func dialectOf(path string) dialect {
+	if strings.HasPrefix(path, "/v1/messages") {
+		return dialectAnthropic
+	}
+	return dialectOpenAI
+}
+
+// document is the problem as JSON, with a newline. It is built by hand because refusing must be cheap.
+func (p problem) document(d dialect, requestID string) []byte {
+	b := make([]byte, 0, 640)
+	if d == dialectAnthropic {
+		b = append(b, `{"type":"error"`...)
+	} else {
+		b = append(b, `{"type":"/docs#`...)
+		b = append(b, p.code...)
+		b = append(b, '"')
+	}
+	b = append(b, `,"title":`...)
+	b = appendJSONString(b, p.title)
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(p.status), 10)
+	b = append(b, `,"code":"`...)
+	b = append(b, p.code...)
+	b = append(b, `","detail":`...)
+	b = appendJSONString(b, p.detail)
+	if p.attempts > 0 {
+		b = append(b, `,"attempts":`...)
+		b = strconv.AppendInt(b, int64(p.attempts), 10)
+	}
+	if p.retryAfter > 0 {
+		b = append(b, `,"retry_after_seconds":`...)
+		b = strconv.AppendInt(b, int64(wholeSeconds(p.retryAfter)), 10)
+	}
+	b = appendVendor(b, p.vendor)
+	b = append(b, `,"request_id":"`...)
+	b = append(b, requestID...) // well formed, or made here: needs no escaping
+	b = append(b, `","error":{"message":`...)
+	b = appendJSONString(b, p.title+". "+p.detail)
+	b = append(b, `,"type":"`...)
+	b = append(b, d.errorType(p.status)...)
+	b = append(b, `","param":null,"code":"`...)
+	b = append(b, p.code...)
+	b = append(b, `","request_id":"`...)
+	b = append(b, requestID...)
+	b = append(b, '"')
+	b = appendVendor(b, p.vendor)
+	return append(b, "}}\n"...)
+}
+
+// errorType is the vendors' name for errors of a status.
+func (d dialect) errorType(status int) string {
+	if d == dialectAnthropic {
+		return anthropicType(status)
+	}
+	switch {
+	case status == http.StatusUnauthorized:
+		return "authentication_error"
+	case status == http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case status < http.StatusInternalServerError:
+		return "invalid_request_error"
+	}
+	return "server_error"
+}
+
+func anthropicType(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "authentication_error"
+	case http.StatusNotFound:
+		return "not_found_error"
+	case http.StatusRequestEntityTooLarge:
+		return "request_too_large"
+	case http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case http.StatusServiceUnavailable:
+		return "overloaded_error"
+	case http.StatusGatewayTimeout:
+		return "timeout_error"
+	}
+	if status < http.StatusInternalServerError {
+		return "invalid_request_error"
+	}
+	return "api_error"
+}
+
+// appendJSONString appends s in quotes. Nearly all texts here are plain ASCII, which is copied.
+func appendJSONString(b []byte, s string) []byte {
+	plain := true
+	for i := range len(s) {
+		c := s[i]
+		plain = plain && c >= ' ' && c < 0x7f && c != '"' && c != '\\'
+	}
+	if plain {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
+	quoted, err := json.Marshal(s)
+	if err != nil { // a string always marshals
+		return append(b, `""`...)
+	}
+	return append(b, quoted...)
+}
