@@ -16,6 +16,7 @@ type Client struct {
 	alone  *memoryAware // rdb, one command a round trip
 	shared *memoryAware // rdb, for callers that share round trips
 	guard  *guard
+	file   *urlFile // nil: the URL does not change
 }
 
 // New returns a client for cfg. It does not dial: the service starts without Redis too.
@@ -27,8 +28,16 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, rdb: redis.NewUniversalClient(o)}
+	c := &Client{cfg: cfg}
+	if cfg.URLFile != "" {
+		if c.file, err = cfg.follow(log, o); err != nil {
+			return nil, err
+		}
+		c.file.apply(o)
+	}
+	c.rdb = redis.NewUniversalClient(o)
 	if c.guard, err = newGuard(cfg.Budget, c.ping, log, reg); err != nil {
+		c.file.close()
 		return nil, errors.Join(err, c.rdb.Close())
 	}
 	c.alone = &memoryAware{c.rdb, c.guard.noteFull}
@@ -85,6 +94,7 @@ func (c *Client) Redis() redis.UniversalClient { return c.alone }
 // Close ends the background work and closes all connections.
 func (c *Client) Close() error {
 	c.guard.close()
+	c.file.close()
 	return c.rdb.Close()
 }
 

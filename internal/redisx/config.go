@@ -17,6 +17,7 @@ import (
 // Config says where Redis is and how long it may take.
 type Config struct {
 	URL     string        `split_words:"true" desc:"redis://[user:password@]host:port[/db], or rediss:// for TLS; further hosts as ?addr=host:port. Required." secret:"true"`
+	URLFile string        `split_words:"true" desc:"File with the URL, in place of REDIS_URL, as Kubernetes mounts it from a Secret. It is followed: a rotated password or another host needs no restart, another database number does."`
 	Master  string        `split_words:"true" desc:"Name of the Sentinel master. When set, the hosts of REDIS_URL are Sentinels."`
 	Cluster bool          `split_words:"true" default:"false" desc:"REDIS_URL leads to a Redis Cluster."`
 	Budget  time.Duration `split_words:"true" default:"50ms" desc:"Time one command may take before it counts as failed. After three failures in a row Redis is skipped until it is back."`
@@ -46,6 +47,16 @@ func (c Config) Validate() error {
 // their number for repeats after a timeout too. A moved slot costs a failed command or two until the library has
 // learned the new map.
 func (c Config) options() (*redis.UniversalOptions, error) {
+	switch {
+	case c.URLFile != "" && c.URL != "":
+		return nil, errors.New("REDIS_URL and REDIS_URL_FILE are both set: use one of them")
+	case c.URLFile != "":
+		url, err := readURL(c.URLFile)
+		if err != nil {
+			return nil, err
+		}
+		c.URL = url
+	}
 	if c.URL == "" {
 		return nil, errors.New("REDIS_URL is missing: set it to redis://host:port")
 	}

@@ -1,0 +1,99 @@
+package redisx_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/redistest"
+	"github.com/spillway-dev/spillway/internal/redisx"
+)
+
+// TestURLFileIsFollowed to another password and then to another Redis, for requests and for background work, and no command fails. A
+// file that makes no sense changes nothing.
+func TestURLFileIsFollowed(t *testing.T) {
+	t.Parallel()
+	first, second := redistest.Start(t), redistest.Start(t)
+	path := filepath.Join(t.TempDir(), "url")
+	write := func(url string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(url+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin := first.Client()
+	for _, rule := range []string{">old", ">new"} { // both are good while the one follows the other
+		if err := admin.ACLSetUser(t.Context(), "app", "on", rule, "~*", "&*", "+@all").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("redis://app:old@" + first.Addr())
+	c, err := redisx.New(redisx.Config{URLFile: path, Budget: 5 * time.Second, Pool: 4}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	background, err := c.Patient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer background.Close()
+	use := func() {
+		t.Helper()
+		if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error { return r.Incr(ctx, "used").Err() }); err != nil {
+			t.Fatalf("a request: %v", err)
+		}
+		if err := background.Incr(t.Context(), "background").Err(); err != nil {
+			t.Fatalf("background: %v", err)
+		}
+	}
+	use()
+	connectionsBefore := func() string { return admin.Info(t.Context(), "stats").Val() }()
+	write("redis://app:new@" + first.Addr())
+	await.True(t, "connections are made anew", func() bool {
+		use()
+		return received(admin.Info(t.Context(), "stats").Val()) >= received(connectionsBefore)+2
+	})
+	if err := admin.ACLSetUser(t.Context(), "app", "<old").Err(); err != nil { // the rotation is over
+		t.Fatal(err)
+	}
+	use()
+	write("not a URL")
+	use()
+	heard := c.Redis().Subscribe(t.Context(), "channel")
+	defer heard.Close()
+	messages := heard.Channel()
+	write("redis://" + second.Addr())
+	await.True(t, "the other Redis is used", func() bool {
+		use()
+		n, _ := second.Client().Exists(t.Context(), "used", "background").Result()
+		return n == 2
+	})
+	await.True(t, "a subscription has moved", func() bool { return second.Client().Publish(t.Context(), "channel", "hello").Val() > 0 })
+	if m := await.Value(t, "a message", messages); m.Payload != "hello" {
+		t.Errorf("heard %v", m)
+	}
+	if c.Away() {
+		t.Error("Redis was taken for away")
+	}
+}
+
+// received is the number of connections that Redis has accepted.
+func received(stats string) (n int) {
+	_, rest, _ := strings.Cut(stats, "total_connections_received:")
+	for _, digit := range rest {
+		if digit < '0' || digit > '9' {
+			break
+		}
+		n = 10*n + int(digit-'0')
+	}
+	return n
+}
