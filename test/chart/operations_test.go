@@ -129,6 +129,17 @@ func TestPodsAreReplacedForAReason(t *testing.T) {
 	}
 }
 
+// TestSecretsThatChangeReplacePods is about what the chart itself puts into a Secret, and pods read at start.
+func TestSecretsThatChangeReplacePods(t *testing.T) {
+	t.Parallel()
+	for scenario, set := range map[string]string{"loadbalancer": "vendor.apiKey=other", "cluster": "redis.external.url=redis://:other@redis:6379"} {
+		before, after := templates(mustRender(t, scenario).objects), templates(mustRender(t, scenario, set).objects)
+		if reflect.DeepEqual(before["Deployment/llm-spillway"], after["Deployment/llm-spillway"]) {
+			t.Errorf("%s: %s replaces no pod", scenario, set)
+		}
+	}
+}
+
 // TestNumbersStayWhatTheyWere is about numbers from a values file, which templates see as floats.
 func TestNumbersStayWhatTheyWere(t *testing.T) {
 	t.Parallel()

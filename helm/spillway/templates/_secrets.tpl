@@ -1,3 +1,9 @@
+{{/* What the chart puts into Secrets that pods read once, at start: a change of it has to replace them. */}}
+{{- define "spillway.madeSecrets" -}}
+{{- if not .Values.vendor.existingSecret }}{{ .Values.vendor.apiKey }}{{ end }}
+{{- if and (not .Values.redis.bundled.enabled) (not .Values.redis.external.existingSecret) }} {{ .Values.redis.external.url }}{{ end }}
+{{- end }}
+
 {{/* What reaches the server's container from Secrets: as variables, and as files that it follows. */}}
 {{- define "spillway.secretEnv" -}}
 {{- $v := .Values }}
