@@ -4,6 +4,7 @@
 //
 //	service_test.go    starts the real binary, and a vendor behind it
 //	chat_test.go       openai-go: chats, streams, tools, structured output, and a client that leaves
+//	ends_test.go       openai-go: whether a stream is whole
 //	endpoints_test.go  openai-go: responses, embeddings and the other endpoints
 //	errors_test.go     openai-go: every status, and when the client repeats a call
 //	anthropic_test.go  anthropic-sdk-go

@@ -38,12 +38,15 @@ var failures = map[string]failure{
 		settings: []string{"LLM_TIER_RATES=free:1,pro:1,enterprise:1"},
 		before:   once,
 	},
-	"contract":      {status: 429, code: "vendor_rate_limited", fault: vendorsim.Fault{Kind: "status", Status: 429}},
-	"vendor fails":  {status: 502, code: "vendor_error", fault: vendorsim.Fault{Kind: "status", Status: 500}},
-	"vendor resets": {status: 502, code: "vendor_error", fault: vendorsim.Fault{Kind: "reset"}},
-	"vendor's key":  {status: 502, code: "vendor_auth", model: "play:401-key"},
-	"vendor's 400":  {status: 400, code: "context_length_exceeded", model: "play:400-context-length"},
-	"vendor's 404":  {status: 404, code: "model_not_found", model: "play:404-model"},
+	"contract":       {status: 429, code: "vendor_rate_limited", fault: vendorsim.Fault{Kind: "status", Status: 429}},
+	"vendor fails":   {status: 502, code: "vendor_error", fault: vendorsim.Fault{Kind: "status", Status: 500}},
+	"vendor resets":  {status: 502, code: "vendor_error", fault: vendorsim.Fault{Kind: "reset"}},
+	"vendor's key":   {status: 502, code: "vendor_auth", model: "play:401-key"},
+	"no credit":      {status: 429, code: "insufficient_quota", model: "play:429-billing"},
+	"vendor is odd":  {status: 502, code: "vendor_error", model: "play:json-half-chunked"},
+	"error in a 200": {status: 502, code: "vendor_error", model: "play:json-error-200"},
+	"vendor's 400":   {status: 400, code: "context_length_exceeded", model: "play:400-context-length"},
+	"vendor's 404":   {status: 404, code: "model_not_found", model: "play:404-model"},
 	"vendor is down": {
 		status: 503,
 		code:   "vendor_unavailable",
@@ -156,7 +159,7 @@ func check(t *testing.T, err error, status int, code string) {
 	if h.Get("X-Request-Id") == "" {
 		t.Errorf("no request ID: %v", h)
 	}
-	again := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+	again := status == http.StatusTooManyRequests && code != "insufficient_quota" || status == http.StatusServiceUnavailable
 	if again && h.Get("Retry-After") == "" {
 		t.Errorf("no Retry-After: %v", h)
 	}
@@ -185,5 +188,27 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	at := seen.requests()
 	if len(at) != 2 || at[1].Sub(at[0]) < 2*time.Second {
 		t.Errorf("requests at %v", at)
+	}
+}
+
+// The vendor's own advice reaches the client, which repeats a call or does not, whatever the status says.
+func TestShouldRetryIsObeyed(t *testing.T) {
+	t.Parallel()
+	s := start(t, vendorsim.Config{}, "LLM_RETRY_MAX=0")
+	for model, want := range map[string]int{
+		"play:400-should-retry-true": 2, "play:400-context-length": 1, "play:429-should-retry-false": 1,
+		"play:500-should-retry-false": 1, "play:500": 2, "play:401-key": 1, "play:429-billing": 1,
+	} {
+		seen := &counter{}
+		params := hello()
+		params.Model = model
+		client := s.openAI(option.WithHTTPClient(&http.Client{Transport: seen}), option.WithMaxRetries(1))
+		_, err := client.Chat.Completions.New(t.Context(), params)
+		if n := len(seen.requests()); n != want {
+			t.Errorf("%s: %d requests, %v", model, n, err)
+			if failed, ok := errors.AsType[*openai.Error](err); ok {
+				t.Log(failed.Response.Header)
+			}
+		}
 	}
 }

@@ -1,0 +1,33 @@
+package clients
+
+import (
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// A stream that is whole ends well at the client, also where the vendor says so in an unusual way; one that is not ends in
+// an error, and the client never takes a part for the whole.
+func TestStreamsEndAsTheyAre(t *testing.T) {
+	t.Parallel()
+	s := start(t, vendorsim.Config{}, "LLM_RETRY_MAX=0", "LLM_BREAKER_FAILURES=1000")
+	for name, whole := range map[string]bool{
+		"done-then-close": true, "crlf-lines": true, "text-plain-stream": true,
+		"tool-call": true, "refusal": true, "content-filter": true, "usage-null-then-said": true,
+		"cut-after-content": false, "reset-after-content": false, "clean-end-without-stop": false, "error-later": false,
+		"error-first": false, "stop-then-close": false, "two-choices-one-unfinished": false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			params := hello()
+			params.Model = "play:" + name
+			stream, chunks := s.openAI().Chat.Completions.NewStreaming(t.Context(), params), 0
+			for stream.Next() {
+				chunks++
+			}
+			if err := stream.Err(); (err == nil) != whole || whole && chunks == 0 {
+				t.Errorf("%d chunks, then %v", chunks, err)
+			}
+		})
+	}
+}
