@@ -6,8 +6,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// A stream that is whole ends well at the client, also where the vendor says so in an unusual way; one that is not ends in
-// an error, and the client never takes a part for the whole.
+// A stream that is whole ends well at the client, also where the vendor says so in an unusual way; one that is not ends
+// in an error, and the client never takes a part for the whole.
 func TestStreamsEndAsTheyAre(t *testing.T) {
 	t.Parallel()
 	s := start(t, vendorsim.Config{}, "LLM_RETRY_MAX=0", "LLM_BREAKER_FAILURES=1000")

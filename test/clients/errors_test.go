@@ -159,8 +159,8 @@ func check(t *testing.T, err error, status int, code string) {
 	if h.Get("X-Request-Id") == "" {
 		t.Errorf("no request ID: %v", h)
 	}
-	again := status == http.StatusTooManyRequests && code != "insufficient_quota" || status == http.StatusServiceUnavailable
-	if again && h.Get("Retry-After") == "" {
+	limited := status == http.StatusTooManyRequests && code != "insufficient_quota"
+	if (limited || status == http.StatusServiceUnavailable) && h.Get("Retry-After") == "" {
 		t.Errorf("no Retry-After: %v", h)
 	}
 }
