@@ -1,7 +1,7 @@
 // Package deadline bounds requests at no cost for those that never wait.
 //
 // A context of context.WithDeadlineCause starts a timer and registers with its parent at once. Most requests pass the gates
-// without a wait, and one that is refused ends before anybody looks for its end, so that all this was for nothing.
+// without a wait, and a refused one ends before any code asks for its end: for these the timer would be made in vain.
 package deadline
 
 import (
@@ -11,7 +11,7 @@ import (
 )
 
 // Context ends at a moment, with a cause of its own, as one of context.WithDeadlineCause would; the timer is only made when
-// somebody first looks for the end. It is safe for concurrent use.
+// code first asks for the end. It is safe for concurrent use.
 type Context struct {
 	context.Context // the parent
 
@@ -19,7 +19,7 @@ type Context struct {
 	cause error
 
 	mu      sync.Mutex
-	timed   context.Context // nil until somebody waits
+	timed   context.Context // nil until code waits for the end
 	cancel  context.CancelFunc
 	stopped bool
 }
@@ -29,7 +29,7 @@ func New(parent context.Context, at time.Time, cause error) *Context {
 	return &Context{Context: parent, at: at, cause: cause}
 }
 
-// Untimed returns the parent of ctx and the moment at which ctx ends by itself, for somebody who has a timer of his own anyway
+// Untimed returns the parent of ctx and the moment at which ctx ends by itself, for a caller that has a timer of its own anyway
 // and takes that moment into account. The zero time means that ctx is no Context: then it is returned as it is.
 func Untimed(ctx context.Context) (context.Context, time.Time) {
 	if c, ok := ctx.(*Context); ok {
@@ -38,7 +38,7 @@ func Untimed(ctx context.Context) (context.Context, time.Time) {
 	return ctx, time.Time{}
 }
 
-// Over tells whether ctx has ended, and makes no timer for it.
+// Over reports whether ctx has ended, and makes no timer for it.
 func Over(ctx context.Context) bool {
 	parent, at := Untimed(ctx)
 	return parent.Err() != nil || !at.IsZero() && time.Until(at) <= 0
@@ -57,7 +57,7 @@ func (c *Context) begin() context.Context {
 	return c.timed
 }
 
-// Stop gives the timer back. Whoever looks afterwards finds a context that has ended.
+// Stop gives the timer back. Afterwards the context has ended.
 func (c *Context) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,15 +7,15 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// turnstile lets one job of this pod into the gates at a time: the one of the highest class, and of a class the first to
-// come. The others would only ask the same question, and Redis would answer it to each of them.
+// turnstile lets one job of this pod into the gates at a time: the one of the highest class, and within a class the first that
+// came. The others would get the same answer, and each would ask Redis for it.
 type turnstile struct {
 	mu     sync.Mutex
 	taken  bool
 	queues [llm.High + 1][]chan struct{}
 }
 
-// pass waits for its turn, in front of its class when it comes again. The caller calls leave, once or more often.
+// pass waits until the job may enter, in front of its class when it comes again. The caller calls leave, once or more often.
 func (t *turnstile) pass(ctx context.Context, class llm.Priority, again bool) (leave func(), err error) {
 	leave = sync.OnceFunc(t.release)
 	t.mu.Lock()
@@ -45,7 +45,7 @@ func (t *turnstile) pass(ctx context.Context, class llm.Priority, again bool) (l
 		}
 	}
 	t.mu.Unlock()
-	t.release() // the turn came at the same moment: pass it on
+	t.release() // it was let in at the same moment: let the next one in
 	return nil, context.Cause(ctx)
 }
 
