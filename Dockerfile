@@ -11,7 +11,7 @@ ARG TARGETOS TARGETARCH VERSION=dev
 ENV CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOFLAGS=-mod=readonly
 # The same sources, version and Go give the same bytes: no paths, no build ID, no time.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go build -trimpath -buildvcs=false -pgo=cmd/server/server.pgo -ldflags "-s -w -buildid= -X main.version=$VERSION" -o /out/ ./cmd/server ./cmd/vendorsim
+    go build -tags nomsgpack -trimpath -buildvcs=false -pgo=cmd/server/server.pgo -ldflags "-s -w -buildid= -X main.version=$VERSION" -o /out/ ./cmd/server ./cmd/vendorsim
 
 # No shell, no package manager, root certificates, user 65532.
 FROM $BASE
