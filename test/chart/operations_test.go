@@ -132,10 +132,16 @@ func TestPodsAreReplacedForAReason(t *testing.T) {
 // TestSecretsThatChangeReplacePods is about what the chart itself puts into a Secret, and pods read at start.
 func TestSecretsThatChangeReplacePods(t *testing.T) {
 	t.Parallel()
-	for scenario, set := range map[string]string{"loadbalancer": "vendor.apiKey=other", "cluster": "redis.external.url=redis://:other@redis:6379"} {
-		before, after := templates(mustRender(t, scenario).objects), templates(mustRender(t, scenario, set).objects)
-		if reflect.DeepEqual(before["Deployment/llm-spillway"], after["Deployment/llm-spillway"]) {
-			t.Errorf("%s: %s replaces no pod", scenario, set)
+	for _, c := range []struct {
+		scenario, set string
+		replaces      bool
+	}{
+		{"loadbalancer", "vendor.apiKey=other", true},
+		{"cluster", "redis.external.url=redis://:other@redis:6379", false}, // a file that the pods follow
+	} {
+		before, after := templates(mustRender(t, c.scenario).objects), templates(mustRender(t, c.scenario, c.set).objects)
+		if replaces := !reflect.DeepEqual(before["Deployment/llm-spillway"], after["Deployment/llm-spillway"]); replaces != c.replaces {
+			t.Errorf("%s: %s replaces pods: %v", c.scenario, c.set, replaces)
 		}
 	}
 }

@@ -54,6 +54,13 @@ func TestTheServiceTakesWhatTheChartGives(t *testing.T) {
 func environment(tb testing.TB, r rendered) (env []string) {
 	tb.Helper()
 	for name, value := range settings(tb, r) {
+		if name == "LLM_REDIS_URL_FILE" && value != "" { // mounted from a Secret
+			file := filepath.Join(tb.TempDir(), "url")
+			if err := os.WriteFile(file, []byte("rediss://user:password@redis.example.com:6380"), 0o600); err != nil {
+				tb.Fatal(err)
+			}
+			value = file
+		}
 		env = append(env, name+"="+value.(string))
 	}
 	for _, e := range serverContainer(tb, r)["env"].([]any) {
@@ -62,8 +69,6 @@ func environment(tb testing.TB, r rendered) (env []string) {
 		switch value, plain := variable["value"].(string); {
 		case plain:
 			env = append(env, name+"="+value)
-		case name == "LLM_REDIS_URL":
-			env = append(env, name+"=rediss://user:password@redis.example.com:6380")
 		default:
 			env = append(env, name+"=secret")
 		}

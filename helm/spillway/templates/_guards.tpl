@@ -128,6 +128,7 @@
   "TIER_RATES" "tiers"
   "API_KEYS_FILE" "apiKeys"
   "REDIS_URL" "redis.external.url"
+  "REDIS_URL_FILE" "redis.external.existingSecret"
   "REDIS_MASTER" "redis.external.sentinelMaster"
   "REDIS_CLUSTER" "redis.external.cluster"
   "REDIS_BUDGET" "redis.budget" }}

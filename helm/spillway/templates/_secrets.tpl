@@ -1,7 +1,6 @@
 {{/* What the chart puts into Secrets that pods read once, at start: a change of it has to replace them. */}}
 {{- define "spillway.madeSecrets" -}}
 {{- if not .Values.vendor.existingSecret }}{{ .Values.vendor.apiKey }}{{ end }}
-{{- if and (not .Values.redis.bundled.enabled) (not .Values.redis.external.existingSecret) }} {{ .Values.redis.external.url }}{{ end }}
 {{- end }}
 
 {{/* What reaches the server's container from Secrets: as variables, and as files that it follows. */}}
@@ -15,14 +14,14 @@
 - name: REDIS_PASSWORD # before the variable that names it
   valueFrom: {secretKeyRef: {name: {{ include "spillway.redisSecret" . }}, key: {{ $v.redis.bundled.secretKey }}}}
 - {name: LLM_REDIS_URL, value: "redis://:$(REDIS_PASSWORD)@{{ include "spillway.fullname" . }}-redis:6379"}
-{{- else }}
-- name: LLM_REDIS_URL
-  valueFrom: {secretKeyRef: {name: {{ include "spillway.redisURLSecret" . }}, key: {{ $v.redis.external.secretKey }}}}
 {{- end }}
 {{- end }}
 
 {{- define "spillway.mounts" -}}
 - {name: keys, mountPath: /etc/spillway/keys, readOnly: true}
+{{- if not .Values.redis.bundled.enabled }}
+- {name: redis, mountPath: /etc/spillway/redis, readOnly: true}
+{{- end }}
 {{- if or .Values.caBundle.configMap .Values.caBundle.secret }}
 - {name: ca, mountPath: /etc/spillway/ca, readOnly: true}
 {{- end }}
@@ -33,6 +32,12 @@
   secret:
     secretName: {{ include "spillway.keysSecret" . }}
     items: [{key: keys, path: keys}]
+{{- if not .Values.redis.bundled.enabled }}
+- name: redis # the pods follow it, as they follow the keys
+  secret:
+    secretName: {{ include "spillway.redisURLSecret" . }}
+    items: [{key: {{ .Values.redis.external.secretKey }}, path: url}]
+{{- end }}
 {{- with .Values.caBundle }}
 {{- if .configMap }}
 - name: ca

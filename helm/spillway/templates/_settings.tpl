@@ -38,6 +38,7 @@ LLM_TIER_RATES: {{ $tiers := list }}{{ range $k, $v := .Values.tiers }}{{ $tiers
 LLM_BREAKER_LEASE: "{{ add (include "spillway.seconds" .Values.limits.callTimeout | int) (include "spillway.seconds" .Values.limits.queueTimeout | int) 5 }}s" # longer than a probe can take
 {{- end }}
 LLM_API_KEYS_FILE: /etc/spillway/keys/keys
+LLM_REDIS_URL_FILE: {{ ternary "" "/etc/spillway/redis/url" .Values.redis.bundled.enabled | quote }}
 {{- with .Values.redis.external.sentinelMaster }}
 LLM_REDIS_MASTER: {{ . | quote }}
 {{- end }}
