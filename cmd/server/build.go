@@ -17,6 +17,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/health"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm/chain"
+	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
 	"github.com/spillway-dev/spillway/internal/telemetry"
@@ -39,6 +40,10 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}
 	cleanup.add("redis", 2*time.Second, now(rdb.Close))
 
+	room, err := memory.New(cfg.Memory, memory.Limit(), cfg.LLM.QueueTimeout, log, reg)
+	if err != nil {
+		return nil, err
+	}
 	caller, err := chain.New(cfg.LLM, rdb, log, reg)
 	if err != nil {
 		return nil, err
@@ -75,7 +80,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}
 
 	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{
-		Caller: caller, Jobs: queue, VendorDown: caller.Breaker.RetryAfter, Estimate: cfg.LLM.Estimate, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Jobs: queue, VendorDown: caller.Breaker.RetryAfter, Estimate: cfg.LLM.Estimate, Memory: room, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/health"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
@@ -29,9 +30,9 @@ import (
 // Config holds the settings of the HTTP interface.
 type Config struct {
 	// MaxBody is the largest request body in bytes.
-	MaxBody int64 `split_words:"true" default:"1048576" desc:"Largest request body in bytes."`
+	MaxBody int64 `split_words:"true" default:"33554432" desc:"Largest request body in bytes. A body also has to fit into three quarters of MEMORY_BUDGET."`
 	// WriteTimeout is the time a client may take to accept an answer, or one event of a stream.
-	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept an answer, or one event of a stream, before it counts as gone."`
+	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept 256 KiB of an answer, or one event of a stream, before it counts as gone."`
 }
 
 // Validate reports values that make no sense.
@@ -57,6 +58,7 @@ type Deps struct {
 	// VendorDown returns the time until the breaker lets calls through again; 0 when it does now.
 	VendorDown func() time.Duration
 	Estimate   llm.EstimateConfig // of what a call's payload costs
+	Memory     *memory.Budget     // for bodies; nil has room for all
 	Log        *slog.Logger
 	Reg        prometheus.Registerer
 	Tracer     trace.TracerProvider
@@ -68,6 +70,7 @@ type server struct {
 	sla      time.Duration
 	caller   caller
 	estimate llm.EstimateConfig
+	memory   *memory.Budget
 	jobs     *jobs.Service // nil: no jobs are accepted
 	health   *health.Health
 }
@@ -78,7 +81,7 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, estimate: d.Estimate, jobs: d.Jobs, health: d.Health}
+	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, estimate: d.Estimate, memory: d.Memory, jobs: d.Jobs, health: d.Health}
 	handler, err := s.handler(all)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,38 +11,37 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// firstRead is what is set aside for a body before any of it has come: an announced length is only a promise.
-const firstRead = 64 << 10
+// readBody reads a JSON body of at most limit bytes, in one piece of its declared length, for which it first takes room
+// in the memory budget. The caller frees the room when the request has ended, also after an error. The error is a
+// *outcome.Rejected, or wraps errClientGone when the client left in the middle. The bytes are not pooled: net/http may
+// still be sending them to the vendor when the call is over.
+func (s *server) readBody(r *http.Request, limit int64) (body []byte, room *memory.Share, err error) {
+	own := s.memory.Share(memory.Body)
+	body, err = readWithin(r, min(limit, s.memory.Largest()), &own)
+	return body, &own, err
+}
 
-// readBody reads a JSON body of at most limit bytes. The error is a *outcome.Rejected, or wraps errClientGone when the
-// client left in the middle. The bytes are not pooled: net/http may still be sending them to the vendor when the call is
-// over.
-func readBody(r *http.Request, limit int64) ([]byte, error) {
+func readWithin(r *http.Request, limit int64, room *memory.Share) ([]byte, error) {
 	if err := checkMediaType(r.Header); err != nil {
 		return nil, err
 	}
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
-	b := make([]byte, 0, max(512, min(r.ContentLength+1, firstRead))) // one more, so that the end is seen without growing
-	for {
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := r.Body.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		switch {
-		case int64(len(b)) > limit:
-			return nil, tooLarge(limit)
-		case err == io.EOF:
-			return b, nil
-		case err != nil:
-			return nil, unreadable(err)
-		}
+	b, err := room.ReadAll(r.Context(), r.Body, nil, r.ContentLength, limit)
+	switch _, refused := errors.AsType[*outcome.Rejected](err); {
+	case refused, err != nil && errors.Is(err, context.Cause(r.Context())): // the room's error, not the connection's
+		return nil, err
+	case err != nil:
+		return nil, unreadable(err)
+	case int64(len(b)) > limit:
+		return nil, tooLarge(limit)
 	}
+	return b, nil
 }
 
 func tooLarge(limit int64) error {

@@ -32,6 +32,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/llm/chain"
+	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
 	"github.com/spillway-dev/spillway/internal/telemetry"
@@ -103,8 +104,10 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 	tb.Cleanup(func() { _ = keys.Close() })
 	b.health = health.New(health.Config{}, func() float64 { return 0 })
 	b.health.SetStarted()
+	room, err := memory.New(cfg.Memory, 0, cfg.LLM.QueueTimeout, log, b.reg)
+	check(tb, err)
 	d := api.Deps{
-		Caller: call, Redis: rdb, Keys: keys, Health: b.health, Log: log, Reg: b.reg,
+		Caller: call, Redis: rdb, Keys: keys, Health: b.health, Memory: room, Log: log, Reg: b.reg,
 		VendorDown: func() time.Duration { return o.down },
 		Load:       func() middleware.Load { return o.load },
 	}

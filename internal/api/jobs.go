@@ -55,7 +55,8 @@ func preferred(h http.Header) (p preference) {
 // submitJob serves POST /llm with Prefer: respond-async. With wait it holds the connection for a while and, when the job
 // is done in time, answers as a synchronous call would have.
 func (s *server) submitJob(c *gin.Context) {
-	body, err := readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
+	body, room, err := s.readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
+	defer room.Free()
 	if err != nil {
 		fail(c, err)
 		return

@@ -26,7 +26,8 @@ type caller interface {
 // call serves the routes that lead to a vendor call: the body goes to the vendor byte for byte, and the vendor's answer
 // comes back the same way.
 func (s *server) call(c *gin.Context) {
-	body, err := readBody(c.Request, s.cfg.MaxBody)
+	body, room, err := s.readBody(c.Request, s.cfg.MaxBody)
+	defer room.Free()
 	if err != nil {
 		fail(c, err)
 		return
@@ -81,17 +82,16 @@ func vendorKey(user, key string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// respond writes a buffered answer in one piece.
+// respond writes a buffered answer.
 func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 	h := c.Writer.Header()
 	maps.Copy(h, resp.Header)
 	h["Server-Timing"] = []string{timing(call)}
 	if len(resp.Body) > smallAnswer { // of a smaller one net/http finds the length itself
 		h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
-		takeWithin(http.NewResponseController(c.Writer), s.cfg.WriteTimeout)
 	}
 	c.Status(resp.Status)
-	if _, err := c.Writer.Write(resp.Body); err != nil { // there is nobody to tell, but it was not served either
+	if err := writeInSteps(c.Writer, resp.Body, s.cfg.WriteTimeout); err != nil { // there is nobody to tell, but it was not served either
 		in := middleware.InfoFrom(c.Request.Context())
 		in.Reason, in.Err, in.Status = string(outcome.ClientClosed), err, statusClosed
 	}

@@ -319,7 +319,7 @@ func TestClientsAreToldNotToRepeat(t *testing.T) {
 // TestARefusedBodyIsReadOn, so that a client that writes first can read the answer.
 func TestARefusedBodyIsReadOn(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, answers, options{})
+	b := newBundle(t, answers, options{env: []string{"LLM_MAX_BODY=1048576"}})
 	conn := b.dial()
 	defer conn.Close()
 	const size = 8 << 20

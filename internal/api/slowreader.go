@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -9,6 +10,26 @@ import (
 // tests, writes have no limit.
 func takeWithin(rc *http.ResponseController, d time.Duration) {
 	_ = rc.SetWriteDeadline(time.Now().Add(d))
+}
+
+// step is how much of an answer a client has to take within WRITE_TIMEOUT.
+const step = 256 << 10
+
+// writeInSteps writes an answer, and gives the client d for each step of it: a slow client gets a large answer, and one that
+// has stopped reading is cut. Until then it holds the answer's memory and a place in this pod, but no vendor slot.
+func writeInSteps(w http.ResponseWriter, answer []byte, d time.Duration) error {
+	if len(answer) <= smallAnswer {
+		_, err := w.Write(answer)
+		return err
+	}
+	rc := http.NewResponseController(w)
+	for part := range slices.Chunk(answer, step) {
+		takeWithin(rc, d)
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bounded makes every answer end: a client that does not read it would otherwise hold its connection, and a place in this

@@ -51,6 +51,30 @@ func TestReaderThatStallsLosesItsAnswer(t *testing.T) {
 	}
 }
 
+// TestSlowReaderGetsItsAnswer: a client that takes longer than the limit for all of an answer, and not for any step of it,
+// gets it whole.
+func TestSlowReaderGetsItsAnswer(t *testing.T) {
+	t.Parallel()
+	const size, limit = 32 << 20, time.Second
+	b := newBundle(t, func(context.Context, *llm.Call) (*llm.Response, error) {
+		return &llm.Response{Status: http.StatusOK, Header: http.Header{}, Body: make([]byte, size)}, nil
+	}, options{env: []string{"LLM_WRITE_TIMEOUT=" + limit.String()}})
+	conn := b.dial()
+	defer conn.Close()
+	_, err := fmt.Fprintf(conn, "%sContent-Length: %d\r\n\r\n%s", head, len(goodBody), goodBody)
+	check(t, err)
+	read, start := int64(0), time.Now()
+	for err == nil {
+		var n int64
+		n, err = io.CopyN(io.Discard, conn, size/16)
+		read += n
+		longer(limit / 8)
+	}
+	if read < size || time.Since(start) < limit {
+		t.Errorf("%d bytes came in %v: %v", read, time.Since(start), err)
+	}
+}
+
 // TestConnectionOutlivesItsStreams: the deadline of an event must harm neither the end of its stream, which may come much
 // later, nor the next request on the connection.
 func TestConnectionOutlivesItsStreams(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/api"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm/chain"
+	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
@@ -33,6 +34,7 @@ type Config struct {
 	LLM     chain.Config
 	Jobs    jobs.Config
 	Redis   redisx.Config
+	Memory  memory.Config
 }
 
 // section is a group of settings with the package that knows what they mean.
@@ -50,6 +52,7 @@ func (c *Config) sections() []section {
 		{"The way in", Prefix, &c.Inbound},
 		{"The way to the vendor", Prefix, &c.LLM},
 		{"Asynchronous jobs", Prefix + "_JOBS", &c.Jobs},
+		{"Memory", Prefix + "_MEMORY", &c.Memory},
 		{"Redis", Prefix + "_REDIS", &c.Redis},
 	}
 }
@@ -138,6 +141,10 @@ func (c *Config) Warnings() []string {
 	}
 	if c.LLM.Quota.Requests == 0 && c.LLM.Quota.Tokens == 0 {
 		list = append(list, "no vendor contract is set: the quota lets everything through")
+	}
+	if most := c.Memory.LargestBody(memory.Limit()); c.API.MaxBody > most {
+		list = append(list, fmt.Sprintf("LLM_MAX_BODY (%d) is above three quarters of the memory budget: bodies over %d bytes "+
+			"are refused; raise the memory limit or LLM_MEMORY_BUDGET", c.API.MaxBody, most))
 	}
 	admission, slots, queue := c.Inbound.AdmissionMax, c.LLM.Slots, c.Inbound.QueueMax
 	switch {

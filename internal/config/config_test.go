@@ -187,10 +187,11 @@ func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	for setting, says := range map[string]string{
-		"LLM_VENDOR_API_KEY=":   "no vendor API key is set",
-		"LLM_QUOTA_REQUESTS=0":  "no vendor contract is set",
-		"LLM_ADMISSION_MAX=40":  "LLM_ADMISSION_MAX (40) is below LLM_SLOTS (50)",
-		"LLM_ADMISSION_MAX=120": "LLM_QUEUE_MAX (100) is above LLM_ADMISSION_MAX - LLM_SLOTS (70)",
+		"LLM_VENDOR_API_KEY=":    "no vendor API key is set",
+		"LLM_QUOTA_REQUESTS=0":   "no vendor contract is set",
+		"LLM_MAX_BODY=300000000": "LLM_MAX_BODY (300000000) is above three quarters of the memory budget",
+		"LLM_ADMISSION_MAX=40":   "LLM_ADMISSION_MAX (40) is below LLM_SLOTS (50)",
+		"LLM_ADMISSION_MAX=120":  "LLM_QUEUE_MAX (100) is above LLM_ADMISSION_MAX - LLM_SLOTS (70)",
 	} {
 		c, err := config.Load(enough("LLM_QUOTA_REQUESTS=600", setting))
 		if err != nil {

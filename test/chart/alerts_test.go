@@ -75,6 +75,7 @@ llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 		{"clients err and leave", `llm_vendor_attempts_total` + pod + `,result="client_gone"} 0+150x60`, nil},
 		{"free is shed", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0+60x60`, []string{"SpillwayShedding"}},
 		{"three are shed once", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0x30 3x29`, nil},
+		{"memory is used up", `llm_memory_rejections_total` + pod + `} 0+60x60`, []string{"SpillwayMemoryUsedUp"}},
 		{"pods are full", `llm_admission_rejections_total` + pod + `} 0+60x60`, []string{"SpillwayPodsFull"}},
 		{"one pod without Redis", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0x9`, []string{"SpillwayRedisFallback"}},
 		{"Redis was away for a minute", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0 1x8`, nil},

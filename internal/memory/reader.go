@@ -1,0 +1,48 @@
+package memory
+
+import (
+	"context"
+	"io"
+)
+
+// firstRoom is what is taken for bytes of unknown length before the first has come.
+const firstRoom = 4 << 10
+
+// ReadAll appends to b what r still has, and takes room for it from the share before it reads. declared is the length
+// that the sender has announced, -1 when unknown. It stops after limit+1 bytes, which tells that there are too many.
+// The error is the share's or r's. What has been read is returned in any case.
+func (s *Share) ReadAll(ctx context.Context, r io.Reader, b []byte, declared, limit int64) ([]byte, error) {
+	for {
+		if len(b) == cap(b) {
+			var err error
+			if b, err = s.enlarge(ctx, b, declared, limit); err != nil {
+				return b, err
+			}
+		}
+		n, err := r.Read(b[len(b):min(int64(cap(b)), limit+1)])
+		b = b[:len(b)+n]
+		if err == io.EOF || int64(len(b)) > limit {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+}
+
+// enlarge returns a copy of b with room for more: for all that was announced and one byte, so that the end is seen
+// without growing again, or for twice as much. Both copies are counted while both exist.
+func (s *Share) enlarge(ctx context.Context, b []byte, declared, limit int64) ([]byte, error) {
+	room := max(int64(cap(b))*2, firstRoom)
+	if declared >= int64(len(b)) {
+		room = declared + 1
+	}
+	room = min(room, limit+1)
+	before := s.held
+	if err := s.Grow(ctx, room); err != nil {
+		return b, err
+	}
+	more := append(make([]byte, 0, room), b...)
+	s.Shrink(before)
+	return more, nil
+}

@@ -1,0 +1,33 @@
+package memory
+
+import "context"
+
+// Share is what one body or one answer holds of a budget. It is used by one goroutine at a time and not copied once
+// it holds something.
+type Share struct {
+	budget *Budget
+	use    Use
+	held   int64
+}
+
+// Share returns a share that holds nothing yet.
+func (b *Budget) Share(use Use) Share { return Share{budget: b, use: use} }
+
+// Grow takes n more bytes. A body waits for them within the budget's time, an answer until ctx ends. The error is a
+// *outcome.Rejected when there was no room in time, or the cause of ctx.
+func (s *Share) Grow(ctx context.Context, n int64) error {
+	if s.budget == nil || n <= 0 {
+		return nil
+	}
+	return s.budget.take(ctx, s, n)
+}
+
+// Shrink gives n bytes back.
+func (s *Share) Shrink(n int64) {
+	if s.budget != nil && n > 0 {
+		s.budget.give(s, n)
+	}
+}
+
+// Free gives everything back. The share may be used again.
+func (s *Share) Free() { s.Shrink(s.held) }
