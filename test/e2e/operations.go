@@ -109,7 +109,7 @@ func twoReleases(r *release) (string, error) {
 		"--set=redis.external.url=redis://:"+password+"@"+fullName+"-redis:6379"); err != nil {
 		return "", err
 	}
-	defer command("", "helm", "uninstall", other, "-n", r.namespace, "--wait")
+	defer r.removeOther(other)
 	before, err := r.callsOf(vendorsim)
 	if err != nil {
 		return "", err
@@ -130,6 +130,15 @@ func twoReleases(r *release) (string, error) {
 		err = fmt.Errorf("%d jobs of the first release went to the other's vendor", strayed)
 	}
 	return fmt.Sprintf("%d jobs of one release on the Redis of both: all at its own vendor", jobs), err
+}
+
+// removeOther uninstalls a second release, and deletes its keys, which an uninstall leaves.
+func (r *release) removeOther(name string) {
+	_, err := command("", "helm", "uninstall", name, "-n", r.namespace, "--wait")
+	_, keysErr := r.kubectl("delete", "secret", name+"-spillway-api-keys")
+	if err = errors.Join(err, keysErr); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+	}
 }
 
 // killed takes a pod away without a word to it, under load. What was in flight there is lost and nothing else: at most one
