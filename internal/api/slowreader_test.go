@@ -100,7 +100,7 @@ func TestConnectionOutlivesItsStreams(t *testing.T) {
 			}, options{env: impatient})
 			for range 2 {
 				_, events := b.open("/llm")
-				if all, err := io.ReadAll(events); err != nil {
+				if all, err := io.ReadAll(events); (err == nil) != (end == nil) {
 					t.Fatalf("after %q: %v", all, err)
 				}
 				if got := b.post("/llm"); got.status != http.StatusOK {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -20,6 +21,12 @@ type sseSink struct {
 	timeout time.Duration
 	info    *middleware.Info
 	started bool
+	events  bool // what is sent are server-sent events, so that one of ours may follow
+}
+
+// isEventStream reports whether an answer of this type is an event stream. One without a type is taken for one.
+func isEventStream(contentType string) bool {
+	return contentType == "" || strings.HasPrefix(contentType, "text/event-stream")
 }
 
 func newSSESink(c *gin.Context, timeout time.Duration) *sseSink {
@@ -41,7 +48,9 @@ func (s *sseSink) Start(header http.Header) error {
 	s.started = true
 	h := s.w.Header()
 	maps.Copy(h, header)
-	h["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
+	if s.events = isEventStream(h.Get("Content-Type")); s.events {
+		h["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
+	}
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Accel-Buffering"] = []string{"no"} // proxies that would hold events back
 	s.w.WriteHeader(http.StatusOK)
@@ -68,8 +77,9 @@ func (s *sseSink) Event(raw []byte) error {
 // passed by then.
 func (s *sseSink) end() { takeWithin(s.rc, s.timeout) }
 
-// endStream ends a broken stream with an event that holds the error document. It never looks like a good end: no [DONE]
-// follows.
+// endStream ends a broken stream with an event that holds the error document, and then breaks the connection off. It never
+// looks like a good end, also to clients that do not know the event: no [DONE] follows, and the body does not end. The
+// vendor's own error event stays the only one.
 func endStream(c *gin.Context, sink *sseSink, err error) {
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
@@ -78,13 +88,21 @@ func endStream(c *gin.Context, sink *sseSink, err error) {
 	if p.status == statusClosed {
 		return
 	}
+	if sink.events && (p.vendor == nil || !p.vendor.Told) {
+		if err := sink.Event(errorEvent(c, p, in.ID)); err != nil {
+			in.Err = errors.Join(in.Err, err)
+		}
+	}
+	panic(http.ErrAbortHandler) // net/http has no other way to end a connection within a body
+}
+
+// errorEvent is the problem as a server-sent event.
+func errorEvent(c *gin.Context, p problem, requestID string) []byte {
 	var event []byte
 	d := dialectOf(c.Request.URL.Path)
 	if !speaksOpenAI(c) || d == dialectAnthropic {
 		event = []byte("event: error\n")
 	}
-	event = append(append(event, "data: "...), p.document(d, in.ID)...)
-	if err := sink.Event(append(event, '\n')); err != nil { // the document ends with a newline; this one ends the event
-		in.Err = errors.Join(in.Err, err)
-	}
+	event = append(append(event, "data: "...), p.document(d, requestID)...)
+	return append(event, '\n') // the document ends with a newline; this one ends the event
 }

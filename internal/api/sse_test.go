@@ -81,7 +81,41 @@ func TestEventsComeAsTheyAre(t *testing.T) {
 	}
 }
 
-// TestBrokenStreamEndsWithAnError: a stream that breaks never looks like one that ended.
+// TestVendorsOwnErrorEventIsTheOnlyOne: the vendor's error event is passed on, none of ours follows, and the connection
+// breaks off.
+func TestVendorsOwnErrorEventIsTheOnlyOne(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, streams(func(_ context.Context, client llm.Sink) error {
+		return errors.Join(client.Event([]byte(event(0))), &llm.VendorError{Kind: llm.KindStatus, Status: 500, Streamed: true, Told: true})
+	}), options{})
+	_, events := b.open("/v1/chat/completions")
+	all, err := io.ReadAll(events)
+	if string(all) != event(0) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %q, %v", all, err)
+	}
+	if line := b.accessLine(); line["reason"] != "vendor_error" {
+		t.Errorf("the log says %v", line)
+	}
+}
+
+// TestOtherStreamsKeepTheirType: no event is put into a stream that is none of events.
+func TestOtherStreamsKeepTheirType(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, func(_ context.Context, call *llm.Call) (*llm.Response, error) {
+		if err := call.Stream.Start(http.Header{"Content-Type": {"application/x-ndjson"}}); err != nil {
+			return nil, err
+		}
+		return nil, errors.Join(call.Stream.Event([]byte("{}\n")), &llm.VendorError{Kind: llm.KindConnection, Streamed: true})
+	}, options{})
+	res, lines := b.open("/llm")
+	all, err := io.ReadAll(lines)
+	if string(all) != "{}\n" || !errors.Is(err, io.ErrUnexpectedEOF) || res.Header.Get("Content-Type") != "application/x-ndjson" {
+		t.Errorf("got %q of type %q, %v", all, res.Header.Get("Content-Type"), err)
+	}
+}
+
+// TestBrokenStreamEndsWithAnError: a stream that breaks never looks like one that ended, neither in its events nor in how its
+// body ends.
 func TestBrokenStreamEndsWithAnError(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -89,7 +123,8 @@ func TestBrokenStreamEndsWithAnError(t *testing.T) {
 		code string
 	}{
 		"cut":     {&llm.VendorError{Kind: llm.KindConnection, Attempts: 1, Streamed: true, Err: io.ErrUnexpectedEOF}, "vendor_error"},
-		"stalled": {&llm.VendorError{Kind: llm.KindTimeout, Attempts: 1, Streamed: true, Err: llm.ErrStreamIdle}, "vendor_error"},
+		"stalled": {&llm.VendorError{Kind: llm.KindIdle, Attempts: 1, Streamed: true, Err: llm.ErrStreamIdle}, "stream_idle"},
+		"long":    {&llm.VendorError{Kind: llm.KindLength, Attempts: 1, Streamed: true, Err: llm.ErrStreamMax}, "stream_too_long"},
 		"SLA":     {middleware.ErrDeadline, "deadline_exceeded"},
 		"closing": {&outcome.Rejected{Layer: "server", Reason: outcome.ShuttingDown}, "shutting_down"},
 		"defect":  {errors.New("hunter2"), "internal"},
@@ -102,7 +137,9 @@ func TestBrokenStreamEndsWithAnError(t *testing.T) {
 			for path, lead := range map[string]string{"/llm": "event: error\ndata: {\"type\":", "/v1/chat/completions": "data: {\"type\":"} {
 				res, events := b.open(path)
 				all, err := io.ReadAll(events)
-				check(t, err)
+				if !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("%s: the body ended cleanly: %v", path, err)
+				}
 				last, ok := strings.CutPrefix(string(all), event(0))
 				if !ok || !strings.HasPrefix(last, lead) || !strings.HasSuffix(last, "}\n\n") || strings.Count(last, "\n\n") != 1 {
 					t.Errorf("%s: want one event and the error, got %q", path, all)

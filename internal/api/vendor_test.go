@@ -66,22 +66,27 @@ func TestVendorsFaultsAsClientsSeeThem(t *testing.T) {
 // TestRealStream: a whole one ends with [DONE], one that is cut or stalls ends with an error and without it.
 func TestRealStream(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]*vendorsim.Fault{
-		"whole":  nil,
-		"cut":    {Kind: "cut", Chunks: 3},
-		"stalls": {Kind: "stall", Chunks: 3},
+	for name, want := range map[string]struct {
+		fault *vendorsim.Fault
+		code  string
+	}{
+		"whole":  {},
+		"cut":    {&vendorsim.Fault{Kind: "cut", Chunks: 3}, "vendor_error"},
+		"stalls": {&vendorsim.Fault{Kind: "stall", Chunks: 3}, "stream_idle"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, sim := realBundle(t, vendorsim.Config{}, "LLM_STREAM_IDLE=200ms")
-			if fault != nil {
-				check(t, sim.AddFault(*fault))
+			if want.fault != nil {
+				check(t, sim.AddFault(*want.fault))
 			}
 			_, events := b.open("/v1/chat/completions")
 			all, err := io.ReadAll(events)
-			check(t, err)
-			done, failed := strings.Contains(string(all), "[DONE]"), strings.Contains(string(all), `"code":"vendor_error"`)
-			if done != (fault == nil) || failed != (fault != nil) || strings.Count(string(all), "data:") < 3 {
+			if (err == nil) != (want.fault == nil) {
+				t.Errorf("the body ended with %v", err)
+			}
+			done, failed := strings.Contains(string(all), "[DONE]"), strings.Contains(string(all), `"code":"`+want.code+`"`)
+			if done != (want.fault == nil) || failed != (want.fault != nil) || strings.Count(string(all), "data:") < 3 {
 				t.Errorf("got %s", all)
 			}
 			if n := len(sim.Calls()); n != 1 {

@@ -146,6 +146,10 @@ func (c *Config) Warnings() []string {
 		list = append(list, fmt.Sprintf("LLM_MAX_BODY (%d) is above three quarters of the memory budget: bodies over %d bytes "+
 			"are refused; raise the memory limit or LLM_MEMORY_BUDGET", c.API.MaxBody, most))
 	}
+	if longest := c.Server.DrainDelay + c.Inbound.SLA + c.LLM.StreamMax; c.LLM.StreamMax > 0 && c.Server.ShutdownGrace < longest {
+		list = append(list, fmt.Sprintf("LLM_SHUTDOWN_GRACE (%v) is below LLM_DRAIN_DELAY + LLM_SLA + LLM_STREAM_MAX (%v): "+
+			"a rolling update cuts the longest streams", c.Server.ShutdownGrace, longest))
+	}
 	admission, slots, queue := c.Inbound.AdmissionMax, c.LLM.Slots, c.Inbound.QueueMax
 	switch {
 	case admission < slots:

@@ -36,7 +36,7 @@ func TestDefaultsAndValues(t *testing.T) {
 	if c.Server.DrainDelay != 7*time.Second || c.Server.LogLevel != slog.LevelDebug || !c.Server.Pprof {
 		t.Errorf("values were not taken: %+v", c.Server)
 	}
-	if c.Server.Addr != ":8080" || c.Server.ShutdownGrace != 75*time.Second {
+	if c.Server.Addr != ":8080" || c.Server.ShutdownGrace != 670*time.Second {
 		t.Errorf("empty or absent variables have no default: %+v", c.Server)
 	}
 }

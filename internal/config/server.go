@@ -19,7 +19,7 @@ type ServerConfig struct {
 	ReadTimeout    time.Duration `split_words:"true" default:"30s" desc:"Time a client may take to send a whole request, its body included. Streams of answers are not touched by it."`
 	IdleTimeout    time.Duration `split_words:"true" default:"120s" desc:"Time an unused keep-alive connection stays open. Above the gateway's own idle limit, so that the gateway is the one to close."`
 	DrainDelay     time.Duration `split_words:"true" default:"5s" desc:"Time the pod keeps accepting after SIGTERM while it is already unready, so that every balancer has noticed. 0 stops accepting at once."`
-	ShutdownGrace  time.Duration `split_words:"true" default:"75s" desc:"Time from SIGTERM until what is still in flight is cut. At least DRAIN_DELAY + SLA; keep terminationGracePeriodSeconds some seconds above it."`
+	ShutdownGrace  time.Duration `split_words:"true" default:"670s" desc:"Time from SIGTERM until what is still in flight is cut. At least DRAIN_DELAY + SLA; below DRAIN_DELAY + SLA + STREAM_MAX long streams are cut. Keep terminationGracePeriodSeconds some seconds above it."`
 }
 
 // Validate reports every value that makes no sense.

@@ -29,13 +29,37 @@ func New(parent context.Context, at time.Time, cause error) *Context {
 	return &Context{Context: parent, at: at, cause: cause}
 }
 
-// Untimed returns the parent of ctx and the moment at which ctx ends by itself, for a caller that has a timer of its own anyway
-// and takes that moment into account. The zero time means that ctx is no Context: then it is returned as it is.
+// Untimed returns ctx without its time limit, and the moment of that limit, for a caller that keeps to it with a timer of its
+// own, or that goes on without it. The limit may stand anywhere above ctx, if nothing between the two ends a context: what
+// only adds values does not. The zero time means that there is no limit; then ctx is returned as it is.
 func Untimed(ctx context.Context) (context.Context, time.Time) {
 	if c, ok := ctx.(*Context); ok {
 		return c.Context, c.at
 	}
+	if c, ok := ctx.Value(contextKey{}).(*Context); ok {
+		return &untimed{c.Context, ctx}, c.at
+	}
 	return ctx, time.Time{}
+}
+
+// contextKey finds the nearest Context above a context.
+type contextKey struct{}
+
+// untimed ends as the Context below a time limit does, and has the values that were added above the limit.
+type untimed struct {
+	context.Context
+
+	values context.Context
+}
+
+// Value looks above the limit first. A value that is a context itself is how package context finds out which context ends
+// another one: that has to be the one below.
+func (u *untimed) Value(key any) any {
+	value := u.values.Value(key)
+	if _, internal := value.(context.Context); internal || value == nil {
+		return u.Context.Value(key)
+	}
+	return value
 }
 
 // Over reports whether ctx has ended, and makes no timer for it.
@@ -83,6 +107,9 @@ func (c *Context) Err() error { return c.begin().Err() }
 
 // Value leads to the timer's context once there is one, which is how context.Cause finds out why it ended.
 func (c *Context) Value(key any) any {
+	if key == (contextKey{}) {
+		return c
+	}
 	c.mu.Lock()
 	timed := c.timed
 	c.mu.Unlock()

@@ -122,3 +122,31 @@ func BenchmarkNobodyWaits(b *testing.B) {
 		}
 	})
 }
+
+// TestUntimed: what is left without the limit ends with its parent, and has the values that were added above the limit.
+func TestUntimed(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("the client left")
+	synctest.Test(t, func(t *testing.T) {
+		parent, leave := context.WithCancelCause(t.Context())
+		limited := deadline.New(parent, time.Now().Add(time.Second), errOver)
+		defer limited.Stop()
+		_ = limited.Done() // somebody waits, so that there is a timer
+		for _, ctx := range []context.Context{limited, context.WithValue(limited, testKey{}, 7)} {
+			free, at := deadline.Untimed(ctx)
+			if !at.Equal(time.Now().Add(time.Second)) || free.Value(testKey{}) != ctx.Value(testKey{}) {
+				t.Errorf("untimed: limit %v, value %v", at, free.Value(testKey{}))
+			}
+			child, cancel := context.WithCancelCause(free)
+			defer cancel(nil)
+			context.AfterFunc(child, func() {
+				if !errors.Is(context.Cause(child), gone) || !errors.Is(context.Cause(free), gone) {
+					t.Errorf("ended by %v and %v", context.Cause(child), context.Cause(free))
+				}
+			})
+		}
+		<-limited.Done()
+		leave(gone)
+		synctest.Wait()
+	})
+}

@@ -33,7 +33,8 @@ type Config struct {
 	Slots        int           `split_words:"true" default:"50" desc:"Vendor calls in flight in this pod at most."`
 	QueueTimeout time.Duration `split_words:"true" default:"5s" desc:"Time a call may spend in the gates before it is rejected. Must be below SLA."`
 	CallTimeout  time.Duration `split_words:"true" default:"30s" desc:"Time one vendor attempt may take; for a stream, the time to its first event."`
-	StreamIdle   time.Duration `split_words:"true" default:"15s" desc:"Time a stream may pause between two events before it is cut."`
+	StreamIdle   time.Duration `split_words:"true" default:"60s" desc:"Time a stream may pause between two events before it is cut."`
+	StreamMax    time.Duration `split_words:"true" default:"10m" desc:"Time a whole stream may take before it is cut. 0 means no limit. SLA bounds a stream only up to its first event."`
 
 	Vendor   upstream.Config
 	Estimate llm.EstimateConfig
@@ -63,6 +64,9 @@ func (c Config) Validate() error {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("%s is %v: use a positive duration such as 5s", name, d))
 		}
+	}
+	if c.StreamMax < 0 {
+		errs = append(errs, fmt.Errorf("STREAM_MAX is %v: use 0 (no limit) or a positive duration such as 10m", c.StreamMax))
 	}
 	return errors.Join(errs...)
 }
@@ -104,7 +108,7 @@ func New(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Regist
 
 // build makes the vendor and the gates.
 func (c *Chain) build(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer) (err error) {
-	times := upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle}
+	times := upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax}
 	if c.vendor, err = upstream.New(cfg.Vendor, times, cfg.Slots, reg); err != nil {
 		return err
 	}

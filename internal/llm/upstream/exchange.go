@@ -31,8 +31,8 @@ func (v *Vendor) exchange(w *watch, call *llm.Call, out *llm.Outcome) (*llm.Resp
 	switch {
 	case res.StatusCode < 200 || res.StatusCode >= 300:
 		return v.refused(w, res, out)
-	case call.Payload.Stream && isEventStream(res.Header):
-		return v.relay(w, call, res, out)
+	case call.Payload.Stream:
+		return v.streamed(w, call, res, out)
 	}
 	return v.buffered(res, out)
 }

@@ -1,59 +1,229 @@
 package upstream
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
+	"github.com/spillway-dev/spillway/internal/jsonscan"
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// relay passes server-sent events on to the client, one whole event at a time, until the last byte. The call keeps its
-// slot meanwhile. The client's headers go out with the first event: until then a failed attempt can still be retried,
-// and never after.
-func (v *Vendor) relay(w *watch, call *llm.Call, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
+// streamed reads the answer to a call with "stream": true: an event stream, whatever its type says, unless it begins as
+// JSON does, or is lines of JSON, or is in a coding that cannot be read.
+func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
 	if call.Stream == nil {
 		return nil, errors.New("llm: a streaming call needs Call.Stream")
 	}
-	events := newEventReader(res.Body, v.maxResponse)
-	defer events.free()
-	var meter streamMeter
-	defer func() { out.Usage = meter.usage() }()
-	for {
-		raw, err := events.next()
-		if err != nil {
-			if err = meter.verdict(err, isCloseDelimited(res)); err != nil {
-				return nil, err
-			}
-			return &llm.Response{Status: res.StatusCode, Streamed: true}, nil
+	s := &stream{v: v, w: w, call: call, res: res, header: visible(res.Header)}
+	switch kind := mediaType(res.Header); {
+	case isEncoded(res.Header), kind == "application/x-ndjson", kind == "application/jsonl":
+		return s.raw(out)
+	case kind != "text/event-stream":
+		body := bufio.NewReader(res.Body)
+		res.Body = &buffered{body, res.Body}
+		if beginsAsJSON(body) {
+			w.limit(v.callTimeout-time.Since(w.start), llm.ErrCallTimeout)
+			return v.buffered(res, out)
 		}
-		w.pause()
-		if err := v.pass(w, call, res, raw); err != nil {
+	}
+	s.header["Content-Type"] = eventStream
+	return s.relay(out)
+}
+
+var eventStream = []string{"text/event-stream; charset=utf-8"}
+
+// beginsAsJSON reports whether the first byte that is no white space, after a byte order mark, opens an object or array.
+func beginsAsJSON(body *bufio.Reader) bool {
+	for n := 1; n <= body.Size(); n++ {
+		b, err := body.Peek(n)
+		if err != nil {
+			return false
+		}
+		switch b[n-1] {
+		case '{', '[':
+			return true
+		case ' ', '\t', '\r', '\n', 0xef, 0xbb, 0xbf:
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// buffered is a body whose first bytes have been looked at.
+type buffered struct {
+	io.Reader
+	io.Closer
+}
+
+// stream is one streamed answer on its way to the client. The call keeps its slot meanwhile. Nothing goes out before there
+// is something to show: until then a failed attempt can be made again, and never after.
+type stream struct {
+	v      *Vendor
+	w      *watch
+	call   *llm.Call
+	res    *http.Response
+	header http.Header // for the client
+
+	events *eventReader
+	meter  *meter
+}
+
+// mostHeld is how many bytes of events are held back while there is nothing to show.
+const mostHeld = 64 << 10
+
+// relay passes the events on until the last one.
+func (s *stream) relay(out *llm.Outcome) (*llm.Response, error) {
+	s.events, s.meter = newEventReader(s.res.Body, s.v.maxResponse), newMeter()
+	defer s.events.free()
+	resp, err := s.run(out)
+	out.Usage = s.meter.usage(err == nil)
+	return resp, err
+}
+
+func (s *stream) run(out *llm.Outcome) (*llm.Response, error) {
+	for {
+		for e, ok := s.events.next(); ok; e, ok = s.events.next() {
+			if resp, err, over := s.meet(e, out); over {
+				return resp, err
+			}
+		}
+		if err := s.passOn(); err != nil {
 			return nil, err
 		}
-		meter.add(raw)
-		w.resume(v.streamIdle)
+		if err := s.events.fill(); err != nil {
+			return s.end(err, out)
+		}
 	}
 }
 
-// pass gives one event to the client.
-func (v *Vendor) pass(w *watch, call *llm.Call, res *http.Response, raw []byte) error {
-	if !w.streamed {
-		w.limit(v.streamIdle, llm.ErrStreamIdle)
-		w.pause()
-		w.streamed = true
-		call.Committed()
-		if err := call.Stream.Start(visible(res.Header)); err != nil {
+// meet looks at one event. It reports whether the stream is over with it, and what it came to.
+func (s *stream) meet(e event, out *llm.Outcome) (_ *llm.Response, err error, over bool) {
+	shown := s.meter.shown
+	document, err := s.meter.add(e)
+	switch {
+	case err != nil:
+		return nil, err, true
+	case document != nil && !shown:
+		resp, err := s.refusedWithin(document, e.data, out)
+		return resp, err, true
+	case document != nil:
+		return nil, s.failLater(document, out), true
+	case s.meter.last:
+		if err := s.passOn(); err != nil {
+			return nil, err, true
+		}
+		s.drain()
+		return s.whole(), nil, true
+	}
+	return nil, nil, false
+}
+
+// refusedWithin is an error before there was something to show: a failure of its kind, or an answer of its status that the
+// client gets in place of the stream.
+func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Outcome) (*llm.Response, error) {
+	status, err := errorWithin(d, s.res.Header, out)
+	if err != nil {
+		return nil, err
+	}
+	header := visible(s.res.Header)
+	header["Content-Type"] = []string{"application/json"}
+	return &llm.Response{Status: status, Header: header, Body: append([]byte(nil), data...)}, nil
+}
+
+// failLater passes an error event on as it is: it counts as a failure, and needs no second one of ours.
+func (s *stream) failLater(d *errorDocument, out *llm.Outcome) error {
+	if err := s.passOn(); err != nil {
+		return err
+	}
+	failed := refusal(d.status(), d, s.res.Header, &out.Limits)
+	if failed == nil {
+		failed = &llm.VendorError{Kind: llm.KindStatus, Status: d.status(), Code: d.code, Type: d.kind}
+	}
+	failed.Told, failed.Err = true, errEvent
+	return failed
+}
+
+// end decides about a stream whose bytes ended with err. What follows the last empty line is an event too, unless it was
+// cut within its data.
+func (s *stream) end(err error, out *llm.Outcome) (*llm.Response, error) {
+	e := s.events.rest()
+	switch broken := isBroken(e.data); {
+	case broken && errors.Is(err, io.EOF):
+		err = errCut
+	case e.data != nil && !broken:
+		if resp, err, over := s.meet(e, out); over {
+			return resp, err
+		}
+	}
+	if err := s.meter.verdict(err, isCloseDelimited(s.res)); err != nil {
+		return nil, err
+	}
+	if err := s.passOn(); err != nil {
+		return nil, err
+	}
+	if !s.w.streamed { // whole, and nothing to show
+		return nil, &llm.VendorError{Kind: llm.KindBadContent, Status: s.res.StatusCode, Err: errNothing}
+	}
+	return s.whole(), nil
+}
+
+// isBroken reports whether data begins as JSON does and is none.
+func isBroken(data []byte) bool {
+	data = bytes.TrimSpace(data)
+	return len(data) > 0 && (data[0] == '{' || data[0] == '[') && !isLast(data) && !jsonscan.Valid(data)
+}
+
+func (s *stream) whole() *llm.Response {
+	return &llm.Response{Status: s.res.StatusCode, Streamed: true}
+}
+
+// passOn gives the client the events that have come, in one write, once there is something to show.
+func (s *stream) passOn() error {
+	switch {
+	case s.events.held() == 0:
+		return nil
+	case s.meter.shown, s.w.streamed:
+	case s.events.held() > mostHeld && s.meter.data:
+	case s.events.held() > mostHeld:
+		return &llm.VendorError{Kind: llm.KindBadContent, Status: s.res.StatusCode, Err: errNothing}
+	default:
+		return nil
+	}
+	return s.pass(s.events.take())
+}
+
+// pass writes to the client. The vendor's clock stands meanwhile, but for the limit on the whole stream.
+func (s *stream) pass(b []byte) error {
+	if !s.w.streamed {
+		s.w.stream(s.v.streamIdle, s.v.streamMax)
+		s.w.streamed = true
+		if err := s.call.Stream.Start(s.header); err != nil {
 			return &sinkError{err}
 		}
 	}
-	if err := call.Stream.Event(raw); err != nil {
+	s.w.pause()
+	if err := s.call.Stream.Event(b); err != nil {
 		return &sinkError{err}
 	}
+	s.w.resume(s.v.streamIdle)
 	return nil
 }
 
-// isCloseDelimited tells whether the end of the answer is the end of the connection, so that a cut cannot be seen.
+// drainTime is how long the end of a body is waited for after the stream's last event. A connection whose body has ended
+// can be used again; one that goes on is closed, because client, slot and tokens are not kept for it.
+const drainTime = 100 * time.Millisecond
+
+func (s *stream) drain() {
+	s.w.limit(drainTime, llm.ErrStreamIdle)
+	_, _ = io.CopyN(io.Discard, s.res.Body, refusalSize)
+}
+
+// isCloseDelimited reports whether the end of the answer is the end of the connection, so that a cut cannot be seen.
 func isCloseDelimited(res *http.Response) bool {
 	return res.ProtoMajor == 1 && res.ContentLength < 0 && len(res.TransferEncoding) == 0
 }
@@ -66,20 +236,3 @@ func (e *sinkError) Unwrap() error { return e.err }
 
 // errCut is a stream that ended before its last event, or an answer of which no more can be seen than that it is not whole.
 var errCut = errors.New("the vendor's answer was cut before its end")
-
-// verdict decides whether a stream that ended with err ended well: nil if so. A stream that has shown its last event is
-// whole whatever came after. Otherwise a clean end counts only where the protocol would have shown a cut, and where the
-// stream did not begin in a dialect that always announces its end.
-func (m *streamMeter) verdict(err error, closeDelimited bool) error {
-	switch {
-	case m.done:
-		return nil
-	case !errors.Is(err, io.EOF):
-		return err
-	case m.events == 0:
-		return &llm.VendorError{Kind: llm.KindBadContent, Status: http.StatusOK, Err: errors.New("an event stream without events")}
-	case closeDelimited || m.announcesEnd:
-		return errCut
-	}
-	return nil
-}

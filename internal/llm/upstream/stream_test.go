@@ -10,6 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/spillway-dev/spillway/internal/deadline"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 	"github.com/spillway-dev/spillway/internal/llm/upstream"
@@ -78,7 +81,7 @@ func TestStreamThatStallsOrIsCutFailsAndIsNotRetried(t *testing.T) {
 		kind llm.Kind
 		is   error
 	}{
-		"stall":          {func(ctx context.Context, _ *io.PipeWriter) { <-ctx.Done() }, llm.KindTimeout, llm.ErrStreamIdle},
+		"stall":          {func(ctx context.Context, _ *io.PipeWriter) { <-ctx.Done() }, llm.KindIdle, llm.ErrStreamIdle},
 		"cut":            {func(_ context.Context, w *io.PipeWriter) { w.CloseWithError(io.ErrUnexpectedEOF) }, llm.KindConnection, io.ErrUnexpectedEOF},
 		"end, no [DONE]": {func(_ context.Context, w *io.PipeWriter) { w.Close() }, llm.KindConnection, upstream.ErrCut},
 	} {
@@ -119,7 +122,7 @@ func TestStreamIsRetriedBeforeItsFirstEvent(t *testing.T) {
 		sink := &llmtest.Events{}
 		_, err := c.Do(t.Context(), llmtest.NewStreamCall(sink))
 		llmtest.OK(t, err)
-		if attempts != 2 || len(sink.Raw) != 2 {
+		if attempts != 2 || len(sink.Raw) != 1 { // both events in one write, as they came
 			t.Errorf("%d attempts, client got %q", attempts, sink.Raw)
 		}
 	})
@@ -170,4 +173,77 @@ func TestStreamIdleLimitDoesNotCountASlowClient(t *testing.T) {
 		_, err := c.Do(t.Context(), llmtest.NewStreamCall(sink))
 		llmtest.OK(t, err)
 	})
+}
+
+type keyOfTest struct{}
+
+// The SLA bounds a stream up to its first event. From then on its pauses and its whole length are bounded, and what ended
+// it is told truly.
+func TestStreamLimits(t *testing.T) {
+	t.Parallel()
+	errSLA := errors.New("SLA")
+	every := func(d time.Duration, n int, first string) llmtest.RoundTrip {
+		return llmtest.EventStream(func(ctx context.Context, w *io.PipeWriter) {
+			_, _ = io.WriteString(w, first)
+			for range n {
+				select {
+				case <-time.After(d):
+				case <-ctx.Done():
+					return
+				}
+				_, _ = io.WriteString(w, chunkA)
+			}
+			_, _ = io.WriteString(w, done)
+			w.Close()
+		})
+	}
+	role := `data: {"choices":[{"delta":{"role":"assistant"}}]}` + "\n\n"
+	for name, tt := range map[string]struct {
+		vendor llmtest.RoundTrip
+		took   time.Duration
+		kind   llm.Kind // empty: not the vendor's
+		is     error    // nil: whole
+	}{
+		"longer than the SLA":    {every(10*time.Second, 20, chunkA), 200 * time.Second, "", nil},
+		"longer than STREAM_MAX": {every(10*time.Second, 100, chunkA), 300 * time.Second, llm.KindLength, llm.ErrStreamMax},
+		"a pause":                {every(40*time.Second, 1, chunkA), 15 * time.Second, llm.KindIdle, llm.ErrStreamIdle},
+		"no first event":         {every(40*time.Second, 1, ""), 20 * time.Second, llm.KindTimeout, llm.ErrFirstEvent},
+		"nothing to show":        {every(40*time.Second, 1, role), 20 * time.Second, llm.KindTimeout, llm.ErrFirstEvent},
+	} {
+		for _, wrapped := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					cfg := llmtest.Config()
+					cfg.StreamMax, cfg.Retry.Max = 300*time.Second, 0
+					cfg.Vendor.Wrap = func(http.RoundTripper) http.RoundTripper { return tt.vendor }
+					v, err := upstream.New(cfg.Vendor, upstream.Times{
+						Call: cfg.CallTimeout, FirstEvent: 20 * time.Second, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax,
+					}, cfg.Slots, prometheus.NewRegistry())
+					llmtest.OK(t, err)
+					start := time.Now()
+					sla := deadline.New(t.Context(), start.Add(60*time.Second), errSLA)
+					defer sla.Stop()
+					ctx := context.Context(sla)
+					if wrapped {
+						_ = sla.Done()
+						ctx = context.WithValue(sla, keyOfTest{}, 1)
+					}
+					_, out := v.Send(ctx, llmtest.NewStreamCall(&llmtest.Events{}))
+					failed, _ := errors.AsType[*llm.VendorError](out.Err)
+					if took := time.Since(start); took != tt.took {
+						t.Errorf("ended after %v, want %v", took, tt.took)
+					}
+					switch {
+					case tt.kind == "" && out.Err != nil, tt.kind != "" && (failed == nil || failed.Kind != tt.kind):
+						t.Errorf("got %v", out.Err)
+					case tt.is != nil && !errors.Is(out.Err, tt.is):
+						t.Errorf("got %v, want %v", out.Err, tt.is)
+					case failed != nil && failed.Failure() != (tt.kind != llm.KindLength):
+						t.Errorf("%v counts against the vendor: %v", failed, failed.Failure())
+					}
+				})
+			})
+		}
+	}
 }

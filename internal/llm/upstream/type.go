@@ -17,9 +17,6 @@ func mediaType(h http.Header) string {
 	return kind
 }
 
-// isEventStream reports whether an answer says that it is an event stream.
-func isEventStream(h http.Header) bool { return mediaType(h) == "text/event-stream" }
-
 // isJSON reports whether an answer says that it is one JSON value, and can be read.
 func isJSON(h http.Header) bool {
 	kind := mediaType(h)

@@ -1,9 +1,6 @@
 package upstream
 
 import (
-	"bytes"
-	"slices"
-
 	"github.com/spillway-dev/spillway/internal/jsonscan"
 	"github.com/spillway-dev/spillway/internal/llm"
 )
@@ -69,65 +66,4 @@ func tokens(m jsonscan.Member) int {
 		return int(n)
 	}
 	return 0
-}
-
-// streamMeter follows a stream for what the layers need: how it ends and what it used.
-type streamMeter struct {
-	events       int
-	chunks       int        // events that carry data: about a token each, when the vendor does not say
-	said         usageCount // over the events that have one
-	done         bool       // the last event was seen
-	announcesEnd bool       // the dialect has a last event
-}
-
-var (
-	openAIDone     = []byte("[DONE]")
-	openAIChunk    = []byte(`"chat.completion.chunk"`)
-	responsesStart = []byte("event: response.created")
-	anthropicStart = []byte("event: message_start")
-	anthropicStop  = []byte("event: message_stop")
-	usageKey       = []byte(`"usage"`)
-	dataField      = []byte("data:")
-)
-
-// responsesEnds are the last events of OpenAI's Responses.
-var responsesEnds = [][]byte{[]byte("event: response.completed"), []byte("event: response.incomplete"), []byte("event: response.failed")}
-
-// isDone tells whether event is the one with which OpenAI's chat and its like announce the end.
-func isDone(event []byte) bool {
-	_, data, _ := bytes.Cut(event, dataField)
-	return bytes.Equal(bytes.TrimSpace(data), openAIDone)
-}
-
-// add looks at one raw event. What dialect it is need not show in the first: that may be a comment, or what a filter found.
-func (m *streamMeter) add(raw []byte) {
-	m.events++
-	if isDone(raw) {
-		m.done = true
-		return
-	}
-	if !m.announcesEnd {
-		m.announcesEnd = bytes.Contains(raw, openAIChunk) || bytes.HasPrefix(raw, anthropicStart) || bytes.HasPrefix(raw, responsesStart)
-	}
-	if bytes.HasPrefix(raw, anthropicStop) || slices.ContainsFunc(responsesEnds, func(end []byte) bool { return bytes.HasPrefix(raw, end) }) {
-		m.done = true
-	}
-	_, data, found := bytes.Cut(raw, dataField)
-	if !found {
-		return // a comment that keeps the connection alive
-	}
-	m.chunks++
-	if !bytes.Contains(raw, usageKey) {
-		return
-	}
-	_ = (jsonscan.Scanner{Depth: answerDepth, Visit: m.said.add}).Scan(bytes.TrimSpace(data))
-}
-
-// usage is what the stream used. When it ended before the vendor said, the chunks that came stand for the completion.
-func (m *streamMeter) usage() llm.Usage {
-	u := m.said.usage()
-	if !m.done || u.Completion == 0 {
-		u.Completion = max(u.Completion, m.chunks)
-	}
-	return u
 }

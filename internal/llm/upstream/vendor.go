@@ -35,15 +35,19 @@ type Vendor struct {
 	name        string
 	maxResponse int64
 	callTimeout time.Duration
+	firstEvent  time.Duration
 	streamIdle  time.Duration
+	streamMax   time.Duration
 	propagator  propagation.TextMapPropagator
 	metrics     *metrics
 }
 
 // Times are the limits on one exchange.
 type Times struct {
-	Call       time.Duration // one attempt; for a stream, the time to its first event
+	Call       time.Duration // one attempt with a buffered answer
+	FirstEvent time.Duration // until a stream has something to show; zero means Call
 	StreamIdle time.Duration // between two events of a stream
+	StreamMax  time.Duration // for a whole stream; zero means no limit
 }
 
 // New returns a Vendor whose connection pool is never smaller than slots, the calls in flight at most.
@@ -91,7 +95,8 @@ func New(cfg Config, times Times, slots int, reg prometheus.Registerer) (*Vendor
 	}
 	return &Vendor{
 		transport: transport, pool: pool, name: cmp.Or(cfg.Name, u.Host), maxResponse: cfg.MaxResponse, metrics: m,
-		callTimeout: times.Call, streamIdle: times.StreamIdle, propagator: otel.GetTextMapPropagator(),
+		callTimeout: times.Call, firstEvent: cmp.Or(times.FirstEvent, times.Call),
+		streamIdle: times.StreamIdle, streamMax: times.StreamMax, propagator: otel.GetTextMapPropagator(),
 		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
 	}, nil
 }
@@ -114,7 +119,7 @@ func (v *Vendor) Close() { v.pool.CloseIdleConnections() }
 func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.Outcome) {
 	start := time.Now()
 	ctx, span := v.startSpan(ctx, call)
-	watch := newWatch(ctx, v.callTimeout, llm.ErrCallTimeout)
+	watch := newWatch(v.begin(ctx, call))
 	defer watch.stop()
 	out := llm.Outcome{Called: true}
 	resp, err := v.exchange(watch, call, &out)
@@ -125,4 +130,12 @@ func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.O
 	v.metrics.observe(&out, resp)
 	v.endSpan(span, resp, &out)
 	return resp, out
+}
+
+// begin returns the first limit on an exchange, and the cause of its end.
+func (v *Vendor) begin(ctx context.Context, call *llm.Call) (context.Context, time.Duration, error) {
+	if call.Payload.Stream {
+		return ctx, v.firstEvent, llm.ErrFirstEvent
+	}
+	return ctx, v.callTimeout, llm.ErrCallTimeout
 }

@@ -33,7 +33,7 @@ func vendorAt(t testing.TB, url string, change func(*chain.Config)) *upstream.Ve
 	if change != nil {
 		change(&cfg)
 	}
-	v, err := upstream.New(cfg.Vendor, upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle}, cfg.Slots, prometheus.NewRegistry())
+	v, err := upstream.New(cfg.Vendor, upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax}, cfg.Slots, prometheus.NewRegistry())
 	llmtest.OK(t, err)
 	t.Cleanup(v.Close)
 	return v

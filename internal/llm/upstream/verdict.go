@@ -23,11 +23,22 @@ func verdict(w *watch, call *llm.Call, err error) (_ error, clientGone bool) {
 			failed.Kind = llm.KindTimeout
 		}
 		if cause := context.Cause(w.ctx); cause != nil {
-			failed.Kind, failed.Err = llm.KindTimeout, cause
+			failed.Kind, failed.Err = limitKind(cause), cause
 		}
 	}
 	failed.Attempts, failed.Streamed = call.Attempts, w.streamed
 	return failed, false
+}
+
+// limitKind is what an exchange is called that one of our limits has ended.
+func limitKind(cause error) llm.Kind {
+	switch {
+	case errors.Is(cause, llm.ErrStreamIdle):
+		return llm.KindIdle
+	case errors.Is(cause, llm.ErrStreamMax):
+		return llm.KindLength
+	}
+	return llm.KindTimeout
 }
 
 // isTimeout reports whether err is a timeout of the network: a dial, TLS or response-header limit.

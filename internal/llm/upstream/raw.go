@@ -1,0 +1,37 @@
+package upstream
+
+import (
+	"errors"
+	"io"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+)
+
+// raw passes an answer on as it comes: lines of JSON, or what is in a coding that cannot be read here. Its end can only be
+// seen in how the body ends. No event of ours is put into it.
+func (s *stream) raw(out *llm.Outcome) (*llm.Response, error) {
+	buf := newBuffer()
+	defer buf.Free()
+	b, sum := buf.b[:cap(buf.b)], 0
+	defer func() { out.Usage.Completion = (sum + 3) / 4 }()
+	for {
+		n, err := s.res.Body.Read(b)
+		if n > 0 {
+			sum += n
+			if err := s.pass(b[:n]); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case err == nil:
+		case !errors.Is(err, io.EOF):
+			return nil, err
+		case sum == 0:
+			return nil, &llm.VendorError{Kind: llm.KindBadContent, Status: s.res.StatusCode, Err: errNothing}
+		case isCloseDelimited(s.res):
+			return nil, errCut
+		default:
+			return s.whole(), nil
+		}
+	}
+}
