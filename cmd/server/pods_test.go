@@ -164,8 +164,9 @@ func TestClientsThatLeave(t *testing.T) {
 		_, text := get(t, p.Admin+"/metrics")
 		return strings.Contains(text, `llm_http_requests_total{method="POST",reason="client_closed",route="/llm",status="499"} `+strconv.Itoa(clients))
 	})
-	await.True(t, "the tokens come back", func() bool {
-		return metric(t, p, `llm_quota_settled_tokens_total{direction="down"}`) > clients*booked*9/10
+	// Those of the streams: what a buffered call asked for the vendor may yet do, so it stays booked.
+	await.True(t, "the tokens of the streams come back", func() bool {
+		return metric(t, p, `llm_quota_settled_tokens_total{direction="down"}`) > clients/2*booked*9/10
 	})
 }
 

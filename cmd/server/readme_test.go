@@ -36,7 +36,7 @@ func TestReadmeNamesWhatExists(t *testing.T) {
 			switch {
 			case strings.HasSuffix(name, ".go"):
 				found = exists(name)
-			case strings.HasPrefix(name, "Test"):
+			case strings.HasPrefix(name, "Test"), strings.HasPrefix(name, "Fuzz"):
 				found = strings.Contains(tests, "func "+name+"(")
 			case strings.HasPrefix(name, "LLM_"):
 				found = strings.Contains(string(page), "| `"+name+"` |")

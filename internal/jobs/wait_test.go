@@ -138,18 +138,32 @@ func TestJobWaitsForTheOperator(t *testing.T) {
 			t.Parallel()
 			p := newPod(t, options{redis: redisx.Config{URL: redistest.Start(t).URL()}, workers: 1})
 			first := p.submit(t)
-			p.vendor.called(t).failed <- &llm.VendorError{Kind: kind, Status: 401}
+			refusal := &llm.VendorError{Kind: kind, Status: 401}
+			p.vendor.called(t).failed <- refusal
 			second := p.submit(t)
 			for _, id := range []string{first, second} {
 				await.True(t, "the job says what it waits for", func() bool {
+					select {
+					case c := <-p.vendor.calls: // the pause was over before the test looked
+						c.failed <- refusal
+					default:
+					}
 					j, err := p.Look(t.Context(), "ada", id)
 					return err == nil && j.State == jobs.Queued && j.WaitingFor == code && j.Failures == 0
 				})
 			}
-			p.vendor.quiet(t)
-			for range 2 {
-				p.vendor.called(t).answer <- "hello"
-			}
+			stop := make(chan struct{})
+			defer close(stop)
+			go func() { // the vendor is mended
+				for {
+					select {
+					case c := <-p.vendor.calls:
+						c.answer <- "hello"
+					case <-stop:
+						return
+					}
+				}
+			}()
 			for _, id := range []string{first, second} {
 				if j := p.end(t, id); j.State != jobs.Succeeded || j.WaitingFor != "" {
 					t.Errorf("%+v", j)
