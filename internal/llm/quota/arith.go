@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// micros is a time or a span of time in whole microseconds: Redis's clock ticks in them, and as integers they are exact,
-// here and in Lua. Every rounding is to the side that lets fewer calls through.
+// micros is a time or a duration in whole microseconds, the unit of Redis's clock. Integers are exact here and in Lua.
+// Every rounding is to the side that lets fewer calls through.
 type micros = int64
 
 // emission is the interval T at which a bucket of the given burst drains, so that no window of length w ever sees more
@@ -22,12 +22,12 @@ func emission(limit, burst int, w, q micros) micros {
 	return (w + q + rest - 1) / rest
 }
 
-// bucket is GCRA with reservation: a virtual queue that drains in real time. It is the arithmetic of quota.lua for this
-// pod alone. Times are of any one clock; the zero value is unlimited.
+// bucket is GCRA with reservation: a virtual queue that drains in real time. It is the arithmetic of quota.lua for one
+// pod. All times are of one clock. The zero value is unlimited.
 //
-// Calls may be given back in any order. For every booking that is kept, the booked start is never before the one it would
-// have if the others had never been made; so what emission promises holds for the kept ones, as long as each starts
-// within q of the moment it was booked.
+// Bookings may be refunded in any order. The start of a booking that is kept is never before the start it would have
+// without the refunded bookings. So the bound of emission holds for the kept bookings, when each call starts within q
+// of its booking.
 type bucket struct {
 	interval micros // what one unit costs
 	burst    micros // how far the queue may reach ahead without anyone waiting
@@ -97,9 +97,9 @@ func newContract(cfg Config, queueTimeout time.Duration) contract {
 	return c
 }
 
-// share is what one of n pods may use when it cannot ask the others: the same arithmetic on an nth of the contract,
-// without a burst of requests, and never faster than an nth of the shared pace. Where an nth is less than one call, there
-// is no share that could not break the contract: ok is false.
+// share returns what one of n pods may use without Redis: the same arithmetic on an nth of the contract, without a
+// burst of requests, and never faster than an nth of the shared pace. ok is false when an nth is less than one call,
+// because then every share would break the contract.
 func (c contract) share(n int) (requests, tokens bucket, largest int, ok bool) {
 	if c.requests > 0 {
 		own := c.requests / n

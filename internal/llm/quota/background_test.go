@@ -18,7 +18,7 @@ func TestBackgroundLeavesHalfOfTheBurst(t *testing.T) {
 		s := newScripted(t, rdb, "background", c)
 		s.run(int64(0), micros(0)) // a new state begins without the burst
 		s.now += time.Hour.Microseconds()
-		yield := yielding.Microseconds()
+		yield := micros(-1)
 		n := 0
 		var last ruling
 		for ; n < 20; n++ {

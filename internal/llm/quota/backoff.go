@@ -10,10 +10,10 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// backoff is what the pods make of a vendor that refuses (429) and does not say for how long. A refusal without a number is
-// not a wait of zero: each one in a row makes a pause, and each pause is twice as long as the one before. After a pause
-// one call of each pod tries, at a moment of its own; the others wait for what becomes of it. The first success ends it.
-// All pods share the pauses. It is safe for concurrent use.
+// backoff makes pauses when the vendor refuses calls (429) without a time to wait. Each refusal in a row makes a
+// pause, twice as long as the one before. After a pause one call of each pod tries, each pod at a random moment. The
+// other calls wait for its result. The first success ends the pauses. All pods share them. It is safe for concurrent
+// use.
 type backoff struct {
 	refused atomic.Int64 // refusals in a row; 0: every call passes
 
@@ -28,7 +28,7 @@ const (
 	longestBackoff = time.Minute
 )
 
-// backoffAfter is the pause after so many refusals in a row.
+// backoffAfter returns the pause after that many refusals in a row.
 func backoffAfter(refused int64) time.Duration {
 	d := firstBackoff
 	for ; refused > 1 && d < longestBackoff; refused-- {
@@ -37,8 +37,8 @@ func backoffAfter(refused int64) time.Duration {
 	return min(d, longestBackoff)
 }
 
-// refuse takes in a refusal at the time now. It returns the pause that follows and the number of refusals in a row, or 0 when
-// a pause is in force already: then the call began before it.
+// refuse counts a refusal at the time now. It returns the pause that follows and the number of refusals in a row. Both
+// are 0 when a pause is in force: the refused call then began before that pause.
 func (b *backoff) refuse(now time.Time) (pause time.Duration, refused int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -50,7 +50,7 @@ func (b *backoff) refuse(now time.Time) (pause time.Duration, refused int64) {
 	return b.resume.Sub(now), refused
 }
 
-// announced takes in the refusals in a row that another pod has counted.
+// announced takes over the number of refusals in a row that another pod has counted.
 func (b *backoff) announced(now time.Time, refused int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -59,7 +59,7 @@ func (b *backoff) announced(now time.Time, refused int64) {
 	}
 }
 
-// pauseLocked begins a pause, of which each pod adds up to a quarter at random, so that they do not all try at once.
+// pauseLocked begins a pause. Each pod adds up to a quarter at random, so that the pods do not all try at once.
 func (b *backoff) pauseLocked(now time.Time, refused int64) {
 	d := backoffAfter(refused)
 	b.resume = now.Add(d + rand.N(d/4))
@@ -74,9 +74,9 @@ func (b *backoff) changedLocked() {
 	b.change = make(chan struct{})
 }
 
-// admit reports whether a call may pass at the time now. tries says that it is the one that tries, and must end with ended.
-// When it may not pass, changed is closed when it is worth to ask again, which is after wait at the latest; wait is 0 while
-// another call tries.
+// admit reports whether a call may pass at the time now. When tries is true the call is the one that tries, and it
+// must end with ended. When the call may not pass, the caller asks again after wait, or earlier when changed is
+// closed. wait is 0 while another call tries.
 func (b *backoff) admit(now time.Time) (passes, tries bool, wait time.Duration, changed <-chan struct{}) {
 	if b.refused.Load() == 0 {
 		return true, false, 0, nil
@@ -115,7 +115,7 @@ func (b *backoff) succeeded() {
 	b.changedLocked()
 }
 
-// left is how long the pause still lasts.
+// left returns how long the pause still lasts.
 func (b *backoff) left(now time.Time) time.Duration {
 	if b.refused.Load() == 0 {
 		return 0
@@ -125,8 +125,8 @@ func (b *backoff) left(now time.Time) time.Duration {
 	return max(0, b.resume.Sub(now))
 }
 
-// awaitBackoff waits until the vendor's refusals let the call pass, for as long as the call may wait, or rejects it. tries
-// is whether it is the call that tries.
+// awaitBackoff waits until the call may pass, for as long as the call may wait, or rejects it. tries reports whether
+// this call is the one that tries.
 func (q *Quota) awaitBackoff(ctx context.Context, call *llm.Call) (tries bool, err error) {
 	passes, tries, wait, changed := q.backoff.admit(time.Now())
 	if passes {
@@ -143,7 +143,7 @@ func (q *Quota) awaitBackoff(ctx context.Context, call *llm.Call) (tries bool, e
 		if wait > left || left <= 0 {
 			q.metrics.of(false).rejected.Inc()
 			wait = max(wait, firstBackoff)
-			return false, q.turnAway(ctx, &ruling{delay: wait.Microseconds(), why: whyHold})
+			return false, q.rejection(ctx, &ruling{delay: wait.Microseconds(), why: whyPause})
 		}
 		if wait == 0 {
 			wait = left
@@ -162,9 +162,9 @@ func (q *Quota) awaitBackoff(ctx context.Context, call *llm.Call) (tries bool, e
 	return tries, nil
 }
 
-// tell takes in what an exchange says about refusals: a success ends them, a refusal without a number makes the next pause,
-// of which all pods are told.
-func (q *Quota) tellBackoff(out *llm.Outcome, asked time.Duration) {
+// observeRefusal updates the backoff after an exchange. A success ends the pauses. A refusal without a time to wait
+// makes the next pause, which all pods share. asked is the pause that the vendor asked for.
+func (q *Quota) observeRefusal(out *llm.Outcome, asked time.Duration) {
 	switch {
 	case out.Called && out.Err == nil:
 		q.backoff.succeeded()
@@ -174,7 +174,7 @@ func (q *Quota) tellBackoff(out *llm.Outcome, asked time.Duration) {
 			return
 		}
 		q.metrics.backoffs.Inc()
-		q.demand(pause, time.Now())
+		q.applyPause(pause, time.Now())
 		if q.shared != nil {
 			q.done.Go(func() { q.shared.announceRefusals(refused) })
 		}

@@ -10,25 +10,25 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// booking is what a call holds of the contract.
+// booking is what a call has booked of the contract.
 type booking struct {
-	alone     bool   // of this pod's share
+	local     bool   // of this pod's share
 	tokens    int64  // booked: the estimate
 	delay     micros // from the answer to the booked start
 	mark      micros // with which the request can be given back
-	tokenMark micros // the same for the tokens; only when alone
+	tokenMark micros // the same for the tokens; only of a local booking
 	cost      micros // that the tokens took of the pace
 	slice     int64  // of the shared ledger, where the tokens are
 	pause            // as it stood when the call was booked
 }
 
-// instant is the wait that still counts as none.
+// instant is the longest wait that counts as an immediate start.
 const instant = time.Millisecond
 
-// patience is how far ahead a call may book.
+// patience is how far ahead a call may book. A background call may start at once or not at all.
 func (q *Quota) patience(ctx context.Context, call *llm.Call, now time.Time) time.Duration {
 	if call.Background {
-		return yielding
+		return 0
 	}
 	left := time.Duration(q.contract.queue) * time.Microsecond
 	if deadline, ok := ctx.Deadline(); ok {
@@ -37,31 +37,27 @@ func (q *Quota) patience(ctx context.Context, call *llm.Call, now time.Time) tim
 	return patience(call.Priority, left)
 }
 
-// yielding, in place of a wait, says that the call may start at once or not at all, and only while a part of the burst is
-// left for others afterwards.
-const yielding = -time.Microsecond
-
-// book asks Redis, or the pod's share when Redis does not answer. A command that failed may have booked all the same; that
-// only counts one call too many.
-func (q *Quota) book(ctx context.Context, tokens int64, wait micros) (booking, ruling) {
+// book books in Redis, or from this pod's share when Redis does not answer. A failed command may have booked too,
+// which only counts one call too many.
+func (q *Quota) book(ctx context.Context, r request) (booking, ruling) {
 	if q.contract.tokens == 0 {
-		tokens = 0
-	} else if tokens > int64(q.contract.tokens) {
+		r.tokens = 0
+	} else if r.tokens > int64(q.contract.tokens) {
 		return booking{}, ruling{why: whySize}
 	}
 	if q.shared != nil && !q.shared.rdb.Away() {
-		if b, v, err := q.bookShared(ctx, tokens, wait); err == nil {
+		if b, v, err := q.bookShared(ctx, r); err == nil {
 			return b, v
 		}
 	}
-	if q.reject {
-		return booking{alone: true}, ruling{why: whyAway}
+	if q.rejectWhenAway {
+		return booking{local: true}, ruling{why: whyAway}
 	}
-	return q.bookAlone(tokens, max(0, wait), q.waiting.Load(), time.Now())
+	return q.bookLocal(r.tokens, r.wait, q.waiting.Load(), time.Now())
 }
 
-// turnAway is the rejection, with the time at which the call could have started.
-func (q *Quota) turnAway(ctx context.Context, v *ruling) error {
+// rejection returns the error of a call that may not start, with the time at which it could have started.
+func (q *Quota) rejection(ctx context.Context, v *ruling) error {
 	err := &outcome.Rejected{
 		Layer: "quota", Reason: outcome.VendorRateLimited, Detail: q.details[v.why],
 		RetryAfter: time.Duration(v.delay) * time.Microsecond,

@@ -22,7 +22,7 @@ const (
 	fallbackReject = "reject"
 )
 
-// on tells whether there is anything to limit.
+// on reports whether the contract limits anything.
 func (c Config) on() bool { return c.Requests > 0 || c.Tokens > 0 }
 
 // Validate reports every value that makes no sense.

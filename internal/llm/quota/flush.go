@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// flusher tells Redis what no booking has taken along in time. It sleeps while there is nothing to tell, and looks twenty
-// times a second while there is: calls that finish do not wake it one by one.
+// flusher sends the report when no booking has carried it in time. It sleeps while the report is empty. Otherwise it
+// looks every flushAfter, so that calls that finish do not wake it one by one.
 func (q *Quota) flusher(ctx context.Context) {
 	defer q.flush(context.WithoutCancel(ctx)) // what is left at the end, within Redis's budget
 	timer := time.NewTimer(0)
@@ -35,20 +35,21 @@ func (q *Quota) flusher(ctx context.Context) {
 	}
 }
 
-// flush makes a round trip of its own. While Redis is away everything stays where it is.
+// flush sends the report in a round trip of its own. While Redis is away the report stays.
 func (q *Quota) flush(ctx context.Context) {
 	if q.shared.rdb.Away() {
 		return
 	}
-	s := []*seat{{tokens: -1}} // no call
-	now, asked := time.Now(), q.holds.current.Load().pause
-	args := q.pending.take([]any{pairs(s)}, now, q.waiting.Load())
-	if len(args) <= 1 {
+	now, asked := time.Now(), q.pauses.current.Load().pause
+	r := q.pending.take(now, q.waiting.Load())
+	if r == nil {
 		return
 	}
-	if q.shared.run(ctx, s, args) != nil {
-		q.pending.untold(args, now)
+	defer q.pending.release(r)
+	batch := []*attempt{{request: request{kind: reportOnly}}}
+	if q.shared.run(ctx, batch, r) != nil {
+		q.pending.restore(r, now)
 		return
 	}
-	q.heard(&s[0].ruling, 0, asked, time.Now())
+	q.accept(&batch[0].ruling, 0, asked, time.Now())
 }

@@ -29,8 +29,8 @@ func (l *localQuota) init(c contract, shares int, clock func() time.Time) {
 
 func (l *localQuota) now() micros { return l.clock().Sub(l.epoch).Microseconds() }
 
-// begin forfeits all credit when this pod starts to work alone, however often that happens: the others may have used it.
-// The calls that sleep on a shared booking count against the share.
+// begin starts local mode and forfeits all credit each time, because other pods may have used it. Calls that sleep on
+// a shared booking count against the share.
 func (l *localQuota) begin(asleep int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,10 +43,10 @@ func (l *localQuota) begin(asleep int64) {
 	l.tokens.drain(now)
 }
 
-// book books both buckets or neither, for a start within wait.
+// book books requests and tokens, or neither, for a start within wait.
 func (l *localQuota) book(tokens int64, wait micros) (booking, ruling) {
 	if !l.ok || l.largest > 0 && tokens > l.largest {
-		return booking{alone: true}, ruling{why: whyShare}
+		return booking{local: true}, ruling{why: whyShare}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,10 +59,10 @@ func (l *localQuota) book(tokens int64, wait micros) (booking, ruling) {
 		start, why = t, whyTokens
 	}
 	if start-now > wait {
-		return booking{alone: true}, ruling{delay: start - now, why: why}
+		return booking{local: true}, ruling{delay: start - now, why: why}
 	}
 	return booking{
-		alone: true, tokens: tokens, cost: cost, delay: start - now,
+		local: true, tokens: tokens, cost: cost, delay: start - now,
 		mark: l.requests.book(now, l.requests.interval), tokenMark: l.tokens.book(now, cost),
 	}, ruling{admitted: 1}
 }
@@ -82,7 +82,7 @@ func (l *localQuota) settle(b *booking, called bool, used int64) {
 	}
 }
 
-// push moves what has not started by what a pause of d grows.
+// push delays what has not started by as much as a pause of d makes the known pause longer.
 func (l *localQuota) push(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -291,7 +291,7 @@ func TestAloneCountsThoseAsleep(t *testing.T) {
 	now := time.Now()
 	delay := func(asleep int64) time.Duration {
 		p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10, false, func() time.Time { return now })
-		b, v := p.bookAlone(0, time.Hour.Microseconds(), asleep, now)
+		b, v := p.bookLocal(0, time.Hour.Microseconds(), asleep, now)
 		if v.admitted != 1 {
 			t.Fatalf("%+v", v)
 		}

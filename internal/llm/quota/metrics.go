@@ -16,7 +16,7 @@ type metrics struct {
 	wait      prometheus.Histogram
 	requests  prometheus.Gauge
 	tokens    prometheus.Gauge
-	holds     prometheus.Counter
+	pauses    prometheus.Counter
 	backoffs  prometheus.Counter
 	up, down  prometheus.Counter
 }
@@ -36,7 +36,7 @@ func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 			Name: "llm_quota_wait_seconds", Help: "Time calls slept until their booked start, those that started at once left out.", Buckets: llm.WaitBuckets,
 		}),
 		requests: used.WithLabelValues("requests"), tokens: used.WithLabelValues("tokens"),
-		holds: prometheus.NewCounter(prometheus.CounterOpts{Name: "llm_quota_holds_total", Help: "Pauses the vendor asked this pod for, or made longer."}),
+		pauses: prometheus.NewCounter(prometheus.CounterOpts{Name: "llm_quota_holds_total", Help: "Pauses the vendor asked this pod for, or made longer."}),
 		backoffs: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "llm_quota_backoffs_total", Help: "Pauses this pod made because the vendor refused without saying for how long.",
 		}),
@@ -50,12 +50,12 @@ func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 		}
 	}
 	waiting := telemetry.Gauge("llm_quota_waiting", "Calls that sleep until their booked start.", func() float64 { return float64(q.Waiting()) })
-	return m, errors.Join(reg.Register(decided), reg.Register(used), reg.Register(settled), reg.Register(m.wait), reg.Register(m.holds), reg.Register(m.backoffs), reg.Register(waiting))
+	return m, errors.Join(reg.Register(decided), reg.Register(used), reg.Register(settled), reg.Register(m.wait), reg.Register(m.pauses), reg.Register(m.backoffs), reg.Register(waiting))
 }
 
 func (m *metrics) decided(b *booking, v *ruling) {
-	d := m.of(b.alone)
-	if !b.alone && v.why != whySize {
+	d := m.of(b.local)
+	if !b.local && v.why != whySize {
 		m.requests.Set(float64(v.requests) / 1000)
 		m.tokens.Set(float64(v.tokens) / 1000)
 	}
@@ -71,8 +71,8 @@ func (m *metrics) decided(b *booking, v *ruling) {
 	}
 }
 
-func (m *metrics) of(alone bool) *decisions {
-	if alone {
+func (m *metrics) of(local bool) *decisions {
+	if local {
 		return &m.decisions[1]
 	}
 	return &m.decisions[0]
@@ -86,11 +86,11 @@ func (m *metrics) settled(tokens int64) {
 	}
 }
 
-// details are what clients read when they are turned away, by the rule that decided. They are made once.
+// details returns the text that a rejected client reads, for each rule that decides. The texts are made once.
 func details(cfg Config) (d [whySize + 1]string) {
 	d[whyRequests] = fmt.Sprintf("The vendor's contract of %d calls per %v is used up for now.", cfg.Requests, cfg.Window)
 	d[whyTokens] = fmt.Sprintf("The vendor's contract of %d tokens per %v is used up for now; smaller calls may pass sooner.", cfg.Tokens, cfg.Window)
-	d[whyHold] = "The vendor asked for a pause."
+	d[whyPause] = "The vendor asked for a pause."
 	d[whyOrder] = "Calls that came earlier wait for the vendor's contract."
 	d[whyAway] = "The state of the vendor's contract cannot be read at the moment."
 	d[whyShare] = "The state of the vendor's contract cannot be read at the moment, and the part of it that is safe to use is too small for this call."

@@ -6,8 +6,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// Model is the quota of one pod without its goroutines and its connection: all that Quota does, but for sleeping and
-// carrying bytes. test/scale drives a thousand of them on a virtual clock, against a Redis of its own.
+// Model is the quota of one pod without goroutines and without a connection. It does what Quota does, except sleeping
+// and I/O. test/scale runs a thousand models on a virtual clock with a simulated Redis.
 type Model struct {
 	*quotaPod
 	now func() time.Time
@@ -24,8 +24,8 @@ func (b *Booking) Booked() time.Time {
 	return b.at.Add(time.Duration(b.delay) * time.Microsecond)
 }
 
-// Alone tells whether the start was booked from the pod's share.
-func (b *Booking) Alone() bool { return b.alone }
+// Local reports whether the start was booked from the pod's share.
+func (b *Booking) Local() bool { return b.local }
 
 // NewModel returns the model of a pod that reads the time from now.
 func NewModel(cfg Config, queueTimeout time.Duration, now func() time.Time) (*Model, error) {
@@ -47,27 +47,26 @@ func (m *Model) ShareInterval() time.Duration {
 	return time.Duration(m.local.requests.interval) * time.Microsecond
 }
 
-// Patience is how far ahead a call of the class may book of which so much of the queue timeout is left.
+// Patience is how far ahead a call of the priority may book, when left remains of the queue timeout.
 func (m *Model) Patience(class llm.Priority, left time.Duration) time.Duration {
 	return patience(class, left)
 }
 
-// Ask returns the arguments of the script for a booking, with what there is to tell. asleep is the number of calls that
+// Ask returns the arguments of the script for a booking, with the pending report. asleep is the number of calls that
 // wait for their start.
 func (m *Model) Ask(tokens int64, wait time.Duration, asleep int64) []any {
-	s := []*seat{{tokens: m.limited(tokens), wait: wait.Microseconds()}}
-	return m.pending.take([]any{pairs(s)}, m.now(), asleep)
+	batch := []*attempt{{request: request{tokens: m.limited(tokens), wait: wait.Microseconds()}}}
+	return scriptArgs(batch, m.pending.take(m.now(), asleep))
 }
 
-// Flush returns the arguments of the script when something is urgent, or has waited long enough to be told without a
-// booking, else nil. parked is true when there is nothing to tell: Woken then says when to look again.
+// Flush returns the arguments of the script when the report is urgent or has waited long enough, else nil. parked is
+// true when the report is empty: Woken then says when to look again.
 func (m *Model) Flush(asleep int64, urgent bool) (args []any, parked bool) {
 	due, parked := m.pending.due(m.now())
 	if parked || !due && !urgent {
 		return nil, parked
 	}
-	s := []*seat{{tokens: -1}} // no call
-	return m.pending.take([]any{pairs(s)}, m.now(), asleep), false
+	return scriptArgs([]*attempt{{request: request{kind: reportOnly}}}, m.pending.take(m.now(), asleep)), false
 }
 
 // Woken reports, once, that there is something to tell after there was nothing.
@@ -90,29 +89,29 @@ func (m *Model) Hurried() bool {
 	}
 }
 
-// Answered takes in what the script returned, and tells whether it granted a booking of so many tokens.
+// Answered takes over what the script returned. granted reports whether it booked a call of that many tokens.
 func (m *Model) Answered(text string, tokens int64) (b Booking, granted bool, err error) {
-	s := []*seat{{}}
-	if err := parseRulings(text, s); err != nil {
+	batch := []*attempt{{}}
+	if err := parseRulings(text, batch); err != nil {
 		return b, false, err
 	}
-	return Booking{m.heard(&s[0].ruling, m.limited(tokens), pause{}, m.now()), m.now()}, s[0].admitted == 1, nil
+	return Booking{m.accept(&batch[0].ruling, m.limited(tokens), pause{}, m.now()), m.now()}, batch[0].admitted == 1, nil
 }
 
-// BookAlone books from the pod's share.
-func (m *Model) BookAlone(tokens int64, wait time.Duration, asleep int64) (b Booking, granted bool) {
-	alone, v := m.bookAlone(m.limited(tokens), wait.Microseconds(), asleep, m.now())
-	return Booking{alone, m.now()}, v.admitted == 1
+// BookLocal books from the pod's share.
+func (m *Model) BookLocal(tokens int64, wait time.Duration, asleep int64) (b Booking, granted bool) {
+	own, v := m.bookLocal(m.limited(tokens), wait.Microseconds(), asleep, m.now())
+	return Booking{own, m.now()}, v.admitted == 1
 }
 
-// Start is when the call may start as far as the pod knows by now: pauses of the vendor move it.
+// Start returns when the call may start by what the pod knows now. Pauses of the vendor delay it.
 func (m *Model) Start(b *Booking) time.Time {
-	return m.holds.current.Load().start(b.Booked(), b.pause)
+	return m.pauses.current.Load().start(b.Booked(), b.pause)
 }
 
 // Recheck reports whether a call that is about to leave may, or is turned away because the vendor asked for a pause.
 func (m *Model) Recheck() bool {
-	return m.holds.current.Load().until.Sub(m.now()) <= holdSlack
+	return m.pauses.current.Load().until.Sub(m.now()) <= pauseSlack
 }
 
 // Settle ends a booking: the call used so many tokens, or was not made.
@@ -128,15 +127,15 @@ func (m *Model) Settle(b *Booking, called bool, used int64) {
 }
 
 // Pause obeys a vendor that answered one of this pod's calls with Retry-After: d. It reports whether that was news.
-func (m *Model) Pause(d time.Duration) bool { return m.demand(d, m.now()) }
+func (m *Model) Pause(d time.Duration) bool { return m.applyPause(d, m.now()) }
 
 // Announced takes in a message of the script to all pods.
 func (m *Model) Announced(message string) error {
-	var p pause
-	if _, err := cutInts(message, &p.generation, &p.total, &p.remaining); err != nil {
+	p, err := parsePause(message)
+	if err != nil {
 		return err
 	}
-	m.holds.observe(p, m.now())
+	m.pauses.observe(p, m.now())
 	return nil
 }
 

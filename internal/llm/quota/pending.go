@@ -5,41 +5,33 @@ import (
 	"time"
 )
 
-// flushAfter is how long what is to tell Redis waits for a booking that takes it along.
+// flushAfter is how long a report waits for a booking that carries it. After that the flusher sends it.
 const flushAfter = 50 * time.Millisecond
 
-// maxMarks bounds the refunds that one message carries; what is over is not given back.
+// maxMarks limits the refunds of one report. Refunds beyond it are lost, which counts too much rather than too little.
 const maxMarks = 256
 
-// pending collects what finished calls have to tell Redis, until the next booking takes it along in its own round trip,
-// or the flusher does when none comes. It is safe for concurrent use.
+// pending collects the report for Redis. The next booking carries the report in its own round trip. When no booking
+// comes, the flusher sends it. It is safe for concurrent use.
 type pending struct {
 	wake   chan struct{} // something is there after a quiet time
 	urgent chan struct{} // something is there that must not wait
 
-	mu         sync.Mutex
-	parked     bool      // the flusher waits for wake
-	since      time.Time // of the oldest thing in here; zero when there is none
-	generation int64     // of the state that marks and slices are about
-	marks      []int64
-	changes    []change // merged by slice
-	estimated  int64
-	used       int64
-	pace       micros
-	hold       time.Time // until when the vendor asked for a pause; zero: it did not
-	returning  bool      // this pod has worked alone
-}
-
-// change is a correction of one slice of the ledger. Slice 0 is whatever slice is the current one.
-type change struct {
-	slice, tokens int64
+	mu       sync.Mutex
+	parked   bool      // the flusher waits for wake
+	since    time.Time // of the oldest thing in here; zero when there is none
+	pauseEnd time.Time // until when the vendor asked for a pause; zero: it did not
+	report   *report   // what is collected so far
+	reports  sync.Pool
 }
 
 func newPending() *pending {
-	return &pending{wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), parked: true}
+	p := &pending{wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), parked: true, report: new(report)}
+	p.reports.New = func() any { return new(report) }
+	return p
 }
 
-// add runs f, which notes something, under the lock and sees to it that the flusher looks.
+// add runs f under the lock and wakes the flusher. f adds something to the report.
 func (p *pending) add(now time.Time, f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -53,147 +45,147 @@ func (p *pending) add(now time.Time, f func()) {
 	}
 }
 
-// refundLocked gives a booked call back that was not made.
+// refundLocked gives back the booking of a call that was not made.
 func (p *pending) refundLocked(b *booking) {
-	if !p.ofLocked(b.generation) {
+	if !p.acceptsLocked(b.generation) {
 		return
 	}
-	if len(p.marks) < maxMarks {
-		p.marks = append(p.marks, b.mark)
+	if len(p.report.marks) < maxMarks {
+		p.report.marks = append(p.report.marks, b.mark)
 	}
-	p.changeLocked(b.slice, -b.tokens)
-	p.pace -= b.cost
+	p.correctLocked(b.slice, -b.tokens)
+	p.report.pace -= b.cost
 }
 
-// settleLocked corrects a finished call's tokens from the estimate to what was used.
+// settleLocked replaces the estimate of a finished call by the tokens that it used.
 func (p *pending) settleLocked(b *booking, used int64, pace micros) {
-	if !p.ofLocked(b.generation) {
+	if !p.acceptsLocked(b.generation) {
 		return
 	}
-	p.estimated += b.tokens
-	p.used += used
-	p.pace += pace
-	p.changeLocked(b.slice, used-b.tokens)
+	p.report.estimated += b.tokens
+	p.report.used += used
+	p.report.pace += pace
+	p.correctLocked(b.slice, used-b.tokens)
 }
 
-// ofLocked forgets what was about an older state than generation, because Redis has forgotten it too, and reports whether
-// generation itself is still of use.
-func (p *pending) ofLocked(generation int64) bool {
-	if generation <= p.generation {
-		return generation == p.generation
+// acceptsLocked reports whether a booking of the generation still belongs in the report. A newer generation drops what
+// the report holds of older ones, because Redis has lost their state.
+func (p *pending) acceptsLocked(generation int64) bool {
+	if generation <= p.report.generation {
+		return generation == p.report.generation
 	}
-	p.aboutLocked(generation)
+	p.switchLocked(generation)
 	return true
 }
 
-// goBack says that an older state than the one known is Redis's state again.
-func (p *pending) goBack(generation int64) {
+// revert returns to the generation of an answer that is older than the generation known so far.
+func (p *pending) revert(generation int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if generation != p.generation {
-		p.aboutLocked(generation)
+	if generation != p.report.generation {
+		p.switchLocked(generation)
 	}
 }
 
-// aboutLocked drops what is about another state than generation.
-func (p *pending) aboutLocked(generation int64) {
-	p.generation = generation
-	p.marks, p.estimated, p.used, p.pace = p.marks[:0], 0, 0, 0
-	kept := p.changes[:0]
-	for _, c := range p.changes {
-		if c.slice == 0 {
+// switchLocked sets the generation of the report and drops what belongs to another one.
+func (p *pending) switchLocked(generation int64) {
+	p.report.generation = generation
+	p.report.marks, p.report.estimated, p.report.used, p.report.pace = p.report.marks[:0], 0, 0, 0
+	kept := p.report.corrections[:0]
+	for _, c := range p.report.corrections {
+		if c.slice == currentSlice {
 			kept = append(kept, c)
 		}
 	}
-	p.changes = kept
+	p.report.corrections = kept
 }
 
-// aloneLocked notes tokens that were booked without Redis, for when it is back: at most limit, which is what this pod may
-// use in a window.
-func (p *pending) aloneLocked(tokens, limit int64) {
-	p.returning = true
-	p.changeLocked(0, tokens)
-	for i := range p.changes {
-		if p.changes[i].slice == 0 {
-			p.changes[i].tokens = min(p.changes[i].tokens, limit)
+// addLocalLocked adds tokens that were booked from the share, for the time when Redis is back. The sum is at most
+// limit, which is what this pod may use in a window.
+func (p *pending) addLocalLocked(tokens, limit int64) {
+	p.report.returning = true
+	p.correctLocked(currentSlice, tokens)
+	for i := range p.report.corrections {
+		if p.report.corrections[i].slice == currentSlice {
+			p.report.corrections[i].tokens = min(p.report.corrections[i].tokens, limit)
 		}
 	}
 }
 
-// settleAloneLocked corrects them, as long as Redis has not been told: later it would correct another slice.
-func (p *pending) settleAloneLocked(tokens int64) {
-	for i := range p.changes {
-		if p.changes[i].slice == 0 {
-			p.changes[i].tokens = max(0, p.changes[i].tokens+tokens)
+// correctLocalLocked corrects tokens that addLocalLocked added. It does nothing after the report was taken: the
+// correction would then go to another slice.
+func (p *pending) correctLocalLocked(tokens int64) {
+	for i := range p.report.corrections {
+		if p.report.corrections[i].slice == currentSlice {
+			p.report.corrections[i].tokens = max(0, p.report.corrections[i].tokens+tokens)
 		}
 	}
 }
 
-func (p *pending) changeLocked(slice, tokens int64) {
-	for i := range p.changes {
-		if p.changes[i].slice == slice {
-			p.changes[i].tokens += tokens
+func (p *pending) correctLocked(slice, tokens int64) {
+	for i := range p.report.corrections {
+		if p.report.corrections[i].slice == slice {
+			p.report.corrections[i].tokens += tokens
 			return
 		}
 	}
 	if tokens != 0 {
-		p.changes = append(p.changes, change{slice, tokens})
+		p.report.corrections = append(p.report.corrections, correction{slice, tokens})
 	}
 }
 
-// take appends everything to the arguments of quota.lua and forgets it. asleep is the number of calls that wait for their
-// booked start. Nothing is appended when there is nothing to tell.
-func (p *pending) take(args []any, now time.Time, asleep int64) []any {
+// take hands over everything and begins a new report. asleep is the number of calls that wait for their start. It
+// returns nil when there is nothing to tell. The report goes back with release.
+func (p *pending) take(now time.Time, asleep int64) *report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.since.IsZero() {
-		return args
+		return nil
 	}
-	var returning, hold int64
-	if p.returning {
-		returning = 1 + asleep
+	r := p.report
+	r.asleep = asleep
+	if !p.pauseEnd.IsZero() {
+		r.pause = max(0, p.pauseEnd.Sub(now).Microseconds())
 	}
-	if !p.hold.IsZero() {
-		hold = max(0, p.hold.Sub(now).Microseconds())
-	}
-	args = append(args, returning, hold, p.generation, p.estimated, p.used, p.pace, len(p.marks))
-	for _, mark := range p.marks {
-		args = append(args, mark)
-	}
-	for _, c := range p.changes {
-		args = append(args, c.slice, c.tokens)
-	}
-	p.since, p.hold, p.returning = time.Time{}, time.Time{}, false
-	p.marks, p.changes, p.estimated, p.used, p.pace = p.marks[:0], p.changes[:0], 0, 0, 0
-	return args
+	next := p.reports.Get().(*report)
+	*next = report{generation: r.generation, marks: next.marks[:0], corrections: next.corrections[:0]}
+	p.report, p.since, p.pauseEnd = next, time.Time{}, time.Time{}
+	return r
 }
 
-// untold notes again what take gave away in args at the time now, when the script did not answer, as far as others must not miss
-// it: the vendor's pause, that this pod worked alone, and the tokens it used meanwhile. That may be counted twice then. Refunds and
-// corrections are not told twice.
-func (p *pending) untold(args []any, now time.Time) {
-	if len(args) <= 1 {
+// release makes a report that take returned available for reuse.
+func (p *pending) release(r *report) {
+	if r != nil {
+		p.reports.Put(r)
+	}
+}
+
+// restore notes again the part of r that other pods must not miss, after the script did not answer: the vendor's pause,
+// that this pod booked locally, and the tokens of those bookings. Redis may then count them twice. now is the time of
+// take. Refunds and other corrections are not sent again.
+func (p *pending) restore(r *report, now time.Time) {
+	if r == nil {
 		return
 	}
-	returning, hold, alone := args[1].(int64), args[2].(int64), int64(0)
-	for i := 8 + args[7].(int); i < len(args); i += 2 {
-		if args[i].(int64) == 0 {
-			alone = args[i+1].(int64)
+	var local int64
+	for _, c := range r.corrections {
+		if c.slice == currentSlice {
+			local = c.tokens
 		}
 	}
-	if returning == 0 && hold == 0 && alone == 0 {
+	if !r.returning && r.pause == 0 && local == 0 {
 		return
 	}
 	p.add(now, func() {
-		p.returning = p.returning || returning > 0
-		if hold > 0 {
-			p.hold = later(p.hold, now.Add(time.Duration(hold)*time.Microsecond))
+		p.report.returning = p.report.returning || r.returning
+		if r.pause > 0 {
+			p.pauseEnd = latest(p.pauseEnd, now.Add(time.Duration(r.pause)*time.Microsecond))
 		}
-		p.changeLocked(0, alone)
+		p.correctLocked(currentSlice, local)
 	})
 }
 
-// hurry lets the flusher act now.
+// hurry makes the flusher send the report at once.
 func (p *pending) hurry() {
 	select {
 	case p.urgent <- struct{}{}:
@@ -201,7 +193,8 @@ func (p *pending) hurry() {
 	}
 }
 
-// due tells whether what is here has waited long enough. When there is nothing it reports that the flusher may park.
+// due reports whether the report has waited long enough. parked is true when the report is empty: the flusher then
+// waits for wake.
 func (p *pending) due(now time.Time) (due, parked bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

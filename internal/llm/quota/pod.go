@@ -6,69 +6,69 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// quotaPod is what one pod knows of the quota, and what it does with it. It knows no clock and does no I/O: Quota gives it
-// the time, a connection and sleep, and Model gives it a simulation's. It is safe for concurrent use.
+// quotaPod is the state of the quota in one pod and its decisions. It reads no clock and does no I/O. Quota supplies
+// the time, a connection and the sleeping. Model supplies those of a simulation. It is safe for concurrent use.
 type quotaPod struct {
 	contract contract
-	alone    bool // there is no Redis, ever
+	noRedis  bool // this pod has no Redis: it always books from its share
 	local    localQuota
-	holds    holds
+	pauses   pauses
 	pending  *pending
 }
 
-func newQuotaPod(c contract, shares int, alone bool, clock func() time.Time) *quotaPod {
-	p := &quotaPod{contract: c, alone: alone, pending: newPending()}
-	p.holds.init()
+func newQuotaPod(c contract, shares int, noRedis bool, clock func() time.Time) *quotaPod {
+	p := &quotaPod{contract: c, noRedis: noRedis, pending: newPending()}
+	p.pauses.init()
 	p.local.init(c, shares, clock)
 	return p
 }
 
-// bookAlone books from the pod's share and notes for Redis's return what was used meanwhile. asleep is the number of calls
-// that wait for their booked start.
-func (p *quotaPod) bookAlone(tokens int64, wait micros, asleep int64, now time.Time) (booking, ruling) {
+// bookLocal books from this pod's share and adds the tokens to the report. asleep is the number of calls that wait for
+// their start.
+func (p *quotaPod) bookLocal(tokens int64, wait micros, asleep int64, now time.Time) (booking, ruling) {
 	p.local.begin(asleep)
-	known := p.holds.current.Load().pause // what is over by now moves this start no more
+	known := p.pauses.current.Load().pause // what is over by now moves this start no more
 	b, v := p.local.book(tokens, wait)
 	b.pause = known
-	if v.admitted == 1 && !p.alone {
-		p.pending.add(now, func() { p.pending.aloneLocked(tokens, 2*p.local.largest) })
+	if v.admitted == 1 && !p.noRedis {
+		p.pending.add(now, func() { p.pending.addLocalLocked(tokens, 2*p.local.largest) })
 	}
 	return b, v
 }
 
-// heard takes in an answer of the script: what it says beside its verdict, and the booking if it granted one. asked is what was
-// known of the vendor's pauses when the script was sent.
-func (p *quotaPod) heard(v *ruling, tokens int64, asked pause, now time.Time) booking {
+// accept takes over an answer of the script: the pause, and the booking when the script granted it. asked is the pause
+// that this pod knew when the script was sent.
+func (p *quotaPod) accept(v *ruling, tokens int64, asked pause, now time.Time) booking {
 	p.local.active.Store(false)
-	if p.holds.observe(v.pause, now); v.before(asked) && p.holds.goBack(asked, v.pause, now) {
-		p.pending.goBack(v.generation)
+	if p.pauses.observe(v.pause, now); v.before(asked) && p.pauses.revert(asked, v.pause, now) {
+		p.pending.revert(v.generation)
 	}
 	return booking{tokens: tokens, delay: v.delay, mark: v.mark, cost: v.cost, slice: v.slice, pause: v.pause}
 }
 
-// demand obeys a vendor that wants to be left alone for d: in this pod at once, in all others as soon as Redis has told
-// them. It reports whether that was news.
-func (p *quotaPod) demand(d time.Duration, now time.Time) bool {
-	d = min(d, time.Duration(holdWindows*p.contract.window)*time.Microsecond)
-	if !p.holds.demand(d, now) {
+// applyPause starts a pause of d that the vendor asked for: in this pod at once, in other pods when Redis has
+// announced it. It reports whether the pause is new or longer.
+func (p *quotaPod) applyPause(d time.Duration, now time.Time) bool {
+	d = min(d, time.Duration(pauseWindows*p.contract.window)*time.Microsecond)
+	if !p.pauses.begin(d, now) {
 		return false
 	}
 	p.local.push(d)
-	if !p.alone {
-		p.pending.add(now, func() { p.pending.hold = later(p.pending.hold, now.Add(d)) })
+	if !p.noRedis {
+		p.pending.add(now, func() { p.pending.pauseEnd = latest(p.pending.pauseEnd, now.Add(d)) })
 		p.pending.hurry()
 	}
 	return true
 }
 
-// settle gives back what a call booked and did not use, or books what it used beyond. used is what there is to go by when
-// the vendor's count is not known.
+// settle gives back what a call booked and did not use, or books what it used beyond. known reports whether used is
+// the count of the vendor. When it is not known, a shared booking keeps its estimate.
 func (p *quotaPod) settle(b *booking, called bool, used int64, known bool, now time.Time) {
 	switch {
-	case b.alone:
+	case b.local:
 		p.local.settle(b, called, used)
-		if used != b.tokens && !p.alone {
-			p.pending.add(now, func() { p.pending.settleAloneLocked(used - b.tokens) })
+		if used != b.tokens && !p.noRedis {
+			p.pending.add(now, func() { p.pending.correctLocalLocked(used - b.tokens) })
 		}
 	case !called:
 		p.pending.add(now, func() { p.pending.refundLocked(b) })
@@ -78,7 +78,7 @@ func (p *quotaPod) settle(b *booking, called bool, used int64, known bool, now t
 	}
 }
 
-// patience is how far ahead a call may book of which so much of the queue timeout is left.
+// patience is how far ahead a call of the priority may book, when left remains of the queue timeout.
 func patience(class llm.Priority, left time.Duration) time.Duration {
 	switch class {
 	case llm.Low:

@@ -1,9 +1,10 @@
-// Package quota keeps all pods together within the vendor's contract: requests and tokens in any window. It is the gate
-// that books a start ahead and waits for it, or rejects at once what cannot start in time. The state that pods share is in
-// Redis and changes only in quota.lua; while Redis is away each pod keeps to its share of the contract. Type Quota shows
-// which file does what.
+// Package quota keeps all pods together within the vendor's contract: requests and tokens in any window. It is a gate
+// that books a start ahead and waits for it. It rejects at once what cannot start in time. Pods share their state in
+// Redis, where only quota.lua changes it. While Redis is away each pod uses its share of the contract. The comment of
+// type Quota shows which file does what; wire.go encodes what pods and script exchange.
 //
-// It knows what a call is (package llm) and how Redis is reached (package redisx), and nothing of the other gates.
+// The package knows what a call is (package llm) and how Redis is reached (package redisx). It does not know the other
+// gates.
 package quota
 
 import (
@@ -24,10 +25,10 @@ import (
 // Quota keeps all pods together within the vendor's contract: requests and tokens in any window.
 //
 //	Enter    book a start, in one round trip                    book.go, quota.lua, redis.go
-//	         together with the calls that came at the same time group.go
+//	         together with the calls that came at the same time batch.go
 //	         or from this pod's share while Redis is away       local.go
 //	         sleep once until then                              sleep.go
-//	         longer when the vendor asks for a pause            hold.go
+//	         longer when the vendor asks for a pause            pause.go
 //	         or refuses without saying for how long             backoff.go
 //	leave    give back what was not used                        settle.go, pod.go
 //	         with the next booking, or after a moment           pending.go, flush.go
@@ -36,15 +37,15 @@ import (
 // were booked, across pods. It is safe for concurrent use.
 type Quota struct {
 	*quotaPod
-	backoff backoff
-	limited bool         // there is a contract; without one the gate only obeys pauses
-	reject  bool         // while Redis is away, instead of the share
-	shared  *sharedQuota // nil: this pod is alone
-	group   redisx.Gather[*seat]
-	seats   sync.Pool
-	tickets sync.Pool
-	details [whySize + 1]string
-	metrics *metrics
+	backoff        backoff
+	limited        bool         // there is a contract; without one the gate only obeys pauses
+	rejectWhenAway bool         // while Redis is away, instead of the share
+	shared         *sharedQuota // nil: this pod has no Redis
+	batches        redisx.Gather[*attempt]
+	attempts       sync.Pool
+	tickets        sync.Pool
+	details        [whySize + 1]string
+	metrics        *metrics
 
 	leaveUnlimited func(llm.Outcome) // of every call that passes without a contract
 
@@ -53,14 +54,15 @@ type Quota struct {
 	done    sync.WaitGroup
 }
 
-// New returns the quota of the vendor called vendorName; pods and services that use the same name and Redis share
-// it. queueTimeout is the longest time between Enter and the start of the call. With a nil rdb this pod keeps to its
-// share. When the contract limits neither requests nor tokens the gate only obeys the pauses that the vendor asks for, and costs nothing.
+// New returns the quota of the vendor called vendorName. Pods and services that use the same name and the same Redis
+// share it. queueTimeout is the longest time between Enter and the start of the call. With a nil rdb this pod uses its
+// share only. When the contract limits neither requests nor tokens, the gate only applies the pauses that the vendor
+// asks for, and makes no round trip.
 func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName string, log *slog.Logger, reg prometheus.Registerer) (*Quota, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	q := &Quota{limited: cfg.on(), reject: cfg.Fallback == fallbackReject, stop: func() {}}
+	q := &Quota{limited: cfg.on(), rejectWhenAway: cfg.Fallback == fallbackReject, stop: func() {}}
 	if !q.limited { // the window only names the state in which pauses are shared
 		cfg.Window, cfg.Shares = cmp.Or(cfg.Window, time.Minute), max(1, cfg.Shares)
 	}
@@ -70,13 +72,13 @@ func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName 
 		return nil, err
 	}
 	q.details = details(cfg)
-	q.leaveUnlimited = func(out llm.Outcome) { q.obey(&out) }
+	q.leaveUnlimited = func(out llm.Outcome) { q.observeOutcome(&out) }
 	q.tickets.New = func() any { return newTicket(q) }
-	q.seats.New = func() any { return new(seat) }
-	q.group.Limit = bookingTrips
+	q.attempts.New = func() any { return new(attempt) }
+	q.batches.Limit = bookingTrips
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
-	if q.limited && !q.local.ok && !q.reject {
+	if q.limited && !q.local.ok && !q.rejectWhenAway {
 		log.WarnContext(ctx, "quota: QUOTA_SHARES leaves no share of the contract; no call will start while redis is away", slog.Int("shares", cfg.Shares))
 	}
 	if rdb != nil {
@@ -87,9 +89,10 @@ func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName 
 	return q, nil
 }
 
-// Enter books a start within the call's patience and sleeps until then, or rejects at once. High priority may book as far
-// ahead as ctx and the queue timeout allow, normal half as far, low only when the call can start now. A background call may start
-// only when that leaves half of the burst to the others, so that even those of low priority find room.
+// Enter books a start within the patience of the call and sleeps until then, or rejects at once. A call of high
+// priority may book as far ahead as ctx and the queue timeout allow, normal half as far. A call of low priority must
+// be able to start now. A background call may only start when half of the burst is left afterwards, so that calls of
+// low priority find room.
 func (q *Quota) Enter(ctx context.Context, call *llm.Call) (leave func(llm.Outcome), err error) {
 	tries, err := q.awaitBackoff(ctx, call)
 	if err != nil {
@@ -117,10 +120,14 @@ func (q *Quota) enter(ctx context.Context, call *llm.Call) (leave func(llm.Outco
 	if !q.limited {
 		return q.enterUnlimited(ctx, arrival, wait)
 	}
-	b, v := q.book(ctx, int64(call.Payload.Tokens()), wait.Microseconds())
+	r := request{tokens: int64(call.Payload.Tokens()), wait: wait.Microseconds()}
+	if call.Background {
+		r.kind = background
+	}
+	b, v := q.book(ctx, r)
 	q.metrics.decided(&b, &v)
 	if v.admitted == 0 {
-		return nil, q.turnAway(ctx, &v)
+		return nil, q.rejection(ctx, &v)
 	}
 	t := q.tickets.Get().(*ticket)
 	t.booking, t.prompt = b, int64(call.Payload.Prompt())
@@ -135,12 +142,12 @@ func (q *Quota) enter(ctx context.Context, call *llm.Call) (leave func(llm.Outco
 
 // enterUnlimited is enter without a contract: only pauses that the vendor has asked for delay the call.
 func (q *Quota) enterUnlimited(ctx context.Context, arrival time.Time, wait time.Duration) (func(llm.Outcome), error) {
-	hold := q.holds.current.Load()
+	hold := q.pauses.current.Load()
 	switch left := hold.until.Sub(arrival); {
 	case left <= 0:
 	case left > wait:
 		q.metrics.of(false).rejected.Inc()
-		return nil, q.turnAway(ctx, &ruling{delay: left.Microseconds(), why: whyHold})
+		return nil, q.rejection(ctx, &ruling{delay: left.Microseconds(), why: whyPause})
 	default:
 		if err := q.sleep(ctx, &booking{pause: hold.pause}, arrival.Add(wait)); err != nil {
 			return nil, err
@@ -149,24 +156,25 @@ func (q *Quota) enterUnlimited(ctx context.Context, arrival time.Time, wait time
 	return q.leaveUnlimited, nil
 }
 
-// Recheck rejects a call that has passed, when the vendor asked for a pause while it waited in a later gate.
+// Recheck rejects a call that has passed when the vendor asked for a pause while the call waited in a later gate.
 func (q *Quota) Recheck(*llm.Call) error {
-	left := time.Until(q.holds.current.Load().until)
-	if left <= holdSlack {
+	left := time.Until(q.pauses.current.Load().until)
+	if left <= pauseSlack {
 		return nil
 	}
 	q.metrics.of(q.local.active.Load()).recheck.Inc()
-	return &outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited, RetryAfter: left, Detail: q.details[whyHold]}
+	return &outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited, RetryAfter: left, Detail: q.details[whyPause]}
 }
 
-// holdSlack is how much of a pause may be left for a call that has waited it out by Redis's clock: announcements travel.
-const holdSlack = 50 * time.Millisecond
+// pauseSlack is how much of a pause may remain for a call that has waited for its end. It covers the time that
+// announcements travel.
+const pauseSlack = 50 * time.Millisecond
 
 // Waiting is the number of calls that sleep until their booked start.
 func (q *Quota) Waiting() int { return int(q.waiting.Load()) }
 
-// Close tells Redis what is left to tell and waits for the goroutines to end. Calls must have ended before; a leave that
-// comes later is not told.
+// Close sends the last report and waits for the goroutines to end. Calls must have ended before. What a later leave
+// adds is not sent.
 func (q *Quota) Close() error {
 	q.stop()
 	q.done.Wait()

@@ -1,20 +1,20 @@
--- Decides whether calls may start, and when: requests and tokens in one decision, on Redis's own clock. Calls of one pod that
--- come together are booked together, one after the other.
+-- Decides whether calls may start, and when: requests and tokens in one decision, on Redis's own clock. One run books
+-- a batch of calls of one pod, one after the other.
 --
--- quota_redis.go sets these in front, times in whole microseconds:
+-- redis.go sets these in front, times in whole microseconds:
 --   Q          queue timeout: how long after its booking a call may still start
 --   span       contract window + Q, within which starts are counted
 --   reqT, reqB emission interval and burst tolerance of requests; both 0: requests are not limited
 --   tokL, tokT, tokB  tokens per window (0: not limited), pace per token, burst tolerance of the pace
 --   slice      width of a slice of the token ledger
 --   holdMax    longest pause a vendor can ask for
---   holdSlack  how much longer a pause has to become for all pods to be told
+--   holdSlack  a pause that grows by less is not announced to the other pods
 --   ttl        milliseconds after which an unused state is forgotten
 --
 -- KEYS[1] holds everything of one contract: the fields read below, and tokens per slice in fields named by its number.
--- ARGV: for each call its tokens (-1: no call, only what follows) and its longest wait (-1: none, and half of the burst has to be
--- left), all in one text; then, when there is something to tell:
---   calls asleep + 1 when this pod comes back from working alone (else 0), pause the vendor asked for, generation of
+-- ARGV, which wire.go encodes: for each call its tokens (-1: no call, only the report) and its longest wait (-1: a
+-- background call, which may not wait and must leave half of the burst), all in one text; then, with a report:
+--   calls asleep + 1 when this pod returns from local mode (else 0), pause the vendor asked for, generation of
 --   what follows, tokens estimated and used by finished calls, correction of the pace, number of refunds, their marks,
 --   pairs of slice and change.
 -- Returns "admitted delay mark slice cost why" for each call, then "generation paused hold usedRequests usedTokens".
@@ -30,7 +30,7 @@ local gen, rtat, back, ttat, ratio, sum, low, last, hold, paused = unpack(s)
 local returning, ask, batch = tonumber(ARGV[2] or 0), tonumber(ARGV[3] or 0), tonumber(ARGV[4] or 0)
 local current, oldest = math.floor(now / slice), math.floor((now - span) / slice)
 
--- Nothing is known, or the clock went back by more than a window: begin without credit, as if the burst were used up.
+-- No state, or the clock went back by more than a window: begin without credit, as if the burst were used up.
 local cold = gen == 0 or current < low
 if cold then
   redis.call('DEL', key)
@@ -38,13 +38,13 @@ if cold then
   rtat, back, ttat, ratio, sum, low, last, hold, paused = 0, 0, 0, 1, 0, oldest, 0, 0, 0
 end
 
--- No healthy state lies further ahead than this; one that does comes from a clock that went back.
+-- A state further ahead than this can only come from a clock that went back. Limit it.
 hold = math.min(hold, now + holdMax)
 local ahead = math.max(now, hold) + Q
 rtat, last = math.min(rtat, ahead + reqB), math.min(last, ahead)
 ttat = math.min(ttat, ahead + math.max(tokB, 2 * tokL * tokT))
 
--- Slices that no window of a coming start can reach any more leave the ledger.
+-- Remove the slices from the ledger that no window of a later start can contain.
 if low < oldest then
   for i = low, math.min(oldest - 1, low + math.ceil((span + Q) / slice) + 1) do
     local had = at(i)
@@ -83,8 +83,9 @@ if #ARGV > 8 then
   end
 end
 
--- The vendor asked for a pause: the whole schedule moves by what the pause grows, sleeping calls too, in their order. All calls
--- under way may be answered so, each a little later; a message to every pod for each of them would keep Redis from its work.
+-- The vendor asked for a pause. The whole schedule moves by as much as the pause grows, and sleeping calls move with it
+-- in their order. The vendor may answer all running calls with a pause, each a little later. A growth below holdSlack is
+-- not announced, because a message to every pod for each of those answers would overload Redis.
 local till = now + math.min(ask, holdMax)
 if ask > 0 and till > hold + (hold > now and holdSlack or 0) then
   local more = till - math.max(hold, now)
@@ -93,8 +94,8 @@ if ask > 0 and till > hold + (hold > now and holdSlack or 0) then
   redis.call('PUBLISH', key .. ':hold', int(gen) .. ' ' .. int(paused) .. ' ' .. int(hold - now))
 end
 
--- A pod that comes back from working alone, or a state that is new, forfeits the burst: it may have been used. Calls that
--- still sleep on what the pod booked alone count.
+-- A pod that returns from local mode forfeits the burst, and so does a new state, because the burst may have been used.
+-- Calls that still sleep on local bookings of the pod count.
 if cold or returning > 0 then
   local first = math.ceil(math.max(tonumber(string.match(ARGV[1], '%S+')), 0) * ratio * tokT)
   rtat = math.max(rtat, now + reqB - reqT) + math.max(returning - 1, 0) * reqT
@@ -115,7 +116,7 @@ local function after(t, because) if t > start then start, why = t, because end e
 local function book(tokens, wait)
   start, why = now, 0
   local cost = math.ceil(math.max(tokens, 0) * ratio * tokT)
-  -- Near the end of the tokens the pace slows down, so that it settles below the ledger's edge instead of going on and off.
+  -- Near the end of the tokens the pace slows down, so that calls flow evenly below the limit of the ledger.
   local slowed = math.ceil(cost * (tokL > 0 and 1 + 10 * math.max(0, math.min(1, sum / tokL) - 0.95) or 1))
   local ok, r, t = 1, math.max(rtat, now) + reqT, math.max(ttat, now) + slowed
   local keepR, keepT = 0, 0 -- what a background call leaves to the others; nothing where the burst is but one call
@@ -154,7 +155,7 @@ for tokens, wait in string.gmatch(ARGV[1], '(%S+) (%S+)') do
 end
 write()
 
--- What seldom changes is written only when it does.
+-- Fields that seldom change are written only when they change.
 local set = {'HSET', key, 'rtat', int(rtat), 'ttat', int(ttat), 'sum', int(sum), 'last', int(last)}
 local function keep(name, value, had, form)
   if value ~= had or cold then

@@ -130,7 +130,7 @@ func TestServesPodsInOrder(t *testing.T) {
 	}
 }
 
-// The vendor's word to one pod is heard by a call that sleeps in another, at once.
+// A pause that the vendor asks of one pod reaches a call that sleeps in another pod at once.
 func TestPodsHearOfAPause(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -150,7 +150,7 @@ func TestPodsHearOfAPause(t *testing.T) {
 	await.True(t, "the call sleeps", func() bool { return other.Waiting() == 1 })
 	leave(llm.Outcome{Called: true, Err: &llm.VendorError{Status: http.StatusTooManyRequests, RetryAfter: 30 * time.Second}})
 	r := rejection(t, <-result)
-	if r.Reason != outcome.VendorRateLimited || r.RetryAfter < 25*time.Second || r.Detail != other.details[whyHold] {
+	if r.Reason != outcome.VendorRateLimited || r.RetryAfter < 25*time.Second || r.Detail != other.details[whyPause] {
 		t.Errorf("the call that slept: %+v", r)
 	}
 	if err := other.Recheck(nil); rejection(t, err).RetryAfter < 25*time.Second {
@@ -160,7 +160,7 @@ func TestPodsHearOfAPause(t *testing.T) {
 	if r := rejection(t, err); r.RetryAfter < 25*time.Second {
 		t.Errorf("a new call: %+v", r)
 	}
-	if got := testutil.ToFloat64(one.metrics.holds); got != 1 {
+	if got := testutil.ToFloat64(one.metrics.pauses); got != 1 {
 		t.Errorf("%v pauses counted", got)
 	}
 }
@@ -185,7 +185,7 @@ func TestGivesBackACallThatLeft(t *testing.T) {
 	}
 	// Nobody calls: the flusher tells Redis.
 	await.True(t, "the tokens are back", func() bool { return ledger(t, q, server) == 100 })
-	b, v := q.book(t.Context(), 1, testQueue.Microseconds())
+	b, v := q.book(t.Context(), request{tokens: 1, wait: testQueue.Microseconds()})
 	if v.admitted != 1 || b.delay > 3*time.Second.Microseconds() {
 		t.Errorf("the next call: %+v, want the place of the one that left", v)
 	}
@@ -272,7 +272,7 @@ func TestOnACluster(t *testing.T) {
 		t.Fatal("the call was not booked in Redis")
 	}
 	leave(llm.Outcome{Called: true, Err: &llm.VendorError{Status: http.StatusTooManyRequests, RetryAfter: 30 * time.Second}})
-	await.True(t, "the other pod has heard", func() bool {
+	await.True(t, "the other pod knows of the pause", func() bool {
 		_, err := other.Enter(t.Context(), sized(llm.High, 1, 1))
 		return err != nil && rejection(t, err).RetryAfter > 20*time.Second
 	})
@@ -324,9 +324,9 @@ func TestTellsAgainWhatRedisDidNotTake(t *testing.T) {
 	q.flush(t.Context()) // Redis has a state
 	known := func() []any { return server.Client().HMGet(t.Context(), q.shared.keys[0], "paused", "sum").Val() }
 	now := time.Now()
-	q.bookAlone(100, time.Minute.Microseconds(), 0, now)
-	q.bookAlone(100, time.Minute.Microseconds(), 0, now)
-	q.demand(time.Minute, now)
+	q.bookLocal(100, time.Minute.Microseconds(), 0, now)
+	q.bookLocal(100, time.Minute.Microseconds(), 0, now)
+	q.applyPause(time.Minute, now)
 	ok(t, server.Client().ACLSetUser(t.Context(), "default", "-@scripting").Err()) // scripts are refused
 	q.flush(t.Context())
 	ok(t, server.Client().ACLSetUser(t.Context(), "default", "+@scripting").Err())
@@ -339,7 +339,7 @@ func TestTellsAgainWhatRedisDidNotTake(t *testing.T) {
 	if paused < 50_000_000 || got[1] != "200" {
 		t.Errorf("Redis knows of a pause of %v µs and %v tokens", got[0], got[1])
 	}
-	if args := q.pending.take(nil, time.Now(), 0); args != nil {
-		t.Errorf("there is still something to tell: %v", args)
+	if r := q.pending.take(time.Now(), 0); r != nil {
+		t.Errorf("there is still something to tell: %+v", r)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,17 +15,17 @@ import (
 var quotaLua string
 
 const (
-	holdWindows = 10                 // the longest pause a vendor can ask for, in windows
-	quotaTTL    = 7 * 24 * time.Hour // after which an unused state is forgotten, and begins again without credit
+	pauseWindows = 10                 // the longest pause a vendor can ask for, in windows
+	quotaTTL     = 7 * 24 * time.Hour // after which an unused state is forgotten, and begins again without credit
 )
 
-// source is quota.lua with the contract set in front. The constants are part of the text, so that a call sends only what
-// is its own; pods of two versions with two contracts work on the same state, each by its own.
+// source returns quota.lua with the contract in front. The constants are part of the text, so that a run sends only
+// its own data. Pods with two contracts work on the same state, each by its own contract.
 func (c contract) source() string {
 	return fmt.Sprintf("local Q, span, reqT, reqB = %d, %d, %d, %d\nlocal tokL, tokT, tokB, slice = %d, %.17g, %d, %d\nlocal holdMax, holdSlack, ttl = %d, %d, %d\n",
 		c.queue, c.window+c.queue, c.interval, int64(c.burst)*c.interval,
 		c.tokens, c.pace, c.tokenBurst, c.slice,
-		holdWindows*c.window, holdSlack.Microseconds(), quotaTTL.Milliseconds()) + quotaLua
+		pauseWindows*c.window, pauseSlack.Microseconds(), quotaTTL.Milliseconds()) + quotaLua
 }
 
 // sharedQuota moves bytes between the quota and its script.
@@ -49,19 +47,21 @@ func (s *sharedQuota) channel() string { return s.keys[0] + ":hold" }
 // refusals is where pods announce how often in a row the vendor has refused without saying for how long.
 func (s *sharedQuota) refusals() string { return s.keys[0] + ":refused" }
 
-// announceRefusals tells all pods. A message that is lost costs the vendor a call of each pod that missed it.
+// announceRefusals tells all pods. When the message is lost, each pod that missed it makes one more call to the
+// vendor.
 func (s *sharedQuota) announceRefusals(refused int64) {
 	_ = s.rdb.Do(context.Background(), func(ctx context.Context, r redis.Cmdable) error {
 		return r.Publish(ctx, s.refusals(), refused).Err()
 	})
 }
 
-// run makes the one round trip for all of seats, which it fills in. args are the arguments of quota.lua.
-func (s *sharedQuota) run(ctx context.Context, seats []*seat, args []any) error {
+// run makes one round trip for all requests of batch, with the report r when it is not nil, and fills in the rulings.
+func (s *sharedQuota) run(ctx context.Context, batch []*attempt, r *report) error {
+	list := scriptArgs(batch, r)
 	return s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
-		text, err := s.script.Run(ctx, r, s.keys, args...).Text()
+		text, err := s.script.Run(ctx, r, s.keys, list...).Text()
 		if err == nil {
-			err = parseRulings(text, seats)
+			err = parseRulings(text, batch)
 		}
 		if err != nil {
 			return fmt.Errorf("running quota.lua: %w", err)
@@ -87,42 +87,9 @@ type ruling struct {
 const (
 	whyRequests = iota + 1
 	whyTokens
-	whyHold
+	whyPause
 	whyOrder
 	whyAway // Redis is away and the fallback is reject
 	whyShare
 	whySize
 )
-
-// parseRulings reads the answers to seats, and what is common to all of them.
-func parseRulings(text string, seats []*seat) (err error) {
-	rest := text
-	for _, s := range seats {
-		v := &s.ruling
-		if rest, err = cutInts(rest, &v.admitted, &v.delay, &v.mark, &v.slice, &v.cost, &v.why); err != nil {
-			return err
-		}
-	}
-	var all ruling
-	if _, err = cutInts(rest, &all.generation, &all.total, &all.remaining, &all.requests, &all.tokens); err != nil {
-		return err
-	}
-	for _, s := range seats {
-		v := &s.ruling
-		v.pause, v.requests, v.tokens = all.pause, all.requests, all.tokens
-	}
-	return nil
-}
-
-// cutInts reads integers that are separated by single spaces and returns what comes behind them.
-func cutInts(text string, into ...*int64) (rest string, err error) {
-	rest = text
-	for _, field := range into {
-		var word string
-		word, rest, _ = strings.Cut(rest, " ")
-		if *field, err = strconv.ParseInt(word, 10, 64); err != nil {
-			return "", fmt.Errorf("reading %q: %w", text, err)
-		}
-	}
-	return rest, nil
-}

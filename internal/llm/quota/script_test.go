@@ -44,9 +44,9 @@ func (s *scripted) together(pairs string, calls int, rest ...any) []ruling {
 	ok(s.t, s.rdb.HSet(ctx, s.key+":clock", "s", s.now/1_000_000, "us", s.now%1_000_000).Err())
 	text, err := s.script.Run(ctx, s.rdb, []string{s.key}, append([]any{pairs}, rest...)...).Text()
 	ok(s.t, err)
-	batch := make([]*seat, calls)
+	batch := make([]*attempt, calls)
 	for i := range batch {
-		batch[i] = new(seat)
+		batch[i] = new(attempt)
 	}
 	ok(s.t, parseRulings(text, batch))
 	rulings := make([]ruling, calls)
@@ -59,7 +59,11 @@ func (s *scripted) together(pairs string, calls int, rest ...any) []ruling {
 // book books with what p has to tell.
 func (s *scripted) book(tokens int64, wait micros, p *pending) ruling {
 	s.t.Helper()
-	return s.run(p.take([]any{tokens, wait}, time.Now(), 0)...)
+	list := []any{tokens, wait}
+	if r := p.take(time.Now(), 0); r != nil {
+		list = r.append(list)
+	}
+	return s.run(list...)
 }
 
 // life is the fate of one call in the property test.

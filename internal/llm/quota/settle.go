@@ -7,7 +7,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// ticket is what a call holds of the quota while it is under way. Tickets are used again: a call leaves exactly once.
+// ticket is what a call holds of the quota while it runs. Tickets are reused: leave is called exactly once.
 type ticket struct {
 	booking
 	quota  *Quota
@@ -18,23 +18,24 @@ type ticket struct {
 func newTicket(q *Quota) *ticket {
 	t := &ticket{quota: q}
 	t.leave = func(out llm.Outcome) {
-		q.obey(&out)
+		q.observeOutcome(&out)
 		q.settleTicket(t, &out)
 		q.tickets.Put(t)
 	}
 	return t
 }
 
-// obey takes in what the vendor said about its limits: in this pod at once, in all others as soon as Redis has told them.
-func (q *Quota) obey(out *llm.Outcome) {
+// observeOutcome applies what the vendor said about its limits: in this pod at once, in other pods when Redis has
+// announced it.
+func (q *Quota) observeOutcome(out *llm.Outcome) {
 	d := requestedPause(out, time.Duration(q.contract.queue)*time.Microsecond)
-	if d > 0 && q.demand(d, time.Now()) {
-		q.metrics.holds.Inc()
+	if d > 0 && q.applyPause(d, time.Now()) {
+		q.metrics.pauses.Inc()
 	}
-	q.tellBackoff(out, d)
+	q.observeRefusal(out, d)
 }
 
-// settleTicket settles what a call holds by what it came to.
+// settleTicket settles the booking of a finished call.
 func (q *Quota) settleTicket(t *ticket, out *llm.Outcome) {
 	used, known := t.used(out)
 	if q.contract.tokens == 0 {
@@ -44,13 +45,12 @@ func (q *Quota) settleTicket(t *ticket, out *llm.Outcome) {
 	q.settle(&t.booking, out.Called, used, known, time.Now())
 }
 
-// used is the number of tokens the vendor will count for a call that ended like this.
+// used returns the number of tokens that the vendor will count for the call. known is false when the estimate stays.
 //
-// Of a call that went well it is what the vendor said, or what a stream has brought when it said nothing. When the client
-// left a stream that had begun, the vendor stops, and only what it cannot have sent comes back: what had arrived counts,
-// with a margin for what was under way. An answer that is a plain failure has cost the prompt at most. In all other cases
-// the vendor may have done all the work, or do it yet, and the estimate stays booked: a client that left before anything
-// had come, a timeout, a broken connection or a broken stream.
+// For a success it is the usage that the vendor reported, or what a stream has delivered. When the client leaves a
+// stream that has begun, the vendor stops: what has arrived counts, with a margin for what is still on its way. A
+// plain error answer costs the prompt at most. In all other cases the estimate stays, because the vendor may do the
+// whole work: a client that left before the first event, a timeout, a broken connection, a broken stream.
 func (t *ticket) used(out *llm.Outcome) (tokens int64, known bool) {
 	prompt, completion := int64(out.Usage.Prompt), int64(out.Usage.Completion)
 	if prompt == 0 {
@@ -69,10 +69,10 @@ func (t *ticket) used(out *llm.Outcome) (tokens int64, known bool) {
 	return t.tokens, false
 }
 
-// underWay is how many tokens of a stream may be between the vendor and this pod when the client leaves.
+// underWay is how many tokens of a stream may be on their way when the client leaves.
 const underWay = 16
 
-// answeredNo tells whether err is an answer of the vendor that says it did not do the work.
+// answeredNo reports whether err is an answer of the vendor that says it did not do the work.
 func answeredNo(err error) bool {
 	failed, ok := errors.AsType[*llm.VendorError](err)
 	return ok && failed.Status >= 300 && !failed.Streamed && failed.Kind != llm.KindTooLarge && failed.Kind != llm.KindTimeout

@@ -69,7 +69,7 @@ func TestTakesTheVendorAtItsWord(t *testing.T) {
 // Answers and announcements of Redis arrive in any order, through different connections.
 func TestHearsPausesInAnyOrder(t *testing.T) {
 	t.Parallel()
-	var h holds
+	var h pauses
 	h.init()
 	now := time.Now()
 	booked := now.Add(time.Second)
@@ -90,11 +90,11 @@ func TestHearsPausesInAnyOrder(t *testing.T) {
 			t.Errorf("%s: starts after %v, want %v", name, got, test.want)
 		}
 	}
-	if h.demand(time.Second, now) {
+	if h.begin(time.Second, now) {
 		t.Error("a shorter pause counts as a new one")
 	}
 	changed := h.current.Load().changed
-	if !h.demand(4*time.Second, now) {
+	if !h.begin(4*time.Second, now) {
 		t.Error("a longer pause does not count")
 	}
 	select {
@@ -112,34 +112,34 @@ func TestFollowsARedisThatWentBack(t *testing.T) {
 	before, paused := pause{generation: 5, total: 2_000_000}, pause{generation: 5, total: 8_000_000, remaining: 6_000_000}
 	newPod := func() *quotaPod {
 		p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 1, Shares: 10}, testQueue), 10, false, time.Now)
-		p.holds.observe(before, now)
-		p.holds.observe(paused, now)
+		p.pauses.observe(before, now)
+		p.pauses.observe(paused, now)
 		return p
 	}
 	start := func(p *quotaPod, b booking) time.Duration {
 		later := now.Add(time.Minute)
-		return p.holds.current.Load().start(later, b.pause).Sub(later)
+		return p.pauses.current.Load().start(later, b.pause).Sub(later)
 	}
 
 	p := newPod()
-	if moved := start(p, p.heard(&ruling{pause: before}, 1, before, now)); moved != 6*time.Second {
+	if moved := start(p, p.accept(&ruling{pause: before}, 1, before, now)); moved != 6*time.Second {
 		t.Errorf("a booking that was under way when the pause came is moved by %v", moved)
 	}
 	for name, back := range map[string]pause{"a pause is lost": before, "all is lost": {generation: 4}} {
 		p := newPod()
-		b := p.heard(&ruling{pause: back}, 1, paused, now)
+		b := p.accept(&ruling{pause: back}, 1, paused, now)
 		if moved := start(p, b); moved != 0 {
 			t.Errorf("%s: a start that Redis booked since is moved by %v", name, moved)
 		}
-		if left := p.holds.current.Load().until.Sub(now); left != 6*time.Second {
+		if left := p.pauses.current.Load().until.Sub(now); left != 6*time.Second {
 			t.Errorf("%s: %v of the pause are left", name, left)
 		}
 		p.settle(&b, false, 0, false, now)
-		if args := p.pending.take(nil, now, 0); len(args) < 3 || args[2] != back.generation {
-			t.Errorf("%s: what is given back goes to state %v", name, args)
+		if r := p.pending.take(now, 0); r == nil || r.generation != back.generation {
+			t.Errorf("%s: what is given back goes to %+v", name, r)
 		}
 		again := pause{generation: back.generation, total: back.total + 1_000_000, remaining: 1_000_000}
-		if p.holds.observe(again, now); start(p, b) != time.Second {
+		if p.pauses.observe(again, now); start(p, b) != time.Second {
 			t.Errorf("%s: a pause that came since moves it by %v", name, start(p, b))
 		}
 	}
@@ -150,17 +150,17 @@ func TestAloneAfterAnOldPause(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10, false, func() time.Time { return now })
-	p.holds.observe(pause{generation: 5, total: 6_000_000}, now)
-	b, v := p.bookAlone(0, time.Minute.Microseconds(), 0, now)
+	p.pauses.observe(pause{generation: 5, total: 6_000_000}, now)
+	b, v := p.bookLocal(0, time.Minute.Microseconds(), 0, now)
 	if v.admitted != 1 {
 		t.Fatalf("%+v", v)
 	}
 	later := now.Add(time.Minute)
-	if moved := p.holds.current.Load().start(later, b.pause).Sub(later); moved != 0 {
+	if moved := p.pauses.current.Load().start(later, b.pause).Sub(later); moved != 0 {
 		t.Errorf("moved by %v", moved)
 	}
-	p.holds.observe(pause{generation: 5, total: 7_000_000, remaining: 1_000_000}, now)
-	if moved := p.holds.current.Load().start(later, b.pause).Sub(later); moved != time.Second {
+	p.pauses.observe(pause{generation: 5, total: 7_000_000, remaining: 1_000_000}, now)
+	if moved := p.pauses.current.Load().start(later, b.pause).Sub(later); moved != time.Second {
 		t.Errorf("moved by %v", moved)
 	}
 }
@@ -171,18 +171,18 @@ func TestRefundsAreBounded(t *testing.T) {
 	for range 2 * maxMarks {
 		p.add(time.Now(), func() { p.refundLocked(&booking{mark: 1, slice: 5, tokens: 1, pause: pause{generation: 1}}) })
 	}
-	args := p.take(nil, time.Now(), 0)
-	if len(args) != 7+maxMarks+2 {
-		t.Errorf("%d arguments", len(args))
+	r := p.take(time.Now(), 0)
+	if len(r.marks) != maxMarks || len(r.corrections) != 1 {
+		t.Errorf("%d marks, %d corrections", len(r.marks), len(r.corrections))
 	}
-	if again := p.take(nil, time.Now(), 0); again != nil {
+	if again := p.take(time.Now(), 0); again != nil {
 		t.Errorf("taken twice: %v", again)
 	}
 }
 
 func TestAnswersAreReadStrictly(t *testing.T) {
 	t.Parallel()
-	two := []*seat{{}, {}}
+	two := []*attempt{{}, {}}
 	if err := parseRulings("1 2 3 4 5 0 0 20 30 40 50 1 7 8 9 10 11", two); err != nil {
 		t.Error(err)
 	}
@@ -192,7 +192,7 @@ func TestAnswersAreReadStrictly(t *testing.T) {
 		{admitted: 0, delay: 20, mark: 30, slice: 40, cost: 50, why: 1, pause: all, requests: 10, tokens: 11},
 	} {
 		if two[i].ruling != want {
-			t.Errorf("seat %d got %+v", i, two[i].ruling)
+			t.Errorf("request %d got %+v", i, two[i].ruling)
 		}
 	}
 	for _, text := range []string{"", "1 2", "1 2 3 4 5 6 7 8 9 10 x", "1.5 2 3 4 5 6 7 8 9 10 0"} {
@@ -206,13 +206,13 @@ func TestAnswersAreReadStrictly(t *testing.T) {
 func TestCorrectsWhatItUsedAlone(t *testing.T) {
 	t.Parallel()
 	p, now := newPending(), time.Now()
-	p.add(now, func() { p.aloneLocked(100, 1000) })
-	p.add(now, func() { p.settleAloneLocked(-60) })
-	if args := p.take(nil, now, 0); len(args) != 9 || args[7] != int64(0) || args[8] != int64(40) {
-		t.Errorf("told %v", args)
+	p.add(now, func() { p.addLocalLocked(100, 1000) })
+	p.add(now, func() { p.correctLocalLocked(-60) })
+	if r := p.take(now, 0); len(r.corrections) != 1 || r.corrections[0] != (correction{currentSlice, 40}) {
+		t.Errorf("told %+v", r)
 	}
-	p.add(now, func() { p.settleAloneLocked(-40) })
-	if args := p.take(nil, now, 0); len(args) != 7 {
-		t.Errorf("told %v", args)
+	p.add(now, func() { p.correctLocalLocked(-40) })
+	if r := p.take(now, 0); r == nil || len(r.corrections) != 0 {
+		t.Errorf("told %+v", r)
 	}
 }

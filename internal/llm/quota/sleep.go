@@ -10,11 +10,11 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// sleep waits for the booked start: once, unless the vendor asks for a pause meanwhile, which moves the start by as much.
-// When it moves beyond limit the call is rejected at once.
+// sleep waits for the booked start. A pause of the vendor moves the start. When the start moves beyond limit, the call
+// is rejected at once.
 func (q *Quota) sleep(ctx context.Context, b *booking, limit time.Time) error {
 	begin := time.Now()
-	ctx, span := telemetry.Start(ctx, "quota", attribute.Bool("llm.shared", !b.alone))
+	ctx, span := telemetry.Start(ctx, "quota", attribute.Bool("llm.shared", !b.local))
 	q.waiting.Add(1)
 	err := q.await(ctx, b, begin.Add(time.Duration(b.delay)*time.Microsecond), limit)
 	q.waiting.Add(-1)
@@ -29,22 +29,22 @@ func (q *Quota) await(ctx context.Context, b *booking, booked, limit time.Time) 
 	timer := time.NewTimer(time.Until(booked))
 	defer timer.Stop()
 	for {
-		hold := q.holds.current.Load()
+		hold := q.pauses.current.Load()
 		start := hold.start(booked, b.pause)
 		left := time.Until(start)
 		switch {
 		case left <= 0:
 			return nil
 		case start.After(booked) && start.After(limit):
-			q.metrics.of(b.alone).moved.Inc()
-			return q.turnAway(ctx, &ruling{delay: left.Microseconds(), why: whyHold})
+			q.metrics.of(b.local).moved.Inc()
+			return q.rejection(ctx, &ruling{delay: left.Microseconds(), why: whyPause})
 		}
 		timer.Reset(left)
 		select {
 		case <-timer.C:
 		case <-hold.changed:
 		case <-ctx.Done():
-			q.metrics.of(b.alone).ended.Inc()
+			q.metrics.of(b.local).ended.Inc()
 			return llm.Ended(ctx, "quota")
 		}
 	}

@@ -209,11 +209,10 @@ func TestScriptPausesForTheVendor(t *testing.T) {
 		}
 		m, err := sub.ReceiveMessage(t.Context())
 		ok(t, err)
-		var heard pause
-		_, err = cutInts(m.Payload, &heard.generation, &heard.total, &heard.remaining)
+		announced, err := parsePause(m.Payload)
 		ok(t, err)
-		if heard != r.pause {
-			t.Errorf("announced %+v, want %+v", heard, r.pause)
+		if announced != r.pause {
+			t.Errorf("announced %+v, want %+v", announced, r.pause)
 		}
 		// A new call starts after the one that sleeps, which has moved by 2 s.
 		if next := s.run(0, c.queue); next.delay < asleep.delay+2_000_000 {
@@ -235,14 +234,14 @@ func TestScriptPausesForTheVendor(t *testing.T) {
 		if r = s.run(-1, 0, 0, 1_000_000, 0, 0, 0, 0, 0); r.total != 2_560_000 {
 			t.Errorf("all pauses are %d µs after a shorter one", r.total)
 		}
-		if r = s.run(-1, 0, 0, int64(1e12), 0, 0, 0, 0, 0); r.remaining != holdWindows*c.window {
+		if r = s.run(-1, 0, 0, int64(1e12), 0, 0, 0, 0, 0); r.remaining != pauseWindows*c.window {
 			t.Errorf("a pause of %d µs", r.remaining)
 		}
 		// Even an idle contract starts nothing before the end, and then without a burst.
 		s = newScripted(t, rdb, "idle", c).warm()
 		s.run(-1, 0, 0, 2_000_000, 0, 0, 0, 0, 0)
 		s.now += 1_999_000
-		if r := s.run(0, 0); r.admitted != 0 || r.delay != 1_000 || r.why != whyHold {
+		if r := s.run(0, 0); r.admitted != 0 || r.delay != 1_000 || r.why != whyPause {
 			t.Errorf("during the pause: %+v", r)
 		}
 		s.now += 1_000
@@ -262,9 +261,8 @@ func TestScriptTakesInAPodThatWasAlone(t *testing.T) {
 		c := minute(nil)
 		s := newScripted(t, rdb, "alone", c).warm()
 		p := newPending()
-		p.add(time.Now(), func() { p.aloneLocked(5000, 10_000) })
-		args := p.take([]any{10, 0}, time.Now(), 3)
-		r := s.run(args...)
+		p.add(time.Now(), func() { p.addLocalLocked(5000, 10_000) })
+		r := s.run(p.take(time.Now(), 3).append([]any{10, 0})...)
 		if want := 3 * c.interval; r.admitted != 0 || r.delay != want {
 			t.Errorf("the first call: %+v, want it behind the three that sleep, after %d µs", r, want)
 		}

@@ -70,7 +70,7 @@ func (p *pod) alone(c *call, wait time.Duration) {
 		p.world.result.Rejected++
 		return
 	}
-	b, granted := p.model.BookAlone(c.tokens, wait, p.asleep)
+	b, granted := p.model.BookLocal(c.tokens, wait, p.asleep)
 	p.decided(c, b, granted)
 }
 

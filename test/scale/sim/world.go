@@ -237,7 +237,7 @@ func (w *World) vendor(c *call) {
 			calls = tokens
 		}
 		point.Window = max(point.Window, calls)
-		if c.booking.Alone() {
+		if c.booking.Local() {
 			w.result.Alone++
 			point.Alone++
 		}
