@@ -79,15 +79,18 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		return nil, err
 	}
 
+	page := livePage(reg, log, caller.Breaker.RetryAfter)
+	cleanup.add("live page", time.Second, now(func() error { page.Close(); return nil }))
+
 	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{
-		Caller: caller, Jobs: queue, VendorDown: caller.Breaker.RetryAfter, Estimate: cfg.LLM.Estimate, Memory: room, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Jobs: queue, VendorDown: caller.Breaker.RetryAfter, Refused: told(page), Estimate: cfg.LLM.Estimate, Memory: room, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &service{
 		cfg: cfg.Server, log: log, reg: reg,
-		handler: handler, admin: api.NewAdmin(pod, reg, cfg.Server.Pprof),
+		handler: handler, admin: page.Over(api.NewAdmin(pod, reg, cfg.Server.Pprof)), page: page,
 		started: pod.SetStarted, drain: pod.Drain, jobs: queue,
 	}, nil
 }

@@ -117,7 +117,22 @@ func startVendor(ctx context.Context, cleanup *closers) (string, error) {
 	return "http://" + listener.Addr().String() + chatPath, nil
 }
 
-// writeKeys writes a file with one well-known key for each tier.
+// playUsers is how many users of each tier the live page sends load as. Their own limits leave room for the limits behind
+// them to be seen.
+const playUsers = 20
+
+// playKeys are the keys of the load that the live page sends, the tiers in turn.
+func playKeys() []string {
+	var keys []string
+	for n := range playUsers {
+		for tier := range strings.FieldsSeq(devTiers) {
+			keys = append(keys, fmt.Sprintf("dev-load-%d-%s", n+1, tier))
+		}
+	}
+	return keys
+}
+
+// writeKeys writes a file with one well-known key for each tier, and those of the load.
 func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 	dir, err := os.MkdirTemp("", "spillway-dev")
 	if err != nil {
@@ -128,6 +143,9 @@ func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 	for tier := range strings.FieldsSeq(devTiers) {
 		fmt.Fprintf(&lines, "%x dev-%s %s\n", sha256.Sum256([]byte("dev-"+tier)), tier, tier)
 	}
+	for _, key := range playKeys() {
+		fmt.Fprintf(&lines, "%x %s %s\n", sha256.Sum256([]byte(key)), key, key[strings.LastIndex(key, "-")+1:])
+	}
 	path := filepath.Join(dir, "keys")
 	return path, os.WriteFile(path, []byte(lines.String()), 0o600)
 }
@@ -137,17 +155,19 @@ func welcome(w io.Writer, svc *service, vendor string) {
 	base, admin := "http://"+reachable(svc.addr), "http://"+reachable(svc.adminAddr)
 	post := "curl -sS " + base + "/llm -H 'Authorization: Bearer dev-pro' -H 'Content-Type: application/json'"
 	fmt.Fprintf(w, `
+Watch it live: %[3]s/
+
 Spillway runs with an embedded Redis, a simulated vendor and well-known keys. Nothing here is for production.
 
-  %s -d '{"model":"demo","messages":[{"role":"user","content":"Hello!"}]}'
+  %[1]s -d '{"model":"demo","messages":[{"role":"user","content":"Hello!"}]}'
 
 as a stream:
 
-  %s -N -d '{"model":"demo","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'
+  %[2]s -N -d '{"model":"demo","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'
 
 Other keys: dev-free (10 requests a minute, the first to be shed) and dev-enterprise (1000, the last).
-Browser: %s/docs   Metrics: %s/metrics   Stop: Ctrl-C
-The vendor fails from now on:  curl -X POST %s/faults -d '{"kind":"status","status":503}'   and no more:  curl -X DELETE %[5]s/faults
+Browser: %[3]s/docs   Metrics: %[4]s/metrics   Stop: Ctrl-C
+The vendor fails from now on:  curl -X POST %[5]s/faults -d '{"kind":"status","status":503}'   and no more:  curl -X DELETE %[5]s/faults
 
 `, post, post, base, admin, vendor)
 }

@@ -122,6 +122,7 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	}
 	if o.dev {
 		vendor := strings.TrimSuffix(cfg.LLM.Vendor.URL, chatPath)
+		playOn(svc, cfg.LLM.Vendor.URL)
 		svc.greet = func() { welcome(stdout, svc, vendor) }
 	}
 	return svc.serve(ctx)

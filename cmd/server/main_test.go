@@ -165,12 +165,12 @@ func TestFlags(t *testing.T) {
 func TestAdminPort(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "--dev")
-	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/metrics": 200, "/debug/pprof/": 200, "/llm": 404} {
+	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/metrics": 200, "/debug/pprof/": 200, "/": 200, "/debug/live": 200, "/llm": 404} {
 		if code, _ := get(t, p.Admin+path); code != want {
 			t.Errorf("admin %s: %d, want %d", path, code, want)
 		}
 	}
-	for path, want := range map[string]int{"/health": 200, "/ready": 200, "/docs": 200, "/openapi.json": 200, "/metrics": 404, "/debug/pprof/": 404} {
+	for path, want := range map[string]int{"/health": 200, "/ready": 200, "/docs": 200, "/openapi.json": 200, "/": 200, "/debug/live": 200, "/metrics": 404, "/debug/pprof/": 404} {
 		if code, _ := get(t, p.URL+path); code != want {
 			t.Errorf("main %s: %d, want %d", path, code, want)
 		}
@@ -199,6 +199,11 @@ func TestProductionSettings(t *testing.T) {
 	}
 	if _, metrics := get(t, p.Admin+"/metrics"); !strings.Contains(metrics, "\ngo_gc_gogc_percent 400\n") {
 		t.Error("the collector is not calmer under a memory limit")
+	}
+	for url, want := range map[string]int{p.Admin + "/": 200, p.URL + "/": 404, p.URL + "/debug/live": 404} {
+		if code, _ := get(t, url); code != want {
+			t.Errorf("the live page: %s: %d, want %d", url, code, want)
+		}
 	}
 	p.terminate()
 	if code := p.exit(); code != 0 {

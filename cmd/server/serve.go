@@ -15,6 +15,7 @@ import (
 
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/jobs"
+	"github.com/spillway-dev/spillway/internal/live"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
@@ -28,6 +29,7 @@ type service struct {
 	started func()       // readiness on
 	drain   func()       // readiness off
 	jobs    *jobs.Service
+	page    *live.Live
 	greet   func() // called when the service listens; may be nil
 
 	addr, adminAddr net.Addr // where it listens, known once it does
@@ -73,6 +75,7 @@ func (s *service) serve(ctx context.Context) error {
 			failed <- err
 		}
 	}
+	s.page.Start()
 	s.started()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("addr", s.addr.String()), slog.String("admin_addr", s.adminAddr.String()))
 	if s.greet != nil {

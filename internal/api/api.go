@@ -57,11 +57,13 @@ type Deps struct {
 	Health *health.Health
 	// VendorDown returns the time until the breaker lets calls through again; 0 when it does now.
 	VendorDown func() time.Duration
-	Estimate   llm.EstimateConfig // of what a call's payload costs
-	Memory     *memory.Budget     // for bodies; nil has room for all
-	Log        *slog.Logger
-	Reg        prometheus.Registerer
-	Tracer     trace.TracerProvider
+	// Refused is told of every request that was refused or failed; it may be nil.
+	Refused  func(middleware.Refusal)
+	Estimate llm.EstimateConfig // of what a call's payload costs
+	Memory   *memory.Budget     // for bodies; nil has room for all
+	Log      *slog.Logger
+	Reg      prometheus.Registerer
+	Tracer   trace.TracerProvider
 }
 
 // server holds what the handlers share.

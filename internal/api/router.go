@@ -50,7 +50,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 	return []layer{
 		{name: "tracing", scope: everyRequest, handle: middleware.Tracing(d.Tracer)},
 		{name: "request ID", scope: everyRequest, handle: middleware.RequestID()},
-		{name: "access log", scope: everyRequest, handle: middleware.AccessLog(d.Log)},
+		{name: "access log", scope: everyRequest, handle: middleware.AccessLog(d.Log, d.Refused)},
 		{name: "metrics", scope: everyRequest, handle: metrics.Handler()},
 		{name: "CORS", scope: everyRequest, handle: middleware.CORS(cfg.CORSOrigins)},
 		{name: "recover", scope: everyRequest, handle: middleware.Recover(d.Log, fail)},

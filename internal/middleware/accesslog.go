@@ -17,11 +17,16 @@ import (
 //   - those that were refused to protect the service;
 //   - those that failed by their own fault without a known API key, such as unknown paths and methods;
 //   - those that succeed without a key, which are health checks and documentation.
-func AccessLog(log *slog.Logger) gin.HandlerFunc {
+//
+// tell gets every request that was refused or failed, also those without a line; it may be nil.
+func AccessLog(log *slog.Logger, tell func(Refusal)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		in := info(c)
 		defer func() { // also while a panic that breaks the connection passes through
 			code := status(c, in)
+			if tell != nil && in.Reason != "" {
+				tell(Refusal{RequestID: in.ID, Layer: in.Layer, Reason: in.Reason, Status: code, At: time.Now()})
+			}
 			level := logLevel(code, in)
 			ctx := c.Request.Context() // it has ended, which slog does not mind
 			if !log.Enabled(ctx, level) {
@@ -36,6 +41,15 @@ func AccessLog(log *slog.Logger) gin.HandlerFunc {
 		}()
 		c.Next()
 	}
+}
+
+// Refusal is a request that was refused or failed, without anything of its user.
+type Refusal struct {
+	RequestID string
+	Layer     string // that refused it; "" when it failed
+	Reason    string // code of the answer
+	Status    int    // as in the access log
+	At        time.Time
 }
 
 func logLevel(code int, in *Info) slog.Level {

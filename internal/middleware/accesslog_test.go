@@ -20,7 +20,7 @@ func TestAccessLogSaysEverythingInOneLine(t *testing.T) {
 	h := chain(func(c *gin.Context) {
 		middleware.InfoFrom(c.Request.Context()).Add(slog.String("model", "m-1"), slog.Int("attempts", 2))
 		c.String(http.StatusOK, "12345")
-	}, middleware.RequestID(), middleware.AccessLog(log), as("ada", "pro"))
+	}, middleware.RequestID(), middleware.AccessLog(log, nil), as("ada", "pro"))
 	post(h, "X-Request-Id", "req-1", "Authorization", "Bearer secret")
 	if len(logged.all) != 1 {
 		t.Fatalf("%d lines: %v", len(logged.all), logged.all)
@@ -62,7 +62,7 @@ func TestAccessLogLevels(t *testing.T) {
 				in := middleware.InfoFrom(c.Request.Context())
 				in.User = "ada"
 				in.Reason, in.Layer, in.Status, in.Err = string(reason), "somewhere", tt.status, context.Canceled
-			}, middleware.RequestID(), middleware.AccessLog(log))
+			}, middleware.RequestID(), middleware.AccessLog(log, nil))
 			post(h)
 			line := logged.all[0]
 			if line["level"] != tt.level || line["status"] != float64(tt.status) || line["reason"] != string(reason) ||
@@ -76,7 +76,7 @@ func TestAccessLogLevels(t *testing.T) {
 func TestAccessLogKeepsClientsWordsOut(t *testing.T) {
 	t.Parallel()
 	log, logged := newLog(slog.LevelDebug)
-	send(chain(served, middleware.RequestID(), middleware.AccessLog(log)), "BREW", "/teapot?key=secret")
+	send(chain(served, middleware.RequestID(), middleware.AccessLog(log, nil)), "BREW", "/teapot?key=secret")
 	if line := logged.all[0]; line["method"] != "other" || line["route"] != "other" {
 		t.Errorf("got %v", line)
 	}
@@ -90,7 +90,7 @@ func TestMoreAttributesThanFitAreDropped(t *testing.T) {
 		for range 100 {
 			middleware.InfoFrom(c.Request.Context()).Add(slog.Int("a", 1), slog.Int("b", 2))
 		}
-	}, middleware.RequestID(), middleware.AccessLog(log))
+	}, middleware.RequestID(), middleware.AccessLog(log, nil))
 	if post(h); len(logged.all) != 1 {
 		t.Errorf("%d lines", len(logged.all))
 	}
@@ -105,7 +105,7 @@ func TestRequestsWithoutAKeyAreNoLines(t *testing.T) {
 			post(chain(func(c *gin.Context) {
 				middleware.InfoFrom(c.Request.Context()).User = user
 				c.Status(code)
-			}, middleware.RequestID(), middleware.AccessLog(log)))
+			}, middleware.RequestID(), middleware.AccessLog(log, nil)))
 			want := level
 			if user != "" && code < 500 {
 				want = "INFO"
@@ -123,8 +123,28 @@ func TestErrorsAreClippedInTheLog(t *testing.T) {
 	post(chain(func(c *gin.Context) {
 		in := middleware.InfoFrom(c.Request.Context())
 		in.User, in.Err = "ada", errors.New(strings.Repeat("ä", 5000))
-	}, middleware.RequestID(), middleware.AccessLog(log)))
+	}, middleware.RequestID(), middleware.AccessLog(log, nil)))
 	if text, _ := logged.all[0]["error"].(string); text != strings.Repeat("ä", 250)+"…" {
 		t.Errorf("%d bytes are logged", len(text))
+	}
+}
+
+// TestRefusalsAreTold looks at requests that the log leaves out.
+func TestRefusalsAreTold(t *testing.T) {
+	t.Parallel()
+	var told []middleware.Refusal
+	log := slog.New(slog.DiscardHandler)
+	watch := middleware.AccessLog(log, func(r middleware.Refusal) { told = append(told, r) })
+	send(chain(served, middleware.RequestID(), watch), http.MethodPost, "/llm")
+	if len(told) != 0 {
+		t.Errorf("a request that succeeded was told: %+v", told)
+	}
+	send(chain(func(c *gin.Context) {
+		in := middleware.InfoFrom(c.Request.Context())
+		in.Layer, in.Reason, in.User = "shed", "shed", "ada"
+		c.Status(http.StatusTooManyRequests)
+	}, middleware.RequestID(), watch), http.MethodPost, "/llm")
+	if len(told) != 1 || told[0].Layer != "shed" || told[0].Status != 429 || told[0].RequestID == "" || told[0].At.IsZero() {
+		t.Errorf("told %+v, want one shed request with its ID", told)
 	}
 }

@@ -58,7 +58,7 @@ func TestKeysStayOutOfTheLog(t *testing.T) {
 	t.Parallel()
 	log, logged := newLog(slog.LevelDebug)
 	keys := newKeys(t, keyLine("key-of-ada", "ada", "pro"))
-	h := chain(served, middleware.RequestID(), middleware.AccessLog(log), middleware.Identity(config(), keys, fail))
+	h := chain(served, middleware.RequestID(), middleware.AccessLog(log, nil), middleware.Identity(config(), keys, fail))
 	post(h, "Authorization", "Bearer key-of-ada")
 	post(h, "Authorization", "Bearer key-of-eve")
 	if len(logged.all) != 2 {

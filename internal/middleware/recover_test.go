@@ -50,7 +50,7 @@ func TestPanicInTheMiddleOfAnAnswerBreaksTheConnectionOff(t *testing.T) {
 		c.String(http.StatusOK, "half")
 		c.Writer.Flush()
 		panic("too late")
-	}, middleware.RequestID(), middleware.AccessLog(log), metrics.Handler(), middleware.Recover(log, fail)))
+	}, middleware.RequestID(), middleware.AccessLog(log, nil), metrics.Handler(), middleware.Recover(log, fail)))
 	defer server.Close()
 	resp, err := server.Client().Post(server.URL+"/llm", "application/json", http.NoBody)
 	if err != nil {

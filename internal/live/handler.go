@@ -1,0 +1,46 @@
+package live
+
+import (
+	"net/http"
+)
+
+// Over serves the page and its data, and leaves every other request to next. A service has it over its admin port, and
+// with --dev over its main port too.
+//
+//	GET  /                    the page
+//	GET  /debug/live          the latest snapshot and the history
+//	GET  /debug/live/events   a snapshot each second, as server-sent events
+//	POST /debug/live/fault    with --dev: how the simulated vendor fails
+//	POST /debug/live/load     with --dev: requests each second, for a minute
+func (l *Live) Over(next http.Handler) http.Handler {
+	own := http.NewServeMux()
+	own.HandleFunc("GET /{$}", l.servePage)
+	own.HandleFunc("GET /debug/live", l.serveDocument)
+	own.HandleFunc("GET /debug/live/events", l.serveEvents)
+	own.HandleFunc("POST /debug/live/fault", l.change(func(p *play, r *http.Request) error { return p.serveFault(r) }))
+	own.HandleFunc("POST /debug/live/load", l.change(func(p *play, r *http.Request) error { return p.serveLoad(r) }))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := own.Handler(r); pattern == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		own.ServeHTTP(w, r)
+	})
+}
+
+func (l *Live) servePage(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", l.page.policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	_, _ = w.Write(l.page.html)
+}
+
+func (l *Live) serveDocument(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(encode(l.document()))
+}

@@ -1,0 +1,55 @@
+package live
+
+import (
+	"maps"
+	"slices"
+)
+
+// The places of requests that no layer refused.
+const (
+	layerVendor  = "vendor"  // the vendor failed
+	layerService = "service" // the service failed itself, or was closing
+)
+
+// order is the way of a request. Layers that are not named here come before the vendor.
+var order = []string{
+	"admission", "deadline", "identity", "header_limit", "fail_fast", "shed", "user_limit", "payload",
+	"breaker", "quota", "pacer", "slots",
+}
+
+// layers follows the requests that ended: each layer lets through what it and those before it did not refuse.
+func (s span) layers(in float64) []Layer {
+	old, now := byLayer(s.old.refused), byLayer(s.now.refused)
+	list := make([]Layer, 0, len(order)+2)
+	for _, name := range names(now) {
+		layer := Layer{Name: name, Reasons: s.sorted(old[name], now[name])}
+		layer.Refused = s.grown(total(old[name]), total(now[name]))
+		in = max(0, in-layer.Refused.PerSecond)
+		layer.Passed = in
+		list = append(list, layer)
+	}
+	return list
+}
+
+// names lists the layers in the order of the way.
+func names(refused map[string]map[string]float64) []string {
+	all := slices.Clone(order)
+	for _, name := range slices.Sorted(maps.Keys(refused)) {
+		if !slices.Contains(all, name) && name != layerVendor {
+			all = append(all, name)
+		}
+	}
+	return append(all, layerVendor)
+}
+
+// byLayer sorts refusals by layer, then by reason.
+func byLayer(refused map[cause]float64) map[string]map[string]float64 {
+	sorted := map[string]map[string]float64{}
+	for why, n := range refused {
+		if sorted[why.layer] == nil {
+			sorted[why.layer] = map[string]float64{}
+		}
+		sorted[why.layer][why.reason] = n
+	}
+	return sorted
+}

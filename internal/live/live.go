@@ -1,0 +1,144 @@
+// Package live shows what this pod does, once a second: as a JSON document, as a stream of server-sent events and as a
+// page for the browser.
+//
+//	registry ──every second──▶ figures ──▶ Snapshot ──▶ history of five minutes
+//	access log ──▶ refusals                    │
+//	                          GET /  GET /debug/live  GET /debug/live/events
+//
+// Most figures come from the service's own metrics, so that the page and /metrics cannot disagree. What is no metric comes
+// in through the func fields of Config. The package knows the names of metrics and nothing of the layers that count them.
+//
+//	live.go      Config, New, and what happens each second
+//	snapshot.go  the document
+//	derive.go    two readings of the metrics become one snapshot; layers.go, lanes.go and parts.go have its parts
+//	figures.go   how a reading is asked; quantile.go reads histograms
+//	refusals.go  the requests that were refused or failed of late
+//	handler.go   what is served; events.go the stream; page.go and page.html the page
+//	play.go      --dev alone: faults.go of the simulated vendor, load.go, lessons.go
+package live
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config is what a Live watches. Metrics and Log are required.
+type Config struct {
+	Pod     string               // the name of this pod
+	Metrics prometheus.Gatherer  // the service's own registry
+	Log     *slog.Logger         // told when the metrics cannot be read
+	ProbeIn func() time.Duration // time until the open breaker lets a probe through, 0 while it is closed; nil: not known
+}
+
+// How much is kept.
+const (
+	interval     = time.Second
+	rateSpan     = 5                               // seconds that a rate is the mean of
+	quantileSpan = 30                              // seconds whose durations the quantiles are of
+	historySize  = int(5 * time.Minute / interval) // points of the history
+)
+
+// Live looks at the metrics once a second while it is started. Its methods may be called from several goroutines.
+type Live struct {
+	cfg      Config
+	page     page
+	refusals refusals
+	play     *play // nil without --dev
+	watchers chan struct{}
+
+	stop    chan struct{}
+	end     sync.Once
+	ticking sync.WaitGroup
+
+	mu       sync.Mutex
+	readings ring[reading]
+	history  ring[Point]
+	latest   Snapshot
+	event    []byte        // latest, encoded once for all watchers
+	changed  chan struct{} // closed when latest is replaced
+}
+
+// New returns a Live that has looked once. Start makes it go on.
+func New(cfg Config) *Live {
+	l := &Live{
+		cfg: cfg, page: newPage(pageHTML), watchers: make(chan struct{}, maxWatchers),
+		stop: make(chan struct{}), changed: make(chan struct{}),
+		readings: newRing[reading](quantileSpan + 1), history: newRing[Point](historySize),
+	}
+	l.look(time.Now())
+	return l
+}
+
+// Start looks once a second until Close. It is called once.
+func (l *Live) Start() {
+	l.ticking.Go(func() {
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case now := <-tick.C:
+				l.look(now)
+			case <-l.stop:
+				return
+			}
+		}
+	})
+}
+
+// Close ends the streams of events, the load of --dev and the looking. It may be called more than once.
+func (l *Live) Close() {
+	l.end.Do(func() { close(l.stop) })
+	if l.play != nil {
+		l.play.load.set(0)
+	}
+	l.ticking.Wait()
+}
+
+// look takes one reading and makes the snapshot of it.
+func (l *Live) look(now time.Time) {
+	fig, err := gather(l.cfg.Metrics)
+	if err != nil {
+		l.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "the live page cannot read every metric", slog.Any("error", err))
+	}
+	read := reading{at: now, figures: fig, refused: l.refusals.totals()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.readings.add(read)
+	s := derive(l.readings.back(rateSpan), l.readings.back(quantileSpan), read)
+	s.Pod, s.Refused = l.cfg.Pod, l.refusals.list()
+	if l.cfg.ProbeIn != nil {
+		s.Breaker.ProbeInSeconds = l.cfg.ProbeIn().Seconds()
+	}
+	if l.play != nil {
+		s.Play = l.play.state(now)
+	}
+	l.history.add(s.point())
+	l.latest = s
+	l.event = encode(s)
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// document is the latest snapshot with the history.
+func (l *Live) document() Document {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := Document{Snapshot: l.latest, History: l.history.list()}
+	if l.play != nil {
+		d.Lessons = lessons
+	}
+	return d
+}
+
+// encode writes v as one line of JSON.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	_ = json.NewEncoder(&b).Encode(v) // numbers are finite, and nothing else can fail
+	return b.Bytes()
+}

@@ -1,0 +1,122 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds of the load.
+const (
+	maxLoad     = 200         // requests a second
+	loadTime    = time.Minute // until it stops by itself
+	maxUnderway = 1000        // requests whose answer is awaited; more are not sent
+)
+
+// load sends requests to the service, as its clients would.
+type load struct {
+	with   Playground
+	client *http.Client
+
+	changing sync.Mutex // held while one load is replaced by another
+	sending  sync.WaitGroup
+
+	mu    sync.Mutex
+	rate  int
+	until time.Time
+	stop  context.CancelFunc
+}
+
+func newLoad(with Playground) *load {
+	transport := &http.Transport{MaxIdleConnsPerHost: maxLoad, IdleConnTimeout: 10 * time.Second}
+	return &load{with: with, client: &http.Client{Transport: transport, Timeout: loadTime}, stop: func() {}}
+}
+
+// serveLoad takes {"rate":50}; zero ends the load.
+func (p *play) serveLoad(r *http.Request) error {
+	var want struct {
+		Rate int `json:"rate"`
+	}
+	if err := read(r, &want); err != nil {
+		return err
+	}
+	if want.Rate < 0 || want.Rate > maxLoad {
+		return fmt.Errorf("%w: rate is from 0 to %d requests a second", errBadRequest, maxLoad)
+	}
+	p.load.set(want.Rate)
+	return nil
+}
+
+// state is the rate and the seconds left.
+func (l *load) state(now time.Time) (rate int, left float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !now.Before(l.until) {
+		return 0, 0
+	}
+	return l.rate, l.until.Sub(now).Seconds()
+}
+
+// set ends the load and its requests, and sends rate requests a second from now on, for a minute.
+func (l *load) set(rate int) {
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	l.mu.Lock()
+	l.stop()
+	l.mu.Unlock()
+	l.sending.Wait()
+	ctx, stop := context.WithTimeout(context.Background(), loadTime)
+	l.mu.Lock()
+	l.rate, l.until, l.stop = rate, time.Now().Add(loadTime), stop
+	if rate == 0 {
+		l.until = time.Time{}
+		stop()
+	}
+	l.mu.Unlock()
+	if rate > 0 {
+		l.sending.Go(func() { l.send(ctx, rate) })
+	}
+}
+
+// send sends requests until ctx ends, and then waits for the last one.
+func (l *load) send(ctx context.Context, rate int) {
+	tick := time.NewTicker(time.Second / time.Duration(rate))
+	defer tick.Stop()
+	var underway sync.WaitGroup
+	defer underway.Wait()
+	places := make(chan struct{}, maxUnderway)
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		select {
+		case places <- struct{}{}:
+			underway.Go(func() { l.post(ctx, n); <-places })
+		default:
+		}
+	}
+}
+
+// post sends request number n and reads its answer. How it ends is what the page shows.
+func (l *load) post(ctx context.Context, n int) {
+	stream := n/3%2 == 1 // every second one of a tier
+	body := fmt.Sprintf(`{"model":"demo","max_tokens":16,"stream":%t,"messages":[{"role":"user","content":"Hi!"}]}`, stream)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, l.with.Service()+"/llm", strings.NewReader(body))
+	if err != nil {
+		return
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+l.with.Keys[n%len(l.with.Keys)])
+	resp, err := l.client.Do(r)
+	if err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+}

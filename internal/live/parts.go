@@ -1,0 +1,96 @@
+package live
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// state is the pod's state, as readiness has it.
+func state(f figures) string {
+	for m := range f.series("llm_pod_state", "") {
+		if value(m) > 0 {
+			return label(m, "state")
+		}
+	}
+	return ""
+}
+
+func slots(f figures) Slots {
+	return Slots{Size: f.sum("llm_slots", ""), Used: f.sum("llm_slots_in_use", ""), Waiting: f.sum("llm_slots_waiting", "")}
+}
+
+func quota(f figures, lane string) Quota {
+	q := Quota{Waiting: f.sum("llm_quota_waiting", lane)}
+	for m := range f.series("llm_quota_used_ratio", lane) {
+		switch label(m, "resource") {
+		case "requests":
+			q.RequestsUsed = max(q.RequestsUsed, value(m))
+		case "tokens":
+			q.TokensUsed = max(q.TokensUsed, value(m))
+		}
+	}
+	return q
+}
+
+// breaker names the state of the breaker; of several, the one that is farthest from closed.
+func breaker(f figures, lane string) string {
+	switch f.max("llm_breaker_state", lane) {
+	case 0:
+		return "closed"
+	case 1:
+		return "half-open"
+	}
+	return "open"
+}
+
+// vendor counts exchanges over s and measures them over long.
+func (s span) vendor(long span, lane string) Vendor {
+	const duration = "llm_vendor_duration_seconds"
+	took := long.now.figures.histogram(duration, lane).since(long.old.figures.histogram(duration, lane))
+	return Vendor{
+		Rate:    s.rate("llm_vendor_attempts_total", lane),
+		Results: s.named("llm_vendor_attempts_total", lane, "result"),
+		Latency: took.latency(),
+	}
+}
+
+// lanes has one row for each value of the label "lane".
+func (s span) lanes(long span) []Lane {
+	rows := []Lane{}
+	for _, name := range s.now.figures.lanes() {
+		f := s.now.figures
+		rows = append(rows, Lane{Name: name, Quota: quota(f, name), Breaker: breaker(f, name), Vendor: s.vendor(long, name)})
+	}
+	return rows
+}
+
+func jobs(f figures) *Jobs {
+	if !f.has("llm_jobs_depth") {
+		return nil
+	}
+	return &Jobs{Queued: amounts(f.by("llm_jobs_depth", "", "priority")), Running: f.sum("llm_jobs_running", "")}
+}
+
+// memory has every gauge of the memory budget.
+func memory(f figures) *Memory {
+	found := map[string]float64{}
+	for name, family := range f {
+		if strings.HasPrefix(name, "llm_memory_") && len(family.GetMetric()) > 0 && family.GetMetric()[0].GetGauge() != nil {
+			found[name] = f.sum(name, "")
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return new(Memory(amounts(found)))
+}
+
+// amounts lists gauges in the order of their names.
+func amounts(values map[string]float64) []Amount {
+	list := make([]Amount, 0, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		list = append(list, Amount{name, values[name]})
+	}
+	return list
+}

@@ -1,0 +1,167 @@
+package live
+
+import "time"
+
+// Document is what GET /debug/live answers.
+type Document struct {
+	Snapshot
+
+	History []Point  `json:"history"`           // the last five minutes, one point a second, the oldest first
+	Lessons []Lesson `json:"lessons,omitempty"` // with --dev
+}
+
+// Snapshot is what this pod did of late. It has no data of users. A rate is the mean of the last five seconds; a total
+// counts since the pod started, as in /metrics.
+type Snapshot struct {
+	At       time.Time `json:"at"`
+	Pod      string    `json:"pod"`
+	State    string    `json:"state"` // starting, ready, saturated or draining
+	Requests Requests  `json:"requests"`
+	Layers   []Layer   `json:"layers"` // in the order in which a request meets them
+	Slots    Slots     `json:"slots"`
+	Quota    Quota     `json:"quota"`
+	Breaker  Breaker   `json:"breaker"`
+	Vendor   Vendor    `json:"vendor"`
+	Retries  Retries   `json:"retries"`
+	Redis    Redis     `json:"redis"`
+	Jobs     *Jobs     `json:"jobs"`          // null when the pod takes none
+	Memory   *Memory   `json:"memory"`        // null when there is no budget
+	Lanes    []Lane    `json:"lanes"`         // empty while metrics have no label "lane"
+	Refused  []Refusal `json:"refused"`       // the last fifty requests that were refused or failed, the latest first
+	Play     *Play     `json:"dev,omitempty"` // with --dev
+}
+
+// Rate is a counter: its total, and by how much it grew each second.
+type Rate struct {
+	Total     float64 `json:"total"`
+	PerSecond float64 `json:"per_second"`
+}
+
+// Named is one of several counters.
+type Named struct {
+	Name string `json:"name"`
+	Rate
+}
+
+// Requests are those that ask for calls and jobs; health checks and documentation are left out. They count when they end.
+type Requests struct {
+	Rate
+	Inside   float64 `json:"inside"`   // in this pod now
+	Outcomes []Named `json:"outcomes"` // "ok", or the code of the error document
+}
+
+// Layer is one layer of the request's way.
+type Layer struct {
+	Name    string  `json:"name"`
+	Passed  float64 `json:"passed_per_second"` // requests it let through
+	Refused Rate    `json:"refused"`
+	Reasons []Named `json:"reasons"` // of the refused ones
+}
+
+// Slots are the vendor calls of this pod that may be in flight.
+type Slots struct {
+	Size    float64 `json:"size"`
+	Used    float64 `json:"used"`
+	Waiting float64 `json:"waiting"` // calls in the queue for a slot
+}
+
+// Quota is the use of the vendor's contract as of the last booking, by all pods while Redis is shared.
+type Quota struct {
+	RequestsUsed float64 `json:"requests_used_ratio"` // above 1 when calls wait
+	TokensUsed   float64 `json:"tokens_used_ratio"`
+	Waiting      float64 `json:"waiting"` // calls that sleep until their booked start
+}
+
+// Breaker is the breaker as this pod knows it.
+type Breaker struct {
+	State          string  `json:"state"`            // closed, half-open or open
+	ProbeInSeconds float64 `json:"probe_in_seconds"` // 0 while it is closed
+}
+
+// Vendor is the exchanges with the vendor.
+type Vendor struct {
+	Rate
+	Results []Named `json:"results"` // "ok", or the kind of failure
+	Latency Latency `json:"latency"` // streams until their last byte
+}
+
+// Latency has quantiles in seconds, over the last thirty seconds; null when nothing was measured.
+type Latency struct {
+	P50 *float64 `json:"p50"`
+	P95 *float64 `json:"p95"`
+	P99 *float64 `json:"p99"`
+}
+
+// Retries are attempts after a failed one.
+type Retries struct {
+	Rate
+	Denied []Named `json:"denied"` // retries not made: "budget" when the budget was used up
+}
+
+// Redis says whether this pod shares its limits with the others.
+type Redis struct {
+	Shared bool `json:"shared"` // false: the pod works from its own counts
+	Full   bool `json:"full"`
+}
+
+// Jobs are the requests that are answered later.
+type Jobs struct {
+	Queued  []Amount `json:"queued"`  // by priority, of all pods
+	Running float64  `json:"running"` // in this pod
+}
+
+// Amount is one of several gauges.
+type Amount struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+}
+
+// Memory is every gauge whose name begins with llm_memory_.
+type Memory []Amount
+
+// Lane is what one contract covers.
+type Lane struct {
+	Name    string `json:"name"`
+	Quota   Quota  `json:"quota"`
+	Breaker string `json:"breaker"` // closed, half-open or open
+	Vendor  Vendor `json:"vendor"`
+}
+
+// Point is one second of the history: requests in each second, and gauges.
+type Point struct {
+	At       time.Time `json:"at"`
+	In       float64   `json:"in"`
+	OK       float64   `json:"ok"`
+	Refused  float64   `json:"refused"`
+	Failed   float64   `json:"failed"` // the vendor's failures, and the service's own
+	P50      *float64  `json:"p50"`
+	P95      *float64  `json:"p95"`
+	P99      *float64  `json:"p99"`
+	Slots    float64   `json:"slots"`
+	Waiting  float64   `json:"waiting"`
+	Requests float64   `json:"quota_requests"` // ratio of the contract
+	Tokens   float64   `json:"quota_tokens"`   // ratio of the contract
+	Breaker  string    `json:"breaker"`
+}
+
+// point is what the history keeps of a snapshot.
+func (s *Snapshot) point() Point {
+	p := Point{
+		At: s.At, In: s.Requests.PerSecond, P50: s.Vendor.Latency.P50, P95: s.Vendor.Latency.P95, P99: s.Vendor.Latency.P99,
+		Slots: s.Slots.Used, Waiting: s.Slots.Waiting, Requests: s.Quota.RequestsUsed, Tokens: s.Quota.TokensUsed,
+		Breaker: s.Breaker.State,
+	}
+	for _, o := range s.Requests.Outcomes {
+		if o.Name == outcomeOK {
+			p.OK = o.PerSecond
+		}
+	}
+	for _, layer := range s.Layers {
+		if layer.Name == layerVendor || layer.Name == layerService {
+			p.Failed += layer.Refused.PerSecond
+		} else {
+			p.Refused += layer.Refused.PerSecond
+		}
+	}
+	return p
+}
