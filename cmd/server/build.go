@@ -44,6 +44,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	if err != nil {
 		return nil, err
 	}
+	cfg.LLM.Vendor.Memory = room
 	caller, err := chain.New(cfg.LLM, rdb, log, reg)
 	if err != nil {
 		return nil, err

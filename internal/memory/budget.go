@@ -2,7 +2,7 @@
 //
 //	budget.go   Budget: who gets room, and who waits for it
 //	share.go    Share: what one body or one answer holds
-//	reader.go   ReadAll: bytes that are read as room comes
+//	reader.go   ReadAll: bytes are read as room comes
 //	config.go   settings
 //	metrics.go  what is used, who waits, who was refused
 //

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"io"
+	"math"
 )
 
 // firstRoom is what is taken for bytes of unknown length before the first has come.
@@ -28,6 +29,11 @@ func (s *Share) ReadAll(ctx context.Context, r io.Reader, b []byte, declared, li
 			return b, err
 		}
 	}
+}
+
+// Enlarge returns a copy of b with room for twice as much.
+func (s *Share) Enlarge(ctx context.Context, b []byte) ([]byte, error) {
+	return s.enlarge(ctx, b, -1, math.MaxInt64-1)
 }
 
 // enlarge returns a copy of b with room for more: for all that was announced and one byte, so that the end is seen

@@ -10,8 +10,8 @@ import (
 )
 
 // buffered reads an answer with a 2xx status in one piece and decides whether it is a success.
-func (v *Vendor) buffered(res *http.Response, out *llm.Outcome) (*llm.Response, error) {
-	buf := newBuffer()
+func (v *Vendor) buffered(w *watch, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
+	buf := newBuffer(w.ctx, v.memory)
 	resp, err := v.success(res, buf, out)
 	if err != nil {
 		buf.Free()

@@ -1,22 +1,37 @@
 package upstream
 
 import (
+	"context"
 	"io"
 	"sync"
+
+	"github.com/spillway-dev/spillway/internal/memory"
 )
 
-// buffer is a pooled byte slice for one vendor answer.
-type buffer struct{ b []byte }
+// buffer is a byte slice for what one exchange reads. What it has beyond a pooled slice is taken from the memory budget
+// before it is read: while there is none, nothing is read, and the vendor's connection is held back.
+type buffer struct {
+	b    []byte
+	ctx  context.Context // of the exchange, for as long as which memory is waited for
+	room memory.Share
+}
 
 var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 4<<10)} }}
 
-// keepBuffer is the largest buffer that goes back to the pool, so that one huge answer does not stay for ever.
-const keepBuffer = 256 << 10
+// keepBuffer is the largest slice that goes back to the pool. Pooled ones are not in the budget: this bounds them.
+const keepBuffer = 64 << 10
 
-func newBuffer() *buffer { return buffers.Get().(*buffer) }
+// newBuffer returns a buffer for an exchange. A nil budget has room for everything.
+func newBuffer(ctx context.Context, budget *memory.Budget) *buffer {
+	b := buffers.Get().(*buffer)
+	b.ctx, b.room = ctx, budget.Share(memory.Answer)
+	return b
+}
 
-// Free gives the buffer back. Its bytes must not be used afterwards.
+// Free gives the buffer and its memory back. Its bytes must not be used afterwards.
 func (b *buffer) Free() {
+	b.room.Free()
+	b.ctx, b.room = nil, memory.Share{}
 	if cap(b.b) <= keepBuffer {
 		b.b = b.b[:0]
 		buffers.Put(b)
@@ -29,23 +44,12 @@ func (b *buffer) readFrom(r io.Reader, hint, limit int64) (whole bool, err error
 	if hint > limit {
 		return false, nil
 	}
-	if need := int(hint) + 1; hint >= 0 && cap(b.b) < need { // one more, so that EOF is seen without growing
-		b.b = make([]byte, 0, need)
-	}
-	for {
-		if len(b.b) == cap(b.b) {
-			b.b = append(b.b, 0)[:len(b.b)]
-		}
-		n, err := r.Read(b.b[len(b.b):cap(b.b)])
-		b.b = b.b[:len(b.b)+n]
-		if int64(len(b.b)) > limit {
-			return false, nil
-		}
-		if err == io.EOF {
-			return true, nil
-		}
-		if err != nil {
-			return true, err
-		}
-	}
+	b.b, err = b.room.ReadAll(b.ctx, r, b.b, hint, limit)
+	return int64(len(b.b)) <= limit, err
+}
+
+// grow makes room for at least one more byte.
+func (b *buffer) grow(bytes []byte) (err error) {
+	b.b, err = b.room.Enlarge(b.ctx, bytes)
+	return err
 }

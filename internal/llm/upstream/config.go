@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/memory"
 )
 
 // Config says where the vendor is and how to speak to it.
@@ -20,6 +22,9 @@ type Config struct {
 	Pool           int           `split_words:"true" default:"0" desc:"Connections to the vendor at most. 0 means as many as SLOTS; fewer than SLOTS is refused."`
 	ConnectTimeout time.Duration `split_words:"true" default:"5s" desc:"Time to connect, and again for the TLS handshake."`
 	MaxResponse    int64         `split_words:"true" default:"16777216" desc:"Largest buffered answer, or event of a stream, in bytes; a larger one is a vendor error."`
+
+	// Memory is the budget that answers take their room from; nil has room for all.
+	Memory *memory.Budget `ignored:"true"`
 
 	// Wrap puts a RoundTripper around the connection pool, for a vendor that asks for more than headers: a signature over
 	// each request, say. It runs once for each attempt. nil means none.

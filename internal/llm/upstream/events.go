@@ -29,9 +29,9 @@ type eventReader struct {
 	started bool // the first event has been cut, so that no byte order mark can come
 }
 
-// newEventReader returns a reader of events of up to largest bytes. It must be freed.
-func newEventReader(src io.Reader, largest int64) *eventReader {
-	return &eventReader{src: src, memory: newBuffer(), largest: largest}
+// newEventReader returns a reader of events of up to largest bytes, which it keeps in b. It must be freed.
+func newEventReader(src io.Reader, b *buffer, largest int64) *eventReader {
+	return &eventReader{src: src, memory: b, largest: largest}
 }
 
 func (e *eventReader) free() { e.memory.Free() }
@@ -107,7 +107,10 @@ func (e *eventReader) fill() error {
 		e.cut, e.seen, e.taken = e.cut-e.taken, e.seen-e.taken, 0
 	}
 	if len(b) == cap(b) {
-		b = append(b, 0)[:len(b)]
+		if err := e.memory.grow(b); err != nil {
+			return err
+		}
+		b = e.memory.b
 	}
 	n, err := e.src.Read(b[len(b):cap(b)])
 	e.memory.b = b[:len(b)+n]

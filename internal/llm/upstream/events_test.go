@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -14,7 +15,7 @@ import (
 
 // readEvents returns the events of a stream as they would be passed on, one by one, and what each says.
 func readEvents(r io.Reader) (raw, said []string, rest string, err error) {
-	e := newEventReader(r, 1<<20)
+	e := newEventReader(r, newBuffer(context.Background(), nil), 1<<20)
 	defer e.free()
 	for {
 		for one, ok := e.next(); ok; one, ok = e.next() {
@@ -70,7 +71,7 @@ func TestEventsAreCutAtEmptyLines(t *testing.T) {
 func TestEventsThatAreHeldBackTakeNoCopy(t *testing.T) {
 	t.Parallel()
 	in := strings.Repeat("data: held back\n\n", 1000)
-	e := newEventReader(iotest.HalfReader(strings.NewReader(in)), 1<<20)
+	e := newEventReader(iotest.HalfReader(strings.NewReader(in)), newBuffer(t.Context(), nil), 1<<20)
 	defer e.free()
 	for {
 		for _, ok := e.next(); ok; _, ok = e.next() {

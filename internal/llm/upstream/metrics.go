@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
@@ -22,7 +23,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	tokens := telemetry.CounterVec("llm_tokens_total", "Tokens by the vendor's own account.", "direction")
 	m := &metrics{
-		attempts: telemetry.CounterVec("llm_vendor_attempts_total", "Vendor exchanges by result: ok, client_error, client_gone, deadline, or the kind of failure.", "result"),
+		attempts: telemetry.CounterVec("llm_vendor_attempts_total", "Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, or the kind of failure.", "result"),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "llm_vendor_duration_seconds", Help: "Duration of vendor exchanges, streams until their last byte.",
 			Buckets: []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60},
@@ -52,6 +53,8 @@ func result(out *llm.Outcome, resp *llm.Response) string {
 		return "client_gone"
 	case ok:
 		return string(failed.Kind)
+	case errors.Is(out.Err, memory.ErrFull):
+		return "no_memory"
 	case out.Err != nil:
 		return "deadline"
 	case resp.Status >= http.StatusBadRequest:

@@ -10,7 +10,7 @@ import (
 // raw passes an answer on as it comes: lines of JSON, or what is in a coding that cannot be read here. Its end can only be
 // seen in how the body ends. No event of ours is put into it.
 func (s *stream) raw(out *llm.Outcome) (*llm.Response, error) {
-	buf := newBuffer()
+	buf := newBuffer(s.w.ctx, s.v.memory)
 	defer buf.Free()
 	b, sum := buf.b[:cap(buf.b)], 0
 	defer func() { out.Usage.Completion = (sum + 3) / 4 }()

@@ -19,7 +19,7 @@ const (
 // whatever is wrong with its body does not make it the vendor's failure: the client gets what came of it.
 func (v *Vendor) refused(w *watch, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
 	var document errorDocument
-	buf := newBuffer()
+	buf := newBuffer(w.ctx, v.memory)
 	if res.StatusCode >= 200 { // else the body is a connection that has changed its protocol
 		limit := v.maxResponse
 		if refusal(res.StatusCode, &document, res.Header, &out.Limits) != nil {

@@ -27,7 +27,7 @@ func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm
 		res.Body = &buffered{body, res.Body}
 		if beginsAsJSON(body) {
 			w.limit(v.callTimeout-time.Since(w.start), llm.ErrCallTimeout)
-			return v.buffered(res, out)
+			return v.buffered(w, res, out)
 		}
 	}
 	s.header["Content-Type"] = eventStream
@@ -78,7 +78,7 @@ const mostHeld = 64 << 10
 
 // relay passes the events on until the last one.
 func (s *stream) relay(out *llm.Outcome) (*llm.Response, error) {
-	s.events, s.meter = newEventReader(s.res.Body, s.v.maxResponse), newMeter()
+	s.events, s.meter = newEventReader(s.res.Body, newBuffer(s.w.ctx, s.v.memory), s.v.maxResponse), newMeter()
 	defer s.events.free()
 	resp, err := s.run(out)
 	out.Usage = s.meter.usage(err == nil)

@@ -25,6 +25,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/memory"
 )
 
 // Vendor makes one HTTP exchange for one attempt: no SDK, no redirects, no hidden retry.
@@ -34,6 +35,7 @@ type Vendor struct {
 	request     http.Request      // what every request has in common
 	name        string
 	maxResponse int64
+	memory      *memory.Budget
 	callTimeout time.Duration
 	firstEvent  time.Duration
 	streamIdle  time.Duration
@@ -94,7 +96,7 @@ func New(cfg Config, times Times, slots int, reg prometheus.Registerer) (*Vendor
 		transport = cfg.Wrap(pool)
 	}
 	return &Vendor{
-		transport: transport, pool: pool, name: cmp.Or(cfg.Name, u.Host), maxResponse: cfg.MaxResponse, metrics: m,
+		transport: transport, pool: pool, name: cmp.Or(cfg.Name, u.Host), maxResponse: cfg.MaxResponse, memory: cfg.Memory, metrics: m,
 		callTimeout: times.Call, firstEvent: cmp.Or(times.FirstEvent, times.Call),
 		streamIdle: times.StreamIdle, streamMax: times.StreamMax, propagator: otel.GetTextMapPropagator(),
 		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
 // verdict turns the error of an exchange into what the layers above act on. It must see w before it is stopped.
@@ -15,6 +16,9 @@ func verdict(w *watch, call *llm.Call, err error) (_ error, clientGone bool) {
 	}
 	if gone, ok := errors.AsType[*sinkError](err); ok {
 		return gone.err, true
+	}
+	if full, ok := errors.AsType[*outcome.Rejected](err); ok {
+		return full, false // this pod had no memory for the answer, which says nothing about the vendor
 	}
 	failed, ok := errors.AsType[*llm.VendorError](err)
 	if !ok {
