@@ -69,22 +69,17 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	pod := health.New(health.Config{}, func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
 	pod.Tell("api_keys", keys.Trouble)
 	pod.Tell("redis", rdb.Trouble)
-	pod.Tell("vendor", func() string {
-		if wait := caller.Breaker.RetryAfter(); wait > 0 {
-			return fmt.Sprintf("calls of late failed: the breaker is open for another %v", wait.Round(time.Second))
-		}
-		return ""
-	})
+	pod.Tell("vendor", caller.Trouble)
 
 	if err := api.RegisterReadiness(pod, reg); err != nil {
 		return nil, err
 	}
 
-	page := livePage(reg, log, caller.Breaker.RetryAfter)
+	page := livePage(reg, log, caller.Down)
 	cleanup.add("live page", time.Second, now(func() error { page.Close(); return nil }))
 
 	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{
-		Caller: caller, Jobs: queue, VendorDown: caller.Breaker.RetryAfter, Refused: told(page), Estimate: cfg.LLM.Estimate, Memory: room, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Jobs: queue, VendorDown: caller.Down, Refused: told(page), Estimate: cfg.LLM.Estimate, Memory: room, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, err

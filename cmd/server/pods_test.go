@@ -111,7 +111,7 @@ func TestPodsShareTheBreaker(t *testing.T) {
 			t.Errorf("while the vendor fails: %d %s %v", status, body, err)
 		}
 	}
-	await.True(t, "the other pod opens", func() bool { return metric(t, b, "llm_breaker_state") == 2 })
+	await.True(t, "the other pod opens", func() bool { return metric(t, b, `llm_breaker_state{lane="default"}`) == 2 })
 	before := sim.Stats().Calls
 	if status, body, err := post(t.Context(), http.DefaultClient, b.URL, question); err != nil || status != http.StatusServiceUnavailable || code(body) != "vendor_unavailable" {
 		t.Errorf("while open: %d %s %v", status, body, err)
@@ -166,7 +166,7 @@ func TestClientsThatLeave(t *testing.T) {
 	})
 	// Those of the streams: what a buffered call asked for the vendor may yet do, so it stays booked.
 	await.True(t, "the tokens of the streams come back", func() bool {
-		return metric(t, p, `llm_quota_settled_tokens_total{direction="down"}`) > clients/2*booked*9/10
+		return metric(t, p, `llm_quota_settled_tokens_total{direction="down",lane="default"}`) > clients/2*booked*9/10
 	})
 }
 
@@ -231,7 +231,7 @@ func TestRedisTopologies(t *testing.T) {
 					t.Fatalf("%d %s %v", status, body, err)
 				}
 			}
-			shared := metric(t, p, `llm_quota_decisions_total{decision="at_once",mode="shared"}`) + metric(t, p, `llm_quota_decisions_total{decision="booked",mode="shared"}`)
+			shared := metric(t, p, `llm_quota_decisions_total{decision="at_once",lane="default",mode="shared"}`) + metric(t, p, `llm_quota_decisions_total{decision="booked",lane="default",mode="shared"}`)
 			if shared != 20 {
 				t.Errorf("%v of 20 calls were booked in Redis", shared)
 			}

@@ -115,7 +115,7 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 		caller, err := chain.New(cfg.LLM, rdb, log, b.reg)
 		check(tb, err)
 		tb.Cleanup(func() { _ = caller.Close() })
-		d.Caller, d.VendorDown = caller, caller.Breaker.RetryAfter
+		d.Caller, d.VendorDown = caller, caller.Down
 	}
 	if o.jobs {
 		d.Jobs, err = jobs.New(cfg.Jobs, jobs.Deps{

@@ -51,7 +51,7 @@ func (s *server) forward(c *gin.Context, body []byte) {
 	}
 	var sink *sseSink
 	if payload.Stream {
-		sink = newSSESink(c, s.cfg.WriteTimeout)
+		sink = newSSESink(c, call, s.cfg.WriteTimeout)
 		call.Stream = sink
 	}
 	resp, err := s.caller.Do(c.Request.Context(), call)
@@ -87,6 +87,9 @@ func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 	h := c.Writer.Header()
 	maps.Copy(h, resp.Header)
 	h["Server-Timing"] = []string{timing(call)}
+	if call.Lane != "" {
+		h["X-Llm-Lane"] = []string{call.Lane}
+	}
 	if len(resp.Body) > smallAnswer { // of a smaller one net/http finds the length itself
 		h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
 	}
@@ -133,6 +136,7 @@ func describe(in *middleware.Info, call *llm.Call) {
 		slog.String("model", clip(call.Payload.Model)),
 		slog.Bool("stream", call.Payload.Stream),
 		slog.String("priority", call.Priority.String()),
+		slog.String("lane", call.Lane),
 		slog.Int("attempts", call.Attempts),
 		slog.Int64("queue_ms", call.Timing.Queue.Milliseconds()),
 		slog.Int64("vendor_ms", call.Timing.Vendor.Milliseconds()),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
@@ -18,6 +19,7 @@ import (
 type sseSink struct {
 	w       gin.ResponseWriter
 	rc      *http.ResponseController
+	call    *llm.Call
 	timeout time.Duration
 	info    *middleware.Info
 	started bool
@@ -29,8 +31,8 @@ func isEventStream(contentType string) bool {
 	return contentType == "" || strings.HasPrefix(contentType, "text/event-stream")
 }
 
-func newSSESink(c *gin.Context, timeout time.Duration) *sseSink {
-	return &sseSink{w: c.Writer, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout,
+func newSSESink(c *gin.Context, call *llm.Call, timeout time.Duration) *sseSink {
+	return &sseSink{w: c.Writer, call: call, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout,
 		info: middleware.InfoFrom(c.Request.Context())}
 }
 
@@ -50,6 +52,9 @@ func (s *sseSink) Start(header http.Header) error {
 	maps.Copy(h, header)
 	if s.events = isEventStream(h.Get("Content-Type")); s.events {
 		h["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
+	}
+	if s.call.Lane != "" {
+		h["X-Llm-Lane"] = []string{s.call.Lane}
 	}
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Accel-Buffering"] = []string{"no"} // proxies that would hold events back

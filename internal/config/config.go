@@ -2,6 +2,7 @@
 //
 //	Load          environment -> Config, every problem reported at once
 //	  settings    which variables there are: envconfig's view of the structs     settings.go
+//	  lanes       the same settings again for each further lane                  lanes.go
 //	  unknown     a mistyped name is an error that knows the right one           unknown.go
 //	  Validate    each package's own rules, then those between packages
 //	WriteHelp     the same list for people: -config-help, docs/configuration.md  help.go
@@ -72,7 +73,7 @@ func Load(environ []string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	errs := unknown(env, all)
+	var errs []error
 	for _, s := range all {
 		text := env[s.Name]
 		if text == "" {
@@ -83,6 +84,9 @@ func Load(environ []string) (Config, error) {
 			_ = s.set(s.Default) // so that the rules below see no zero value that nobody chose
 		}
 	}
+	ofLanes, wrong := c.loadLanes(env)
+	all = append(all, ofLanes...)
+	errs = slices.Concat(unknown(env, all), errs, wrong)
 	return c, problems(append(errs, c.Validate()), all)
 }
 
@@ -124,8 +128,6 @@ func (c *Config) contradictions() []error {
 		"CALL_TIMEOUT (%v) is above SLA (%v): it could never run out; lower it, or raise the SLA", c.LLM.CallTimeout, sla)
 	refuse(c.Server.ShutdownGrace < drained,
 		"SHUTDOWN_GRACE (%v) is below DRAIN_DELAY + SLA (%v): a rolling update would cut requests; raise it, and terminationGracePeriodSeconds with it", c.Server.ShutdownGrace, drained)
-	refuse(c.LLM.Breaker.Lease <= c.LLM.CallTimeout+c.LLM.QueueTimeout,
-		"BREAKER_LEASE (%v) must be above CALL_TIMEOUT + QUEUE_TIMEOUT (%v): a probe could lose its lease while it still runs, and a second one start", c.LLM.Breaker.Lease, c.LLM.CallTimeout+c.LLM.QueueTimeout)
 	for _, route := range slices.Sorted(maps.Keys(c.Inbound.EndpointRates)) {
 		refuse(!slices.Contains(api.Routes(), route),
 			"ENDPOINT_RATES names %q, which is no route that is limited: use %s", route, strings.Join(api.Routes(), " or "))
@@ -141,6 +143,11 @@ func (c *Config) Warnings() []string {
 	}
 	if c.LLM.Quota.Requests == 0 && c.LLM.Quota.Tokens == 0 {
 		list = append(list, "no vendor contract is set: the quota lets everything through")
+	}
+	for _, lane := range c.LLM.Further {
+		if lane.Vendor.APIKey == "" {
+			list = append(list, "no vendor API key is set for the lane "+lane.Name+": its calls go out without authentication")
+		}
 	}
 	if most := c.Memory.LargestBody(memory.Limit()); c.API.MaxBody > most {
 		list = append(list, fmt.Sprintf("LLM_MAX_BODY (%d) is above three quarters of the memory budget: bodies over %d bytes "+

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/spillway-dev/spillway/internal/llm/chain"
 )
 
 // WriteHelp prints every setting as a table for a terminal.
@@ -16,6 +18,16 @@ func WriteHelp(w io.Writer) error {
 		for _, s := range all {
 			fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Default, "-"), s.About)
 		}
+	})
+	if err != nil {
+		return err
+	}
+	err = eachOfLane(func(s setting, inherits bool) {
+		def, about := cmp.Or(s.Default, "-"), s.About
+		if inherits {
+			def, about = "inherited", "As "+strings.Replace(s.Name, lanePattern, Prefix+"_", 1)+", for the lane <NAME>."
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, def, about)
 	})
 	if err != nil {
 		return err
@@ -41,7 +53,45 @@ func WritePage(w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	b.WriteString(laneHead)
+	var inherited []string
+	err = eachOfLane(func(s setting, inherits bool) {
+		if inherits {
+			inherited = append(inherited, "`"+strings.TrimPrefix(s.Name, lanePattern)+"`")
+			return
+		}
+		fmt.Fprintf(&b, "| `%s` | – | %s |\n", s.Name, escape.Replace(s.About))
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "| `%s…` | see above | the lane's own %s |\n", lanePattern, strings.Join(inherited, ", "))
 	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// lanePattern stands for the beginning of the names of any further lane's settings.
+const lanePattern = lanePrefix + "<NAME>_"
+
+const laneHead = `
+## Further lanes
+
+Each name in ` + "`LLM_LANES`" + ` is a lane: a vendor's address and key, a contract, a breaker and a pacer of its own. ` + "`LLM_LANE_<NAME>_…`" + ` has
+the lane's name in capitals, as ` + "`LLM_LANE_MINI_VENDOR_URL`" + `. A lane inherits from the settings above what it does not set, with three
+exceptions: its contract (` + "`QUOTA_REQUESTS`, `QUOTA_TOKENS`, `QUOTA_BURST`" + `) is its own and has to be set, be it to 0, once any lane has
+one; so are ` + "`FALLBACK` and `MODEL`" + `; and a lane whose ` + "`VENDOR_URL`" + ` has another host inherits no key, header or name of the vendor.
+
+| variable | default | meaning |
+|---|---|---|
+`
+
+// eachOfLane visits the settings of a further lane, under the names of their pattern.
+func eachOfLane(visit func(s setting, inherits bool)) error {
+	all, err := settings(lanePrefix+"NAME", &chain.FurtherLane{})
+	for _, s := range all {
+		s.Name = strings.Replace(s.Name, lanePrefix+"NAME_", lanePattern, 1)
+		visit(s, s.Name != lanePattern+"MODELS")
+	}
 	return err
 }
 

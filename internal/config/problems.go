@@ -1,10 +1,13 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/spillway-dev/spillway/internal/llm/chain"
 )
 
 // Problems is everything that is wrong with a configuration, one line each.
@@ -29,6 +32,13 @@ func problems(errs []error, known []setting) error {
 	short := regexp.MustCompile(`\b(` + strings.Join(names, "|") + `)\b`)
 	var list Problems
 	for _, err := range flatten(errs) {
+		if ofLane, ok := errors.AsType[*chain.LaneError](err); ok {
+			rename := laneNames(ofLane.Lane, known)
+			for _, err := range flatten([]error{ofLane.Err}) {
+				list = append(list, short.ReplaceAllString(rename(err.Error()), Prefix+"_$1"))
+			}
+			continue
+		}
 		list = append(list, short.ReplaceAllString(err.Error(), Prefix+"_$1"))
 	}
 	slices.Sort(list) // maps are ranged over on the way here

@@ -27,6 +27,15 @@ func (c Config) LogValue() slog.Value {
 			attrs = append(attrs, slog.String(strings.ToLower(strings.TrimPrefix(s.Name, Prefix+"_")), s.text()))
 		}
 	}
+	own, inherited, err := c.furtherSettings()
+	if err != nil {
+		return slog.StringValue(err.Error())
+	}
+	for i, s := range own {
+		if s.text() != inherited[i].text() {
+			attrs = append(attrs, slog.String(strings.ToLower(strings.TrimPrefix(s.Name, Prefix+"_")), s.text()))
+		}
+	}
 	return slog.GroupValue(attrs...)
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -23,7 +24,9 @@ func unknown(env map[string]string, known []setting) []error {
 			slices.ContainsFunc(known, func(s setting) bool { return s.Name == name }) {
 			continue
 		}
-		if near := closest(name, known); near != "" {
+		if strange := strangeLane(name, known); strange != "" {
+			errs = append(errs, errors.New(strange))
+		} else if near := closest(name, known); near != "" {
 			errs = append(errs, fmt.Errorf("%s is not a setting: did you mean %s?", name, near))
 		} else {
 			errs = append(errs, fmt.Errorf("%s is not a setting: remove it, or see -config-help", name))

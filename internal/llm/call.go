@@ -35,6 +35,8 @@ type Call struct {
 	Payload        Payload     // what the gates need to know of Body
 	User           string      // who the call is for; the breaker counts failures by distinct users. Empty is a user too
 	Priority       Priority    // class in the quota and the slots
+	Lane           string      // that takes the call; set by package chain
+	Elsewhere      bool        // another lane would take the call now, so this one is not waited for; set by package chain
 	IdempotencyKey string      // the client's Idempotency-Key, sent on when not empty
 	Header         http.Header // further headers to send on; nil means none
 	Stream         Sink        // where server-sent events go; required when Payload.Stream, else unused
@@ -162,10 +164,12 @@ func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
 	var t tries
 	for {
 		t.made++
+		before := call.Timing.Vendor
 		resp, err := c.attempt(ctx, call, &t)
 		if err == nil {
 			return resp, nil
 		}
+		t.left = call.Elsewhere && !worthHere(err, t.made, call.Timing.Vendor-before)
 		wait, ok := c.retry.next(ctx, &t, err)
 		if !ok {
 			return nil, t.verdict(ctx, err)

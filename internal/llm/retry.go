@@ -119,6 +119,7 @@ func (r *retry) giveBackLocked(t *tries, rate float64) {
 type tries struct {
 	made int   // attempts, counting the present one
 	paid bool  // the present one took a retry from the budget
+	left bool  // the next one is better made in another lane
 	last error // what the last attempt that reached the vendor died of
 }
 
@@ -161,6 +162,8 @@ func (r *retry) refusedLocked(
 		need = delay + r.callTimeout
 	}
 	switch {
+	case t.left:
+		return "elsewhere"
 	case t.made > allowed(pod, r.recent.avgWait, r.recent.errorRate(now), r.cfg.Max):
 		return "conditions"
 	case bounded && deadline.Sub(now) < need:

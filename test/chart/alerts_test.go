@@ -44,12 +44,12 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 	calm := `
 llm_slots` + pod + `} 50x60
 llm_redis_up` + pod + `} 1x60
-llm_breaker_state` + pod + `} 0x60
-llm_vendor_attempts_total` + pod + `,result="ok"} 0+300x60
-llm_tokens_total` + pod + `,direction="prompt"} 0+90000x60
-llm_quota_decisions_total` + pod + `,decision="at_once",mode="shared"} 0+300x60
-llm_quota_wait_seconds_bucket` + pod + `,le="0.5"} 0+10x60
-llm_quota_wait_seconds_bucket` + pod + `,le="+Inf"} 0+10x60
+llm_breaker_state` + pod + `,lane="default"} 0x60
+llm_vendor_attempts_total` + pod + `,lane="default",result="ok"} 0+300x60
+llm_tokens_total` + pod + `,lane="default",direction="prompt"} 0+90000x60
+llm_quota_decisions_total` + pod + `,lane="default",decision="at_once",mode="shared"} 0+300x60
+llm_quota_wait_seconds_bucket` + pod + `,lane="default",le="0.5"} 0+10x60
+llm_quota_wait_seconds_bucket` + pod + `,lane="default",le="+Inf"} 0+10x60
 llm_jobs_oldest_seconds` + pod + `,priority="low"} 40000x60
 llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 `
@@ -59,20 +59,20 @@ llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 		want         []string
 	}{
 		{"all is calm", "", nil},
-		{"calls near the contract", `llm_vendor_attempts_total` + pod + `,result="client_error"} 0+200x60`, []string{"SpillwayContractNearlyUsed"}},
-		{"calls well below it", `llm_vendor_attempts_total` + pod + `,result="client_error"} 0+180x60`, nil},
-		{"tokens near the contract", `llm_tokens_total` + pod + `,direction="completion"} 0+75000x60`, []string{"SpillwayContractNearlyUsed"}},
-		{"only for five minutes", `llm_tokens_total` + pod + `,direction="completion"} 0x55 100000+100000x4`, nil},
-		{"a release beside it", `llm_vendor_attempts_total` + other + `,result="timeout"} 0+900x60`, nil},
-		{"quota turns calls away", `llm_quota_decisions_total` + pod + `,decision="rejected",mode="shared"} 0+30x60`, []string{"SpillwayContractExhausted"}},
-		{"quota turns a few away", `llm_quota_decisions_total` + pod + `,decision="rejected",mode="shared"} 0+10x60`, nil},
+		{"calls near the contract", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_error"} 0+200x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"calls well below it", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_error"} 0+180x60`, nil},
+		{"tokens near the contract", `llm_tokens_total` + pod + `,lane="default",direction="completion"} 0+75000x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"only for five minutes", `llm_tokens_total` + pod + `,lane="default",direction="completion"} 0x55 100000+100000x4`, nil},
+		{"a release beside it", `llm_vendor_attempts_total` + other + `,lane="default",result="timeout"} 0+900x60`, nil},
+		{"quota turns calls away", `llm_quota_decisions_total` + pod + `,lane="default",decision="rejected",mode="shared"} 0+30x60`, []string{"SpillwayContractExhausted"}},
+		{"quota turns a few away", `llm_quota_decisions_total` + pod + `,lane="default",decision="rejected",mode="shared"} 0+10x60`, nil},
 		{"a key file with a bad line", `llm_api_keys_stale_seconds` + pod + `} 0x50 60+60x9`, []string{"SpillwayKeysStale"}},
 		{"a key file that was mended", `llm_api_keys_stale_seconds` + pod + `} 0x50 60+60x7 0`, nil},
-		{"breaker open", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b"} 0x50 2x9`, []string{"SpillwayBreakerOpen"}},
-		{"breaker open with probes between", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b"} 0x50 2 1 2 1 2 1 2 1 2`, []string{"SpillwayBreakerOpen"}},
-		{"breaker opened a minute ago", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b"} 0x58 2`, nil},
-		{"vendor fails for a third", `llm_vendor_attempts_total` + pod + `,result="status_5xx"} 0+150x60`, []string{"SpillwayVendorFailing"}},
-		{"clients err and leave", `llm_vendor_attempts_total` + pod + `,result="client_gone"} 0+150x60`, nil},
+		{"breaker open", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x50 2x9`, []string{"SpillwayBreakerOpen"}},
+		{"breaker open with probes between", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x50 2 1 2 1 2 1 2 1 2`, []string{"SpillwayBreakerOpen"}},
+		{"breaker opened a minute ago", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x58 2`, nil},
+		{"vendor fails for a third", `llm_vendor_attempts_total` + pod + `,lane="default",result="status_5xx"} 0+150x60`, []string{"SpillwayVendorFailing"}},
+		{"clients err and leave", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_gone"} 0+150x60`, nil},
 		{"free is shed", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0+60x60`, []string{"SpillwayShedding"}},
 		{"three are shed once", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0x30 3x29`, nil},
 		{"memory is used up", `llm_memory_rejections_total` + pod + `} 0+60x60`, []string{"SpillwayMemoryUsedUp"}},
@@ -83,9 +83,9 @@ llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 		{"Redis refused one", `llm_redis_commands_total` + pod + `,result="refused"} 0x40 1x19`, nil},
 		{"Redis is full", `llm_redis_full` + pod + `} 0x50 1x9`, []string{"SpillwayRedisFull"}},
 		{"Redis was full for a minute", `llm_redis_full` + pod + `} 0x50 1 0x8`, nil},
-		{"long waits for the quota", `llm_quota_wait_seconds_bucket` + pod + `,le="2"} 0+10x60
-llm_quota_wait_seconds_bucket` + pod + `,le="3"} 0+200x60
-llm_quota_wait_seconds_bucket` + pod + `,le="+Inf"} 0+200x60`, []string{"SpillwayQueueWaitNearLimit"}},
+		{"long waits for the quota", `llm_quota_wait_seconds_bucket` + pod + `,lane="default",le="2"} 0+10x60
+llm_quota_wait_seconds_bucket` + pod + `,lane="default",le="3"} 0+200x60
+llm_quota_wait_seconds_bucket` + pod + `,lane="default",le="+Inf"} 0+200x60`, []string{"SpillwayQueueWaitNearLimit"}},
 		{"long waits for a slot", `llm_slots_wait_seconds_bucket` + pod + `,le="3"} 0x60
 llm_slots_wait_seconds_bucket` + pod + `,le="5"} 0+100x60
 llm_slots_wait_seconds_bucket` + pod + `,le="+Inf"} 0+100x60`, []string{"SpillwayQueueWaitNearLimit"}},
@@ -137,8 +137,8 @@ func TestAlertsWithoutAContract(t *testing.T) {
 	all := alertRules(t, mustRender(t, "monitoring", "quota.requests=0,quota.tokens=0"))
 	got := firing(t, all, `
 llm_slots`+pod+`} 50x60
-llm_vendor_attempts_total`+pod+`,result="ok"} 0+90000x60
-llm_tokens_total`+pod+`,direction="prompt"} 0+900000000x60`)
+llm_vendor_attempts_total`+pod+`,lane="default",result="ok"} 0+90000x60
+llm_tokens_total`+pod+`,lane="default",direction="prompt"} 0+900000000x60`)
 	if len(got) > 0 {
 		t.Errorf("firing: %v", got)
 	}

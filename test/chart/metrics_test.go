@@ -176,7 +176,8 @@ func scrape(tb testing.TB) map[string][]string {
 	return labels
 }
 
-// declared reads CounterVec calls: counters that a quiet service has not made yet, with their labels.
+// declared reads CounterVec calls: counters that a quiet service has not made yet, with their labels. What
+// belongs to a lane has the label lane as well.
 func declared(tb testing.TB) map[string][]string {
 	tb.Helper()
 	var files []string
@@ -195,7 +196,11 @@ func declared(tb testing.TB) map[string][]string {
 			tb.Fatal(err)
 		}
 		for _, m := range call.FindAllSubmatch(code, -1) {
-			found[string(m[1])] = regexp.MustCompile(`[a-z]+`).FindAllString(string(m[2]), -1)
+			labels := regexp.MustCompile(`[a-z]+`).FindAllString(string(m[2]), -1)
+			if strings.Contains(file, "internal/llm/") && !strings.Contains(file, "/chain/") {
+				labels = append(labels, "lane")
+			}
+			found[string(m[1])] = labels
 		}
 	}
 	if len(found) < 5 {

@@ -40,7 +40,7 @@ func breaker(r *release) (string, error) {
 		return "", err
 	}
 	learned, err := eventually(5*time.Second, "the second pod's breaker is open", func() (bool, error) {
-		state, err := r.metric(second, "llm_breaker_state")
+		state, err := r.metric(second, `llm_breaker_state{lane="default"}`)
 		return state == 2, err
 	})
 	if err != nil {
@@ -68,11 +68,11 @@ func breaker(r *release) (string, error) {
 		if _, err := r.ask(serviceURL); err != nil {
 			return false, err
 		}
-		one, err := r.metric(first, "llm_breaker_state")
+		one, err := r.metric(first, `llm_breaker_state{lane="default"}`)
 		if err != nil {
 			return false, err
 		}
-		two, err := r.metric(second, "llm_breaker_state")
+		two, err := r.metric(second, `llm_breaker_state{lane="default"}`)
 		return one == 0 && two == 0, err
 	})
 	return fmt.Sprintf("the first opened after %d requests; the second was open when looked at %.1f s later and refused without calling the vendor; closed %.1f s after it healed",

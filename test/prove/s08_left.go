@@ -60,7 +60,7 @@ func runLeft(s *Stage) {
 	asked := float64(clients / 2 * each) // by the streams: what a buffered call asked for may yet be made by the vendor
 	freed := func() (n float64) {
 		for _, p := range running {
-			n += p.Metric(`llm_quota_settled_tokens_total{direction="down"}`)
+			n += p.Metric(`llm_quota_settled_tokens_total{direction="down",lane="default"}`)
 		}
 		return n
 	}

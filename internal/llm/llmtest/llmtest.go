@@ -45,10 +45,10 @@ func Hang(r *http.Request) (*http.Response, error) {
 func Config() chain.Config {
 	return chain.Config{
 		Slots: 2, QueueTimeout: 5 * time.Second, CallTimeout: 30 * time.Second, StreamIdle: 15 * time.Second,
-		Vendor: upstream.Config{
+		LaneConfig: chain.LaneConfig{Vendor: upstream.Config{
 			URL: "http://vendor.test/v1", APIKey: "sk-test", AuthHeader: "Authorization", AuthScheme: "Bearer",
 			ConnectTimeout: time.Second, MaxResponse: 1 << 20,
-		},
+		}},
 		Retry: llm.RetryConfig{Max: 3, Base: 250 * time.Millisecond, MaxDelay: 10 * time.Second, Budget: 1},
 	}
 }

@@ -34,8 +34,14 @@ func (q *Quota) patience(ctx context.Context, call *llm.Call, now time.Time) tim
 	if deadline, ok := ctx.Deadline(); ok {
 		left = max(0, min(left, deadline.Sub(now)))
 	}
+	if call.Elsewhere {
+		left = min(left, elsewherePatience)
+	}
 	return patience(call.Priority, left)
 }
+
+// elsewherePatience is how far ahead a call may book at most that another lane would take at once.
+const elsewherePatience = 500 * time.Millisecond
 
 // book books in Redis, or from this pod's share when Redis does not answer. A failed command may have booked too,
 // which only counts one call too many.

@@ -17,6 +17,7 @@ func (v *Vendor) startSpan(ctx context.Context, call *llm.Call) (context.Context
 		span.SetAttributes(
 			attribute.String("gen_ai.operation.name", "chat"),
 			attribute.String("gen_ai.provider.name", v.name),
+			attribute.String("llm.lane", call.Lane),
 			attribute.String("gen_ai.request.model", call.Payload.Model),
 			attribute.Int("gen_ai.request.max_tokens", call.Payload.MaxTokens),
 			attribute.Bool("gen_ai.request.stream", call.Payload.Stream),

@@ -47,7 +47,7 @@ type Vendor struct {
 // Times are the limits on one exchange.
 type Times struct {
 	Call       time.Duration // one attempt with a buffered answer
-	FirstEvent time.Duration // until a stream has something to show; zero means Call
+	FirstEvent time.Duration // until a stream has something to show; zero means ten seconds while another lane can take the call, else Call
 	StreamIdle time.Duration // between two events of a stream
 	StreamMax  time.Duration // for a whole stream; zero means no limit
 }
@@ -97,7 +97,7 @@ func New(cfg Config, times Times, slots int, reg prometheus.Registerer) (*Vendor
 	}
 	return &Vendor{
 		transport: transport, pool: pool, name: cmp.Or(cfg.Name, u.Host), maxResponse: cfg.MaxResponse, memory: cfg.Memory, metrics: m,
-		callTimeout: times.Call, firstEvent: cmp.Or(times.FirstEvent, times.Call),
+		callTimeout: times.Call, firstEvent: times.FirstEvent,
 		streamIdle: times.StreamIdle, streamMax: times.StreamMax, propagator: otel.GetTextMapPropagator(),
 		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
 	}, nil
@@ -136,8 +136,15 @@ func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.O
 
 // begin returns the first limit on an exchange, and the cause of its end.
 func (v *Vendor) begin(ctx context.Context, call *llm.Call) (context.Context, time.Duration, error) {
-	if call.Payload.Stream {
-		return ctx, v.firstEvent, llm.ErrFirstEvent
+	if !call.Payload.Stream {
+		return ctx, v.callTimeout, llm.ErrCallTimeout
 	}
-	return ctx, v.callTimeout, llm.ErrCallTimeout
+	first := cmp.Or(v.firstEvent, v.callTimeout)
+	if v.firstEvent == 0 && call.Elsewhere {
+		first = min(v.callTimeout, elsewhereFirstEvent)
+	}
+	return ctx, first, llm.ErrFirstEvent
 }
+
+// elsewhereFirstEvent is the time until a stream that another lane can take over has something to show.
+const elsewhereFirstEvent = 10 * time.Second

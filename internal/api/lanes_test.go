@@ -1,0 +1,236 @@
+package api_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/redistest"
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// twoVendors is a pod with a lane at each of two vendors. The second is the first one's fallback.
+type twoVendors struct {
+	*bundle
+	first, second *vendorsim.Sim
+}
+
+// newTwoVendors returns a pod that gives the first vendor up soon.
+func newTwoVendors(t *testing.T, redis string, env ...string) twoVendors {
+	t.Helper()
+	var v twoVendors
+	var urls []string
+	for _, sim := range []**vendorsim.Sim{&v.first, &v.second} {
+		var err error
+		*sim, err = vendorsim.New(vendorsim.Config{KeepRequests: 100})
+		check(t, err)
+		vendor := httptest.NewServer(*sim)
+		t.Cleanup(func() { vendor.CloseClientConnections(); vendor.Close() })
+		urls = append(urls, vendor.URL+"/v1/chat/completions")
+	}
+	env = append([]string{
+		"LLM_VENDOR_URL=" + urls[0], "LLM_LANES=second", "LLM_FALLBACK=second", "LLM_LANE_SECOND_VENDOR_URL=" + urls[1],
+		"LLM_LANE_SECOND_MODEL=claude", "LLM_RETRY_BASE=1ms", "LLM_RETRY_MAX_DELAY=2ms", "LLM_RETRY_BUDGET=1",
+		"LLM_BREAKER_FAILURES=100", "LLM_CALL_TIMEOUT=20s", "LLM_FIRST_EVENT_TIMEOUT=300ms", "LLM_STREAM_IDLE=300ms",
+	}, env...)
+	v.bundle = newBundle(t, nil, options{real: true, redis: redis, env: env})
+	return v
+}
+
+// sendCut posts body and reports whether the connection was broken off before the answer's end.
+func (v twoVendors) sendCut(body string) (got answer, cut bool) {
+	v.tb.Helper()
+	res, err := v.server.Client().Do(v.request(http.MethodPost, "/llm", body))
+	check(v.tb, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, res.Header, string(text)}, err != nil
+}
+
+const (
+	wholeAsk  = `{"model":"gpt-4o", "messages":[],"max_tokens":8}`
+	streamAsk = `{"model":"gpt-4o", "messages":[],"max_tokens":8,"stream":true}`
+)
+
+// TestVendorFaultsWithAFallback: each either passes or ends in an honest error, and nothing cut looks whole.
+func TestVendorFaultsWithAFallback(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t).URL()
+	fault := func(kind string) vendorsim.Fault { return vendorsim.Fault{Kind: kind} }
+	status := func(code, calls int) vendorsim.Fault {
+		return vendorsim.Fault{Kind: "status", Status: code, Calls: calls}
+	}
+	named := func(name string) vendorsim.Fault { return vendorsim.Fault{Kind: "answer", Name: name} }
+	for name, c := range map[string]struct {
+		fault  vendorsim.Fault
+		body   string
+		status int
+		lane   string // that answers; "" for an error in the middle of a stream, "either" where that is honest too
+		first  int    // calls that the first vendor sees
+	}{
+		"dead":                    {fault("reset"), wholeAsk, 200, "second", 2},
+		"silent":                  {fault("hang"), streamAsk, 200, "second", 1},
+		"slow first token":        {vendorsim.Fault{Kind: "slow", Delay: vendorsim.Duration(time.Minute)}, streamAsk, 200, "second", 1},
+		"500 once":                {status(500, 1), wholeAsk, 200, "default", 2},
+		"500 for good":            {status(500, 0), wholeAsk, 200, "second", 2},
+		"529 for good":            {status(529, 0), streamAsk, 200, "second", 2},
+		"429 once":                {status(429, 1), wholeAsk, 200, "second", 1},
+		"429 for good":            {status(429, 0), wholeAsk, 200, "second", 1},
+		"429 for long":            {vendorsim.Fault{Kind: "status", Status: 429, RetryAfter: vendorsim.Duration(time.Minute)}, wholeAsk, 200, "second", 1},
+		"no credit":               {named("429-billing"), wholeAsk, 200, "second", 1},
+		"our key is refused":      {status(401, 0), wholeAsk, 200, "second", 1},
+		"cut before the end":      {vendorsim.Fault{Kind: "cut", Chunks: 3}, streamAsk, 200, "", 1},
+		"cut in one piece":        {fault("cut"), wholeAsk, 200, "second", 2},
+		"stalled":                 {vendorsim.Fault{Kind: "stall", Chunks: 3}, streamAsk, 200, "", 1},
+		"context too long":        {named("400-context-length"), wholeAsk, 200, "second", 1},
+		"content filter":          {named("400-content-filter"), wholeAsk, 400, "default", 1},
+		"another mistake":         {status(400, 0), wholeAsk, 400, "default", 1},
+		"a stream without [DONE]": {named("stop-without-done"), streamAsk, 200, "either", 1},
+		"malformed":               {fault("malformed"), wholeAsk, 200, "second", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newTwoVendors(t, redis)
+			check(t, v.first.AddFault(c.fault))
+			got, cut := v.sendCut(c.body)
+			cut = cut || strings.Contains(got.body, `"code":"vendor_error"`)
+			switch {
+			case c.lane == "either" && got.status == c.status:
+			case got.status != c.status, c.lane != "" && (cut || got.header.Get("X-Llm-Lane") != c.lane):
+				t.Errorf("%d from lane %q: %s", got.status, got.header.Get("X-Llm-Lane"), got.body)
+			case c.lane == "" && (!cut || strings.Contains(got.body, "[DONE]")):
+				t.Errorf("a cut stream looks whole: %s", got.body)
+			}
+			if n := len(v.first.Calls()); c.first > 0 && n != c.first {
+				t.Errorf("the first vendor saw %d calls, want %d", n, c.first)
+			}
+			line := v.accessLine()
+			if c.lane != "" && c.lane != "either" && line["lane"] != c.lane {
+				t.Errorf("the log has lane %v", line["lane"])
+			}
+		})
+	}
+}
+
+// TestTheFallbackIsAskedForItsOwnModel, and for nothing else that is different.
+func TestTheFallbackIsAskedForItsOwnModel(t *testing.T) {
+	t.Parallel()
+	v := newTwoVendors(t, redistest.Start(t).URL())
+	check(t, v.first.AddFault(vendorsim.Fault{Kind: "status", Status: 503}))
+	if got := v.send(http.MethodPost, "/llm", wholeAsk, "Idempotency-Key", "k"); got.status != http.StatusOK {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	first, second := v.first.Calls()[0].Seen, v.second.Calls()[0].Seen
+	if want := strings.Replace(wholeAsk, `"gpt-4o"`, `"claude"`, 1); second.Body != want || first.Body != wholeAsk {
+		t.Errorf("the vendors saw %s and %s", first.Body, second.Body)
+	}
+	if a, b := first.Header.Get("Idempotency-Key"), second.Header.Get("Idempotency-Key"); a == b || a == "" || b == "" {
+		t.Errorf("keys %q and %q", a, b)
+	}
+}
+
+// TestAnOutageIsNotNoticed: all calls are answered while the first vendor is away, which sees few of them, and it gets
+// its calls back when it is well again.
+func TestAnOutageIsNotNoticed(t *testing.T) {
+	t.Parallel()
+	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_BREAKER_FAILURES=3", "LLM_BREAKER_OPEN=300ms", "LLM_BREAKER_SUCCESSES=1")
+	lane := func() string {
+		got := v.send(http.MethodPost, "/llm", wholeAsk)
+		if got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		return got.header.Get("X-Llm-Lane")
+	}
+	if got := lane(); got != "default" {
+		t.Fatalf("a healthy vendor is not asked, but %s", got)
+	}
+	check(t, v.first.AddFault(vendorsim.Fault{Kind: "status", Status: 503}))
+	const calls = 200
+	for range calls {
+		if got := lane(); got != "second" {
+			t.Fatalf("answered by %s", got)
+		}
+	}
+	if n := len(v.first.Calls()); n > calls/2 {
+		t.Errorf("the dead vendor saw %d calls", n)
+	}
+	v.first.ClearFaults()
+	await.True(t, "the first vendor is asked again", func() bool { return lane() == "default" })
+}
+
+// TestBothVendorsFail: the client reads what says more.
+func TestBothVendorsFail(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t).URL()
+	status := func(code int) vendorsim.Fault { return vendorsim.Fault{Kind: "status", Status: code} }
+	for name, c := range map[string]struct {
+		first, second vendorsim.Fault
+		status        int
+		lane          string
+	}{
+		"alike":                          {status(500), status(503), 502, ""},
+		"the second knows what is wrong": {status(500), status(400), 400, "second"},
+		"the second knows no such model": {status(500), status(404), 502, ""},
+		"the first knows what is wrong":  {vendorsim.Fault{Kind: "answer", Name: "400-context-length"}, status(500), 400, "default"},
+		"both know":                      {vendorsim.Fault{Kind: "answer", Name: "400-context-length"}, status(422), 400, "default"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newTwoVendors(t, redis)
+			check(t, v.first.AddFault(c.first))
+			check(t, v.second.AddFault(c.second))
+			if got := v.send(http.MethodPost, "/llm", wholeAsk); got.status != c.status || got.header.Get("X-Llm-Lane") != c.lane {
+				t.Errorf("%d from %q: %s", got.status, got.header.Get("X-Llm-Lane"), got.body)
+			}
+		})
+	}
+}
+
+// TestOneModelsLimitStopsNoOther: two models with two contracts, of which one is used up.
+func TestOneModelsLimitStopsNoOther(t *testing.T) {
+	t.Parallel()
+	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_FALLBACK=", "LLM_LANE_SECOND_MODELS=mini*", "LLM_QUOTA_REQUESTS=6000",
+		"LLM_LANE_SECOND_QUOTA_REQUESTS=60", "LLM_LANE_SECOND_QUOTA_BURST=1", "LLM_LANE_SECOND_MODEL=never-asked-for")
+	mini := strings.Replace(wholeAsk, "gpt-4o", "mini-2", 1)
+	limited := 0
+	for range 20 {
+		if got := v.send(http.MethodPost, "/llm", mini, "X-Priority", "low"); got.code() == "vendor_rate_limited" {
+			limited++
+		} else if got.header.Get("X-Llm-Lane") != "second" {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+		if got := v.send(http.MethodPost, "/llm", wholeAsk); got.status != http.StatusOK || got.header.Get("X-Llm-Lane") != "default" {
+			t.Errorf("the other model got %d %s", got.status, got.body)
+		}
+	}
+	if limited == 0 {
+		t.Error("the contract of the lane does not hold")
+	}
+	if models := v.second.Calls(); slices.ContainsFunc(models, func(c vendorsim.Call) bool { return c.Model != "mini-2" }) {
+		t.Errorf("a call that the lane serves itself was given another model: %v", models)
+	}
+}
+
+// TestAUsedUpContractSendsCallsElsewhere, those of low priority at once and others after a short wait.
+func TestAUsedUpContractSendsCallsElsewhere(t *testing.T) {
+	t.Parallel()
+	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_QUOTA_REQUESTS=10", "LLM_QUOTA_BURST=1", "LLM_LANE_SECOND_QUOTA_REQUESTS=0")
+	for i := range 5 {
+		got := v.send(http.MethodPost, "/llm", wholeAsk)
+		if want := []string{"default", "second"}[min(i, 1)]; got.status != http.StatusOK || got.header.Get("X-Llm-Lane") != want {
+			t.Errorf("call %d: %d from %q: %s", i, got.status, got.header.Get("X-Llm-Lane"), got.body)
+		}
+	}
+	const want = `# HELP llm_failovers_total Calls that left a lane for its fallback, by both lanes and by what was wrong.
+# TYPE llm_failovers_total counter
+llm_failovers_total{from="default",reason="vendor_rate_limited",to="second"} 4
+`
+	check(t, testutil.GatherAndCompare(v.reg, strings.NewReader(want), "llm_failovers_total"))
+}

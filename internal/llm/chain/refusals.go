@@ -1,0 +1,58 @@
+package chain
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+
+	"github.com/spillway-dev/spillway/internal/jsonscan"
+	"github.com/spillway-dev/spillway/internal/llm"
+)
+
+// maxErrorBody is how much of an error's document is looked at.
+const maxErrorBody = 64 << 10
+
+// contextLength is why a call leaves a lane whose model cannot take so long a prompt.
+const contextLength = "context_length"
+
+// tooLong are the codes of an error, and the beginnings of its message, that say so.
+var (
+	tooLongCodes = []string{"context_length_exceeded", "string_above_max_length"}
+	tooLongTexts = []string{"prompt is too long", "input length and `max_tokens` exceed", "The input token count"}
+)
+
+// mendableRefusal says why another vendor may take what this one has refused, "" when none may. Most refusals are about
+// the request, and a second vendor would only say the same in other words. Those that are about the account are no
+// refusals here, but failures of the vendor.
+func mendableRefusal(resp *llm.Response) string {
+	badSize := resp.Status == http.StatusBadRequest || resp.Status == http.StatusRequestEntityTooLarge
+	if !badSize || len(resp.Body) > maxErrorBody {
+		return ""
+	}
+	reason := ""
+	err := jsonscan.Scanner{Depth: 2, Visit: func(m jsonscan.Member) {
+		if m.Depth == 2 && string(m.Of) == "error" && saysTooLong(m) {
+			reason = contextLength
+		}
+	}}.Scan(resp.Body)
+	if err != nil {
+		return ""
+	}
+	return reason
+}
+
+// saysTooLong reports whether a member of an error says that the prompt is too long.
+func saysTooLong(m jsonscan.Member) bool {
+	value := bytes.Trim(m.Value, `"`)
+	switch string(m.Key) {
+	case "code", "type":
+		return slices.Contains(tooLongCodes, string(value))
+	case "message":
+		for _, text := range tooLongTexts {
+			if bytes.HasPrefix(value, []byte(text)) {
+				return true
+			}
+		}
+	}
+	return false
+}

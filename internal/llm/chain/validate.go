@@ -1,0 +1,133 @@
+package chain
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxLanes bounds the lanes beside the default one, and so the values of the label "lane".
+const maxLanes = 8
+
+// laneName is what a lane may be called. It becomes a part of variables' names, so it has no hyphen.
+var laneName = regexp.MustCompile(`^[a-z][a-z0-9]{0,19}$`)
+
+// LaneError is what is wrong with the settings of one further lane. Its text names them as those of the default lane.
+type LaneError struct {
+	Lane string
+	Err  error
+}
+
+// Error names the lane and says what is wrong.
+func (e *LaneError) Error() string { return "lane " + e.Lane + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *LaneError) Unwrap() error { return e.Err }
+
+// validateLanes reports what is wrong with each further lane, and what makes no sense between lanes.
+func (c Config) validateLanes() (errs []error) {
+	for _, lane := range c.Further {
+		if err := lane.validate(c); err != nil {
+			errs = append(errs, &LaneError{lane.Name, err})
+		}
+	}
+	errs = append(errs, c.validateNames()...)
+	errs = append(errs, c.validateFallbacks()...)
+	errs = append(errs, c.validateContracts()...)
+	return append(errs, c.validateModels()...)
+}
+
+func (c Config) validateNames() (errs []error) {
+	if len(c.Lanes) > maxLanes {
+		errs = append(errs, fmt.Errorf("LANES names %d lanes: use at most %d", len(c.Lanes), maxLanes))
+	}
+	for i, name := range c.Lanes {
+		switch {
+		case name == Default:
+			errs = append(errs, fmt.Errorf("LANES names %q, which is always there: leave it out", name))
+		case !laneName.MatchString(name):
+			errs = append(errs, fmt.Errorf("LANES names %q: use up to 20 lower-case letters and digits, a letter first", name))
+		case slices.Index(c.Lanes, name) < i:
+			errs = append(errs, fmt.Errorf("LANES names %q twice", name))
+		}
+	}
+	return errs
+}
+
+// validateFallbacks wants each fallback to be another lane, and no way that leads back to where it began.
+func (c Config) validateFallbacks() (errs []error) {
+	next := map[string]string{}
+	for _, lane := range c.lanes() {
+		next[lane.Name] = lane.Fallback
+	}
+	for _, lane := range c.lanes() {
+		if lane.Fallback == "" {
+			continue
+		}
+		if _, known := next[lane.Fallback]; !known {
+			errs = append(errs, fmt.Errorf("%s is %q, which is no lane: name one of LANES, or %q",
+				variable(lane.Name, "FALLBACK"), lane.Fallback, Default))
+			continue
+		}
+		way := []string{lane.Name}
+		for at := lane.Fallback; at != "" && len(way) <= len(next); at = next[at] {
+			way = append(way, at)
+			if at == lane.Name {
+				errs = append(errs, fmt.Errorf("%s leads back to its own lane (%s): let the last lane have no fallback",
+					variable(lane.Name, "FALLBACK"), strings.Join(way, ", ")))
+				break
+			}
+		}
+	}
+	return errs
+}
+
+// validateContracts wants a contract to be given for each lane, or to be said to be none, when there is one for any: a
+// lane without one, by mistake, would not be limited at all.
+func (c Config) validateContracts() (errs []error) {
+	limited := c.Quota.Requests > 0 || c.Quota.Tokens > 0
+	for _, lane := range c.Further {
+		limited = limited || lane.Quota.Requests > 0 || lane.Quota.Tokens > 0
+	}
+	for _, lane := range c.Further {
+		if limited && !lane.ContractSet {
+			errs = append(errs, fmt.Errorf("%s and %s are missing, and other lanes have a contract: "+
+				"set what this lane's contract is, or 0 for no limit",
+				variable(lane.Name, "QUOTA_REQUESTS"), variable(lane.Name, "QUOTA_TOKENS")))
+		}
+	}
+	return errs
+}
+
+// validateModels wants every model to have one lane, and every lane to have calls.
+func (c Config) validateModels() (errs []error) {
+	for i, lane := range c.Further {
+		for _, pattern := range lane.Models {
+			if star := strings.IndexByte(pattern, '*'); pattern == "" || star >= 0 && star < len(pattern)-1 {
+				errs = append(errs, fmt.Errorf("%s has %q: use names of models, with a * at the end for all that begin so",
+					variable(lane.Name, "MODELS"), pattern))
+			}
+			for _, other := range c.Further[:i] {
+				if j := slices.IndexFunc(other.Models, func(p string) bool { return overlap(p, pattern) }); j >= 0 {
+					errs = append(errs, fmt.Errorf("%s has %q and %s has %q: a model belongs to one lane",
+						variable(other.Name, "MODELS"), other.Models[j], variable(lane.Name, "MODELS"), pattern))
+				}
+			}
+		}
+		reached := func(l FurtherLane) bool { return l.Fallback == lane.Name }
+		if len(lane.Models) == 0 && !slices.ContainsFunc(c.lanes(), reached) {
+			errs = append(errs, fmt.Errorf("lane %s has no models and is not the fallback of another lane, so no call would reach it: set %s",
+				lane.Name, variable(lane.Name, "MODELS")))
+		}
+	}
+	return errs
+}
+
+// variable is a lane's setting without the prefix of all settings.
+func variable(lane, setting string) string {
+	if lane == Default {
+		return setting
+	}
+	return "LANE_" + strings.ToUpper(lane) + "_" + setting
+}
