@@ -17,10 +17,10 @@ import (
 type backoff struct {
 	refused atomic.Int64 // refusals in a row; 0: every call passes
 
-	mu     sync.Mutex
-	resume time.Time     // end of the pause
-	trying bool          // a call of this pod tries
-	change chan struct{} // closed when the call that tries has ended, or the pause has changed
+	mu      sync.Mutex
+	resume  time.Time     // end of the pause
+	trying  bool          // a call of this pod tries
+	changed chan struct{} // closed when the call that tries has ended, or the pause has changed
 }
 
 const (
@@ -68,10 +68,10 @@ func (b *backoff) pauseLocked(now time.Time, refused int64) {
 }
 
 func (b *backoff) changedLocked() {
-	if b.change != nil {
-		close(b.change)
+	if b.changed != nil {
+		close(b.changed)
 	}
-	b.change = make(chan struct{})
+	b.changed = make(chan struct{})
 }
 
 // admit reports whether a call may pass at the time now. When tries is true the call is the one that tries, and it
@@ -87,9 +87,9 @@ func (b *backoff) admit(now time.Time) (passes, tries bool, wait time.Duration, 
 	case b.refused.Load() == 0:
 		return true, false, 0, nil
 	case now.Before(b.resume):
-		return false, false, b.resume.Sub(now), b.change
+		return false, false, b.resume.Sub(now), b.changed
 	case b.trying:
-		return false, false, 0, b.change
+		return false, false, 0, b.changed
 	}
 	b.trying = true
 	return true, true, 0, nil

@@ -70,7 +70,7 @@ if batch == gen then
   end
 end
 
--- Corrections of the ledger. Slice 0 stands for now: tokens this pod used while it worked alone.
+-- Corrections of the ledger. Slice 0 is the current slice: tokens that this pod used in local mode.
 if #ARGV > 8 then
   for i = 9 + tonumber(ARGV[8]), #ARGV, 2 do
     local to, change = tonumber(ARGV[i]), tonumber(ARGV[i + 1])

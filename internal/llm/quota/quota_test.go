@@ -183,7 +183,7 @@ func TestGivesBackACallThatLeft(t *testing.T) {
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	// Nobody calls: the flusher tells Redis.
+	// No further call comes: the flusher tells Redis.
 	await.True(t, "the tokens are back", func() bool { return ledger(t, q, server) == 100 })
 	b, v := q.book(t.Context(), request{tokens: 1, wait: testQueue.Microseconds()})
 	if v.admitted != 1 || b.delay > 3*time.Second.Microseconds() {
@@ -191,7 +191,7 @@ func TestGivesBackACallThatLeft(t *testing.T) {
 	}
 }
 
-// What is left to tell is told at the end, and a leave that comes too late harms nobody.
+// What is left to tell is told at the end, and a leave that comes too late does no harm.
 func TestCloseTellsTheRest(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -51,7 +51,7 @@ func TestTakesTheVendorAtItsWord(t *testing.T) {
 	}{
 		"429 with Retry-After":               {llm.Outcome{Err: failed(429, 2*time.Second), Limits: none}, 2 * time.Second},
 		"429 without, nothing remains":       {llm.Outcome{Err: failed(429, 0), Limits: none}, 30 * time.Second},
-		"429 without a word":                 {llm.Outcome{Err: failed(429, 0)}, 0},
+		"429 without a time":                 {llm.Outcome{Err: failed(429, 0)}, 0},
 		"503 with Retry-After":               {llm.Outcome{Err: failed(503, 2*time.Second)}, 2 * time.Second},
 		"503 without":                        {llm.Outcome{Err: failed(503, 0), Limits: none}, 0},
 		"500 with Retry-After":               {llm.Outcome{Err: failed(500, 2*time.Second)}, 0},

@@ -202,7 +202,7 @@ func TestScriptPausesForTheVendor(t *testing.T) {
 		s.run(0, c.queue)
 		asleep := s.run(0, c.queue)
 
-		// The vendor wants 2 s; all pods hear it.
+		// The vendor asks for 2 s, and all pods learn of it.
 		r := s.run(-1, 0, 0, 2_000_000, 0, 0, 0, 0, 0)
 		if r.total != 2_000_000 || r.remaining != 2_000_000 {
 			t.Fatalf("the pause: %+v", r)
