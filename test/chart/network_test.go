@@ -68,6 +68,7 @@ func TestPodsReachTheirVendor(t *testing.T) {
 	}{
 		{"minimal", "replicas=2", []any{443.0}},
 		{"platform", "replicas=2", []any{8443.0}},
+		{"lanes", "replicas=2", []any{443.0, 8443.0}},
 		{"loadbalancer", "replicas=2", []any{8000.0, 3128.0}},
 		{"minimal", "vendor.url=http://models.internal/v1", []any{80.0}},
 	} {

@@ -41,6 +41,7 @@ func TestNotesWarn(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ scenario, set, want string }{
 		{"minimal", "replicas=2", "no contract with the vendor is kept"},
+		{"lanes", "replicas=2", "  default  10000 requests and 2000000 tokens per 60s, then claude\n  claude  4000 requests\n  mini  30000 requests and 150000000 tokens, models gpt-4o-mini*\n"},
 		{"simulated", "replicas=2", "give them apiKeys.existingSecret"},
 		{"simulated", "replicas=2", "the bundled Redis keeps nothing on disk"},
 		{"hpa", "quota.requests=400", "300 calls in flight, but the contract of 400 calls per 60s keeps at most 200"},

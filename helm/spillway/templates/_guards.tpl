@@ -94,7 +94,34 @@
 {{- $errs = append $errs (printf "apiKeys.generate.%s has tier %q, which tiers does not name" $user $tier) }}
 {{- end }}
 {{- end }}
+{{- range $lane, $l := $v.lanes }}
+{{- $vendor := $l.vendor | default dict }}
+{{- if and $vendor.existingSecret $vendor.apiKey }}
+{{- $errs = append $errs (printf "lanes.%s.vendor.existingSecret and lanes.%s.vendor.apiKey are both set: keep the Secret and remove the key from the values" $lane $lane) }}
+{{- end }}
+{{- if and (not (hasKey $l.quota "requests")) (not (hasKey $l.quota "tokens")) }}
+{{- $errs = append $errs (printf "lanes.%s.quota names no contract: set requests or tokens, 0 for none" $lane) }}
+{{- end }}
+{{- if and $vendor.url (not $vendor.existingSecret) (not $vendor.apiKey) (or $v.vendor.existingSecret $v.vendor.apiKey) }}
+{{- $errs = append $errs (printf "lanes.%s.vendor has a URL and no key: set lanes.%s.vendor.existingSecret" $lane $lane) }}
+{{- end }}
+{{- if and $l.fallback (ne $l.fallback "default") (not (hasKey $v.lanes $l.fallback)) }}
+{{- $errs = append $errs (printf "lanes.%s.fallback (%s) is no lane: name one of lanes, or default" $lane $l.fallback) }}
+{{- end }}
+{{- if and (not $l.models) (ne $v.fallback $lane) }}
+{{- $used := false }}
+{{- range $v.lanes }}{{ if eq (.fallback | default "") $lane }}{{ $used = true }}{{ end }}{{ end }}
+{{- if not $used }}
+{{- $errs = append $errs (printf "lanes.%s gets no calls: set its models, or name it as a fallback" $lane) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and $v.fallback (not (hasKey $v.lanes $v.fallback)) }}
+{{- $errs = append $errs (printf "fallback (%s) is no lane: name one of lanes" $v.fallback) }}
+{{- end }}
 {{- $owned := dict
+  "LANES" "lanes"
+  "FALLBACK" "fallback"
   "ADDR" "service.port"
   "ADMIN_ADDR" "service.metricsPort"
   "VENDOR_URL" "vendor.url"
@@ -135,6 +162,8 @@
 {{- range $name, $_ := $v.config }}
 {{- if hasKey $owned $name }}
 {{- $errs = append $errs (printf "config.%s: set %s instead" $name (index $owned $name)) }}
+{{- else if hasPrefix "LANE_" $name }}
+{{- $errs = append $errs (printf "config.%s: set it in lanes, in the lane's config" $name) }}
 {{- else if hasPrefix "LLM_" $name }}
 {{- $errs = append $errs (printf "config.%s: leave the prefix LLM_ away" $name) }}
 {{- end }}

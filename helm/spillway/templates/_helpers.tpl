@@ -191,3 +191,14 @@ less than the contract: requests - burst within window + queue timeout, so that 
 {{- define "spillway.perSecond" -}}
 {{- if eq (index . 1 | int64) 0 }}Inf{{ else }}({{ index . 2 }} / 1000){{ end }}
 {{- end }}
+
+{{/* A contract in words. */}}
+{{- define "spillway.carries" -}}
+{{- $requests := .requests | default 0 | int64 }}
+{{- $tokens := .tokens | default 0 | int64 }}
+{{- if and $requests $tokens }}{{ $requests }} requests and {{ $tokens }} tokens
+{{- else if $requests }}{{ $requests }} requests
+{{- else if $tokens }}{{ $tokens }} tokens
+{{- else }}no contract{{ end }}
+{{- with .window }} per {{ . }}{{ end }}
+{{- end }}

@@ -1,6 +1,7 @@
 {{/* What the chart puts into Secrets that pods read once, at start: a change of it has to replace them. */}}
 {{- define "spillway.madeSecrets" -}}
 {{- if not .Values.vendor.existingSecret }}{{ .Values.vendor.apiKey }}{{ end }}
+{{- range $lane, $l := .Values.lanes }}{{ with $l.vendor }}{{ if not .existingSecret }}{{ .apiKey }}{{ end }}{{ end }}{{ end }}
 {{- end }}
 
 {{/* What reaches the server's container from Secrets: as variables, and as files that it follows. */}}
@@ -9,6 +10,14 @@
 {{- if or $v.vendor.existingSecret $v.vendor.apiKey }}
 - name: LLM_VENDOR_API_KEY
   valueFrom: {secretKeyRef: {name: {{ include "spillway.vendorSecret" . }}, key: {{ $v.vendor.secretKey }}}}
+{{- end }}
+{{- range $lane, $l := $v.lanes }}
+{{- with $l.vendor }}
+{{- if or .existingSecret .apiKey }}
+- name: LLM_LANE_{{ upper $lane }}_VENDOR_API_KEY
+  valueFrom: {secretKeyRef: {name: {{ .existingSecret | default (printf "%s-vendor-%s" (include "spillway.fullname" $) $lane) }}, key: {{ .secretKey | default "api-key" }}}}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if $v.redis.bundled.enabled }}
 - name: REDIS_PASSWORD # before the variable that names it

@@ -17,6 +17,51 @@ LLM_QUOTA_WINDOW: {{ .Values.quota.window | quote }}
 LLM_QUOTA_BURST: {{ .Values.quota.burst | int64 | quote }}
 LLM_QUOTA_FALLBACK: {{ .Values.quota.fallback | quote }}
 LLM_QUOTA_SHARES: {{ include "spillway.shares" . | quote }}
+{{- with .Values.fallback }}
+LLM_FALLBACK: {{ . | quote }}
+{{- end }}
+{{- with .Values.lanes }}
+LLM_LANES: {{ keys . | sortAlpha | join "," | quote }}
+{{- end }}
+{{- range $lane, $l := .Values.lanes }}
+{{- $prefix := printf "LLM_LANE_%s" (upper $lane) }}
+{{- $vendor := $l.vendor | default dict }}
+{{- with $vendor.url }}
+{{ $prefix }}_VENDOR_URL: {{ . | quote }}
+{{- end }}
+{{- with $vendor.name }}
+{{ $prefix }}_VENDOR_NAME: {{ . | quote }}
+{{- end }}
+{{- with $vendor.authHeader }}
+{{ $prefix }}_VENDOR_AUTH_HEADER: {{ . | quote }}
+{{- end }}
+{{- with $vendor.authScheme }}
+{{ $prefix }}_VENDOR_AUTH_SCHEME: {{ . | quote }}
+{{- end }}
+{{- with $vendor.headers }}
+{{ $prefix }}_VENDOR_HEADERS: {{ $pairs := list }}{{ range $k, $v := . }}{{ $pairs = append $pairs (printf "%s:%s" $k $v) }}{{ end }}{{ join "," $pairs | quote }}
+{{- end }}
+{{- range $name, $setting := dict "requests" "REQUESTS" "tokens" "TOKENS" "burst" "BURST" }}
+{{- if hasKey $l.quota $name }}
+{{ $prefix }}_QUOTA_{{ $setting }}: {{ get $l.quota $name | int64 | quote }}
+{{- end }}
+{{- end }}
+{{- with $l.quota.window }}
+{{ $prefix }}_QUOTA_WINDOW: {{ . | quote }}
+{{- end }}
+{{- with $l.models }}
+{{ $prefix }}_MODELS: {{ join "," . | quote }}
+{{- end }}
+{{- with $l.model }}
+{{ $prefix }}_MODEL: {{ . | quote }}
+{{- end }}
+{{- with $l.fallback }}
+{{ $prefix }}_FALLBACK: {{ . | quote }}
+{{- end }}
+{{- range $name, $value := $l.config }}
+{{ $prefix }}_{{ $name }}: {{ include "spillway.scalar" $value | quote }}
+{{- end }}
+{{- end }}
 LLM_ADMISSION_MAX: {{ .Values.limits.admission | int64 | quote }}
 LLM_SLOTS: {{ .Values.limits.slots | int64 | quote }}
 LLM_QUEUE_MAX: {{ .Values.limits.queue | int64 | quote }}
