@@ -29,8 +29,8 @@ type service struct {
 	started func()       // readiness on
 	drain   func()       // readiness off
 	jobs    *jobs.Service
-	page    *live.Live
-	greet   func() // called when the service listens; may be nil
+	page    *live.Live // nil: none
+	greet   func()     // called when the service listens; may be nil
 
 	addr, adminAddr net.Addr // where it listens, known once it does
 }
@@ -75,7 +75,9 @@ func (s *service) serve(ctx context.Context) error {
 			failed <- err
 		}
 	}
-	s.page.Start()
+	if s.page != nil {
+		s.page.Start()
+	}
 	s.started()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("addr", s.addr.String()), slog.String("admin_addr", s.adminAddr.String()))
 	if s.greet != nil {

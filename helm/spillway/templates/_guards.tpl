@@ -99,7 +99,7 @@
 {{- if and $vendor.existingSecret $vendor.apiKey }}
 {{- $errs = append $errs (printf "lanes.%s.vendor.existingSecret and lanes.%s.vendor.apiKey are both set: keep the Secret and remove the key from the values" $lane $lane) }}
 {{- end }}
-{{- if and (not (hasKey $l.quota "requests")) (not (hasKey $l.quota "tokens")) }}
+{{- if and (empty (toString (get $l.quota "requests") | replace "<nil>" "")) (empty (toString (get $l.quota "tokens") | replace "<nil>" "")) }}
 {{- $errs = append $errs (printf "lanes.%s.quota names no contract: set requests or tokens, 0 for none" $lane) }}
 {{- end }}
 {{- if and $vendor.url (not $vendor.existingSecret) (not $vendor.apiKey) (or $v.vendor.existingSecret $v.vendor.apiKey) }}
