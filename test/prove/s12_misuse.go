@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -119,9 +120,7 @@ func (c *Cluster) misuseOnce(ctx context.Context, wrong misuse, who string) {
 		c.tb.Error(err)
 		return
 	}
-	for name, values := range wrong.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, wrong.header)
 	req.Header.Set("Authorization", "Bearer "+who)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := c.client.Do(req)
