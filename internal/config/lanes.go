@@ -17,6 +17,7 @@ func ofLane(name string) string { return lanePrefix + strings.ToUpper(name) + "_
 // loadLanes makes the lanes that LLM_LANES names, each from what it inherits and from env. The settings of the lane
 // default must have been read before.
 func (c *Config) loadLanes(env map[string]string) (all []setting, errs []error) {
+	c.LLM.ContractSet = contractSet(env, Prefix+"_")
 	for i, name := range c.LLM.Lanes {
 		name = strings.TrimSpace(name)
 		c.LLM.Lanes[i] = name
@@ -24,7 +25,7 @@ func (c *Config) loadLanes(env map[string]string) (all []setting, errs []error) 
 	}
 	for i := range c.LLM.Further {
 		lane := &c.LLM.Further[i]
-		lane.ContractSet = env[ofLane(lane.Name)+"QUOTA_REQUESTS"]+env[ofLane(lane.Name)+"QUOTA_TOKENS"] != ""
+		lane.ContractSet = contractSet(env, ofLane(lane.Name))
 		own, err := laneSettings(lane)
 		if err != nil {
 			return nil, []error{err}
@@ -37,6 +38,11 @@ func (c *Config) loadLanes(env map[string]string) (all []setting, errs []error) 
 		all = append(all, own...)
 	}
 	return all, errs
+}
+
+// contractSet reports whether the lane whose settings begin so was given a contract, be it 0.
+func contractSet(env map[string]string, begin string) bool {
+	return env[begin+"QUOTA_REQUESTS"] != "" || env[begin+"QUOTA_TOKENS"] != ""
 }
 
 // laneSettings lists the settings of one further lane.

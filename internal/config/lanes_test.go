@@ -66,7 +66,8 @@ func TestLanesThatMakeNoSenseAreRefused(t *testing.T) {
 		"LLM_LANE_CLAUDE_FALLBACK=default":            `LLM_FALLBACK leads back to its own lane (default, claude, default)`,
 		"LLM_LANE_CLAUDE_FALLBACK=claude":             `LLM_LANE_CLAUDE_FALLBACK leads back to its own lane (claude, claude)`,
 		"LLM_FALLBACK=cloud":                          `LLM_FALLBACK is "cloud", which is no lane`,
-		"LLM_LANE_CLAUDE_QUOTA_REQUESTS=":             `LLM_LANE_CLAUDE_QUOTA_REQUESTS and LLM_LANE_CLAUDE_QUOTA_TOKENS are missing, and other lanes have a contract`,
+		"LLM_LANE_CLAUDE_QUOTA_REQUESTS=":             `LLM_LANE_CLAUDE_QUOTA_REQUESTS and LLM_LANE_CLAUDE_QUOTA_TOKENS are missing, and another lane has a contract: set what the contract of the lane claude is, or 0`,
+		"LLM_QUOTA_REQUESTS=":                         `LLM_QUOTA_REQUESTS and LLM_QUOTA_TOKENS are missing, and another lane has a contract: set what the contract of the lane default is, or 0`,
 		"LLM_LANE_MINI_QUOTA_BURST=101":               `LLM_LANE_MINI_QUOTA_BURST is 101: use 0 for 2 %, or at most LLM_LANE_MINI_QUOTA_REQUESTS (100)`,
 		"LLM_LANE_MINI_VENDOR_POOL=10":                `LLM_LANE_MINI_VENDOR_POOL (10) is below LLM_SLOTS (50)`,
 		"LLM_LANE_MINI_BREAKER_OPNE=10s":              `LLM_LANE_MINI_BREAKER_OPNE is not a setting: did you mean LLM_LANE_MINI_BREAKER_OPEN?`,
@@ -92,5 +93,19 @@ func TestLanesThatMakeNoSenseAreRefused(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestALaneWithoutAContractSaysSo: 0 beside lanes that have one is taken for what was meant, of every lane.
+func TestALaneWithoutAContractSaysSo(t *testing.T) {
+	t.Parallel()
+	for _, set := range []string{"LLM_QUOTA_REQUESTS=0", "LLM_QUOTA_TOKENS=0", "LLM_LANE_MINI_QUOTA_TOKENS=0"} {
+		without := strings.Replace(strings.TrimSuffix(set, "0"), "TOKENS", "REQUESTS", 1)
+		if _, err := config.Load(twoLanes(without, set)); err != nil {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+	if _, err := config.Load(enough("LLM_LANES=mini", "LLM_LANE_MINI_MODELS=m*")); err != nil {
+		t.Errorf("no lane has a contract: %v", err)
 	}
 }

@@ -42,6 +42,8 @@ type LaneConfig struct {
 	Fallback          string        `split_words:"true" desc:"Lane that calls go to when this one cannot serve them. Empty means none."`
 	Model             Mapping       `split_words:"true" desc:"Model that calls ask for which come from another lane: a name, or a list such as gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5. Empty leaves the model as it is."`
 	FirstEventTimeout time.Duration `split_words:"true" default:"0s" desc:"Time to the first event of a stream, at most CALL_TIMEOUT. 0 means 10s while a fallback can take over, else CALL_TIMEOUT."`
+
+	ContractSet bool `ignored:"true"` // whether the contract was given, be it as 0 for none
 }
 
 // FurtherLane is a lane beside the default one.
@@ -50,8 +52,7 @@ type FurtherLane struct {
 
 	Models []string `split_words:"true" desc:"Models that the lane serves, as gpt-4o-mini*,o4-mini; a * stands at the end only. The lane default serves the rest."`
 
-	Name        string `ignored:"true"`
-	ContractSet bool   `ignored:"true"` // whether the contract was given, be it as 0 for none
+	Name string `ignored:"true"`
 }
 
 // lanes lists all lanes, the default one first.
@@ -66,7 +67,7 @@ func (c Config) Inherit(name, vendorURL string) FurtherLane {
 	lane := FurtherLane{Name: name, LaneConfig: c.LaneConfig}
 	lane.Vendor.Headers = maps.Clone(lane.Vendor.Headers)
 	lane.Quota.Requests, lane.Quota.Tokens, lane.Quota.Burst = 0, 0, 0
-	lane.Fallback, lane.Model = "", nil
+	lane.Fallback, lane.Model, lane.ContractSet = "", nil, false
 	if vendorURL != "" && host(vendorURL) != host(c.Vendor.URL) {
 		v := &lane.Vendor
 		v.APIKey, v.Name, v.Headers, v.AuthHeader, v.AuthScheme = "", "", nil, "Authorization", "Bearer"

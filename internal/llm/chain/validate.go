@@ -83,18 +83,17 @@ func (c Config) validateFallbacks() (errs []error) {
 	return errs
 }
 
-// validateContracts wants a contract to be given for each lane, or to be said to be none, when there is one for any: a
-// lane without one, by mistake, would not be limited at all.
+// validateContracts wants the contract of every lane to be set, be it to 0, as soon as one lane has one: a lane whose
+// contract was forgotten would not be limited at all.
 func (c Config) validateContracts() (errs []error) {
-	limited := c.Quota.Requests > 0 || c.Quota.Tokens > 0
-	for _, lane := range c.Further {
-		limited = limited || lane.Quota.Requests > 0 || lane.Quota.Tokens > 0
-	}
-	for _, lane := range c.Further {
-		if limited && !lane.ContractSet {
-			errs = append(errs, fmt.Errorf("%s and %s are missing, and other lanes have a contract: "+
-				"set what this lane's contract is, or 0 for no limit",
-				variable(lane.Name, "QUOTA_REQUESTS"), variable(lane.Name, "QUOTA_TOKENS")))
+	lanes := c.lanes()
+	limited := slices.ContainsFunc(lanes, func(l FurtherLane) bool { return l.Quota.Requests > 0 || l.Quota.Tokens > 0 })
+	for _, lane := range lanes {
+		set := lane.ContractSet || lane.Quota.Requests > 0 || lane.Quota.Tokens > 0
+		if limited && !set {
+			errs = append(errs, fmt.Errorf("%s and %s are missing, and another lane has a contract: "+
+				"set what the contract of the lane %s is, or 0 for no limit",
+				variable(lane.Name, "QUOTA_REQUESTS"), variable(lane.Name, "QUOTA_TOKENS"), lane.Name))
 		}
 	}
 	return errs
