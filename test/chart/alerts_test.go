@@ -36,8 +36,7 @@ const (
 )
 
 // TestAlertsFireWhenTheyShould loads an hour of series, one sample a minute, and looks which alerts fire at its end. The
-// contract of the scenario is 600 calls and 200,000 tokens a minute; what can be used of it is 9.05 calls and 2,923 tokens
-// a second.
+// contract of the lane default is 600 calls and 200,000 tokens a minute. The lane mini has ten times that.
 func TestAlertsFireWhenTheyShould(t *testing.T) {
 	t.Parallel()
 	all := alertRules(t, mustRender(t, "monitoring"))
@@ -47,6 +46,10 @@ llm_redis_up` + pod + `} 1x60
 llm_breaker_state` + pod + `,lane="default"} 0x60
 llm_vendor_attempts_total` + pod + `,lane="default",result="ok"} 0+300x60
 llm_tokens_total` + pod + `,lane="default",direction="prompt"} 0+90000x60
+llm_quota_usable_per_second` + pod + `,lane="default",resource="requests"} 9.05x60
+llm_quota_usable_per_second` + pod + `,lane="default",resource="tokens"} 2923x60
+llm_quota_usable_per_second` + pod + `,lane="mini",resource="requests"} 90.5x60
+llm_quota_usable_per_second` + pod + `,lane="mini",resource="tokens"} 29230x60
 llm_quota_decisions_total` + pod + `,lane="default",decision="at_once",mode="shared"} 0+300x60
 llm_quota_wait_seconds_bucket` + pod + `,lane="default",le="0.5"} 0+10x60
 llm_quota_wait_seconds_bucket` + pod + `,lane="default",le="+Inf"} 0+10x60
@@ -62,6 +65,17 @@ llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 		{"calls near the contract", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_error"} 0+200x60`, []string{"SpillwayContractNearlyUsed"}},
 		{"calls well below it", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_error"} 0+180x60`, nil},
 		{"tokens near the contract", `llm_tokens_total` + pod + `,lane="default",direction="completion"} 0+75000x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"calls of another lane near its contract", `llm_vendor_attempts_total` + pod + `,lane="mini",result="ok"} 0+5000x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"tokens of another lane near its contract", `llm_tokens_total` + pod + `,lane="mini",direction="prompt"} 0+1650000x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"another lane well below its contract", `llm_vendor_attempts_total` + pod + `,lane="mini",result="ok"} 0+4500x60`, nil},
+		{"the contract of another lane turns calls away", `llm_quota_decisions_total` + pod + `,lane="mini",decision="at_once",mode="shared"} 0+9x60
+llm_quota_decisions_total` + pod + `,lane="mini",decision="rejected",mode="shared"} 0+1x60`, []string{"SpillwayContractExhausted"}},
+		{"breaker of another lane open", `llm_breaker_state` + pod + `,lane="mini"} 0x50 2x9`, []string{"SpillwayBreakerOpen"}},
+		{"vendor of another lane fails for a third", `llm_vendor_attempts_total` + pod + `,lane="mini",result="ok"} 0+10x60
+llm_vendor_attempts_total` + pod + `,lane="mini",result="status_5xx"} 0+5x60`, []string{"SpillwayVendorFailing"}},
+		{"long waits for the quota of a lane with few calls", `llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="2"} 0x60
+llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="3"} 0+0.2x60
+llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="+Inf"} 0+0.2x60`, []string{"SpillwayQueueWaitNearLimit"}},
 		{"only for five minutes", `llm_tokens_total` + pod + `,lane="default",direction="completion"} 0x55 100000+100000x4`, nil},
 		{"a release beside it", `llm_vendor_attempts_total` + other + `,lane="default",result="timeout"} 0+900x60`, nil},
 		{"quota turns calls away", `llm_quota_decisions_total` + pod + `,lane="default",decision="rejected",mode="shared"} 0+30x60`, []string{"SpillwayContractExhausted"}},
@@ -137,6 +151,8 @@ func TestAlertsWithoutAContract(t *testing.T) {
 	all := alertRules(t, mustRender(t, "monitoring", "quota.requests=0,quota.tokens=0"))
 	got := firing(t, all, `
 llm_slots`+pod+`} 50x60
+llm_quota_usable_per_second`+pod+`,lane="default",resource="requests"}`+strings.Repeat(" Inf", 60)+`
+llm_quota_usable_per_second`+pod+`,lane="default",resource="tokens"}`+strings.Repeat(" Inf", 60)+`
 llm_vendor_attempts_total`+pod+`,lane="default",result="ok"} 0+90000x60
 llm_tokens_total`+pod+`,lane="default",direction="prompt"} 0+900000000x60`)
 	if len(got) > 0 {

@@ -171,27 +171,6 @@ change replaces every pod; rounded, it stays the same when replicas changes a li
 {{- regexFind ":[0-9]+$" $u.host | trimPrefix ":" | default (ternary "80" "443" (eq $u.scheme "http")) }}
 {{- end }}
 
-{{/* What the quota starts of the contract in the long run, a second, in thousandths, as templates divide integers only. It is
-less than the contract: requests - burst within window + queue timeout, so that no window ever sees more than requests. */}}
-{{- define "spillway.usableMilliRequests" -}}
-{{- $l := .Values.quota.requests | int64 }}
-{{- $b := .Values.quota.burst | int64 | default (max 1 (div $l 50)) }}
-{{- div (mul (max 1 (sub $l $b)) 1000) (include "spillway.contractSeconds" .) }}
-{{- end }}
-
-{{- define "spillway.usableMilliTokens" -}}
-{{- div (mul .Values.quota.tokens 950) (include "spillway.contractSeconds" .) }}
-{{- end }}
-
-{{- define "spillway.contractSeconds" -}}
-{{- max 1 (add (include "spillway.seconds" .Values.quota.window | int) (include "spillway.seconds" .Values.limits.queueTimeout | int)) }}
-{{- end }}
-
-{{/* Thousandths as a number of PromQL; what is not limited is infinite: (list . limit thousandths) */}}
-{{- define "spillway.perSecond" -}}
-{{- if eq (index . 1 | int64) 0 }}Inf{{ else }}({{ index . 2 }} / 1000){{ end }}
-{{- end }}
-
 {{/* A contract in words. */}}
 {{- define "spillway.carries" -}}
 {{- $requests := .requests | default 0 | int64 }}

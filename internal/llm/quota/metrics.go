@@ -3,6 +3,7 @@ package quota
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -49,9 +50,19 @@ func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 			moved: decided.WithLabelValues("moved", mode), ended: decided.WithLabelValues("ended", mode), recheck: decided.WithLabelValues("recheck", mode),
 		}
 	}
+	usable := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "llm_quota_usable_per_second",
+		Help: "What the quota starts of the contract in the long run, all pods together: requests and tokens a second. It is a little less than the contract. +Inf means not limited.",
+	}, []string{"resource"})
+	usable.WithLabelValues("requests").Set(perSecond(float64(q.contract.interval)))
+	usable.WithLabelValues("tokens").Set(perSecond(q.contract.pace))
 	waiting := telemetry.Gauge("llm_quota_waiting", "Calls that sleep until their booked start.", func() float64 { return float64(q.Waiting()) })
-	return m, errors.Join(reg.Register(decided), reg.Register(used), reg.Register(settled), reg.Register(m.wait), reg.Register(m.pauses), reg.Register(m.backoffs), reg.Register(waiting))
+	return m, errors.Join(reg.Register(decided), reg.Register(used), reg.Register(settled), reg.Register(usable),
+		reg.Register(m.wait), reg.Register(m.pauses), reg.Register(m.backoffs), reg.Register(waiting))
 }
+
+// perSecond is how many units a second one unit every interval makes, given in microseconds. An interval of zero is none.
+func perSecond(interval float64) float64 { return float64(time.Second.Microseconds()) / interval }
 
 func (m *metrics) decided(b *booking, v *ruling) {
 	d := m.of(b.local)
