@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/openloop"
 )
 
 // Bounds of the load.
@@ -78,28 +80,9 @@ func (l *load) set(rate int) {
 	}
 	l.mu.Unlock()
 	if rate > 0 {
-		l.sending.Go(func() { l.send(ctx, rate) })
-	}
-}
-
-// send sends requests until ctx ends, and then waits for the last one.
-func (l *load) send(ctx context.Context, rate int) {
-	tick := time.NewTicker(time.Second / time.Duration(rate))
-	defer tick.Stop()
-	var underway sync.WaitGroup
-	defer underway.Wait()
-	places := make(chan struct{}, maxUnderway)
-	for n := 0; ; n++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		select {
-		case places <- struct{}{}:
-			underway.Go(func() { l.post(ctx, n); <-places })
-		default:
-		}
+		l.sending.Go(func() {
+			openloop.Run(ctx, float64(rate), maxUnderway, func(n int) { l.post(ctx, n) })
+		})
 	}
 }
 

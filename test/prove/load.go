@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/openloop"
 )
 
 // Clients is a crowd that comes at a steady rate, whether or not the answers do: an open loop.
@@ -30,20 +32,7 @@ func (c *Cluster) Come(who Clients) (stop func()) {
 	ctx, cancel := context.WithCancel(c.tb.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		start := time.Now()
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for sent := 0; ; {
-			for due := int(time.Since(start).Seconds() * who.Rate); sent < due; sent++ {
-				i := sent
-				wg.Go(func() { c.Timeline.add(c.ask(context.WithoutCancel(ctx), who, i)) })
-			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-		}
+		openloop.Run(ctx, who.Rate, 0, func(i int) { c.Timeline.add(c.ask(context.WithoutCancel(ctx), who, i)) })
 	})
 	var once sync.Once
 	stop = func() { once.Do(func() { cancel(); wg.Wait() }) }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/openloop"
 )
 
 // flood asks at a fixed rate for some seconds, from as many client addresses as wanted. The address stands in
@@ -27,22 +29,17 @@ type flood struct {
 
 func (f flood) run(ctx context.Context) map[string]int {
 	var mu sync.Mutex
-	var asked sync.WaitGroup
 	found := map[string]int{}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 512}}
 	defer client.CloseIdleConnections()
-	tick := time.NewTicker(time.Second / time.Duration(f.rate))
-	defer tick.Stop()
-	for i := range f.rate * f.seconds {
-		<-tick.C
-		asked.Go(func() {
-			status := f.once(ctx, client, i)
-			mu.Lock()
-			defer mu.Unlock()
-			found[status]++
-		})
-	}
-	asked.Wait()
+	coming, cancel := context.WithTimeout(ctx, time.Duration(f.seconds)*time.Second)
+	defer cancel()
+	openloop.Run(coming, float64(f.rate), 0, func(n int) {
+		status := f.once(ctx, client, n)
+		mu.Lock()
+		defer mu.Unlock()
+		found[status]++
+	})
 	return found
 }
 
