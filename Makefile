@@ -64,7 +64,7 @@ image-ko: ## the same without Docker, as archives in dist/ for docker load: the 
 test: redis ## run every test, with the race detector, against a real Redis
 	go build -race ./... # first, because some tests build too: what is compiled by then is compiled once
 	go test -race $(PKG)
-	$(MAKE) prove-short chart-test clients-go
+	$(MAKE) prove-short chart-test clients-go live-test
 
 .PHONY: test-fast
 test-fast: redis ## the same without the race detector
@@ -85,6 +85,14 @@ chart-test: ## render the chart with Helm 4 and 3 and check what comes out; need
 .PHONY: clients-go
 clients-go: # official Go clients against the real binary; never from the cache, which does not know it
 	cd test/clients && go test -count=1 .
+
+.PHONY: live-test
+live-test: browser # the live page in a real browser; never from the cache, which does not know the server
+	cd test/live && go test -race -count=1 .
+
+.PHONY: shots
+shots: browser ## take the pictures of the live page again: docs/pictures/live-light.png and live-dark.png
+	cd test/live && go test -count=1 -v -tags shots -run TestShots . -shots ../../docs/pictures
 
 .PHONY: clients
 clients: ## run the official npm clients against the real binary; needs node and npm
@@ -121,7 +129,11 @@ schemas: ## take the schemas that the chart is checked against from their projec
 
 .PHONY: redis
 redis: # the tests start their own redis-server; they never skip for want of one
-	@command -v redis-server >/dev/null || tools/install-redis.sh
+	@command -v redis-server >/dev/null || tools/install.sh redis
+
+.PHONY: browser
+browser: # the same for the tests of the live page
+	@command -v chromium chromium-browser google-chrome headless-shell >/dev/null || tools/install.sh browser
 
 .PHONY: bench
 bench: redis build ## measure the service against a bare forwarder, side by side
@@ -155,7 +167,7 @@ lint: ## vet, golangci-lint, actionlint, and a go.mod and go fix that leave no d
 	$(ACTIONLINT)
 	go mod tidy -diff
 	go fix -diff ./...
-	for dir in test/chart test/prove test/clients; do \
+	for dir in test/chart test/prove test/clients test/live; do \
 		(cd $$dir && go vet ./... && go tool -modfile=../../tools/golangci-lint/go.mod golangci-lint run && go mod tidy -diff && go fix -diff ./...) || exit 1; \
 	done
 

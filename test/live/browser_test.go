@@ -1,0 +1,77 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/spillway-dev/spillway/internal/proctest"
+)
+
+// binary is the server, and browser the context of the browser that all tests share. TestMain starts both.
+var (
+	binary  string
+	browser context.Context
+)
+
+func TestMain(m *testing.M) { os.Exit(prepareAndRun(m)) }
+
+func prepareAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "live")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "server")
+	if err := proctest.Build("../..", "./cmd/server", binary); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ctx, stop, err := startBrowser(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer stop()
+	browser = ctx //nolint:fatcontext // one browser for all tests, which TestMain closes
+	return m.Run()
+}
+
+// browsers are the programs that can be used, the first one that is found.
+var browsers = []string{"headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
+
+// startBrowser starts a browser whose files are in dir.
+func startBrowser(dir string) (context.Context, func(), error) {
+	path := ""
+	for _, name := range browsers {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		return nil, nil, fmt.Errorf("these tests need a browser and found none of %q in PATH: "+
+			"`make browser` installs Chromium, or use your system's package manager", browsers)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(filepath.Join(dir, "browser")), chromedp.DisableGPU,
+		chromedp.Flag("disable-component-update", true), // it asks for nothing but what the tests ask for
+		chromedp.Flag("lang", "en-GB"),
+	)
+	if os.Getuid() == 0 { // Chromium refuses to start its sandbox as root
+		options = append(options, chromedp.NoSandbox)
+	}
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, closeBrowser := chromedp.NewContext(ctx)
+	if err := chromedp.Do(ctx); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("%s does not start: %w", path, err)
+	}
+	return ctx, func() { closeBrowser(); stop() }, nil
+}

@@ -1,0 +1,148 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/proctest"
+)
+
+// startPod starts a pod with --dev. The settings ("NAME=value") come on top.
+func startPod(t *testing.T, settings ...string) *proctest.Process {
+	t.Helper()
+	pod := proctest.Launch(t, proctest.Program{
+		Path: binary, Args: []string{"--dev"}, Keep: proctest.NoRequests,
+		Env: append([]string{"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0"}, settings...),
+	})
+	if err := pod.Serving(); err != nil {
+		t.Fatal(err)
+	}
+	return pod
+}
+
+// page is the live page of a pod, in a tab of its own.
+type page struct {
+	t      *testing.T
+	tab    context.Context
+	origin string
+
+	mu      sync.Mutex
+	trouble []string // what went wrong in the page
+}
+
+// open opens the page that url serves and waits until it is live. A test whose page wrote an error to the console, broke
+// its Content-Security-Policy or asked another server fails at its end.
+func open(t *testing.T, url string) *page {
+	t.Helper()
+	tab, closeTab := chromedp.NewContext(browser)
+	p := &page{t: t, tab: tab, origin: url + "/"}
+	watch, stop := context.WithCancel(tab)
+	var watching sync.WaitGroup
+	t.Cleanup(func() {
+		stop()
+		watching.Wait()
+		closeTab()
+		for _, what := range p.trouble {
+			t.Errorf("in the page: %s", what)
+		}
+	})
+	console, requests := chromedp.Console(watch), chromedp.Events(watch, network.RequestWillBeSent)
+	watching.Go(func() {
+		for m, err := range console {
+			if err == nil && m.Type != chromedp.ConsoleLog && m.Type != chromedp.ConsoleDebug {
+				p.note(m.String())
+			}
+		}
+	})
+	watching.Go(func() {
+		for r, err := range requests {
+			if err == nil && !strings.HasPrefix(r.Request.URL, p.origin) && !strings.HasPrefix(r.Request.URL, "data:") {
+				p.note("it asks for " + r.Request.URL)
+			}
+		}
+	})
+	p.do(chromedp.Navigate(p.origin))
+	p.await(`document.getElementById("link").textContent == "live"`)
+	return p
+}
+
+func (p *page) note(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trouble = append(p.trouble, what)
+}
+
+func (p *page) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.tab, await.Limit)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// value is that of an expression of JavaScript.
+func value[T any](p *page, expression string, options ...chromedp.EvaluateOption) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.tab, await.Limit)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, options...))
+	if err != nil {
+		p.t.Fatalf("%s: %v\nthe page shows: %s", expression, err, p.text())
+	}
+	return v
+}
+
+// text is all that the page shows.
+func (p *page) text() string {
+	text, _ := chromedp.Run(p.tab, chromedp.Evaluate[string](`document.body.innerText`))
+	return text
+}
+
+// await waits until a condition in JavaScript holds. It looks each time the page changes.
+func (p *page) await(condition string) {
+	p.t.Helper()
+	value[bool](p, fmt.Sprintf(`new Promise(done => {
+		const holds = () => { const is = Boolean(%s); if (is) done(true); return is; };
+		if (holds()) return;
+		const watch = new MutationObserver(() => { if (holds()) watch.disconnect(); });
+		watch.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+	})`, condition), chromedp.EvalAwaitPromise)
+}
+
+// press focuses an element and presses keys.
+func (p *page) press(selector, keys string) {
+	p.t.Helper()
+	p.do(chromedp.Focus(selector), chromedp.KeyEvent(keys))
+}
+
+// load moves the slider to a multiple of five requests a second, for a minute.
+func (p *page) load(rate int) {
+	p.t.Helper()
+	p.press("#load", kb.Home+strings.Repeat(kb.ArrowRight, rate/5))
+	want := "no load"
+	if rate > 0 {
+		want = fmt.Sprintf("%d/s are sent", rate)
+	}
+	p.await(fmt.Sprintf(`document.getElementById("load-left").textContent.startsWith(%q)`, want))
+}
+
+// scheme makes the page light or dark.
+func (p *page) scheme(name string) {
+	p.t.Helper()
+	p.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		prefers := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}
+		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: prefers})
+		return err
+	}))
+}

@@ -1,0 +1,66 @@
+//go:build shots
+
+package live
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+var shots = flag.String("shots", "", "the directory that the pictures are written into")
+
+// largest is the size in bytes that a picture of the README may have.
+const largest = 300_000
+
+// TestShots takes the pictures of the README during a story: load, slow answers, the vendor down, and an open breaker.
+//
+//nolint:paralleltest // nothing else should be drawn meanwhile
+func TestShots(t *testing.T) {
+	pod := startPod(t)
+	p := open(t, pod.URL)
+	p.do(chromedp.EmulateViewport(1280, 900))
+	p.load(60)
+	linger(25 * time.Second)
+	p.press(`button[data-fault="slow"]`, kb.Enter)
+	linger(12 * time.Second)
+	p.press(`button[data-fault=""]`, kb.Enter)
+	linger(8 * time.Second)
+	p.load(60)
+	linger(10 * time.Second)
+	p.press(`button[data-fault="down"]`, kb.Enter)
+	p.await(box("breaker", "open, probe in"))
+	linger(3 * time.Second)
+	p.await(box("breaker", "open, probe in"))
+	p.do(chromedp.Blur("button:focus"))
+	for _, scheme := range []string{"light", "dark"} {
+		p.scheme(scheme)
+		p.shoot(filepath.Join(*shots, "live-"+scheme+".png"))
+	}
+}
+
+// linger lets the story go on, so that the lines of the page have something to show. No test depends on it.
+func linger(d time.Duration) { <-time.After(d) }
+
+// shoot writes what is in the window into a file.
+func (p *page) shoot(path string) {
+	p.t.Helper()
+	picture, err := chromedp.Run(p.tab, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if len(picture) > largest {
+		p.t.Errorf("%s has %d bytes, and %d are the most", path, len(picture), largest)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, picture, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}

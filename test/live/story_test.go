@@ -1,0 +1,108 @@
+package live
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/proctest"
+)
+
+// TestStory is what a newcomer does: some load, the vendor down, and what the page shows of it.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	pod := startPod(t)
+	p := open(t, pod.URL)
+
+	p.load(20)
+	p.await(`Number(document.querySelector("[data-outcome=ok]")?.dataset.total) >= 20`)
+
+	// The vendor is down: the breaker opens, says when it will probe, and requests are refused before they cost anything.
+	p.press(`button[data-fault="down"]`, kb.Enter)
+	p.await(`document.querySelector("[data-fault=down]").getAttribute("aria-pressed") == "true"`)
+	p.load(20) // which began a while ago on a slow machine, and ends after a minute
+	p.await(box("breaker", "open, probe in"))
+	p.await(`document.getElementById("lessons").textContent.includes("internal/llm/breaker/breaker.go")`)
+	p.await(box("fail_fast", "refused vendor_unavailable"))
+	p.await(`[...document.querySelectorAll("#refused tr")].some(row => row.textContent.includes("vendor_unavailable"))`)
+
+	// It recovers: probes succeed, and the breaker closes.
+	p.press(`button[data-fault=""]`, kb.Enter)
+	p.load(20)
+	p.await(box("breaker", "closed"))
+	p.await(`!document.querySelector("[data-layer=breaker]").classList.contains("reacts")`)
+
+	// The load ends. When no request is inside any more, the page has counted what /metrics has.
+	p.load(0)
+	agree(t, p, pod)
+}
+
+// box is the condition that the box of a layer shows a text.
+func box(layer, text string) string {
+	return fmt.Sprintf(`document.querySelector("[data-layer=%s]").textContent.includes(%q)`, layer, text)
+}
+
+// counted is what /metrics has of the requests by how they ended, in the names of the page.
+func counted(t *testing.T, pod *proctest.Process) map[string]float64 {
+	t.Helper()
+	answer, err := http.Get(pod.Admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := map[string]float64{}
+	for _, m := range families["llm_http_requests_total"].GetMetric() {
+		labels := map[string]string{}
+		for _, pair := range m.GetLabel() {
+			labels[pair.GetName()] = pair.GetValue()
+		}
+		if labels["route"] == "/llm" {
+			ended[cmp.Or(labels["reason"], "ok")] += m.GetCounter().GetValue()
+		}
+	}
+	return ended
+}
+
+// shown is what the page has of them: by outcome, and how many went which way.
+type shown struct {
+	Outcomes map[string]float64
+	Ended    float64 // in the first box
+	Refused  float64 // or failed, in the boxes of all layers
+}
+
+const readShown = `(() => {
+	const totals = selector => [...document.querySelectorAll(selector)].map(e => Number(e.dataset.total));
+	const sum = selector => totals(selector).reduce((all, n) => all + n, 0);
+	return {
+		outcomes: Object.fromEntries([...document.querySelectorAll("[data-outcome]")].map(e => [e.dataset.outcome, Number(e.dataset.total)])),
+		ended: sum("#way .edge [data-total]"), refused: sum("#way [data-layer] [data-total]"),
+	};
+})()`
+
+// agree waits until the totals of the page are those of /metrics.
+func agree(t *testing.T, p *page, pod *proctest.Process) {
+	t.Helper()
+	var metrics map[string]float64
+	var page shown
+	defer func() { t.Logf("/metrics: %v, the page: %+v", metrics, page) }()
+	await.True(t, "the page and /metrics have the same totals", func() bool {
+		metrics, page = counted(t, pod), value[shown](p, readShown)
+		all := 0.0
+		for _, n := range metrics {
+			all += n
+		}
+		return maps.Equal(metrics, page.Outcomes) && page.Ended == all && page.Refused == all-metrics["ok"]
+	})
+}
