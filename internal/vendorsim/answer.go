@@ -59,7 +59,6 @@ func (c *call) content() *dialect.Answer {
 
 // buffered answers with one JSON object.
 func (c *call) buffered(w http.ResponseWriter, r *http.Request) (int, bool) {
-	c.buf.Reset() // the body is read
 	b := c.endpoint.Whole(c.buf.AvailableBuffer(), c.content())
 	w.Header()["Content-Type"] = []string{"application/json"}
 	if c.breaks() {

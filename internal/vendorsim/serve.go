@@ -3,7 +3,6 @@ package vendorsim
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -22,7 +21,7 @@ type call struct {
 	epoch     int
 	number    int
 	record    *record       // guarded by Sim.mu
-	buf       *bytes.Buffer // the body, then the answer
+	buf       *bytes.Buffer // parts of the body, then the answer
 
 	reply    dialect.Reply
 	usage    dialect.Usage // when the client stays to the end
@@ -38,21 +37,29 @@ type call struct {
 const (
 	maxBody = 64 << 20 // the vendor reads no more of a request
 	maxPods = 1_000    // the figures tell no more apart
+
+	partSize = 32 << 10 // bytes of a body that are read at once
 )
 
 // serveCall answers one call that arrived at.
 func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, path dialect.Path, at time.Time) {
 	c := &call{at: at, endpoint: path.Endpoint, buf: s.buffers.Get().(*bytes.Buffer), key: keyOf(r.Header)}
 	defer s.giveBack(c.buf)
-	_, err := c.buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, large := errors.AsType[*http.MaxBytesError](err); err != nil && !large {
+	give, err := s.room.take(r.Context(), r.ContentLength)
+	if err != nil {
+		return // the client left
+	}
+	defer give()
+	c.buf.Grow(partSize)
+	body, err := readBody(w, r, c.buf.AvailableBuffer()[:partSize])
+	if err != nil {
 		http.Error(w, "the request broke off", http.StatusBadRequest) // it never arrived, so it does not count
 		return
 	}
 	c.anthropic = c.endpoint != nil &&
 		(c.endpoint.Anthropic || r.Method == http.MethodGet && r.Header.Get("Anthropic-Version") != "")
 	var ok bool
-	cfg, body := s.Config(), c.buf.String()
+	cfg := s.Config()
 	c.Request, ok = c.endpoint.Read(body)
 	c.Model = cmp.Or(c.Model, path.Model)
 	c.wrong = c.check(cfg, r, path, ok || r.Method == http.MethodGet)

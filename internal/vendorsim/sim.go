@@ -3,7 +3,7 @@
 // more than one pod.
 //
 //	POST   the paths of package dialect: /v1/chat/completions, /v1/responses, /v1/messages and so on
-//	                        serve.go, check.go, answer.go, stream.go
+//	                        serve.go, room.go, check.go, answer.go, stream.go
 //	GET    /v1/models       what there is
 //	GET    /stats           what it has seen, violations of the contract too        stats.go, package ledger
 //	GET    /log             the calls, one JSON object a line                       calls.go, seen.go
@@ -33,7 +33,8 @@ import (
 // Sim is one vendor. It is an http.Handler, safe for concurrent use.
 type Sim struct {
 	pages   *http.ServeMux
-	buffers sync.Pool // of *bytes.Buffer: bodies that come in and go out
+	buffers sync.Pool // of *bytes.Buffer: parts of bodies that come in, and answers
+	room    *room     // for bodies
 
 	mu       sync.Mutex
 	cfg      Config
@@ -49,7 +50,7 @@ type Sim struct {
 
 // New returns a vendor that behaves as cfg says.
 func New(cfg Config) (*Sim, error) {
-	s := &Sim{buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+	s := &Sim{room: newRoom(), buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
 	s.pages = s.steering()
 	if err := s.SetConfig(cfg); err != nil {
 		return nil, err
