@@ -121,7 +121,7 @@ e2e-kind: ## build its two images with Docker, give them to kind, and run it
 
 .PHONY: manifests
 manifests: ## write k8s/ from the chart
-	cd test/chart && go test -run 'Manifests' . -update
+	cd test/chart && go test -run 'Manifest' . -update
 
 .PHONY: schemas
 schemas: ## take the schemas that the chart is checked against from their projects' Go modules

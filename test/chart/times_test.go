@@ -11,7 +11,7 @@ import (
 func TestTimesNest(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {
-		for _, set := range []string{"limits.sla=60s", "limits.sla=90s,gateway.limits.requestTimeout=91s", "drain.preStopSeconds=30,drain.delay=20s", "limits.callTimeout=60s"} {
+		for _, set := range []string{"limits.sla=60s", "limits.sla=90s,gateway.limits.requestTimeout=691s", "limits.streamMax=0s", "limits.streamMax=30m", "drain.preStopSeconds=30,drain.delay=20s", "limits.callTimeout=60s"} {
 			t.Run(scenario+" "+set, func(t *testing.T) {
 				t.Parallel()
 				r := mustRender(t, scenario, set)
@@ -32,13 +32,22 @@ func TestTimesNest(t *testing.T) {
 				below("queue < SLA", setting("QUEUE_TIMEOUT"), setting("SLA"))
 				below("call <= SLA", setting("CALL_TIMEOUT"), setting("SLA")+1)
 				below("call + queue < breaker lease", setting("CALL_TIMEOUT")+setting("QUEUE_TIMEOUT"), setting("BREAKER_LEASE"))
-				below("preStop + delay + SLA < grace", preStop+setting("DRAIN_DELAY")+setting("SLA"), grace)
-				below("delay + SLA <= the process's own grace", setting("DRAIN_DELAY")+setting("SLA"), setting("SHUTDOWN_GRACE")+1)
+				longest := setting("SLA") + setting("STREAM_MAX")
+				below("preStop + delay + SLA + longest stream < grace", preStop+setting("DRAIN_DELAY")+longest, grace)
+				below("delay + SLA + longest stream <= the process's own grace", setting("DRAIN_DELAY")+longest, setting("SHUTDOWN_GRACE")+1)
 				below("preStop + the process's own grace < grace", preStop+setting("SHUTDOWN_GRACE"), grace)
+				belowGateway := func(name string, timeout any) {
+					t.Helper()
+					if limit := duration(t, timeout.(string)); limit == 0 && setting("STREAM_MAX") > 0 {
+						t.Error("the gateway has no timeout, and streams have an end")
+					} else if limit > 0 || setting("STREAM_MAX") > 0 {
+						below(name, longest, limit)
+					}
+				}
 				for _, o := range r.objects {
 					switch o.kind() {
 					case "BackendTrafficPolicy":
-						below("SLA < gateway", setting("SLA"), duration(t, o.at("spec", "timeout", "http", "requestTimeout").(string)))
+						belowGateway("SLA + longest stream < gateway", o.at("spec", "timeout", "http", "requestTimeout"))
 						check := object(o.at("spec", "healthCheck", "active").(map[string]any))
 						unready := duration(t, check["interval"].(string)) * time.Duration(check["unhealthyThreshold"].(float64))
 						below("gateway's check < preStop", unready, preStop)
@@ -48,7 +57,7 @@ func TestTimesNest(t *testing.T) {
 						}
 					case "HTTPRoute":
 						if rule := object(o.at("spec", "rules").([]any)[0].(map[string]any)); rule["timeouts"] != nil {
-							below("SLA < route", setting("SLA"), duration(t, rule.at("timeouts", "request").(string)))
+							belowGateway("SLA + longest stream < route", rule.at("timeouts", "request"))
 						}
 					}
 				}

@@ -45,13 +45,20 @@
 {{- if lt (int $v.limits.admission) (int $v.limits.slots) }}
 {{- $errs = append $errs (printf "limits.admission (%d) is below limits.slots (%d): the slots could never be used; raise the one or lower the other" (int $v.limits.admission) (int $v.limits.slots)) }}
 {{- end }}
-{{- $need := include "spillway.memory" . | int64 }}
-{{- if gt $need (include "spillway.bytes" $v.resources.limits.memory | int64) }}
-{{- $errs = append $errs (printf "resources.limits.memory (%s) is below the %dMi that limits.admission (%d) requests of limits.maxBody (%d bytes) can take: the pod would be killed with all its requests; raise it or lower one of them" $v.resources.limits.memory (div (add $need 1048575) 1048576) (int $v.limits.admission) (int64 $v.limits.maxBody)) }}
+{{- $mib := 1048576 }}
+{{- $go := include "spillway.goMemLimit" (list . $v.resources.limits.memory) | int64 }}
+{{- $budget := include "spillway.budget" . | int64 }}
+{{- $need := div (add (include "spillway.memory" . | int64) (sub $mib 1)) $mib }}
+{{- if gt $need $go }}
+{{- $errs = append $errs (printf "resources.limits.memory (%s) gives Go %dMi, below the %dMi that a pod can need: %dMi of memory budget, an answer of %d bytes beyond it, limits.admission (%d) requests and %d connections; the pod would be killed with all its requests: raise the limit, or lower limits.memoryBudget or config.MAX_CONNECTIONS" $v.resources.limits.memory $go $need (div $budget $mib) ($v.config.VENDOR_MAX_RESPONSE | default 16777216 | int64) (int $v.limits.admission) ($v.config.MAX_CONNECTIONS | default 1000 | int64)) }}
 {{- end }}
-{{- $need = include "spillway.simMemory" . | int64 }}
-{{- if and $v.vendor.simulated (gt $need (include "spillway.bytes" $v.vendorsim.resources.limits.memory | int64)) }}
-{{- $errs = append $errs (printf "vendorsim.resources.limits.memory (%s) is below the %dMi that calls of %s pods with limits.slots (%d) and limits.maxBody (%d bytes) can take: raise it or lower one of them" $v.vendorsim.resources.limits.memory (div (add $need 1048575) 1048576) (include "spillway.peakPods" .) (int $v.limits.slots) (int64 $v.limits.maxBody)) }}
+{{- if gt (int64 $v.limits.maxBody) (sub $budget (div $budget 4)) }}
+{{- $errs = append $errs (printf "limits.maxBody (%d bytes) is above three quarters of the memory budget (%dMi): such a body would never find room; lower it, or raise resources.limits.memory or limits.memoryBudget" (int64 $v.limits.maxBody) (div $budget $mib)) }}
+{{- end }}
+{{- $need = div (add (include "spillway.simMemory" . | int64) (sub $mib 1)) $mib }}
+{{- $go = include "spillway.goMemLimit" (list . $v.vendorsim.resources.limits.memory) | int64 }}
+{{- if and $v.vendor.simulated (gt $need $go) }}
+{{- $errs = append $errs (printf "vendorsim.resources.limits.memory (%s) gives Go %dMi, below the %dMi that a body of limits.maxBody (%d bytes) can take: raise it or lower limits.maxBody" $v.vendorsim.resources.limits.memory $go $need (int64 $v.limits.maxBody)) }}
 {{- end }}
 {{- range list (list "autoscaling" $v.autoscaling) (list "keda" $v.keda) }}
 {{- $a := index . 1 }}
@@ -140,9 +147,11 @@
   "SLOTS" "limits.slots"
   "QUEUE_MAX" "limits.queue"
   "MAX_BODY" "limits.maxBody"
+  "MEMORY_BUDGET" "limits.memoryBudget"
   "QUEUE_TIMEOUT" "limits.queueTimeout"
   "CALL_TIMEOUT" "limits.callTimeout"
   "STREAM_IDLE" "limits.streamIdle"
+  "STREAM_MAX" "limits.streamMax"
   "SLA" "limits.sla"
   "JOBS_ENABLED" "jobs.enabled"
   "JOBS_NAME" "jobs.name"

@@ -4,8 +4,13 @@
 {{- $errs := list }}
 {{- $sla := include "spillway.seconds" $v.limits.sla | int }}
 {{- $l := $v.gateway.limits }}
-{{- if and $v.gateway.enabled (le (include "spillway.seconds" $v.gateway.limits.requestTimeout | int) $sla) }}
-{{- $errs = append $errs (printf "gateway.limits.requestTimeout (%s) must be above limits.sla (%s): the gateway would cut requests the service still serves" $v.gateway.limits.requestTimeout $v.limits.sla) }}
+{{- $longest := include "spillway.seconds" $v.limits.streamMax | int }}
+{{- if and $v.gateway.enabled $l.requestTimeout }}
+{{- if eq $longest 0 }}
+{{- $errs = append $errs (printf "limits.streamMax is 0s, so streams have no end, and gateway.limits.requestTimeout (%s) would cut them: leave it empty, or set limits.streamMax" $l.requestTimeout) }}
+{{- else if le (include "spillway.seconds" $l.requestTimeout | int) (add $sla $longest) }}
+{{- $errs = append $errs (printf "gateway.limits.requestTimeout (%s) must be above limits.sla (%s) + limits.streamMax (%s): the gateway would cut requests the service still serves; leave it empty, or lower the latter" $l.requestTimeout $v.limits.sla $v.limits.streamMax) }}
+{{- end }}
 {{- end }}
 {{- $check := mul $v.gateway.healthCheck.intervalSeconds $v.gateway.healthCheck.unhealthyThreshold | int }}
 {{- if and $v.gateway.enabled (eq $v.gateway.flavor "envoy") }}

@@ -113,9 +113,24 @@ labels:
 {{- add (mul 3600 $h) (mul 60 $m) $s (div (add $ms 999) 1000) }}
 {{- end }}
 
-{{/* Time a pod may take to stop: what the cluster needs to notice, then the slowest request, then a margin. */}}
+{{/* Time that open streams get after the SLA when their pod stops. */}}
+{{- define "spillway.drainStreams" -}}
+{{- $longest := include "spillway.seconds" .Values.limits.streamMax | int }}
+{{- if .Values.drain.streams }}{{ include "spillway.seconds" .Values.drain.streams }}
+{{- else }}{{ ternary 600 $longest (eq $longest 0) }}{{ end }}
+{{- end }}
+
+{{/* Time a pod may take to stop: what the cluster needs to notice, the slowest request, the longest stream, then a margin. */}}
 {{- define "spillway.grace" -}}
-{{- add .Values.drain.preStopSeconds (include "spillway.seconds" .Values.drain.delay | int) (include "spillway.seconds" .Values.limits.sla | int) .Values.drain.marginSeconds }}
+{{- add .Values.drain.preStopSeconds (include "spillway.seconds" .Values.drain.delay | int) (include "spillway.seconds" .Values.limits.sla | int) (include "spillway.drainStreams" . | int) .Values.drain.marginSeconds }}
+{{- end }}
+
+{{/* Time the gateway gives a request with its stream. "0s" is none. */}}
+{{- define "spillway.requestTimeout" -}}
+{{- $longest := include "spillway.seconds" .Values.limits.streamMax | int }}
+{{- if .Values.gateway.limits.requestTimeout }}{{ .Values.gateway.limits.requestTimeout }}
+{{- else if eq $longest 0 }}0s
+{{- else }}{{ add (include "spillway.seconds" .Values.limits.sla | int) $longest 15 }}s{{ end }}
 {{- end }}
 
 {{/* A quantity or a Redis size in bytes: Ki, Mi, Gi, kb, mb, gb or none. */}}
@@ -130,21 +145,28 @@ labels:
 {{- else }}{{ fail (printf "%q is not a size: write it in Mi or Gi" $q) }}{{ end }}
 {{- end }}
 
-{{/* Memory that bodies can take in one pod, in bytes: every place taken by the largest body. */}}
-{{- define "spillway.bodies" -}}
-{{- mul (int64 .Values.limits.admission) (int64 .Values.limits.maxBody) }}
+{{/* What GOMEMLIMIT is set to for a memory limit, in MiB: (list . limit). */}}
+{{- define "spillway.goMemLimit" -}}
+{{- div (mul (include "spillway.bytes" (index . 1) | int64) (int64 (index . 0).Values.goMemLimitPercent)) 104857600 }}
 {{- end }}
 
-{{/* Memory that a pod needs at worst, in bytes: itself, and bodies with half of them again for their answers and for what
-the collector has not taken back yet. */}}
+{{/* The memory budget of a pod for bodies and answers, in bytes. */}}
+{{- define "spillway.budget" -}}
+{{- if .Values.limits.memoryBudget }}{{ include "spillway.bytes" .Values.limits.memoryBudget }}
+{{- else }}{{ mul (include "spillway.goMemLimit" (list . .Values.resources.limits.memory) | int64) 524288 }}{{ end }}
+{{- end }}
+
+{{/* Memory of Go that a pod needs at worst, in bytes. The budget bounds bodies and answers, however many there are; one answer at
+a time may exceed it. The process itself takes 24 MiB, a connection 40 KiB, a request 64 KiB. */}}
 {{- define "spillway.memory" -}}
-{{- add 67108864 (div (mul 3 (include "spillway.bodies" . | int64)) 2) }}
+{{- $answer := .Values.config.VENDOR_MAX_RESPONSE | default 16777216 | int64 }}
+{{- $connections := .Values.config.MAX_CONNECTIONS | default 1000 | int64 }}
+{{- add (include "spillway.budget" . | int64) $answer 25165824 (mul $connections 40960) (mul (int64 .Values.limits.admission) 65536) }}
 {{- end }}
 
-{{/* The same for the simulator, which gets the bodies of every call that all pods have in flight. */}}
+{{/* The same for the simulator, which holds bodies back by itself: one of the largest, and as much that is not collected yet. */}}
 {{- define "spillway.simMemory" -}}
-{{- $pod := min (include "spillway.bodies" . | int64) (mul (int64 .Values.limits.slots) (int64 .Values.limits.maxBody)) }}
-{{- add 33554432 (mul (include "spillway.peakPods" . | int64) $pod) }}
+{{- add 33554432 (mul 2 (int64 .Values.limits.maxBody)) }}
 {{- end }}
 
 {{/* The most pods that run at once: the highest number of replicas and what a rolling update adds (maxSurge 25%). */}}

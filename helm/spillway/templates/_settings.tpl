@@ -66,9 +66,13 @@ LLM_ADMISSION_MAX: {{ .Values.limits.admission | int64 | quote }}
 LLM_SLOTS: {{ .Values.limits.slots | int64 | quote }}
 LLM_QUEUE_MAX: {{ .Values.limits.queue | int64 | quote }}
 LLM_MAX_BODY: {{ .Values.limits.maxBody | int64 | quote }}
+{{- with .Values.limits.memoryBudget }}
+LLM_MEMORY_BUDGET: {{ include "spillway.bytes" . | quote }}
+{{- end }}
 LLM_QUEUE_TIMEOUT: {{ .Values.limits.queueTimeout | quote }}
 LLM_CALL_TIMEOUT: {{ .Values.limits.callTimeout | quote }}
 LLM_STREAM_IDLE: {{ .Values.limits.streamIdle | quote }}
+LLM_STREAM_MAX: {{ .Values.limits.streamMax | quote }}
 LLM_SLA: {{ .Values.limits.sla | quote }}
 LLM_JOBS_ENABLED: {{ .Values.jobs.enabled | quote }}
 LLM_JOBS_NAME: {{ .Values.jobs.name | default (printf "%s.%s" (include "spillway.namespace" .) (include "spillway.fullname" .)) | quote }}
