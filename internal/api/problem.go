@@ -73,6 +73,12 @@ const (
 // internalError is a problem that is no rejection. Those of the vendor are in vendorproblem.go.
 var internalError = problem{status: http.StatusInternalServerError, code: "internal", title: "Internal error", detail: "The service has a defect. Report the request ID."}
 
+// ProblemDocument is the status and the document that a call which ended with err is answered with.
+func ProblemDocument(err error, requestID string) (status int, document []byte) {
+	p := problemOf(err)
+	return p.status, p.document(dialectOpenAI, requestID)
+}
+
 // problemOf is the one place where an error becomes a status.
 func problemOf(err error) problem {
 	if r, ok := errors.AsType[*outcome.Rejected](err); ok {

@@ -4,8 +4,11 @@
 //	simulate.go  scenarios in virtual time: the same on every machine
 //	share.go     what a pod may do alone, by the number of pods
 //	redis.go     what each script costs a real Redis, measured on this machine
-//	requests.go  what a whole request costs it, asked by the real service; where a Cluster keeps the keys
-//	fanout.go    how soon all pods hear a message
+//	scripts.go   the scripts that a request can cost
+//	requests.go  what a whole request costs Redis, sent by the real service
+//	service.go   the real service, with a real Redis and the simulated vendor
+//	slots.go     where a Cluster keeps the keys that the service has made
+//	fanout.go    how soon a message reaches all pods
 //	picture.go   SVG
 package main
 

@@ -2,7 +2,10 @@
 // comes from a seed, and one goroutine does everything: a run of a thousand pods is the same on every machine.
 //
 //	scenario.go  what is offered, and what goes wrong when
-//	world.go     requests on their way: pod, Redis, vendor
+//	params.go    the numbers of a world, and what came of a run
+//	world.go     requests on their way from the balancer to a pod
+//	vendor.go    calls on their way to the vendor and back
+//	fleet.go     pods that start, leave and die
 //	pod.go       one pod: quota.Model, which is the service's own code, and the guard in front of Redis
 //	redis.go     one Redis: a single thread, a queue, a network; hanging, gone, empty, slow
 //	lua.go       the service's own quota.lua, on the few commands it uses
@@ -14,83 +17,13 @@
 package sim
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/llm"
-	"github.com/spillway-dev/spillway/internal/llm/quota"
 	"github.com/spillway-dev/spillway/internal/vendorsim/ledger"
-	"github.com/spillway-dev/spillway/internal/vendorsim/timing"
 )
-
-// Params are the numbers of a world. Every one is an assumption that docs/scale.md states.
-type Params struct {
-	Seed         uint64
-	Pods         int // at the beginning
-	Quota        quota.Config
-	QueueTimeout time.Duration
-	Length       time.Duration
-	NobodyWaits  bool  // all calls are of low priority: they start at once or not at all
-	Tokens       int64 // largest estimate of a call; estimates are spread evenly up to it, and uses up to the estimate
-
-	Way          [2]time.Duration // shortest and longest way between pod and Redis, one direction
-	Slow         float64          // part of those ways that take ten times as long
-	Budget       time.Duration    // of a command
-	ScriptTime   time.Duration    // Redis's own time for one script
-	MessageTime  time.Duration    // Redis's own time for one message to one pod
-	LostMessages float64          // part of the pub/sub messages that never arrive
-	VendorWay    [2]time.Duration // from the last gate to the vendor
-	Answer       [2]time.Duration // time the vendor takes
-	Refusing     micros           // how many times faster it refuses
-
-	Granted int // calls that the vendor grants, when it is not Quota.Requests
-
-	// What a test breaks, to see that it is noticed.
-	arithmeticQueue time.Duration              // queue timeout that the arithmetic is told of, when it is not QueueTimeout
-	mutate          func(script string) string // of the script
-}
-
-// granted is the contract as the vendor sees it.
-func (p *Params) granted() ledger.Contract {
-	return ledger.Contract{
-		Requests: cmp.Or(p.Granted, p.Quota.Requests), Tokens: p.Quota.Tokens, Window: timing.Duration(p.Quota.Window),
-	}
-}
-
-// Result is what came of a run.
-type Result struct {
-	ledger.Verdict
-	Offered  int
-	Rejected int // at once, by the quota
-	TimedOut int // booked, and not started within the queue timeout
-	Moved    int // booked, and turned away because the vendor asked for a pause
-	Alone    int // calls started from a pod's share
-	Killed   int // pods that were killed; their booked calls died with them
-	Failed   int // commands without an answer in time
-	Flushes  int // commands that only told something
-	Commands int // scripts Redis ran
-	Messages int // that scripts sent to all pods
-	Early    int // calls at the vendor in a pause it had asked for, from 100 ms after it did
-	Longest  time.Duration
-	Use      float64 // of the contract's requests, from the second window on
-	UseOf    float64 // the same of its tokens
-	Fullest  float64 // fullest window, as a part of the contract; tokens when only those are limited
-	Granted  int     // calls of the contract
-	Series   []Point // without its last, unfinished slice
-}
-
-// Point is a slice of a run, a sixtieth of the contract's window long.
-type Point struct {
-	At      time.Duration
-	Offered int
-	Called  int
-	Alone   int // of them, from a pod's share
-	Window  int // calls in the fullest window that ended here
-	Pods    int
-}
 
 // World is a simulation under way.
 type World struct {
@@ -226,95 +159,3 @@ func (w *World) request(p *pod) {
 }
 
 func (w *World) gatesFree(now micros) micros { return w.gates(now) }
-
-// vendor is a call on its way to the vendor and back.
-func (w *World) vendor(c *call) {
-	w.after(w.between(w.params.VendorWay), func() {
-		calls, tokens := w.judge.Arrive(time.UnixMicro(w.now), int(c.used))
-		point := w.point()
-		point.Called++
-		if w.params.Quota.Requests == 0 {
-			calls = tokens
-		}
-		point.Window = max(point.Window, calls)
-		if c.booking.Local() {
-			w.result.Alone++
-			point.Alone++
-		}
-		if w.now > w.pauseFrom && w.now < w.pauseTill {
-			w.result.Early++
-		}
-		pause := w.refusal
-		took := w.between(w.params.Answer)
-		if !w.refuseAll {
-			w.refusal = 0
-		}
-		if pause > 0 {
-			took = 1000 + took/max(1, w.params.Refusing)
-			if w.now >= w.pauseTill {
-				w.pauseFrom = w.now + took + 100_000
-			}
-			w.pauseTill = max(w.pauseTill, w.now+took+pause.Microseconds())
-		}
-		w.after(took, func() { c.pod.answered(c, pause) })
-	})
-}
-
-// answered is the vendor's answer in the pod.
-func (p *pod) answered(c *call, pause time.Duration) {
-	if p.dead {
-		return
-	}
-	if pause > 0 {
-		p.model.Pause(pause)
-	}
-	p.model.Settle(&c.booking, true, c.used)
-	p.tell()
-}
-
-// scale brings the number of pods to n: new ones start, and the first ones leave.
-func (w *World) scale(n int) error {
-	arithmetic := w.params.QueueTimeout
-	if w.params.arithmeticQueue > 0 {
-		arithmetic = w.params.arithmeticQueue
-	}
-	for len(w.pods) < n {
-		p := &pod{world: w, doubt: perAnswer}
-		var err error
-		if p.model, err = quota.NewModel(w.params.Quota, arithmetic, p.time); err != nil {
-			return err
-		}
-		p.script = p.model.Script()
-		if w.params.mutate != nil {
-			p.script = w.params.mutate(p.script)
-		}
-		w.pods = append(w.pods, p)
-	}
-	return nil
-}
-
-// kill ends n pods at once, with all they have booked, and new ones take their place.
-func (w *World) kill(n int) {
-	for _, p := range w.pods[:n] {
-		p.dead = true
-	}
-	w.result.Killed += n
-	w.pods = slices.Clone(w.pods[n:])
-	w.fail(w.scale(w.params.Pods))
-}
-
-// roll replaces n pods: new ones start, old ones take no more requests and end when what they have is done.
-func (w *World) roll(n int) {
-	old := slices.Clone(w.pods[:n])
-	for _, p := range old {
-		p.leaving = true
-	}
-	w.pods = slices.Clone(w.pods[n:])
-	w.fail(w.scale(w.params.Pods))
-	// What they have told nobody within a while is lost with them.
-	w.after((w.params.QueueTimeout + w.params.Answer[1] + time.Second).Microseconds(), func() {
-		for _, p := range old {
-			p.dead = true
-		}
-	})
-}

@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/spillway-dev/spillway/internal/jobs"
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/middleware"
+)
+
+// submitJob serves POST /llm with Prefer: respond-async. With wait it holds the connection for a while and, when the job
+// is done in time, answers as a synchronous call would have.
+func (s *server) submitJob(c *gin.Context) {
+	body, room, err := s.readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
+	defer room.Free()
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	payload, err := llm.ParsePayload(body, s.estimate)
+	if err == nil && payload.Stream {
+		err = rejected(reasonJobStream)
+	}
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	ctx, header := c.Request.Context(), c.Request.Header
+	in, prefer := middleware.InfoFrom(ctx), preferred(header)
+	id, fresh, err := s.jobs.Submit(ctx, jobs.Submission{
+		User: in.User, Priority: in.Priority, Body: body, IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Traceparent: traceparent(ctx, header),
+	})
+	in.Add(slog.String("priority", in.Priority.String()), slog.String("job", id), slog.Bool("fresh", fresh))
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	h := c.Writer.Header()
+	h.Set("Location", jobsPath+"/"+id)
+	h.Set("Preference-Applied", "respond-async")
+	if wait := s.waitOf(prefer); wait > 0 {
+		j, held, err := s.jobs.Wait(ctx, in.User, id, wait)
+		if held {
+			h.Set("Preference-Applied", "respond-async, "+waitApplied(wait))
+		}
+		if err == nil && j.State.Final() && j.State != jobs.Cancelled {
+			answerAs(c, j)
+			return
+		}
+	}
+	// The state by now is for a GET to tell: this answer has to be given even if Redis went away meanwhile.
+	h.Set("Retry-After", "1")
+	c.JSON(http.StatusAccepted, jobDocument{ID: id, State: jobs.Queued, Priority: in.Priority.String(), Self: jobsPath + "/" + id})
+}
+
+// answerAs answers with the end of the job, as if the client had waited for the call itself.
+func answerAs(c *gin.Context, j *jobs.Job) {
+	contentType, body := j.ContentType, j.Answer
+	if j.Coding != "" {
+		c.Header("Content-Encoding", j.Coding)
+	}
+	if len(j.Problem) > 0 {
+		contentType, body = "application/problem+json", j.Problem
+		in := middleware.InfoFrom(c.Request.Context())
+		var p struct{ Code string }
+		_ = json.Unmarshal(j.Problem, &p)
+		in.Reason, in.Layer = p.Code, "jobs"
+	}
+	c.Data(j.Status, contentType, body)
+}
+
+// traceparent is the trace that a job goes on: this request's, or its client's when none is recorded here.
+func traceparent(ctx context.Context, h http.Header) string {
+	carrier := http.Header{}
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(carrier))
+	if own := carrier.Get("Traceparent"); own != "" {
+		return own
+	}
+	return h.Get("Traceparent")
+}
