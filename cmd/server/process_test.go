@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,22 +19,16 @@ import (
 // The tests drive the real binary: what they prove is what a pod does.
 
 // TestMain builds the binary once, with the race detector when the tests have it.
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+func TestMain(m *testing.M) {
+	os.Exit(proctest.WithBinary("..", "./server", func(path string) int {
+		binary = path
+		return runAndLook(m)
+	}))
+}
 
 var binary string
 
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "server")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "server")
-	if err := proctest.Build(".", ".", binary); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
+func runAndLook(m *testing.M) int {
 	code := m.Run()
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -2,7 +2,9 @@ package proctest
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
 )
 
@@ -43,4 +45,21 @@ func Build(dir, pkg, path string) error {
 		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)
 	}
 	return nil
+}
+
+// WithBinary builds a package, given as a path in dir, and returns what use returns for the path of the binary, which is
+// then removed. It is for TestMain: an error is written to standard error and counts as exit code 1.
+func WithBinary(dir, pkg string, use func(path string) int) int {
+	temp, err := os.MkdirTemp("", "binary")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(temp)
+	path := filepath.Join(temp, filepath.Base(pkg))
+	if err := Build(dir, pkg, path); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return use(path)
 }

@@ -2,10 +2,8 @@ package clients
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,21 +17,11 @@ import (
 // binary is the server; TestMain builds it.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "clients")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "server")
-	if err := proctest.Build("../..", "./cmd/server", binary); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(proctest.WithBinary("../..", "./cmd/server", func(path string) int {
+		binary = path
+		return m.Run()
+	}))
 }
 
 // service is one server process with a vendor of its own.

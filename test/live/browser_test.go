@@ -19,20 +19,14 @@ var (
 	browser context.Context
 )
 
-func TestMain(m *testing.M) { os.Exit(prepareAndRun(m)) }
+func TestMain(m *testing.M) {
+	os.Exit(proctest.WithBinary("../..", "./cmd/server", func(path string) int {
+		binary = path
+		return browseAndRun(m, filepath.Dir(path))
+	}))
+}
 
-func prepareAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "live")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "server")
-	if err := proctest.Build("../..", "./cmd/server", binary); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
+func browseAndRun(m *testing.M, dir string) int {
 	ctx, stop, err := startBrowser(dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,21 +18,13 @@ var (
 // TestMain builds the server once, and reports at the end.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(buildAndRun(m))
+	os.Exit(proctest.WithBinary("../..", "./cmd/server", func(path string) int {
+		binary = path
+		return runAndReport(m)
+	}))
 }
 
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "prove")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "server")
-	if err := proctest.Build("../..", "./cmd/server", binary); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
+func runAndReport(m *testing.M) int {
 	began := time.Now()
 	code := m.Run()
 	if len(ran) > 0 && testing.Verbose() {
