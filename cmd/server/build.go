@@ -45,6 +45,9 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		return nil, err
 	}
 	cfg.LLM.Vendor.Memory = room
+	if !cfg.Inbound.HasHighest() { // then no call may take the reserve
+		cfg.LLM.SlotsReserve = 0
+	}
 	caller, err := chain.New(cfg.LLM, rdb, log, reg)
 	if err != nil {
 		return nil, err
@@ -63,7 +66,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	cleanup.add("API keys", time.Second, now(keys.Close))
 
 	load := func() middleware.Load {
-		return middleware.Load{Waiting: caller.Slots.Waiting(), SlotUse: float64(caller.Slots.Used()) / float64(caller.Slots.Size())}
+		return middleware.Load{Waiting: caller.Slots.Waiting(), SlotUse: caller.Slots.Use()}
 	}
 	// Readiness looks at the queue alone: slots that are all in use while nobody waits make a busy pod, not a full one.
 	pod := health.New(health.Config{}, func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })

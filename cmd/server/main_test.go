@@ -262,6 +262,6 @@ func production(tb testing.TB, rdb *redistest.Server, vendor string, more ...str
 	}
 	return append([]string{
 		"LLM_REDIS_URL=" + rdb.URL(), "LLM_REDIS_BUDGET=5s", "LLM_VENDOR_URL=" + vendor, "LLM_VENDOR_API_KEY=sk-hunter2",
-		"LLM_API_KEYS_FILE=" + keys, "LLM_TIER_RATES=free:10,enterprise:100000", "LLM_JOBS_LOOKS=0", "LLM_QUOTA_REQUESTS=100000", "LLM_QUOTA_TOKENS=100000000",
+		"LLM_API_KEYS_FILE=" + keys, "LLM_TIER_RATES=free:10,enterprise:100000", "LLM_TIER_CONCURRENCY=enterprise:0", "LLM_JOBS_LOOKS=0", "LLM_QUOTA_REQUESTS=100000", "LLM_QUOTA_TOKENS=100000000",
 	}, more...)
 }

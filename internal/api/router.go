@@ -47,6 +47,10 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 	if err != nil {
 		return nil, err
 	}
+	share, err := middleware.NewConcurrency(cfg, d.Reg)
+	if err != nil {
+		return nil, err
+	}
 	return []layer{
 		{name: "tracing", scope: everyRequest, handle: middleware.Tracing(d.Tracer)},
 		{name: "request ID", scope: everyRequest, handle: middleware.RequestID()},
@@ -58,6 +62,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 		{name: "SLA deadline", scope: everyCaller, handle: middleware.Deadline(cfg.SLA)},
 		{name: "identity", scope: everyCaller, handle: middleware.Identity(cfg, d.Keys, fail)},
 		{name: "header limit", scope: everyCaller, handle: middleware.HeaderLimit(fail)},
+		{name: "user concurrency", scope: everyCall, handle: share.Handler(fail)},
 		{name: "fail fast", scope: everyCall, jobsSkip: true, handle: middleware.FailFast(d.VendorDown, fail)},
 		{name: "shedding", scope: everyCall, jobsSkip: true, handle: shed.Handler(fail)},
 		{name: "user limit", scope: everyCall, handle: users.Handler(fail)},

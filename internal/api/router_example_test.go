@@ -34,6 +34,7 @@ func Example_inboundOrder() {
 	// SLA deadline before every caller
 	// identity     before every caller
 	// header limit before every caller
+	// user concurrency before every call
 	// fail fast    before every call, jobs skip it
 	// shedding     before every call, jobs skip it
 	// user limit   before every call

@@ -157,6 +157,12 @@ func (c *Config) Warnings() []string {
 		list = append(list, fmt.Sprintf("LLM_SHUTDOWN_GRACE (%v) is below LLM_DRAIN_DELAY + LLM_SLA + LLM_STREAM_MAX (%v): "+
 			"a rolling update cuts the longest streams", c.Server.ShutdownGrace, longest))
 	}
+	for _, tier := range slices.Sorted(maps.Keys(c.Inbound.TierRates)) {
+		if n := c.Inbound.TierConcurrency[tier]; n == 0 || n >= c.LLM.Slots {
+			list = append(list, fmt.Sprintf("LLM_TIER_CONCURRENCY gives a user of the tier %s %d requests at a time (0: no limit) and LLM_SLOTS is %d: "+
+				"one user can hold every slot of a pod", tier, n, c.LLM.Slots))
+		}
+	}
 	admission, slots, queue := c.Inbound.AdmissionMax, c.LLM.Slots, c.Inbound.QueueMax
 	switch {
 	case admission < slots:

@@ -14,6 +14,8 @@ var lessons = []Lesson{
 	{"deadline", "The time that a request may take is over. Its client is told, and everything the request holds is " +
 		"given back.",
 		"internal/middleware/deadline.go"},
+	{"user_concurrency", "A user has as many requests inside this pod as the tier allows. The others keep their share of the slots.",
+		"internal/middleware/concurrency.go"},
 	{"fail_fast", "The breaker is open. A request that cannot succeed is refused before it costs anything.",
 		"internal/middleware/failfast.go"},
 	{"shed", "The pod is under pressure. It refuses the lowest tier first, before its queue is full.",

@@ -16,7 +16,7 @@ import (
 func TestBackgroundGetsNoSlotThatOthersWaitFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slots, err := llm.NewSlots(1, prometheus.NewRegistry())
+		slots, err := llm.NewSlots(1, 0, prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestBackgroundGetsNoSlotThatOthersWaitFor(t *testing.T) {
 // A background call that stops waiting leaves nothing behind.
 func TestBackgroundThatStopsWaiting(t *testing.T) {
 	t.Parallel()
-	slots, err := llm.NewSlots(1, prometheus.NewRegistry())
+	slots, err := llm.NewSlots(1, 0, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,81 +1,112 @@
 package llm
 
 import (
-	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// Slots is the local semaphore: at most n vendor calls of this pod are in flight. Waiters are served by priority, and
-// within a class in order of arrival. A freed slot is handed to the first waiter directly, so that a newcomer cannot
-// overtake it. Background calls give way: they get a slot only while no other call waits for one. Its use and its queue
-// length, background calls left out of the latter, drive shedding, readiness and autoscaling.
+// Slots is the local semaphore: at most a given number of vendor calls of this pod are in flight. Waiters are served by
+// priority; within a class users are served in turn, and calls of one user in order of arrival. A freed slot is handed
+// to the next waiter directly, so that a newcomer cannot overtake it. Some slots are reserved: only calls of high
+// priority take them, so that long calls of lower ones cannot hold all. Background calls give way: they get a slot only
+// while no other call waits for one, and none of those reserved. The use of the slots and the length of the queue,
+// background calls left out of the latter, drive shedding, readiness and autoscaling.
 type Slots struct {
-	size  int
-	leave func(Outcome) // the same for every call, so that entering allocates nothing
-	wait  prometheus.Histogram
+	size     int
+	open     int           // slots that any call may take: size without the reserve
+	leave    func(Outcome) // of calls of high priority; the same for each, so that entering allocates nothing
+	leaveLow func(Outcome) // of the others
+	wait     prometheus.Histogram
+	heldBack prometheus.Counter
 
 	mu         sync.Mutex
 	used       int
-	queues     [High + 1]list.List // of *waiter, one queue a class
-	background list.List           // of *waiter, served when the others are empty
+	usedLow    int             // of used, those of calls that may not take the reserve
+	queues     [High + 1]turns // one a class
+	background turns           // served when the others are empty
 }
 
-type waiter struct {
-	granted chan struct{} // closed, under mu, when the slot is this waiter's
-}
-
-// NewSlots returns a semaphore of size slots; size must be at least 1.
-func NewSlots(size int, reg prometheus.Registerer) (*Slots, error) {
-	if size < 1 {
+// NewSlots returns a semaphore of size slots, of which the last reserve are for calls of high priority. size must be at
+// least 1, and reserve below it.
+func NewSlots(size, reserve int, reg prometheus.Registerer) (*Slots, error) {
+	switch {
+	case size < 1:
 		return nil, errors.New("SLOTS must be at least 1: with none, no call could ever start")
+	case reserve < 0 || reserve >= size:
+		return nil, fmt.Errorf("a reserve of %d in %d slots leaves none for other calls", reserve, size)
 	}
-	s := &Slots{size: size}
-	s.leave = func(Outcome) { s.release() }
+	s := &Slots{size: size, open: size - reserve}
+	s.leave = func(Outcome) { s.release(false) }
+	s.leaveLow = func(Outcome) { s.release(true) }
 	s.wait = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "llm_slots_wait_seconds", Help: "Time calls waited for a slot, those that got one at once left out.",
 		Buckets: WaitBuckets,
 	})
-	return s, errors.Join(reg.Register(s.wait),
+	s.heldBack = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "llm_slots_held_back_total", Help: "Calls that waited although a slot was free, because it was reserved for high priority.",
+	})
+	return s, errors.Join(reg.Register(s.wait), reg.Register(s.heldBack),
 		reg.Register(telemetry.Gauge("llm_slots", "Slots of this pod.", func() float64 { return float64(s.size) })),
+		reg.Register(telemetry.Gauge("llm_slots_reserved", "Slots of this pod that only calls of high priority take.", func() float64 { return float64(s.size - s.open) })),
 		reg.Register(telemetry.Gauge("llm_slots_in_use", "Vendor calls of this pod in flight.", func() float64 { return float64(s.Used()) })),
 		reg.Register(telemetry.Gauge("llm_slots_waiting", "Calls that wait for a slot of this pod.", func() float64 { return float64(s.Waiting()) })))
 }
 
 // Enter takes a slot, or waits for one until ctx ends.
 func (s *Slots) Enter(ctx context.Context, call *Call) (func(Outcome), error) {
-	s.mu.Lock()
-	if s.used < s.size { // then nobody waits: a slot is handed on before it is counted free
-		s.used++
-		s.mu.Unlock()
-		return s.leave, nil
+	low := call.Background || call.Priority < High
+	leave := s.leave
+	if low {
+		leave = s.leaveLow
 	}
-	w := &waiter{granted: make(chan struct{})}
+	s.mu.Lock()
+	if s.takeLocked(low) { // then no call waits that may take it: a slot is handed on before it is counted free
+		s.mu.Unlock()
+		return leave, nil
+	}
 	queue := &s.queues[min(call.Priority, High)]
 	if call.Background {
 		queue = &s.background
 	}
-	place := queue.PushBack(w)
+	reserved := s.used < s.size
+	w := queue.push(call.User)
 	s.mu.Unlock()
 
+	if reserved {
+		s.heldBack.Inc()
+	}
 	start := time.Now()
-	ctx, span := telemetry.Start(ctx, "slots")
-	err := s.await(ctx, w, queue, place)
+	ctx, span := telemetry.Start(ctx, "slots", attribute.Bool("llm.slots.reserved", reserved))
+	err := s.await(ctx, w, queue, low)
 	telemetry.End(span, err)
 	if err != nil {
 		return nil, err
 	}
 	s.wait.Observe(time.Since(start).Seconds())
-	return s.leave, nil
+	return leave, nil
 }
 
-func (s *Slots) await(ctx context.Context, w *waiter, queue *list.List, place *list.Element) error {
+// takeLocked takes a free slot, if there is one that such a call may take.
+func (s *Slots) takeLocked(low bool) bool {
+	if s.used >= s.size || low && s.usedLow >= s.open {
+		return false
+	}
+	s.used++
+	if low {
+		s.usedLow++
+	}
+	return true
+}
+
+func (s *Slots) await(ctx context.Context, w *waiter, queue *turns, low bool) error {
 	select {
 	case <-w.granted:
 		return nil
@@ -84,47 +115,56 @@ func (s *Slots) await(ctx context.Context, w *waiter, queue *list.List, place *l
 	s.mu.Lock()
 	select {
 	case <-w.granted: // the slot came at the same moment: pass it on
-		s.releaseLocked()
+		s.releaseLocked(low)
 	default:
-		queue.Remove(place)
+		queue.remove(w)
 	}
 	s.mu.Unlock()
 	return Ended(ctx, "slots")
 }
 
-func (s *Slots) release() {
+func (s *Slots) release(low bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.releaseLocked()
+	s.releaseLocked(low)
 }
 
-// releaseLocked hands the slot to the first waiter of the highest class, or frees it.
-func (s *Slots) releaseLocked() {
-	for class := High; ; class-- {
-		if grantFirst(&s.queues[class]) {
+// releaseLocked frees a slot and hands it to the next waiter of the highest class that may take it.
+func (s *Slots) releaseLocked(low bool) {
+	s.used--
+	if low {
+		s.usedLow--
+	}
+	if s.grantLocked(&s.queues[High], false) {
+		return
+	}
+	for class := High; class > Low; class-- {
+		if s.grantLocked(&s.queues[class-1], true) {
 			return
 		}
-		if class == Low {
-			break
-		}
 	}
-	if !grantFirst(&s.background) {
-		s.used--
-	}
+	s.grantLocked(&s.background, true)
 }
 
-// grantFirst gives the slot to the first of queue, if there is one.
-func grantFirst(queue *list.List) bool {
-	first := queue.Front()
-	if first == nil {
+// grantLocked gives a free slot to the next waiter of queue, if there is one and it may take it.
+func (s *Slots) grantLocked(queue *turns, low bool) bool {
+	if queue.n == 0 || !s.takeLocked(low) {
 		return false
 	}
-	close(queue.Remove(first).(*waiter).granted)
+	close(queue.pop().granted)
 	return true
 }
 
 // Size is the number of slots.
 func (s *Slots) Size() int { return s.size }
+
+// Use is the share of the slots that is taken now, 0 to 1. With a reserve it is 1 as well when the slots outside it are
+// all taken: most calls then find none.
+func (s *Slots) Use() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(float64(s.used)/float64(s.size), float64(s.usedLow)/float64(s.open))
+}
 
 // Used is the number of slots taken now.
 func (s *Slots) Used() int {
@@ -139,7 +179,7 @@ func (s *Slots) Waiting() int {
 	defer s.mu.Unlock()
 	n := 0
 	for i := range s.queues {
-		n += s.queues[i].Len()
+		n += s.queues[i].n
 	}
 	return n
 }

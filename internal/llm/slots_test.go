@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,7 +19,7 @@ import (
 
 func newTestSlots(t testing.TB, n int) *llm.Slots {
 	t.Helper()
-	s, err := llm.NewSlots(n, prometheus.NewRegistry())
+	s, err := llm.NewSlots(n, 0, prometheus.NewRegistry())
 	llmtest.OK(t, err)
 	return s
 }
@@ -95,13 +96,14 @@ func TestSlotsTellTheirTimeoutFromTheOthers(t *testing.T) {
 // A slot that is granted at the very moment its waiter gives up must not be lost.
 func TestSlotsLoseNoneToARace(t *testing.T) {
 	t.Parallel()
-	s := newTestSlots(t, 2)
+	s, err := llm.NewSlots(3, 1, prometheus.NewRegistry())
+	llmtest.OK(t, err)
 	var wg sync.WaitGroup
-	for range 8 {
+	for user := range 8 {
 		wg.Go(func() {
 			for i := range 500 {
 				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(i%20)*time.Microsecond, llm.ErrQueueTimeout)
-				if leave, err := s.Enter(ctx, &llm.Call{Priority: llm.Priority(i % 3)}); err == nil {
+				if leave, err := s.Enter(ctx, &llm.Call{User: strconv.Itoa(user % 3), Priority: llm.Priority(i % 3), Background: i%5 == 0}); err == nil {
 					leave(llm.Outcome{})
 				}
 				cancel()

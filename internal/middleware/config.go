@@ -11,13 +11,16 @@ import (
 
 // Config holds the settings of the inbound layers.
 type Config struct {
-	SLA           time.Duration  `split_words:"true" default:"60s" desc:"Time a request may take as a whole, with retries and streams."`
-	AdmissionMax  int            `split_words:"true" default:"200" desc:"Requests inside this pod at most; more are refused at once."`
-	QueueMax      int            `split_words:"true" default:"100" desc:"Waiting calls that mean full pressure, 1.0."`
-	ShedFree      float64        `split_words:"true" default:"0.7" desc:"Pressure above which the lowest tier is shed."`
-	ShedAll       float64        `split_words:"true" default:"0.9" desc:"Pressure above which all tiers but the highest are shed."`
-	APIKeysFile   string         `split_words:"true" desc:"File with a line \"<sha256 hex> <user> <tier>\" for each API key; reloaded when it changes. Required."`
-	TierRates     map[string]int `split_words:"true" default:"free:10,pro:100,enterprise:1000" desc:"Requests per minute of one user, by tier. The order of the rates is the order of the tiers: the lowest is shed first, the highest never."`
+	SLA          time.Duration  `split_words:"true" default:"60s" desc:"Time a request may take as a whole, with retries and streams."`
+	AdmissionMax int            `split_words:"true" default:"200" desc:"Requests inside this pod at most; more are refused at once."`
+	QueueMax     int            `split_words:"true" default:"100" desc:"Waiting calls that mean full pressure, 1.0."`
+	ShedFree     float64        `split_words:"true" default:"0.7" desc:"Pressure above which the lowest tier is shed."`
+	ShedAll      float64        `split_words:"true" default:"0.9" desc:"Pressure above which all tiers but the highest are shed."`
+	APIKeysFile  string         `split_words:"true" desc:"File with a line \"<sha256 hex> <user> <tier>\" for each API key; reloaded when it changes. Required."`
+	TierRates    map[string]int `split_words:"true" default:"free:10,pro:100,enterprise:1000" desc:"Requests per minute of one user, by tier. The order of the rates is the order of the tiers: the lowest is shed first, the highest never."`
+	// TierConcurrency is per pod: see Concurrency.
+	TierConcurrency map[string]int `split_words:"true" default:"free:4,pro:20,enterprise:40" desc:"Requests of one user inside one pod at a time, by tier: those that wait, those under way, streams until their end. Keep each below SLOTS, or one user can hold every slot. A tier that is not named, or has 0, has no limit."`
+
 	CORSOrigins   []string       `split_words:"true" desc:"Origins whose pages may call the service from a browser, such as https://app.example, or * for all. Empty allows none."`
 	EndpointRates map[string]int `split_words:"true" desc:"Requests per minute of one user at one route, as /route:rate. Such a route counts in a bucket of its own, at the lower of its and the tier's rate."`
 }
@@ -40,6 +43,9 @@ func (c Config) Validate() error {
 		refuse(tier == "" || strings.ContainsAny(tier, " \t"), "TIER_RATES names the tier %q: use a word", tier)
 		refuse(c.TierRates[tier] < 1, "TIER_RATES gives %s %d requests a minute: use at least 1", tier, c.TierRates[tier])
 	}
+	for _, tier := range slices.Sorted(maps.Keys(c.TierConcurrency)) {
+		refuse(c.TierConcurrency[tier] < 0, "TIER_CONCURRENCY gives %s %d requests at a time: use 1 or more, or 0 for no limit", tier, c.TierConcurrency[tier])
+	}
 	for _, route := range slices.Sorted(maps.Keys(c.EndpointRates)) {
 		refuse(c.EndpointRates[route] < 1, "ENDPOINT_RATES gives %s %d requests a minute: use at least 1", route, c.EndpointRates[route])
 	}
@@ -54,6 +60,16 @@ const (
 	middle              // also the only tier, when there is but one
 	highest             // "enterprise": never shed, high priority
 )
+
+// HasHighest reports whether there is a tier above others, whose calls have high priority.
+func (c Config) HasHighest() bool {
+	for tier := range c.TierRates {
+		if c.rank(tier) == highest {
+			return true
+		}
+	}
+	return false
+}
 
 // rank orders the tiers by their rates.
 func (c Config) rank(tier string) rank {

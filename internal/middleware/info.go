@@ -5,6 +5,7 @@
 //	Admission                                         this pod: at most N requests inside it
 //	Deadline                                          the SLA of the whole request
 //	Identity                                          API key -> user and tier
+//	Concurrency                                       this pod: at most N requests of one user inside it
 //	FailFast                                          the vendor is down: nothing can succeed
 //	Shed                                              this pod: early, and lower tiers first
 //	UserLimit                                         Redis: requests per minute of one user, over all pods

@@ -18,6 +18,7 @@ const (
 	Overloaded           Reason = "overloaded"             // pod admission: the pod is full
 	Unauthenticated      Reason = "unauthenticated"        // identity: no API key, an unknown or an expired one
 	HeaderTooLong        Reason = "header_too_long"        // header limit: a header that would go on to the vendor
+	TooManyCalls         Reason = "too_many_calls"         // user concurrency: the user has too many requests inside the pod
 	Shed                 Reason = "shed"                   // load shedding: queue too long, or this tier gives way
 	ShedLatency          Reason = "shed_latency"           // load shedding: latency near the SLA; code "shed", status 503
 	UserRateLimited      Reason = "user_rate_limited"      // user limit

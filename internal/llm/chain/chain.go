@@ -48,7 +48,7 @@ func New(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Regist
 	c := &Chain{failovers: telemetry.CounterVec("llm_failovers_total",
 		"Calls that left a lane for its fallback, by both lanes and by what was wrong.", "from", "to", "reason")}
 	var err error
-	if c.Slots, err = llm.NewSlots(cfg.Slots, reg); err != nil {
+	if c.Slots, err = llm.NewSlots(cfg.Slots, cfg.reserve(), reg); err != nil {
 		return nil, err
 	}
 	p := parts{rdb: rdb, slots: c.Slots, log: log, reg: reg}

@@ -17,6 +17,7 @@ import (
 // Config holds every setting of the ways to the vendors. The LaneConfig in it is the lane "default".
 type Config struct {
 	Slots        int           `split_words:"true" default:"50" desc:"Vendor calls in flight in this pod at most, of all lanes together."`
+	SlotsReserve float64       `split_words:"true" default:"0.1" desc:"Share of SLOTS, rounded down, that only calls of high priority take: those of the highest tier that do not ask for less. Jobs do not take it. 0 reserves none; with a single tier there is no reserve."`
 	QueueTimeout time.Duration `split_words:"true" default:"5s" desc:"Time a call may spend in the gates before it is rejected. Must be below SLA."`
 	CallTimeout  time.Duration `split_words:"true" default:"30s" desc:"Time one vendor attempt may take; for a stream, the time to its first event."`
 	StreamIdle   time.Duration `split_words:"true" default:"60s" desc:"Time a stream may pause between two events before it is cut."`
@@ -83,9 +84,15 @@ func host(raw string) string {
 	return u.Host
 }
 
+// reserve is the number of slots that only calls of high priority take.
+func (c Config) reserve() int { return int(c.SlotsReserve * float64(c.Slots)) }
+
 // Validate reports every value that makes no sense.
 func (c Config) Validate() error {
 	errs := []error{c.validate(c), c.Estimate.Validate(), c.Retry.Validate()}
+	if !(0 <= c.SlotsReserve && c.SlotsReserve <= 0.9) { // also when it is not a number
+		errs = append(errs, fmt.Errorf("SLOTS_RESERVE is %v: use a share from 0 to 0.9", c.SlotsReserve))
+	}
 	if c.Slots < 1 {
 		errs = append(errs, fmt.Errorf("SLOTS is %d: use at least 1", c.Slots))
 	}

@@ -82,7 +82,7 @@ func (l *Lane) key() string {
 func (l *Lane) conditions() llm.Conditions {
 	return llm.Conditions{
 		BreakerOpen: l.breaker.State() == breaker.Open,
-		SlotUse:     float64(l.slots.Used()) / float64(l.slots.Size()),
+		SlotUse:     l.slots.Use(),
 	}
 }
 

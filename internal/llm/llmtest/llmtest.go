@@ -68,11 +68,11 @@ func Caller(t testing.TB, cfg chain.Config, vendor RoundTrip, before ...llm.Name
 	OK(t, err)
 	pacer, err := llm.NewPacer(cfg.Pacer, reg)
 	OK(t, err)
-	slots, err := llm.NewSlots(cfg.Slots, reg)
+	slots, err := llm.NewSlots(cfg.Slots, 0, reg)
 	OK(t, err)
 	gates := slices.Concat(before, []llm.NamedGate{llm.Named("pacer", pacer), llm.Named("slots", slots)})
 	pod := func() llm.Conditions {
-		return llm.Conditions{SlotUse: float64(slots.Used()) / float64(slots.Size())}
+		return llm.Conditions{SlotUse: slots.Use()}
 	}
 	caller, err := llm.NewCaller(llm.CallerConfig{QueueTimeout: cfg.QueueTimeout, CallTimeout: cfg.CallTimeout, Retry: cfg.Retry}, gates, exchanger, pod, reg)
 	OK(t, err)

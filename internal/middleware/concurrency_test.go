@@ -1,0 +1,88 @@
+package middleware_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/spillway-dev/spillway/internal/middleware"
+)
+
+// One user with as many requests inside as the tier allows is refused; others are not, and a request that ends makes room.
+func TestOneUserHasALimitedNumberOfRequestsInside(t *testing.T) {
+	t.Parallel()
+	cfg := config()
+	cfg.TierConcurrency = map[string]int{"free": 2, "pro": 3}
+	reg := prometheus.NewRegistry()
+	limit, err := middleware.NewConcurrency(cfg, reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside, release := make(chan bool), make(chan bool)
+	stay := func(*gin.Context) { inside <- true; <-release }
+	hold := func(user, tier string) http.Handler {
+		return chain(stay, middleware.RequestID(), as(user, tier), limit.Handler(fail))
+	}
+	var held sync.WaitGroup
+	for range 2 {
+		held.Go(func() { post(hold("ada", "free")) })
+		<-inside
+	}
+	ask := func(user, tier string) int {
+		return post(chain(served, middleware.RequestID(), as(user, tier), limit.Handler(fail))).Code
+	}
+	w := post(chain(served, middleware.RequestID(), as("ada", "free"), limit.Handler(fail)))
+	if w.Code != http.StatusTooManyRequests || w.Body.String() != "too_many_calls" || w.Header().Get("X-Retry-After") != "1s" {
+		t.Errorf("beyond the limit: %d %s, to be tried again after %s", w.Code, w.Body, w.Header().Get("X-Retry-After"))
+	}
+	for range 3 { // one after the other
+		if code := ask("bob", "free"); code != http.StatusOK {
+			t.Errorf("another user of the tier: %d", code)
+		}
+	}
+	for range 50 {
+		held.Go(func() { post(hold("eve", "enterprise")) }) // a tier without a limit
+		<-inside
+	}
+	release <- true
+	release <- true
+	for range 50 {
+		release <- true
+	}
+	held.Wait()
+	if code := ask("ada", "free"); code != http.StatusOK {
+		t.Errorf("after the others have ended: %d", code)
+	}
+	const counted = `
+# HELP llm_user_concurrency_rejections_total Requests refused because their user had as many inside the pod as the tier allows.
+# TYPE llm_user_concurrency_rejections_total counter
+llm_user_concurrency_rejections_total{tier="enterprise"} 0
+llm_user_concurrency_rejections_total{tier="free"} 1
+llm_user_concurrency_rejections_total{tier="pro"} 0
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(counted)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A handler that panics gives its place back.
+func TestAPanicGivesThePlaceBack(t *testing.T) {
+	t.Parallel()
+	cfg := config()
+	cfg.TierConcurrency = map[string]int{"free": 1}
+	limit, err := middleware.NewConcurrency(cfg, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := chain(func(*gin.Context) { panic("a defect") }, middleware.RequestID(), middleware.Recover(discard(), fail), as("ada", "free"), limit.Handler(fail))
+	for range 3 {
+		if w := post(h); w.Code != http.StatusInternalServerError {
+			t.Errorf("got %d", w.Code)
+		}
+	}
+}
