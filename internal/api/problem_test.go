@@ -203,6 +203,36 @@ func TestOverloadedWhenThePodIsFull(t *testing.T) {
 	}
 }
 
+// One user with as many requests inside the pod as the tier allows is refused, and other users are served.
+func TestOneUserWithTooManyRequests(t *testing.T) {
+	t.Parallel()
+	inside, leave := make(chan bool, 1), make(chan bool)
+	b := newBundle(t, func(ctx context.Context, call *llm.Call) (*llm.Response, error) {
+		if call.User == "pro" {
+			inside <- true
+			<-leave
+		}
+		return answers(ctx, call)
+	}, options{env: []string{"LLM_TIER_CONCURRENCY=pro:1"}, level: slog.LevelDebug})
+	first := make(chan answer, 1)
+	go func() { first <- b.post("/llm", "Authorization", "Bearer key-pro") }()
+	<-inside
+	got := b.post("/llm", "Authorization", "Bearer key-pro")
+	if got.status != http.StatusTooManyRequests || got.code() != "too_many_calls" || got.header.Get("Retry-After") != "1" || got.header.Get("RateLimit") != "" {
+		t.Errorf("got %d %v %s", got.status, got.header, got.body)
+	}
+	if line := b.accessLine(); line["layer"] != "user_concurrency" || line["reason"] != "too_many_calls" {
+		t.Errorf("the log says %v", line)
+	}
+	if got := b.post("/llm", "Authorization", "Bearer key-free"); got.status != http.StatusOK {
+		t.Errorf("another user got %d %s", got.status, got.body)
+	}
+	close(leave)
+	if got := <-first; got.status != http.StatusOK {
+		t.Errorf("the one inside got %d %s", got.status, got.body)
+	}
+}
+
 // TestShedForLatency: when answers come near the SLA it is the service that is slow, so shedding is a 503.
 func TestShedForLatency(t *testing.T) {
 	t.Parallel()
@@ -338,7 +368,7 @@ func TestARefusedBodyIsReadOn(t *testing.T) {
 func TestEveryCodeIsBroughtAbout(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{ // in tests of their own
-		"overloaded": true, "request_timeout": true, "client_closed": true, "not_found": true, "method_not_allowed": true,
+		"overloaded": true, "too_many_calls": true, "request_timeout": true, "client_closed": true, "not_found": true, "method_not_allowed": true,
 		"jobs_unavailable": true, "too_many_jobs": true, "idempotency_mismatch": true, "job_without_stream": true, "job_not_found": true, "job_ended": true,
 		"jobs_full": true, "too_many_job_bytes": true, "job_result_dropped": true, "job_poisoned": true,
 	}
