@@ -127,6 +127,10 @@ manifests: ## write k8s/ from the chart
 schemas: ## take the schemas that the chart is checked against from their projects' Go modules
 	cd test/chart && go run ./schemas
 
+.PHONY: api-pages
+api-pages: ## take Swagger UI and ReDoc anew from npm, in the versions of internal/apidocs/dist/README.md
+	tools/api-pages.sh
+
 .PHONY: redis
 redis: # the tests start their own redis-server; they never skip for want of one
 	@command -v redis-server >/dev/null || tools/install.sh redis

@@ -8,6 +8,7 @@
 //	body.go     the request's body
 //	sse.go      streamed answers; slowreader.go clients that do not read them
 //	problem.go  outcome -> status, code, advice; fail.go writes them
+//	openapi.go  the description of all this
 package api
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/spillway-dev/spillway/internal/apidocs"
 	"github.com/spillway-dev/spillway/internal/health"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
@@ -75,6 +77,7 @@ type server struct {
 	memory   *memory.Budget
 	jobs     *jobs.Service // nil: no jobs are accepted
 	health   *health.Health
+	docs     *apidocs.Docs
 }
 
 // New returns the handler of the main port. inbound are the settings of the layers that stand before the handlers.
@@ -83,7 +86,15 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, estimate: d.Estimate, memory: d.Memory, jobs: d.Jobs, health: d.Health}
+	text, err := description()
+	if err != nil {
+		return nil, err
+	}
+	docs, err := apidocs.New(text)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, estimate: d.Estimate, memory: d.Memory, jobs: d.Jobs, health: d.Health, docs: docs}
 	handler, err := s.handler(all)
 	if err != nil {
 		return nil, err

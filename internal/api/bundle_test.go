@@ -127,6 +127,9 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 	}
 	b.handler, err = api.New(cfg.API, cfg.Inbound, d)
 	check(tb, err)
+	if t, ok := tb.(*testing.T); ok {
+		b.handler = described(t, b.handler)
+	}
 	b.server = httptest.NewUnstartedServer(b.handler)
 	b.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	b.server.Config.ReadTimeout = time.Second

@@ -1,24 +1,217 @@
 package api
 
 import (
-	_ "embed"
+	_ "embed" // the written part of the description
+	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/spillway-dev/spillway/internal/jobs"
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// The description of the API and the page that shows it. The page loads nothing from elsewhere, so that it works in a
-// cluster without a way out.
+// written is the part of the description that is written by hand: paths, parameters, headers, schemas. What is said about
+// problems is made from the table of problems, so that the two cannot differ:
+//
+//	components.responses  an answer for each kind of route and each status, such as "call-429"; the paths refer to them
+//	components.examples   an error document for each code
+//	schemas.Code          the list of codes
+//
+//go:embed openapi.json
+var written []byte
+
+// openAPI is the description in its order of members.
+type openAPI struct {
+	OpenAPI    string          `json:"openapi"`
+	Info       json.RawMessage `json:"info"`
+	Tags       json.RawMessage `json:"tags,omitempty"`
+	Paths      json.RawMessage `json:"paths"`
+	Components components      `json:"components"`
+}
+
+type components struct {
+	SecuritySchemes json.RawMessage            `json:"securitySchemes"`
+	Parameters      json.RawMessage            `json:"parameters"`
+	Headers         json.RawMessage            `json:"headers"`
+	Schemas         map[string]json.RawMessage `json:"schemas"`
+	Responses       map[string]response        `json:"responses"`
+	Examples        map[string]example         `json:"examples"`
+}
+
+type response struct {
+	Description string           `json:"description"`
+	Headers     map[string]ref   `json:"headers"`
+	Content     map[string]media `json:"content"`
+}
+
+type media struct {
+	Schema   any            `json:"schema"`
+	Examples map[string]ref `json:"examples,omitempty"`
+}
+
+type ref struct {
+	Ref string `json:"$ref"`
+}
+
+type example struct {
+	Summary string          `json:"summary"`
+	Value   json.RawMessage `json:"value"`
+}
+
+// description returns the whole description as JSON.
+func description() ([]byte, error) {
+	var d openAPI
+	if err := json.Unmarshal(written, &d); err != nil {
+		return nil, fmt.Errorf("reading the description of the API: %w", err)
+	}
+	d.Components.Responses, d.Components.Examples = map[string]response{}, map[string]example{}
+	for _, k := range kinds {
+		d.Components.add(k)
+	}
+	var codes struct {
+		Type         string   `json:"type"`
+		Description  string   `json:"description"`
+		Enum         []string `json:"enum"`
+		Descriptions []string `json:"x-enum-descriptions"`
+	}
+	codes.Type, codes.Description = "string", "Stable, for programs."
+	for _, p := range allProblems() {
+		if !slices.Contains(codes.Enum, p.code) {
+			codes.Enum, codes.Descriptions = append(codes.Enum, p.code), append(codes.Descriptions, p.title)
+		}
+	}
+	var err error
+	if d.Components.Schemas["Code"], err = json.Marshal(codes); err != nil {
+		return nil, err
+	}
+	return json.MarshalIndent(d, "", " ")
+}
+
+// docsFile serves a file of the pages that show the description.
+func (s *server) docsFile(c *gin.Context) {
+	if !s.docs.Part(c.Writer, c.Request) {
+		fail(c, rejected(reasonNotFound))
+	}
+}
+
+// kind is what routes have in common that answer with the same problems.
+type kind struct {
+	name        string // begins the names of its responses
+	contentType string // of its error documents
+	dialect     dialect
+	calls       bool // they lead to the vendor, whose own refusals are passed on
+	takes       func(code string) bool
+}
+
+// kinds are all kinds of routes on which something can fail.
+var kinds = []kind{
+	{"llm", "application/problem+json", dialectOpenAI, true, func(code string) bool { return !lookups[code] && !routing[code] }},
+	{"call", "application/json", dialectOpenAI, true, ofCalls},
+	{"messages", "application/json", dialectAnthropic, true, ofCalls},
+	{"jobs", "application/problem+json", dialectOpenAI, false, func(code string) bool { return lookups[code] || common[code] }},
+	{"any", "application/problem+json", dialectOpenAI, false, func(code string) bool { return routing[code] }},
+}
+
+func ofCalls(code string) bool { return !lookups[code] && !routing[code] && !submissions[code] }
+
 var (
-	//go:embed openapi.json
-	openAPI []byte
-	//go:embed docs.html
-	docs []byte
+	// lookups are codes of requests that look at a job alone; common those that they share with calls.
+	lookups = codesOf(jobs.NotFound, jobs.Ended)
+	common  = codesOf(outcome.Unauthenticated, outcome.HeaderTooLong, outcome.InvalidPayload, outcome.UserRateLimited,
+		outcome.Overloaded, outcome.DeadlineExceeded, jobs.Unavailable, reasonNotFound)
+	// routing are codes of paths and methods that do not exist.
+	routing = codesOf(reasonNotFound, reasonMethodNotAllowed)
+	// submissions are codes of requests that ask for a job.
+	submissions = codesOf(jobs.Unavailable, jobs.Full, jobs.TooMany, jobs.TooManyBytes, jobs.IdempotencyMismatch, reasonJobStream,
+		jobs.ResultDropped, jobs.JobPoisoned)
 )
 
-func serveOpenAPI(c *gin.Context) { c.Data(http.StatusOK, "application/json", openAPI) }
+func codesOf(reasons ...outcome.Reason) map[string]bool {
+	codes := map[string]bool{}
+	for _, r := range reasons {
+		codes[rejections[r].code] = true
+	}
+	return codes
+}
 
-func serveDocs(c *gin.Context) {
-	c.Writer.Header().Set("Content-Security-Policy", "default-src 'self' 'unsafe-inline'; frame-ancestors 'none'")
-	c.Data(http.StatusOK, "text/html; charset=utf-8", docs)
+// allProblems is every problem that a client can be told of, by status and code.
+func allProblems() []problem {
+	all := append(slices.Collect(maps.Values(rejections)), vendorFailed, vendorAuth, vendorQuota,
+		answerTooLarge, streamIdle, streamTooLong, internalError)
+	all = slices.DeleteFunc(all, func(p problem) bool { return p.status == statusClosed })
+	slices.SortFunc(all, func(a, b problem) int {
+		return 2*(a.status-b.status) + strings.Compare(a.code, b.code)
+	})
+	return all
+}
+
+// add describes the problems of a kind of routes.
+func (c components) add(k kind) {
+	for _, p := range allProblems() {
+		if !k.takes(p.code) && p.code != internalError.code {
+			continue
+		}
+		name := p.code
+		if k.dialect != dialectOpenAI {
+			name = k.name + "-" + name
+		}
+		if other, taken := c.Examples[name]; taken && !strings.Contains(string(other.Value), `"status":`+strconv.Itoa(p.status)) {
+			name += "-" + strconv.Itoa(p.status) // one code with two statuses
+		}
+		c.Examples[name] = example{p.title, p.example(k.dialect)}
+		key := k.name + "-" + strconv.Itoa(p.status)
+		r, ok := c.Responses[key]
+		if !ok {
+			r = newResponse(k, p.status)
+		} else {
+			r.Description += ","
+		}
+		r.Description += " " + p.code
+		r.Content[k.contentType].Examples[name] = ref{"#/components/examples/" + name}
+		c.Responses[key] = r
+	}
+}
+
+// newResponse is the answer of a kind of routes with a status, without its codes yet.
+func newResponse(k kind, status int) response {
+	headers := map[string]ref{"X-Request-ID": {"#/components/headers/RequestID"}}
+	switch status {
+	case http.StatusUnauthorized:
+		headers["WWW-Authenticate"] = ref{"#/components/headers/Authenticate"}
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		headers["Retry-After"] = ref{"#/components/headers/RetryAfter"}
+	}
+	schema := any(ref{"#/components/schemas/Problem"})
+	if k.dialect == dialectAnthropic {
+		schema = ref{"#/components/schemas/AnthropicProblem"}
+	}
+	r := response{Description: http.StatusText(status), Headers: headers, Content: map[string]media{}}
+	if k.calls && status < http.StatusInternalServerError {
+		r.Description += ", or the vendor's own answer with this status"
+		own := ref{"#/components/schemas/VendorError"}
+		schema = map[string]any{"anyOf": []any{schema, own}}
+		r.Content["*/*"] = media{Schema: own}
+	}
+	r.Description += ". Codes:"
+	r.Content[k.contentType] = media{schema, map[string]ref{}}
+	return r
+}
+
+// example is a document of this problem as a client could get it.
+func (p problem) example(d dialect) json.RawMessage {
+	if busy := p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable; busy && !p.final {
+		p.retryAfter = 2 * time.Second
+	}
+	if p.code == vendorFailed.code {
+		p = vendorProblem(&llm.VendorError{Kind: llm.KindStatus, Status: http.StatusInternalServerError, Attempts: 3})
+	}
+	return p.document(d, "5b0e7c1a9f3d4e28")
 }

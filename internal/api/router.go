@@ -93,8 +93,10 @@ func (s *server) routes() []route {
 		{[]string{http.MethodDelete}, "/llm/jobs/:id", everyCaller, s.cancelJob},
 		{read, "/health", everyRequest, gin.WrapF(s.health.Livez)},
 		{read, "/ready", everyRequest, gin.WrapF(s.health.Readyz)},
-		{read, "/openapi.json", everyRequest, serveOpenAPI},
-		{read, "/docs", everyRequest, serveDocs},
+		{read, "/openapi.json", everyRequest, gin.WrapF(s.docs.Description)},
+		{read, "/docs", everyRequest, gin.WrapF(s.docs.Swagger)},
+		{read, "/docs/:file", everyRequest, s.docsFile},
+		{read, "/redoc", everyRequest, gin.WrapF(s.docs.ReDoc)},
 	}
 }
 

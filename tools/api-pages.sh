@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Takes the files of /docs and /redoc from their npm packages: compressed, because that is how they are served, and
+# without the line that names a source map. The versions are those of the table in internal/apidocs/dist/README.md.
+set -euo pipefail
+cd "$(dirname "$0")/../internal/apidocs/dist"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+version() { awk -F'|' -v name="$1" '{ gsub(/ /, "", $3); gsub(/ /, "", $4) } $3 == name { print $4 }' README.md; }
+
+# take PACKAGE FOLDER FILE...: the files into the folder, each licence beside it.
+take() {
+	local package=$1 folder=$2 file
+	shift 2
+	npm pack --silent --pack-destination "$work" "$package@$(version "$package")" >/dev/null
+	tar -xzf "$work"/*.tgz -C "$work"
+	mkdir -p "$folder"
+	for file in "$@"; do
+		sed -e 's|^//# sourceMappingURL=.*||' -e 's|^/[*]# sourceMappingURL=.*||' "$work/package/$file" | gzip -9 -n >"$folder/$(basename "$file").gz"
+		[ ! -e "$work/package/$file.LICENSE.txt" ] || cp "$work/package/$file.LICENSE.txt" "$folder/"
+	done
+	for file in LICENSE NOTICE; do
+		[ ! -e "$work/package/$file" ] || cp "$work/package/$file" "$folder/"
+	done
+	rm -rf "$work"/*
+}
+
+take swagger-ui-dist swagger-ui swagger-ui-bundle.js swagger-ui.css
+take redoc redoc bundles/redoc.standalone.js
