@@ -69,10 +69,7 @@ func Load(environ []string) (Config, error) {
 		}
 	}
 	var c Config
-	all, err := c.settings()
-	if err != nil {
-		return c, err
-	}
+	all := c.settings()
 	var errs []error
 	for _, s := range all {
 		text := env[s.Name]
@@ -91,16 +88,12 @@ func Load(environ []string) (Config, error) {
 }
 
 // settings lists every variable, in the order of the sections.
-func (c *Config) settings() ([]setting, error) {
+func (c *Config) settings() []setting {
 	var all []setting
 	for _, s := range c.sections() {
-		more, err := settings(s.prefix, s.spec)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, more...)
+		all = append(all, settings(s.prefix, s.spec)...)
 	}
-	return all, nil
+	return all
 }
 
 // Validate applies the rules of every part, and then those between parts.

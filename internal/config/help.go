@@ -14,24 +14,18 @@ import (
 func WriteHelp(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "VARIABLE\tDEFAULT\tMEANING")
-	err := each(func(s section, all []setting) {
+	each(func(s section, all []setting) {
 		for _, s := range all {
 			fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Default, "-"), s.About)
 		}
 	})
-	if err != nil {
-		return err
-	}
-	err = eachOfLane(func(s setting, inherits bool) {
+	eachOfLane(func(s setting, inherits bool) {
 		def, about := cmp.Or(s.Default, "-"), s.About
 		if inherits {
 			def, about = "inherited", "As "+strings.Replace(s.Name, lanePattern, Prefix+"_", 1)+", for the lane <NAME>."
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, def, about)
 	})
-	if err != nil {
-		return err
-	}
 	return table.Flush()
 }
 
@@ -40,7 +34,7 @@ func WritePage(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(pageHead)
 	escape := strings.NewReplacer("|", `\|`, "<", "&lt;") // Markdown would take them for its own
-	err := each(func(s section, all []setting) {
+	each(func(s section, all []setting) {
 		fmt.Fprintf(&b, "\n## %s\n\n| variable | default | meaning |\n|---|---|---|\n", s.title)
 		for _, s := range all {
 			def := "–"
@@ -50,23 +44,17 @@ func WritePage(w io.Writer) error {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, def, escape.Replace(s.About))
 		}
 	})
-	if err != nil {
-		return err
-	}
 	b.WriteString(laneHead)
 	var inherited []string
-	err = eachOfLane(func(s setting, inherits bool) {
+	eachOfLane(func(s setting, inherits bool) {
 		if inherits {
 			inherited = append(inherited, "`"+strings.TrimPrefix(s.Name, lanePattern)+"`")
 			return
 		}
 		fmt.Fprintf(&b, "| `%s` | – | %s |\n", s.Name, escape.Replace(s.About))
 	})
-	if err != nil {
-		return err
-	}
 	fmt.Fprintf(&b, "| `%s…` | see above | the lane's own %s |\n", lanePattern, strings.Join(inherited, ", "))
-	_, err = io.WriteString(w, b.String())
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
@@ -86,13 +74,11 @@ one; so are ` + "`FALLBACK` and `MODEL`" + `; and a lane whose ` + "`VENDOR_URL`
 `
 
 // eachOfLane visits the settings of a further lane, under the names of their pattern.
-func eachOfLane(visit func(s setting, inherits bool)) error {
-	all, err := settings(lanePrefix+"NAME", &chain.FurtherLane{})
-	for _, s := range all {
+func eachOfLane(visit func(s setting, inherits bool)) {
+	for _, s := range settings(lanePrefix+"NAME", &chain.FurtherLane{}) {
 		s.Name = strings.Replace(s.Name, lanePrefix+"NAME_", lanePattern, 1)
 		visit(s, s.Name != lanePattern+"MODELS")
 	}
-	return err
 }
 
 const pageHead = `# Configuration
@@ -106,19 +92,15 @@ reported at once at start, with what to change; the service does not start with 
 Durations are written ` + "`500ms`, `30s`, `5m`" + `; lists ` + "`name:value,name:value`" + `.
 
 Three standard variables are honoured beside these: ` + "`GOMEMLIMIT`" + ` (the chart sets it from the memory limit; the service then
-collects garbage less often while memory is plentiful, unless ` + "`GOGC`" + ` is set), ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` and the rest of the
-` + "`OTEL_*`" + ` family (traces; nothing is recorded or dialled without an endpoint), and ` + "`HTTPS_PROXY`/`NO_PROXY`" + ` for calls to the vendor.
+collects garbage less often while memory is plentiful, unless ` + "`GOGC`" + ` is set),
+` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` and the rest of the ` + "`OTEL_*`" + ` family (traces, as OTLP over HTTP; nothing is recorded or dialled without an endpoint),
+and ` + "`HTTPS_PROXY`/`NO_PROXY`" + ` for calls to the vendor.
 `
 
 // each visits every section with its settings.
-func each(visit func(section, []setting)) error {
+func each(visit func(section, []setting)) {
 	var c Config
 	for _, s := range c.sections() {
-		all, err := settings(s.prefix, s.spec)
-		if err != nil {
-			return err
-		}
-		visit(s, all)
+		visit(s, settings(s.prefix, s.spec))
 	}
-	return nil
 }

@@ -1,9 +1,15 @@
 package config
 
 import (
+	"io"
+	"slices"
 	"testing"
+	"text/template"
 
+	"github.com/kelseyhightower/envconfig"
 	"pgregory.net/rapid"
+
+	"github.com/spillway-dev/spillway/internal/llm/chain"
 )
 
 // TestEdits checks the distance against what any distance has to obey.
@@ -22,4 +28,28 @@ func TestEdits(t *testing.T) {
 			t.Errorf("%q %q: %d", a, b, d)
 		}
 	})
+}
+
+// TestNamesAreEnvconfigs compares the variables of the whole program with those that envconfig would read.
+func TestNamesAreEnvconfigs(t *testing.T) {
+	t.Parallel()
+	var c Config
+	specs := map[any]string{&chain.FurtherLane{}: "LLM_LANE_NAME"}
+	for _, s := range c.sections() {
+		specs[s.spec] = s.prefix
+	}
+	for spec, prefix := range specs {
+		var want, got []string
+		each := template.FuncMap{"visit": func(name string) string { want = append(want, name); return "" }}
+		names := template.Must(template.New("").Funcs(each).Parse(`{{range .}}{{visit .Key}}{{end}}`))
+		if err := envconfig.Usaget(prefix, spec, io.Discard, names); err != nil {
+			t.Fatal(err)
+		}
+		for _, own := range settings(prefix, spec) {
+			got = append(got, own.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%T: got %v\nwant %v", spec, got, want)
+		}
+	}
 }

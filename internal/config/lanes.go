@@ -26,10 +26,7 @@ func (c *Config) loadLanes(env map[string]string) (all []setting, errs []error) 
 	for i := range c.LLM.Further {
 		lane := &c.LLM.Further[i]
 		lane.ContractSet = contractSet(env, ofLane(lane.Name))
-		own, err := laneSettings(lane)
-		if err != nil {
-			return nil, []error{err}
-		}
+		own := laneSettings(lane)
 		for _, s := range own {
 			if err := s.set(env[s.Name]); err != nil {
 				errs = append(errs, err)
@@ -46,25 +43,18 @@ func contractSet(env map[string]string, begin string) bool {
 }
 
 // laneSettings lists the settings of one further lane.
-func laneSettings(lane *chain.FurtherLane) ([]setting, error) {
+func laneSettings(lane *chain.FurtherLane) []setting {
 	return settings(strings.TrimSuffix(ofLane(lane.Name), "_"), lane)
 }
 
 // furtherSettings lists those of every further lane, and in the same order what they would be by inheritance alone.
-func (c *Config) furtherSettings() (all, inherited []setting, err error) {
+func (c *Config) furtherSettings() (all, inherited []setting) {
 	for i := range c.LLM.Further {
 		lane := &c.LLM.Further[i]
-		own, err := laneSettings(lane)
-		if err != nil {
-			return nil, nil, err
-		}
-		bare, err := laneSettings(new(c.LLM.Inherit(lane.Name, lane.Vendor.URL)))
-		if err != nil {
-			return nil, nil, err
-		}
-		all, inherited = append(all, own...), append(inherited, bare...)
+		bare := laneSettings(new(c.LLM.Inherit(lane.Name, lane.Vendor.URL)))
+		all, inherited = append(all, laneSettings(lane)...), append(inherited, bare...)
 	}
-	return all, inherited, nil
+	return all, inherited
 }
 
 // strangeLane says of a variable that it is for a lane which LLM_LANES does not name, if that is so.

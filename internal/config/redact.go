@@ -12,25 +12,16 @@ import (
 // LogValue lists the settings that differ from their defaults, for the line the service logs at its start. Secrets are
 // only said to be set.
 func (c Config) LogValue() slog.Value {
-	all, err := c.settings()
-	if err != nil {
-		return slog.StringValue(err.Error())
-	}
+	all := c.settings()
 	var def Config
-	defaults, err := def.settings()
-	if err != nil {
-		return slog.StringValue(err.Error())
-	}
+	defaults := def.settings()
 	var attrs []slog.Attr
 	for i, s := range all {
 		if defaults[i].set(s.Default) == nil && s.text() != defaults[i].text() {
 			attrs = append(attrs, slog.String(strings.ToLower(strings.TrimPrefix(s.Name, Prefix+"_")), s.text()))
 		}
 	}
-	own, inherited, err := c.furtherSettings()
-	if err != nil {
-		return slog.StringValue(err.Error())
-	}
+	own, inherited := c.furtherSettings()
 	for i, s := range own {
 		if s.text() != inherited[i].text() {
 			attrs = append(attrs, slog.String(strings.ToLower(strings.TrimPrefix(s.Name, Prefix+"_")), s.text()))

@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"text/template"
+	"unicode"
 
 	"github.com/kelseyhightower/envconfig"
 )
@@ -21,21 +21,42 @@ type setting struct {
 	value reflect.Value
 }
 
-// settings lists the variables of spec, a pointer to a struct with envconfig's tags, in the order of its fields. envconfig
-// walks the struct: its usage template is the public way to see every field it would fill, under the name it would use.
-func settings(prefix string, spec any) ([]setting, error) {
+// settings lists the variables of spec, a pointer to a struct with envconfig's tags, in the order of its fields and under
+// the names that envconfig would use. envconfig itself lists them only through text/template. In a program that can execute
+// a template the linker keeps every method of every type, because a template may call any: 13 MB of this binary.
+func settings(prefix string, spec any) []setting {
+	return settingsOf(prefix, reflect.ValueOf(spec).Elem())
+}
+
+func settingsOf(prefix string, fields reflect.Value) []setting {
 	var all []setting
-	visit := template.FuncMap{"visit": func(name string, tags reflect.StructTag, value reflect.Value) string {
-		all = append(all, setting{
-			Name: name, Default: tags.Get("default"), About: tags.Get("desc"), Secret: tags.Get("secret") == "true", value: value,
-		})
-		return ""
-	}}
-	each := template.Must(template.New("").Funcs(visit).Parse(`{{range .}}{{visit .Key .Tags .Field}}{{end}}`))
-	if err := envconfig.Usaget(prefix, spec, new(strings.Builder), each); err != nil {
-		return nil, fmt.Errorf("listing the settings of %T: %w", spec, err)
+	for field, value := range fields.Fields() {
+		switch {
+		case !field.IsExported() || field.Tag.Get("ignored") == "true":
+		case field.Anonymous:
+			all = append(all, settingsOf(prefix, value)...)
+		case value.Kind() == reflect.Struct:
+			all = append(all, settingsOf(prefix+"_"+words(field.Name), value)...)
+		default:
+			all = append(all, setting{
+				Name: prefix + "_" + words(field.Name), Default: field.Tag.Get("default"), About: field.Tag.Get("desc"),
+				Secret: field.Tag.Get("secret") == "true", value: value,
+			})
+		}
 	}
-	return all, nil
+	return all
+}
+
+// words writes a field's name as a variable's: MaxBody is MAX_BODY, APIKeysFile is API_KEYS_FILE.
+func words(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && unicode.IsUpper(r) && (!unicode.IsUpper(rune(name[i-1])) || i+1 < len(name) && unicode.IsLower(rune(name[i+1]))) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToUpper(r))
+	}
+	return b.String()
 }
 
 // set parses text into the field. envconfig does the parsing, so that every type means what its documentation says; but

@@ -9,8 +9,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -41,7 +40,7 @@ func End(span trace.Span, err error) {
 }
 
 // Setup sends spans to where the standard variables say (OTEL_EXPORTER_OTLP_ENDPOINT or its traces variant, and what
-// else the exporters read of OTEL_*). When neither is set, or OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none, nothing is
+// else newOTLP and the SDK read of OTEL_*). When neither is set, or OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none, nothing is
 // recorded and nothing dialled, and provider is nil. shutdown sends what is still held; it is never nil.
 func Setup(ctx context.Context, lookupenv func(string) (string, bool), service, version string) (provider trace.TracerProvider, shutdown func(context.Context) error, err error) {
 	none := func(context.Context) error { return nil }
@@ -51,7 +50,11 @@ func Setup(ctx context.Context, lookupenv func(string) (string, bool), service, 
 	if endpoint == "" || strings.EqualFold(get("OTEL_SDK_DISABLED"), "true") || get("OTEL_TRACES_EXPORTER") == "none" {
 		return nil, none, nil
 	}
-	exporter, err := newExporter(ctx, get)
+	client, err := newOTLP(get)
+	if err != nil {
+		return nil, none, fmt.Errorf("setting up traces: %w", err)
+	}
+	exporter, err := otlptrace.New(ctx, client)
 	if err != nil {
 		return nil, none, fmt.Errorf("setting up traces: %w", err)
 	}
@@ -64,18 +67,4 @@ func Setup(ctx context.Context, lookupenv func(string) (string, bool), service, 
 	}
 	sdk := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
 	return sdk, sdk.Shutdown, nil
-}
-
-func newExporter(ctx context.Context, get func(string) string) (sdktrace.SpanExporter, error) {
-	protocol := get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
-	if protocol == "" {
-		protocol = get("OTEL_EXPORTER_OTLP_PROTOCOL")
-	}
-	switch protocol {
-	case "", "http/protobuf":
-		return otlptracehttp.New(ctx)
-	case "grpc":
-		return otlptracegrpc.New(ctx)
-	}
-	return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: use http/protobuf or grpc", protocol)
 }

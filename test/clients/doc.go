@@ -8,6 +8,7 @@
 //	endpoints_test.go  openai-go: responses, embeddings and the other endpoints
 //	errors_test.go     openai-go: every status, and when the client repeats a call
 //	anthropic_test.go  anthropic-sdk-go
+//	traces_test.go     the OpenTelemetry Collector's decoder reads our traces
 //
 // The clients from npm are in the folder npm; make clients runs them.
 package clients

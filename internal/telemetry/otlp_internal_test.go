@@ -1,0 +1,184 @@
+package telemetry
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+var oneSpan = []*tracepb.ResourceSpans{{ScopeSpans: []*tracepb.ScopeSpans{{Spans: []*tracepb.Span{{Name: "request"}}}}}}
+
+// environment reads variables without their common beginning.
+func environment(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[strings.TrimPrefix(name, "OTEL_EXPORTER_OTLP_")] }
+}
+
+func newTestOTLP(t *testing.T, vars map[string]string) *otlp {
+	t.Helper()
+	o, err := newOTLP(environment(vars))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestOTLPSendsWhatTheVariablesSay(t *testing.T) {
+	t.Parallel()
+	got := make(chan *http.Request, 1)
+	spans := make(chan *tracepb.TracesData, 1)
+	collector := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		plain, err := gzip.NewReader(r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		body, err := io.ReadAll(plain)
+		var data tracepb.TracesData
+		if err := errors.Join(err, proto.Unmarshal(body, &data)); err != nil {
+			t.Error(err)
+		}
+		got <- r
+		spans <- &data
+	}))
+	t.Cleanup(collector.Close)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: collector.Certificate().Raw}
+	if err := os.WriteFile(authority, pem.EncodeToMemory(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := newTestOTLP(t, map[string]string{
+		"ENDPOINT": collector.URL + "/root/", "HEADERS": "x-team=a%20b, X-Key = c=d", "TRACES_COMPRESSION": "gzip",
+		"COMPRESSION": "none", "CERTIFICATE": authority,
+	})
+	defer o.Stop(t.Context())
+	if err := o.UploadTraces(t.Context(), oneSpan); err != nil {
+		t.Fatal(err)
+	}
+	r, data := <-got, <-spans
+	if r.URL.Path != "/root/v1/traces" || r.Header.Get("X-Team") != "a b" || r.Header.Get("X-Key") != "c=d" ||
+		r.Header.Get("Content-Type") != "application/x-protobuf" {
+		t.Errorf("got %s with %v", r.URL, r.Header)
+	}
+	if data.GetResourceSpans()[0].GetScopeSpans()[0].GetSpans()[0].GetName() != "request" {
+		t.Errorf("got %v", data)
+	}
+}
+
+func TestOTLPTracesEndpointIsTakenAsItIs(t *testing.T) {
+	t.Parallel()
+	o := newTestOTLP(t, map[string]string{"ENDPOINT": "http://other", "TRACES_ENDPOINT": "http://collector:4318/mine"})
+	if o.url != "http://collector:4318/mine" {
+		t.Errorf("traces go to %s", o.url)
+	}
+}
+
+func TestOTLPRefusesWhatItCannotDo(t *testing.T) {
+	t.Parallel()
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"PROTOCOL": "grpc", "ENDPOINT": "collector:4317", "HEADERS": "a", "TIMEOUT": "10s", "COMPRESSION": "zstd",
+		"CERTIFICATE": empty, "CLIENT_KEY": "/nowhere",
+	} {
+		vars := map[string]string{"ENDPOINT": "http://collector:4318"}
+		vars[name] = value
+		if _, err := newOTLP(environment(vars)); err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_") {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
+	}
+}
+
+// answers plays a collector that gives one answer after the other, and says when it was asked.
+type answers struct {
+	list []*http.Response
+	at   []time.Time
+}
+
+func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {
+	a.at = append(a.at, time.Now())
+	if len(a.list) == 0 {
+		return nil, errors.New("no collector")
+	}
+	next := a.list[0]
+	a.list = a.list[1:]
+	return next, nil
+}
+
+func answer(status int, header http.Header, body string) *http.Response {
+	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: header, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+func TestOTLPComesAgainWhenTheCollectorSaysSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{list: []*http.Response{
+			answer(http.StatusServiceUnavailable, nil, ""),
+			answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"5"}}, ""),
+			answer(http.StatusOK, nil, ""),
+		}}
+		o := newTestOTLP(t, map[string]string{"ENDPOINT": "http://collector"})
+		o.client.Transport = a
+		begin := time.Now()
+		if err := o.UploadTraces(t.Context(), oneSpan); err != nil {
+			t.Fatal(err)
+		}
+		if len(a.at) != 3 || a.at[1].Sub(begin) != time.Second || a.at[2].Sub(a.at[1]) != 5*time.Second {
+			t.Errorf("asked at %v", a.at)
+		}
+	})
+}
+
+func TestOTLPGivesUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newTestOTLP(t, map[string]string{"ENDPOINT": "http://collector", "TIMEOUT": "4000"})
+		gone, refusing := &answers{}, &answers{list: []*http.Response{answer(http.StatusBadRequest, nil, "no such tenant")}}
+		o.client.Transport = gone
+		if err := o.UploadTraces(t.Context(), oneSpan); err == nil || len(gone.at) != 3 { // after 0, 1 and 3 s
+			t.Errorf("%v after %d attempts", err, len(gone.at))
+		}
+		o.client.Transport = refusing
+		if err := o.UploadTraces(t.Context(), oneSpan); err == nil || !strings.Contains(err.Error(), "no such tenant") || len(refusing.at) != 1 {
+			t.Errorf("%v after %d attempts", err, len(refusing.at))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := o.UploadTraces(ctx, oneSpan); err == nil {
+			t.Error("sent after the end")
+		}
+	})
+}
+
+func TestOTLPTellsOfRejectedSpans(t *testing.T) {
+	t.Parallel()
+	success := protowire.AppendTag(nil, 1, protowire.VarintType)
+	success = protowire.AppendVarint(success, 7)
+	success = protowire.AppendTag(success, 2, protowire.BytesType)
+	success = protowire.AppendString(success, "too old")
+	message := protowire.AppendTag(nil, 1, protowire.BytesType)
+	message = protowire.AppendBytes(message, success)
+	if err := partial(message); err == nil || err.Error() != "the collector rejected 7 spans: too old" {
+		t.Errorf("got %v", err)
+	}
+	for _, harmless := range [][]byte{nil, {}, []byte("OK"), {0xff}, protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), nil)} {
+		if err := partial(harmless); err != nil {
+			t.Errorf("%q: %v", harmless, err)
+		}
+	}
+}
