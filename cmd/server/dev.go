@@ -34,7 +34,11 @@ func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]
 		"VENDOR_NAME=simulator", "VENDOR_API_KEY=sk-simulated", "REDIS_BUDGET=500ms",
 		"QUOTA_REQUESTS=3000", "QUOTA_TOKENS=1000000", "PACER_RATE=50",
 	}
-	lookup := lookupIn(environ)
+	given := func(name string) bool { // by value or as a file
+		value, _ := lookupIn(environ)("LLM_" + name)
+		file, _ := lookupIn(environ)("LLM_" + name + "_FILE")
+		return value+file != ""
+	}
 	for _, part := range []struct {
 		name  string
 		start func(context.Context, *closers) (string, error)
@@ -43,7 +47,7 @@ func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]
 		{"VENDOR_URL", startVendor},
 		{"API_KEYS_FILE", writeKeys},
 	} {
-		if v, _ := lookup("LLM_" + part.name); v != "" {
+		if given(part.name) {
 			continue
 		}
 		value, err := part.start(ctx, cleanup)
@@ -55,7 +59,7 @@ func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]
 	all := make([]string, 0, len(settings)+len(environ))
 	for _, s := range settings {
 		name, _, _ := strings.Cut(s, "=")
-		if v, _ := lookup("LLM_" + name); v == "" {
+		if !given(name) {
 			all = append(all, "LLM_"+s)
 		}
 	}

@@ -131,14 +131,14 @@ func (c *Config) contradictions() []error {
 // Warnings are values that are allowed and yet seldom meant.
 func (c *Config) Warnings() []string {
 	var list []string
-	if c.LLM.Vendor.APIKey == "" {
+	if c.LLM.Vendor.APIKey+c.LLM.Vendor.APIKeyFile == "" {
 		list = append(list, "no vendor API key is set: calls go out without authentication")
 	}
 	if c.LLM.Quota.Requests == 0 && c.LLM.Quota.Tokens == 0 {
 		list = append(list, "no vendor contract is set: the quota lets everything through")
 	}
 	for _, lane := range c.LLM.Further {
-		if lane.Vendor.APIKey == "" {
+		if lane.Vendor.APIKey+lane.Vendor.APIKeyFile == "" {
 			list = append(list, "no vendor API key is set for the lane "+lane.Name+": its calls go out without authentication")
 		}
 	}

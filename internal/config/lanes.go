@@ -25,6 +25,9 @@ func (c *Config) loadLanes(env map[string]string) (all []setting, errs []error) 
 	}
 	for i := range c.LLM.Further {
 		lane := &c.LLM.Further[i]
+		if env[ofLane(lane.Name)+"VENDOR_API_KEY"]+env[ofLane(lane.Name)+"VENDOR_API_KEY_FILE"] != "" {
+			lane.Vendor.APIKey, lane.Vendor.APIKeyFile = "", "" // one of its own is in place of either
+		}
 		lane.ContractSet = contractSet(env, ofLane(lane.Name))
 		own := laneSettings(lane)
 		for _, s := range own {

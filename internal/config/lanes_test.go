@@ -58,6 +58,30 @@ func TestLanesInheritWhatTheyDoNotSet(t *testing.T) {
 	}
 }
 
+// TestALanesOwnKeyIsInPlaceOfTheInheritedOne, be either of them in a file.
+func TestALanesOwnKeyIsInPlaceOfTheInheritedOne(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		settings  []string
+		key, file string
+	}{
+		{[]string{"LLM_VENDOR_API_KEY=", "LLM_VENDOR_API_KEY_FILE=/first"}, "", "/first"},
+		{[]string{"LLM_VENDOR_API_KEY=", "LLM_VENDOR_API_KEY_FILE=/first", "LLM_LANE_MINI_VENDOR_API_KEY=own"}, "own", ""},
+		{[]string{"LLM_LANE_MINI_VENDOR_API_KEY_FILE=/own"}, "", "/own"},
+	} {
+		c, err := config.Load(twoLanes(tt.settings...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := c.LLM.Further[0].Vendor; v.APIKey != tt.key || v.APIKeyFile != tt.file {
+			t.Errorf("%v: key %q, file %q", tt.settings, v.APIKey, v.APIKeyFile)
+		}
+		if v := c.LLM.Further[1].Vendor; v.APIKeyFile != "" {
+			t.Errorf("%v: another vendor's lane has the file %q", tt.settings, v.APIKeyFile)
+		}
+	}
+}
+
 func TestLanesThatMakeNoSenseAreRefused(t *testing.T) {
 	t.Parallel()
 	for wrong, says := range map[string]string{
@@ -70,6 +94,9 @@ func TestLanesThatMakeNoSenseAreRefused(t *testing.T) {
 		"LLM_QUOTA_REQUESTS=":                         `LLM_QUOTA_REQUESTS and LLM_QUOTA_TOKENS are missing, and another lane has a contract: set what the contract of the lane default is, or 0`,
 		"LLM_LANE_MINI_QUOTA_BURST=101":               `LLM_LANE_MINI_QUOTA_BURST is 101: use 0 for 2 %, or at most LLM_LANE_MINI_QUOTA_REQUESTS (100)`,
 		"LLM_LANE_MINI_VENDOR_POOL=10":                `LLM_LANE_MINI_VENDOR_POOL (10) is below LLM_SLOTS (50)`,
+		"LLM_VENDOR_API_KEY_FILE=/key":                `LLM_VENDOR_API_KEY and LLM_VENDOR_API_KEY_FILE are both set`,
+		"LLM_LANE_CLAUDE_VENDOR_API_KEY_FILE=/key":    `LLM_LANE_CLAUDE_VENDOR_API_KEY and LLM_LANE_CLAUDE_VENDOR_API_KEY_FILE are both set`,
+		"LLM_VENDOR_URL=https://a:b@vendor.example":   `LLM_VENDOR_URL holds a user or a password`,
 		"LLM_LANE_MINI_BREAKER_OPNE=10s":              `LLM_LANE_MINI_BREAKER_OPNE is not a setting: did you mean LLM_LANE_MINI_BREAKER_OPEN?`,
 		"LLM_LANE_MAXI_VENDOR_URL=https://a.example":  `LLM_LANE_MAXI_VENDOR_URL is for a lane that LLM_LANES does not name: add maxi there`,
 		"LLM_LANE_MINI_SLOTS_IN_THE_SKY=5":            `LLM_LANE_MINI_SLOTS_IN_THE_SKY is not a setting`,

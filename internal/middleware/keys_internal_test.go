@@ -4,45 +4,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
-
-// Nodes run out of inotify instances, and events get lost. The poll finds the change then.
-func TestKeysArePolledWithoutAWatcher(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "keys")
-	put := func(key string) {
-		line := fmt.Sprintf("%x ada pro\n", sha256.Sum256([]byte(key)))
-		if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put("one")
-	synctest.Test(t, func(t *testing.T) {
-		k := &Keys{path: path, tiers: map[string]int{"pro": 1}, log: slog.New(slog.DiscardHandler), stop: func() {}}
-		if _, err := k.load(time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		k.done.Go(func() { k.watch(t.Context(), &fsnotify.Watcher{}) })
-		put("two")
-		time.Sleep(pollKeys)
-		synctest.Wait()
-		if _, ok := k.table.Load().lookup(time.Now(), "two"); !ok {
-			t.Error("the new key is not known after a poll")
-		}
-		if _, ok := k.table.Load().lookup(time.Now(), "one"); ok {
-			t.Error("the old key is still known after a poll")
-		}
-	})
-}
 
 func FuzzParseKeys(f *testing.F) {
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("key")))

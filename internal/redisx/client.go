@@ -1,6 +1,7 @@
 package redisx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,7 +17,7 @@ type Client struct {
 	alone  *memoryAware // rdb, one command a round trip
 	shared *memoryAware // rdb, for callers that share round trips
 	guard  *guard
-	file   *urlFile // nil: the URL does not change
+	file   *urlFile
 }
 
 // New returns a client for cfg. It does not dial: the service starts without Redis too.
@@ -29,12 +30,10 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 		return nil, err
 	}
 	c := &Client{cfg: cfg}
-	if cfg.URLFile != "" {
-		if c.file, err = cfg.follow(log, o); err != nil {
-			return nil, err
-		}
-		c.file.apply(o)
+	if c.file, err = cfg.follow(o, log, reg); err != nil {
+		return nil, err
 	}
+	c.file.apply(o)
 	c.rdb = redis.NewUniversalClient(o)
 	if c.guard, err = newGuard(cfg.Budget, c.ping, log, reg); err != nil {
 		c.file.close()
@@ -79,7 +78,7 @@ func (c *Client) Away() bool { return c.guard.away.Load() }
 
 // Trouble says for operators why limits or jobs are not shared as they should be; "" when nothing is wrong. A full Redis and
 // refused commands are remembered for a minute.
-func (c *Client) Trouble() string { return c.guard.trouble() }
+func (c *Client) Trouble() string { return cmp.Or(c.guard.trouble(), c.file.Trouble()) }
 
 // NoteFull counts and logs a refusal for want of memory that a script got as a value.
 func (c *Client) NoteFull(err error) { c.guard.noteFull(err) }

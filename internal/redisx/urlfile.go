@@ -9,113 +9,96 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/spillway-dev/spillway/internal/follow"
 )
 
-// urlFile follows the file that Redis's URL is in, so that a rotated password or another host needs no restart. New connections go
-// where the file says, with the password that it says; connections made before are retired when they are next taken from the pool, so
-// no command is cut. What go-redis fixes when a client is made does not follow: the number of the database, and which hosts of a
-// Cluster it has already found.
+// urlFile follows the file that Redis's URL is in, so that a rotated password or another host needs no restart. New
+// connections go where the file says, with the password that it says. Connections made before are retired: the pool
+// drops them when it next takes one, so no command is cut. What go-redis fixes when a client is made does not follow:
+// the number of the database, and which hosts of a Cluster it has already found.
 type urlFile struct {
-	path  string
+	*follow.File // Trouble
+
+	cfg   Config
 	first []string // hosts at start-up; the client library dials these
 	db    int
-	log   *slog.Logger
 	now   atomic.Pointer[endpoint]
-	stop  context.CancelFunc
-	done  sync.WaitGroup
 
 	mu    sync.Mutex
-	conns map[*followedConn]time.Time // open ones; since when they were seen to be retired, zero for those that are not
+	conns map[*followedConn]struct{} // open ones
+	late  *time.Timer                // closes connections that were retired long ago
 }
 
 // endpoint is where Redis is and how it is entered.
 type endpoint struct {
-	url            string
 	addrs          []string
 	user, password string
 	tls            *tls.Config // nil: no TLS
 }
-
-// pollURL is how often the file is looked at: the kubelet, which writes it, takes longer.
-const pollURL = 2 * time.Second
 
 func readURL(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("REDIS_URL_FILE cannot be read: %w", err)
 	}
-	return strings.TrimSpace(string(text)), nil
+	url, err := follow.Line(text)
+	if err != nil {
+		return "", fmt.Errorf("REDIS_URL_FILE (%s) holds no URL: %w", path, err)
+	}
+	return url, nil
 }
 
-// follow makes o go by the file from now on, until close.
-func (c Config) follow(log *slog.Logger, o *redis.UniversalOptions) (*urlFile, error) {
-	url, err := readURL(c.URLFile)
+// follow returns the follower of the file. The options o are those that the file gave at start-up.
+func (c Config) follow(o *redis.UniversalOptions, log *slog.Logger, reg prometheus.Registerer) (*urlFile, error) {
+	f := &urlFile{cfg: c, first: o.Addrs, db: o.DB, conns: map[*followedConn]struct{}{}}
+	f.late = time.AfterFunc(retireAfter, f.closeRetired)
+	var err error
+	f.File, err = follow.Open(follow.Config{
+		Path: c.URLFile, What: "redis URL", Metric: "llm_redis_url_stale_seconds", Take: f.take,
+		Detail: func() slog.Attr { return slog.Any("hosts", f.now.Load().addrs) },
+	}, log, reg)
 	if err != nil {
+		f.late.Stop()
 		return nil, err
 	}
-	f := &urlFile{path: c.URLFile, first: o.Addrs, db: o.DB, log: log, conns: map[*followedConn]time.Time{}}
-	f.now.Store(&endpoint{url, o.Addrs, o.Username, o.Password, o.TLSConfig})
-	ctx, stop := context.WithCancel(context.Background())
-	f.stop = stop
-	f.done.Go(func() {
-		tick := time.NewTicker(pollURL)
-		defer tick.Stop()
-		failed := ""
-		for {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-			f.closeRetired(time.Now())
-			err := f.load(c)
-			if err != nil && err.Error() != failed {
-				log.LogAttrs(ctx, slog.LevelError, "the redis URL stays as it was", slog.Any("error", err))
-			}
-			failed = ""
-			if err != nil {
-				failed = err.Error()
-			}
-		}
-	})
 	return f, nil
 }
 
-func (f *urlFile) load(c Config) error {
-	url, err := readURL(f.path)
-	if err != nil || url == f.now.Load().url {
-		return err
+// take brings the URL in the file into force.
+func (f *urlFile) take(text []byte) (inForce bool, err error) {
+	c := f.cfg
+	c.URLFile = ""
+	if c.URL, err = follow.Line(text); err != nil {
+		return false, err
 	}
-	c.URL, c.URLFile = url, ""
 	o, err := c.options()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if o.DB != f.db {
-		return errors.New("REDIS_URL_FILE: the number of the database has changed, which takes a restart")
+		return false, errors.New("the number of the database has changed, which takes a restart")
 	}
-	f.now.Store(&endpoint{url, o.Addrs, o.Username, o.Password, o.TLSConfig})
-	f.log.LogAttrs(context.Background(), slog.LevelInfo, "the redis URL was read again", slog.Any("hosts", o.Addrs))
-	return nil
+	f.now.Store(&endpoint{o.Addrs, o.Username, o.Password, o.TLSConfig})
+	f.late.Reset(retireAfter)
+	return true, nil
 }
 
 func (f *urlFile) close() {
-	if f != nil {
-		f.stop()
-		f.done.Wait()
-	}
+	_ = f.Close() // which has no error
+	f.late.Stop()
 }
 
-// apply makes a client with the options o go by the file.
+// apply makes a client with the options o go by the file, if there is one.
 func (f *urlFile) apply(o *redis.UniversalOptions) {
-	if f == nil {
+	if f.cfg.URLFile == "" {
 		return
 	}
 	timeout := o.DialTimeout
@@ -152,23 +135,19 @@ func (f *urlFile) dial(ctx context.Context, network, addr string) (net.Conn, err
 	followed := &followedConn{Conn: conn, raw: raw, of: e, file: f}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.conns[followed] = time.Time{}
+	f.conns[followed] = struct{}{}
 	return followed, nil
 }
 
-// retireAfter is how long a retired connection may still be used, which is far longer than a command takes. Only those of
-// subscriptions are: they listen to the former Redis until they are closed, and are made anew then.
+// retireAfter is how long a retired connection may still be used, which is far longer than a command takes. Only
+// those of subscriptions are: they listen to the former Redis until they are closed, and are made anew then.
 const retireAfter = 10 * time.Second
 
-func (f *urlFile) closeRetired(now time.Time) {
+func (f *urlFile) closeRetired() {
 	f.mu.Lock()
 	var late []*followedConn
-	for c, since := range f.conns {
-		switch {
-		case c.of == f.now.Load():
-		case since.IsZero():
-			f.conns[c] = now
-		case now.Sub(since) > retireAfter:
+	for c := range f.conns {
+		if c.of != f.now.Load() {
 			late = append(late, c)
 		}
 	}

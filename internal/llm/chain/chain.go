@@ -88,10 +88,13 @@ func (c *Chain) Down() time.Duration {
 	return down
 }
 
-// Trouble names the lanes that are not called for now, "" when all are.
+// Trouble names the lanes that are not called for now, and those whose key cannot be read; "" when all is well.
 func (c *Chain) Trouble() string {
 	var down []string
 	for _, lane := range c.lanes {
+		if trouble := lane.vendor.Trouble(); trouble != "" {
+			down = append(down, "lane "+lane.name+": "+trouble)
+		}
 		if wait := lane.breaker.RetryAfter(); wait > 0 {
 			down = append(down, fmt.Sprintf("calls of lane %s failed of late: its breaker is open for another %v", lane.name, wait.Round(time.Second)))
 		}

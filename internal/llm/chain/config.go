@@ -71,7 +71,7 @@ func (c Config) Inherit(name, vendorURL string) FurtherLane {
 	lane.Fallback, lane.Model, lane.ContractSet = "", nil, false
 	if vendorURL != "" && host(vendorURL) != host(c.Vendor.URL) {
 		v := &lane.Vendor
-		v.APIKey, v.Name, v.Headers, v.AuthHeader, v.AuthScheme = "", "", nil, "Authorization", "Bearer"
+		v.APIKey, v.APIKeyFile, v.Name, v.Headers, v.AuthHeader, v.AuthScheme = "", "", "", nil, "Authorization", "Bearer"
 	}
 	return lane
 }

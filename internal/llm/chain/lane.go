@@ -46,7 +46,7 @@ func (l *Lane) build(pod Config, cfg LaneConfig, p parts) (err error) {
 	l.slots = p.slots
 	times := upstream.Times{Call: pod.CallTimeout, StreamIdle: pod.StreamIdle, StreamMax: pod.StreamMax}
 	times.FirstEvent = cfg.FirstEventTimeout
-	if l.vendor, err = upstream.New(cfg.Vendor, times, pod.Slots, reg); err != nil {
+	if l.vendor, err = upstream.New(cfg.Vendor, times, pod.Slots, log, reg); err != nil {
 		return err
 	}
 	if l.breaker, err = breaker.New(cfg.Breaker, p.rdb, l.key(), log, reg); err != nil {

@@ -5,6 +5,7 @@ package llmtest
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -64,7 +65,7 @@ func Caller(t testing.TB, cfg chain.Config, vendor RoundTrip, before ...llm.Name
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	cfg.Vendor.Wrap = func(http.RoundTripper) http.RoundTripper { return vendor }
-	exchanger, err := upstream.New(cfg.Vendor, upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax}, cfg.Slots, reg)
+	exchanger, err := upstream.New(cfg.Vendor, upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax}, cfg.Slots, slog.New(slog.DiscardHandler), reg)
 	OK(t, err)
 	pacer, err := llm.NewPacer(cfg.Pacer, reg)
 	OK(t, err)

@@ -15,6 +15,7 @@ import (
 type Config struct {
 	URL            string        `split_words:"true" desc:"Full URL that calls are POSTed to, e.g. https://api.openai.com/v1/chat/completions. Required."`
 	APIKey         string        `split_words:"true" desc:"The vendor's API key. Empty sends no authentication header." secret:"true"`
+	APIKeyFile     string        `split_words:"true" desc:"File with the vendor's API key, in place of VENDOR_API_KEY, as Kubernetes mounts it from a Secret. It is followed: a rotated key needs no restart."`
 	Name           string        `split_words:"true" desc:"Name of the vendor in Redis keys; services that share a contract share it. Empty means the URL's host."`
 	AuthHeader     string        `split_words:"true" default:"Authorization" desc:"Header that carries the API key."`
 	AuthScheme     string        `split_words:"true" default:"Bearer" desc:"Word before the key in the header; \"none\" sends the key alone."`
@@ -37,6 +38,13 @@ func (c Config) Validate() error {
 	if u, err := url.Parse(c.URL); c.URL == "" || err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		errs = append(errs, errors.New("VENDOR_URL must be the full http(s) URL that calls are POSTed to, e.g. https://api.openai.com/v1/chat/completions"))
 	}
+	if u, err := url.Parse(c.URL); err == nil && u.User != nil {
+		errs = append(errs, errors.New("VENDOR_URL holds a user or a password, which would be shown where URLs are: remove it; "+
+			"set VENDOR_AUTH_SCHEME to Basic and VENDOR_API_KEY to the base64 of user:password"))
+	}
+	if c.APIKey != "" && c.APIKeyFile != "" {
+		errs = append(errs, errors.New("VENDOR_API_KEY and VENDOR_API_KEY_FILE are both set: use one of them"))
+	}
 	if c.ConnectTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("VENDOR_CONNECT_TIMEOUT is %v: use a positive duration", c.ConnectTimeout))
 	}
@@ -52,7 +60,7 @@ func (c Config) Validate() error {
 	if strings.ContainsAny(c.APIKey, "\r\n") {
 		errs = append(errs, errors.New("VENDOR_API_KEY holds a line break: remove it, a trailing newline in a Secret is the usual reason"))
 	}
-	if c.APIKey != "" && !validHeaderName(c.AuthHeader) {
+	if c.APIKey+c.APIKeyFile != "" && !validHeaderName(c.AuthHeader) {
 		errs = append(errs, fmt.Errorf("VENDOR_AUTH_HEADER is %q: use the name of a header, such as x-api-key", c.AuthHeader))
 	}
 	errs = append(errs, c.Headers.validate())

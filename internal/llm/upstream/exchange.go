@@ -39,7 +39,7 @@ func (v *Vendor) exchange(w *watch, call *llm.Call, out *llm.Outcome) (*llm.Resp
 
 // headers builds the request's headers. The values are shared with the template: net/http only reads them.
 func (v *Vendor) headers(ctx context.Context, call *llm.Call) http.Header {
-	h := maps.Clone(v.request.Header)
+	h := maps.Clone(*v.header.Load())
 	for name, values := range call.Header {
 		if h[name] == nil {
 			h[name] = values

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -219,7 +220,7 @@ func TestStreamLimits(t *testing.T) {
 					cfg.Vendor.Wrap = func(http.RoundTripper) http.RoundTripper { return tt.vendor }
 					v, err := upstream.New(cfg.Vendor, upstream.Times{
 						Call: cfg.CallTimeout, FirstEvent: 20 * time.Second, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax,
-					}, cfg.Slots, prometheus.NewRegistry())
+					}, cfg.Slots, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 					llmtest.OK(t, err)
 					start := time.Now()
 					sla := deadline.New(t.Context(), start.Add(60*time.Second), errSLA)

@@ -2,6 +2,7 @@
 //
 //	Vendor.Send      call timeout, one exchange, a verdict on how it ended      vendor.go
 //	  watch          ends the exchange when a limit on its progress runs out    watch.go
+//	  key            the key that is in force                                   key.go
 //	  resend         a request that the vendor has handed back unread           resend.go
 //	  limits         what the headers say about the vendor's limits             limits.go
 //	  buffer         an answer in one piece                                     buffer.go
@@ -15,15 +16,18 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 
+	"github.com/spillway-dev/spillway/internal/follow"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/memory"
 )
@@ -32,7 +36,9 @@ import (
 type Vendor struct {
 	transport   http.RoundTripper // bare: an http.Client would add redirects and cookies, which nobody wants here
 	pool        *http.Transport   // what transport sends through
-	request     http.Request      // what every request has in common
+	request     http.Request      // what every request has in common, but for the headers
+	header      atomic.Pointer[http.Header]
+	keyFile     *follow.File
 	name        string
 	maxResponse int64
 	memory      *memory.Budget
@@ -53,24 +59,13 @@ type Times struct {
 }
 
 // New returns a Vendor whose connection pool is never smaller than slots, the calls in flight at most.
-func New(cfg Config, times Times, slots int, reg prometheus.Registerer) (*Vendor, error) {
+func New(cfg Config, times Times, slots int, log *slog.Logger, reg prometheus.Registerer) (*Vendor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		return nil, err
-	}
-	header := http.Header{"Content-Type": {"application/json"}, "Accept-Encoding": {"identity"}, "User-Agent": {"spillway"}}
-	for name, value := range cfg.Headers {
-		header.Set(name, value)
-	}
-	if cfg.APIKey != "" {
-		key := cfg.APIKey
-		if cfg.AuthScheme != "" && cfg.AuthScheme != "none" {
-			key = cfg.AuthScheme + " " + key
-		}
-		header.Set(cfg.AuthHeader, key)
 	}
 	connections := max(cfg.Pool, slots)
 	pool := &http.Transport{
@@ -95,12 +90,16 @@ func New(cfg Config, times Times, slots int, reg prometheus.Registerer) (*Vendor
 	if cfg.Wrap != nil {
 		transport = cfg.Wrap(pool)
 	}
-	return &Vendor{
+	v := &Vendor{
 		transport: transport, pool: pool, name: cmp.Or(cfg.Name, u.Host), maxResponse: cfg.MaxResponse, memory: cfg.Memory, metrics: m,
 		callTimeout: times.Call, firstEvent: times.FirstEvent,
 		streamIdle: times.StreamIdle, streamMax: times.StreamMax, propagator: otel.GetTextMapPropagator(),
-		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
-	}, nil
+		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
+	}
+	if err := v.authenticate(cfg, log, reg); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // deadAfter says when a connection that all calls share over HTTP/2 is given up: when it has been silent for a while and then
@@ -113,8 +112,11 @@ func deadAfter(callTimeout time.Duration) *http.HTTP2Config {
 // Name is the vendor's name in Redis keys and spans.
 func (v *Vendor) Name() string { return v.name }
 
-// Close closes idle connections.
-func (v *Vendor) Close() { v.pool.CloseIdleConnections() }
+// Close closes idle connections, and follows the key no longer.
+func (v *Vendor) Close() {
+	_ = v.keyFile.Close() // which has no error
+	v.pool.CloseIdleConnections()
+}
 
 // Send makes one attempt under the call timeout. A nil Outcome.Err means that the response is to be given to the client:
 // a success, or the vendor's own 4xx. When ctx ended first, Outcome.Err is its cause.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,7 +34,8 @@ func vendorAt(t testing.TB, url string, change func(*chain.Config)) *upstream.Ve
 	if change != nil {
 		change(&cfg)
 	}
-	v, err := upstream.New(cfg.Vendor, upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax}, cfg.Slots, prometheus.NewRegistry())
+	times := upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax}
+	v, err := upstream.New(cfg.Vendor, times, cfg.Slots, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	llmtest.OK(t, err)
 	t.Cleanup(v.Close)
 	return v

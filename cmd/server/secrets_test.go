@@ -1,0 +1,148 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/redistest"
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// keyedVendor accepts some keys, and remembers which ones it was called with.
+type keyedVendor struct {
+	sim http.Handler
+
+	mu     sync.Mutex
+	accept map[string]bool
+	seen   map[string]bool
+}
+
+func (v *keyedVendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	v.mu.Lock()
+	ok := v.accept[key]
+	v.seen[key] = true
+	v.mu.Unlock()
+	if !ok {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	v.sim.ServeHTTP(w, r)
+}
+
+func (v *keyedVendor) saw(key string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.seen[key]
+}
+
+func (v *keyedVendor) revoke(key string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.accept, key)
+}
+
+// TestSecretsAreFollowed: the keys of two lanes and the URL of Redis are rotated under load. No request fails, and what
+// cannot be used later is told and changes nothing.
+func TestSecretsAreFollowed(t *testing.T) {
+	t.Parallel()
+	sim, url := judge(t, vendorsim.Config{})
+	vendor := &keyedVendor{sim: sim, seen: map[string]bool{},
+		accept: map[string]bool{"sk-1": true, "sk-2": true, "mini-1": true, "mini-2": true}}
+	server := httptest.NewServer(vendor)
+	t.Cleanup(server.Close)
+	_, path, _ := strings.Cut(url, "/v1/")
+	first, second := redistest.Start(t), redistest.Start(t)
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	p := start(t, production(t, first, server.URL+"/v1/"+path, "LLM_REDIS_URL=", "LLM_VENDOR_API_KEY=",
+		"LLM_REDIS_URL_FILE="+write("redis", first.URL()), "LLM_VENDOR_API_KEY_FILE="+write("key", "sk-1"),
+		"LLM_LANES=mini", "LLM_LANE_MINI_MODELS=mini", "LLM_LANE_MINI_QUOTA_REQUESTS=0",
+		"LLM_LANE_MINI_VENDOR_API_KEY_FILE="+write("mini", "mini-1")))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var clients sync.WaitGroup
+	for _, model := range []string{"m", "mini"} {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				code, body, err := post(context.WithoutCancel(ctx), http.DefaultClient, p.URL,
+					strings.Replace(question, `"m"`, `"`+model+`"`, 1))
+				if err != nil || code != http.StatusOK {
+					t.Errorf("model %s: %d %s %v", model, code, body, err)
+					return
+				}
+			}
+		})
+	}
+	await.True(t, "both keys are used", func() bool { return vendor.saw("sk-1") && vendor.saw("mini-1") })
+	write("key", "sk-2")
+	write("mini", "mini-2")
+	await.True(t, "both new keys are used", func() bool { return vendor.saw("sk-2") && vendor.saw("mini-2") })
+	p.says("vendor API key reloaded")
+	calls := sim.Stats().Calls
+	await.True(t, "calls with the former keys have ended", func() bool { return sim.Stats().Calls > calls+10 })
+	vendor.revoke("sk-1")
+	vendor.revoke("mini-1")
+	write("redis", second.URL())
+	await.True(t, "the other Redis is used", func() bool { return second.Client().DBSize(t.Context()).Val() > 0 })
+	stop()
+	clients.Wait()
+
+	for name, part := range map[string]string{"key": "vendor", "mini": "vendor", "redis": "redis"} {
+		write(name, "")
+		await.True(t, "/readyz?verbose names the file "+name, func() bool {
+			_, body := get(t, p.Admin+"/readyz?verbose")
+			var report struct{ Parts map[string]string }
+			return json.Unmarshal([]byte(body), &report) == nil &&
+				strings.Contains(report.Parts[part], filepath.Join(dir, name)+": the file is empty")
+		})
+	}
+	for _, name := range []string{"llm_vendor_key_stale_seconds", "llm_redis_url_stale_seconds"} {
+		await.True(t, name, func() bool { return metric(t, p, name) > 0 })
+	}
+	if code, body, err := post(t.Context(), http.DefaultClient, p.URL, question); err != nil || code != http.StatusOK {
+		t.Errorf("with files that cannot be used: %d %s %v", code, body, err)
+	}
+	p.terminate()
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+}
+
+// TestSecretFilesAreCheckedAtTheStart: a file that cannot be used is an error that names it.
+func TestSecretFilesAreCheckedAtTheStart(t *testing.T) {
+	t.Parallel()
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		setting, says string
+	}{
+		{"LLM_VENDOR_API_KEY_FILE=" + empty, "vendor API key in " + empty + ": the file is empty"},
+		{"LLM_VENDOR_API_KEY_FILE=/nowhere", "vendor API key: open /nowhere"},
+		{"LLM_REDIS_URL_FILE=" + empty, "LLM_REDIS_URL_FILE (" + empty + ") holds no URL: the file is empty"},
+		{"LLM_REDIS_URL_FILE=/nowhere", "LLM_REDIS_URL_FILE cannot be read: open /nowhere"},
+	} {
+		inPlaceOf := strings.Split(strings.Replace(tt.setting, "_FILE=", "=", 1), "=")[0] + "="
+		p := launch(t, production(t, redistest.Start(t), "http://vendor.test/v1/chat/completions", inPlaceOf, tt.setting))
+		if code := p.exit(); code == 0 || !strings.Contains(p.Stderr.String(), tt.says) {
+			t.Errorf("%s: exit status %d, says %s", tt.setting, code, p.Stderr.String())
+		}
+	}
+}
