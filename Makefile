@@ -115,7 +115,7 @@ e2e: ## try the chart on the cluster kubectl points to; docs/proofs/e2e.md says 
 .PHONY: e2e-kind
 e2e-kind: ## build its two images with Docker, give them to kind, and run it
 	docker build -t spillway:e2e .
-	docker build -t spillway-load:e2e test/e2e/load
+	docker build -t spillway-load:e2e -f test/e2e/load/Dockerfile .
 	kind load docker-image spillway:e2e spillway-load:e2e --name $(KIND)
 	$(MAKE) e2e
 

@@ -35,6 +35,7 @@ var checks = []struct {
 	{"a newer chart replaces no pod", newerChart},
 	{"two releases on one Redis", twoReleases},
 	{"a pod killed under load", killed},
+	{"large bodies, readers that do not read", largeBodies},
 	{"Redis deleted under load", redisDeleted},
 	{"evictions and a drain respect the budget", drain},
 	{"HPA scales up and back", autoscale},

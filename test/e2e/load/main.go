@@ -5,6 +5,7 @@
 //	/stop                                   ends it after the requests under way, and answers with a report
 //	/ask?url=…&prefer=…                     one request, for its status and body
 //	/flood?url=…&rate=40&seconds=5&addresses=1&hosts=1&stream=1&size=…&chunked=1   so many a second, for the statuses
+//	/large?url=…&bodies=200&size=…&readers=150&model=…   bodies at once beside readers of that model's answers that do not read
 //	/first?url=…                            one stream, for the time of its first event
 //	/unfinished?url=…                       a body that never ends, for the time until it is ended
 //
@@ -27,6 +28,7 @@ func main() {
 	http.HandleFunc("/stop", steer.stop)
 	http.HandleFunc("/ask", steer.ask)
 	http.HandleFunc("/flood", steer.flood)
+	http.HandleFunc("/large", steer.large)
 	http.HandleFunc("/first", steer.first)
 	http.HandleFunc("/unfinished", steer.unfinished)
 	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 10 * time.Second}
@@ -43,7 +45,7 @@ type steering struct {
 }
 
 func (s *steering) start(w http.ResponseWriter, r *http.Request) {
-	clients := func(kind string) int { n, _ := strconv.Atoi(r.FormValue(kind)); return n }
+	clients := numbers(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.load != nil {
@@ -74,8 +76,22 @@ func (s *steering) ask(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
+// numbers reads the whole numbers of a request; what is missing is 0.
+func numbers(r *http.Request) func(name string) int {
+	return func(name string) int { n, _ := strconv.Atoi(r.FormValue(name)); return n }
+}
+
+func (s *steering) large(w http.ResponseWriter, r *http.Request) {
+	number := numbers(r)
+	l := large{
+		url: r.FormValue("url"), key: s.key, bodies: number("bodies"), size: number("size"), readers: number("readers"), readModel: r.FormValue("model"),
+		before: 3 * time.Second, within: 20 * time.Second,
+	}
+	_ = json.NewEncoder(w).Encode(l.run(r.Context()))
+}
+
 func (s *steering) flood(w http.ResponseWriter, r *http.Request) {
-	number := func(name string) int { n, _ := strconv.Atoi(r.FormValue(name)); return n }
+	number := numbers(r)
 	f := flood{
 		url: r.FormValue("url"), key: s.key, rate: max(1, number("rate")), seconds: max(1, number("seconds")), addresses: number("addresses"),
 		hosts: r.FormValue("hosts") != "", stream: r.FormValue("stream") != "", size: number("size"), chunked: r.FormValue("chunked") != "",
