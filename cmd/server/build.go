@@ -20,6 +20,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
+	"github.com/spillway-dev/spillway/internal/streams"
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
@@ -47,6 +48,10 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	cfg.LLM.Vendor.Memory = room
 	if !cfg.Inbound.HasHighest() { // then no call may take the reserve
 		cfg.LLM.SlotsReserve = 0
+	}
+	open, err := streams.New(reg)
+	if err != nil {
+		return nil, err
 	}
 	caller, err := chain.New(cfg.LLM, rdb, log, reg)
 	if err != nil {
@@ -82,7 +87,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	cleanup.add("live page", time.Second, now(func() error { page.Close(); return nil }))
 
 	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{
-		Caller: caller, Jobs: queue, VendorDown: caller.Down, Refused: told(page), Estimate: cfg.LLM.Estimate, Memory: room, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Jobs: queue, VendorDown: caller.Down, Refused: told(page), Estimate: cfg.LLM.Estimate, Memory: room, Streams: open, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, err
@@ -90,7 +95,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	return &service{
 		cfg: cfg.Server, log: log, reg: reg,
 		handler: handler, admin: page.Over(api.NewAdmin(pod, reg, cfg.Server.Pprof)), page: page,
-		started: pod.SetStarted, drain: pod.Drain, jobs: queue,
+		started: pod.SetStarted, drain: pod.Drain, streams: open, jobs: queue,
 	}, nil
 }
 

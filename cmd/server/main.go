@@ -5,7 +5,8 @@
 //	  dev    --dev: what a newcomer does not have yet                dev.go
 //	  ask    -ask: one request to a service that runs                ask.go
 //	  build  every part, once, in order                              build.go
-//	  serve  listen, drain, finish, close                            serve.go
+//	  serve  listen, serve, close                                    serve.go
+//	  drain  unready, serve on, finish what is in flight             drain.go
 package main
 
 import (
@@ -113,6 +114,7 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	level.Set(cfg.Server.LogLevel)
 	calmGC(lookupIn(environ))
 	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("version", buildVersion()), slog.Any("changed_settings", cfg))
+	log.LogAttrs(ctx, slog.LevelInfo, "what the settings rule out", slog.Any("answers", cfg.RulesOut()))
 	for _, w := range cfg.Warnings() {
 		log.LogAttrs(ctx, slog.LevelWarn, w)
 	}

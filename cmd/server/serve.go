@@ -16,7 +16,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/live"
-	"github.com/spillway-dev/spillway/internal/outcome"
+	"github.com/spillway-dev/spillway/internal/streams"
 )
 
 // service is what build has put together, ready to be served.
@@ -28,6 +28,8 @@ type service struct {
 	admin   http.Handler // for operators
 	started func()       // readiness on
 	drain   func()       // readiness off
+	streams *streams.Set // those that are open
+	inside  atomic.Int64 // requests on the main port
 	jobs    *jobs.Service
 	page    *live.Live // nil: none
 	greet   func()     // called when the service listens; may be nil
@@ -41,7 +43,6 @@ const (
 	maxHeaderBytes = 16 << 10
 	maxAdminConns  = 64               // connections of operators, probes and Prometheus
 	adminIdle      = 15 * time.Second // until an unused connection to the admin port is closed
-	lastWords      = time.Second      // for handlers to tell their clients that they were cut
 )
 
 // serve listens until ctx ends or a listener fails, then drains: no request that a balancer has sent is lost.
@@ -61,7 +62,7 @@ func (s *service) serve(ctx context.Context) error {
 	if err := registerConnections(s.reg, connections{"main": mainConns, "admin": adminConns}); err != nil {
 		return errors.Join(err, mainConns.Close(), adminConns.Close())
 	}
-	main := s.server(closeWhen(func() bool { return leaving.Load() || mainConns.crowded() }, s.handler), s.cfg.IdleTimeout)
+	main := s.server(closeWhen(func() bool { return leaving.Load() || mainConns.crowded() }, s.count(s.handler)), s.cfg.IdleTimeout)
 	main.BaseContext = func(net.Listener) context.Context { return requests }
 	admin := s.server(closeWhen(adminConns.crowded, s.admin), min(adminIdle, s.cfg.IdleTimeout))
 	s.addr, s.adminAddr = mainConns.Addr(), adminConns.Addr()
@@ -94,34 +95,6 @@ func (s *service) serve(ctx context.Context) error {
 	err = errors.Join(err, admin.Close()) // last, so that the end can be watched
 	serving.Wait()
 	return err
-}
-
-// shutDown takes the pod out of service. Readiness goes first; the pod serves on until every balancer has noticed, then
-// stops accepting and finishes what is in flight, streams too. What is left when the grace period ends is cut.
-func (s *service) shutDown(ctx context.Context, main *http.Server, leaving *atomic.Bool, cut context.CancelCauseFunc) error {
-	s.log.LogAttrs(ctx, slog.LevelInfo, "draining", slog.String("delay", s.cfg.DrainDelay.String()), slog.String("grace", s.cfg.ShutdownGrace.String()))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
-	defer cancel()
-	s.drain()
-	leaving.Store(true)
-	delay := time.NewTimer(s.cfg.DrainDelay)
-	defer delay.Stop()
-	select {
-	case <-delay.C:
-	case <-ctx.Done():
-	}
-	if main.Shutdown(ctx) == nil {
-		s.log.LogAttrs(ctx, slog.LevelInfo, "every request is finished")
-		return nil
-	}
-	s.log.LogAttrs(ctx, slog.LevelWarn, "the grace period is over: cutting what is left")
-	cut(&outcome.Rejected{Layer: "server", Reason: outcome.ShuttingDown, RetryAfter: time.Second})
-	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-	defer cancelLast()
-	if main.Shutdown(last) == nil {
-		return nil
-	}
-	return main.Close()
 }
 
 // listen opens addr for at most limit connections at a time.

@@ -27,6 +27,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/redisx"
+	"github.com/spillway-dev/spillway/internal/streams"
 )
 
 // Config holds the settings of the HTTP interface.
@@ -63,6 +64,7 @@ type Deps struct {
 	Refused  func(middleware.Refusal)
 	Estimate llm.EstimateConfig // of what a call's payload costs
 	Memory   *memory.Budget     // for bodies; nil has room for all
+	Streams  *streams.Set       // those that are open; nil counts none
 	Log      *slog.Logger
 	Reg      prometheus.Registerer
 	Tracer   trace.TracerProvider
@@ -75,6 +77,7 @@ type server struct {
 	caller   caller
 	estimate llm.EstimateConfig
 	memory   *memory.Budget
+	streams  *streams.Set
 	jobs     *jobs.Service // nil: no jobs are accepted
 	health   *health.Health
 	docs     *apidocs.Docs
@@ -94,7 +97,7 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, estimate: d.Estimate, memory: d.Memory, jobs: d.Jobs, health: d.Health, docs: docs}
+	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, estimate: d.Estimate, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs}
 	handler, err := s.handler(all)
 	if err != nil {
 		return nil, err

@@ -51,7 +51,8 @@ func (s *server) forward(c *gin.Context, body []byte) {
 	}
 	var sink *sseSink
 	if payload.Stream {
-		sink = newSSESink(c, call, s.cfg.WriteTimeout)
+		sink = newSSESink(c, call, s.cfg.WriteTimeout, s.streams)
+		defer sink.leave()
 		call.Stream = sink
 	}
 	resp, err := s.caller.Do(c.Request.Context(), call)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
+	"github.com/spillway-dev/spillway/internal/streams"
 )
 
 // sseSink passes a vendor's events to the client, each flushed as it comes. Every write has a deadline of its own: a reader
@@ -24,6 +25,9 @@ type sseSink struct {
 	info    *middleware.Info
 	started bool
 	events  bool // what is sent are server-sent events, so that one of ours may follow
+
+	open *streams.Set
+	one  streams.Stream
 }
 
 // isEventStream reports whether an answer of this type is an event stream. One without a type is taken for one.
@@ -31,8 +35,8 @@ func isEventStream(contentType string) bool {
 	return contentType == "" || strings.HasPrefix(contentType, "text/event-stream")
 }
 
-func newSSESink(c *gin.Context, call *llm.Call, timeout time.Duration) *sseSink {
-	return &sseSink{w: c.Writer, call: call, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout,
+func newSSESink(c *gin.Context, call *llm.Call, timeout time.Duration, open *streams.Set) *sseSink {
+	return &sseSink{w: c.Writer, call: call, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout, open: open,
 		info: middleware.InfoFrom(c.Request.Context())}
 }
 
@@ -48,6 +52,7 @@ func beneath(w gin.ResponseWriter) http.ResponseWriter {
 // Start writes the headers of the stream.
 func (s *sseSink) Start(header http.Header) error {
 	s.started = true
+	s.open.Begin(&s.one)
 	h := s.w.Header()
 	maps.Copy(h, header)
 	if s.events = isEventStream(h.Get("Content-Type")); s.events {
@@ -81,6 +86,9 @@ func (s *sseSink) Event(raw []byte) error {
 // end gives the client time to take the end of the stream. That may come long after the last event, whose deadline has
 // passed by then.
 func (s *sseSink) end() { takeWithin(s.rc, s.timeout) }
+
+// leave is called when the request has ended, however it did.
+func (s *sseSink) leave() { s.open.End(&s.one) }
 
 // endStream ends a broken stream with an event that holds the error document, and then breaks the connection off. It never
 // looks like a good end, also to clients that do not know the event: no [DONE] follows, and the body does not end. The

@@ -6,6 +6,8 @@
 //	  unknown     a mistyped name is an error that knows the right one           unknown.go
 //	  Validate    each package's own rules, then those between packages
 //	WriteHelp     the same list for people: -config-help, docs/configuration.md  help.go
+//	  sets        values that belong together                                    sets.go
+//	RulesOut      which answers these settings leave no way for, for the log     rulesout.go
 //	LogValue      the same list for the log, secrets left out                    redact.go
 package config
 

@@ -206,6 +206,32 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestRulesOut: each limit of an answer is told with the setting that raises it.
+func TestRulesOut(t *testing.T) {
+	t.Parallel()
+	for setting, says := range map[string]string{
+		"LLM_CALL_TIMEOUT=30s":           "buffered answers over 30s fail (LLM_CALL_TIMEOUT)",
+		"LLM_QUEUE_TIMEOUT=4s":           "streams whose first event takes over 30s fail (LLM_CALL_TIMEOUT)",
+		"LLM_FIRST_EVENT_TIMEOUT=10s":    "streams whose first event takes over 10s fail (LLM_FIRST_EVENT_TIMEOUT)",
+		"LLM_STREAM_IDLE=90s":            "streams that pause for over 1m30s are cut (LLM_STREAM_IDLE)",
+		"LLM_STREAM_MAX=2h":              "streams over 2h are cut (LLM_STREAM_MAX)",
+		"LLM_VENDOR_MAX_RESPONSE=524288": "buffered answers over 512 KiB fail (LLM_VENDOR_MAX_RESPONSE)",
+		"LLM_MAX_BODY=33554432":          "bodies over 32 MiB are refused (LLM_MAX_BODY)",
+	} {
+		c, err := config.Load(enough(setting))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.RulesOut(); !slices.Contains(got, says) {
+			t.Errorf("%s: %q", setting, got)
+		}
+	}
+	c, err := config.Load(enough("LLM_STREAM_MAX=0"))
+	if err != nil || strings.Contains(strings.Join(c.RulesOut(), ""), "LLM_STREAM_MAX") {
+		t.Errorf("streams have an end: %q, %v", c.RulesOut(), err)
+	}
+}
+
 func TestSecretsInAnAddressAreNotLogged(t *testing.T) {
 	t.Parallel()
 	c, err := config.Load(enough("LLM_VENDOR_URL=https://vendor.example/v1?api-key=hunter2&api-version=hunter2"))

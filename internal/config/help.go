@@ -54,6 +54,9 @@ func WritePage(w io.Writer) error {
 		fmt.Fprintf(&b, "| `%s` | – | %s |\n", s.Name, escape.Replace(s.About))
 	})
 	fmt.Fprintf(&b, "| `%s…` | see above | the lane's own %s |\n", lanePattern, strings.Join(inherited, ", "))
+	if err := writeSets(&b); err != nil {
+		return err
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -11,7 +11,7 @@ import (
 
 // Config holds the settings of the inbound layers.
 type Config struct {
-	SLA          time.Duration  `split_words:"true" default:"60s" desc:"Time a request may take as a whole, with retries and streams."`
+	SLA          time.Duration  `split_words:"true" default:"60s" desc:"Time a buffered answer, or the first event of a stream, may take, with retries. STREAM_MAX bounds the stream."`
 	AdmissionMax int            `split_words:"true" default:"200" desc:"Requests inside this pod at most; more are refused at once."`
 	QueueMax     int            `split_words:"true" default:"100" desc:"Waiting calls that mean full pressure, 1.0."`
 	ShedFree     float64        `split_words:"true" default:"0.7" desc:"Pressure above which the lowest tier is shed."`
