@@ -2,7 +2,6 @@ package prove
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -14,49 +13,20 @@ import (
 )
 
 var oneUserMisuses = scenario{
-	file: "misuse", title: "One user does everything wrong", run: runMisuse,
-	claim: "A single user of the lowest tier does, one after the other, what harms a service: calls that time out, requests the vendor refuses, " +
-		"hang-ups, large bodies, large headers, many answers to one request, jobs until their limit. The other users lose under 2 % of their requests.",
-}
-
-// misuse is one thing that a user can do wrong.
-type misuse struct {
-	name   string
-	body   string
-	header http.Header
-	stay   time.Duration // after that the client hangs up; 0: it waits for the answer
-}
-
-const (
-	slowModel    = "slow"    // at the vendor, its calls are never answered
-	refusedModel = "refused" // its calls are answered with 400
-)
-
-// misuses are what the user does, in the order of the report.
-func misuses() []misuse {
-	ask := func(model, more string) string {
-		return fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"hello"}],"max_tokens":16%s}`, model, more)
-	}
-	return []misuse{
-		{name: "calls that time out", body: ask(slowModel, "")},
-		{name: "requests that the vendor refuses", body: ask(refusedModel, "")},
-		{name: "hang-ups", body: ask(slowModel, ""), stay: 20 * time.Millisecond},
-		{name: "bodies of 1 MB", body: ask("m", `,"user":"`+strings.Repeat("x", 1<<20)+`"`)},
-		{name: "headers of 64 KB", body: ask("m", ""), header: http.Header{"X-Large": {strings.Repeat("x", 64<<10)}}},
-		{name: "128 answers to one request", body: ask("m", `,"n":128`)},
-		{name: "jobs until the limit", body: ask(slowModel, ""), header: http.Header{"Prefer": {"respond-async"}}},
-	}
+	file: "misuse", title: "One user does everything wrong", run: runMisuse, short: true,
+	claim: "A single user does, one thing after the other, what harms a service: calls that time out, requests the vendor refuses, hang-ups, large " +
+		"bodies, large headers, many answers to one request, jobs until their limit, long polls, long streams, streams that hang. The other users lose " +
+		"under 2 % of their requests.",
 }
 
 func runMisuse(s *Stage) {
 	const (
-		pods, clients = 3, 16 // the clients of the one user
-		rate          = 60.0  // of all others
-		long          = 6 * time.Second
-		misusers      = 10 // of the free users: each misuse is another's, with a limit that is not used up yet
+		misusers = 10 // of each tier: each misuse is another user's, with a limit that is not used up yet
+		shortest = 2  // misuses of a short run: those that once did the most harm
 	)
-	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond)}, "LLM_CALL_TIMEOUT=2s", "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_REQUESTS=1000000",
-		"LLM_TIER_RATES=free:600,pro:601,enterprise:602")
+	pods, rate, long := pick(s, 3, 2), pick(s, 60.0, 30.0), pick(s, 6*time.Second, 4*time.Second)
+	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond), CompletionTokens: 300, TokensPerSecond: 20},
+		"LLM_CALL_TIMEOUT=2s", "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_REQUESTS=1000000", "LLM_TIER_RATES=free:600,pro:601,enterprise:602")
 	for _, fault := range []vendorsim.Fault{{Kind: "hang", Model: slowModel}, {Kind: "status", Status: http.StatusBadRequest, Model: refusedModel}} {
 		if err := c.Vendor.AddFault(fault); err != nil {
 			s.Fatal(err)
@@ -65,29 +35,35 @@ func runMisuse(s *Stage) {
 	c.Start(pods)
 	began := time.Now()
 	others := Clients{Label: "others", Rate: rate, User: func(i int) string {
-		return user([]string{"free", "pro", "enterprise"}[i%3], misusers+i%(usersPerTier-misusers))
+		return user([]string{"free", "pro", "enterprise"}[i%3], misusers+i/3%(usersPerTier-misusers))
 	}}
-	for i, wrong := range misuses() {
+	all := misuses()
+	for i, wrong := range all {
+		if !s.Full && i < len(all)-shortest {
+			continue
+		}
 		from := time.Now()
 		s.chart.Mark(from.Sub(began), wrong.name)
-		stop := c.misuse(wrong, user("free", i), clients)
+		stop := c.misuse(wrong, user(wrong.tier, i))
 		c.Offer(long, others)
 		sent := stop()
 		rs := c.Timeline.Results(from, time.Time{})
 		lost := 1 - ratio(len(rs.Served()), len(rs))
 		s.Check(lost < 0.02, "requests the others lose to "+wrong.name, "under 2 %", percent(lost))
-		s.Note("%s: %d requests of the one user; the others: %v.", wrong.name, sent, rs.By())
+		s.Note("%s, by a user of the tier %s: %d requests; the others: %v.", wrong.name, wrong.tier, sent, rs.By())
 	}
-	all := c.Timeline.All()
-	s.chart.Panels = []Panel{Outcomes(all, began)}
+	s.chart.Panels = []Panel{Outcomes(c.Timeline.All(), began)}
 }
 
 // misuse lets clients of one user do wrong as often as they can. The returned func stops them and returns how often they did.
-func (c *Cluster) misuse(wrong misuse, who string, clients int) (stop func() int) {
+func (c *Cluster) misuse(wrong misuse, who string) (stop func() int) {
 	ctx, cancel := context.WithCancel(c.tb.Context())
-	counts := make([]int, clients)
+	if wrong.polls {
+		wrong.path = c.endlessJob(ctx, who)
+	}
+	counts := make([]int, wrong.clients)
 	var all sync.WaitGroup
-	for i := range clients {
+	for i := range counts {
 		all.Go(func() {
 			for ; ctx.Err() == nil; counts[i]++ {
 				c.misuseOnce(ctx, wrong, who)
@@ -104,6 +80,19 @@ func (c *Cluster) misuse(wrong misuse, who string, clients int) (stop func() int
 	}
 }
 
+// endlessJob hands in a job that does not end, and returns its path.
+func (c *Cluster) endlessJob(ctx context.Context, who string) (path string) {
+	job := misuse{method: http.MethodPost, path: "/llm", body: chat(slowModel, ""), header: http.Header{"Prefer": {"respond-async"}}}
+	c.eventually("a job is taken", func() bool {
+		res := c.send(ctx, job, who)
+		if res != nil {
+			path = res.Header.Get("Location")
+		}
+		return path != ""
+	})
+	return path
+}
+
 // misuseOnce does wrong once. What comes of it is not what is measured.
 func (c *Cluster) misuseOnce(ctx context.Context, wrong misuse, who string) {
 	if wrong.stay > 0 {
@@ -111,22 +100,28 @@ func (c *Cluster) misuseOnce(ctx context.Context, wrong misuse, who string) {
 		ctx, leave = context.WithTimeout(ctx, wrong.stay)
 		defer leave()
 	}
+	c.send(ctx, wrong, who)
+}
+
+// send sends one request to the pod whose turn it is and reads the answer to its end. It returns nil when there is none.
+func (c *Cluster) send(ctx context.Context, wrong misuse, who string) *http.Response {
 	pod := c.balancer.pick()
 	if pod == nil {
-		return
+		return nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, pod.URL+"/llm", strings.NewReader(wrong.body))
+	req, err := http.NewRequestWithContext(ctx, wrong.method, pod.URL+wrong.path, strings.NewReader(wrong.body))
 	if err != nil {
 		c.tb.Error(err)
-		return
+		return nil
 	}
 	maps.Copy(req.Header, wrong.header)
 	req.Header.Set("Authorization", "Bearer "+who)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := c.client.Do(req)
 	if err != nil {
-		return
+		return nil
 	}
 	_, _ = io.Copy(io.Discard, res.Body)
 	_ = res.Body.Close()
+	return res
 }

@@ -59,6 +59,7 @@ func (c Config) Validate() error {
 //	breaker.go   Enter and leave, on the pod's snapshot of the state
 //	snapshot.go  the snapshot: what calls count in, and when a new one is taken
 //	users.go     whose calls they were: one user's failures alone open nothing
+//	repeats.go   which failures only repeat one user's: they make no row
 //	sync.go      keeps the snapshot true: reports in the background, a slow poll, pub/sub
 //	lease.go     keeps a probe's lease while the probe runs
 //	machine.go   the state machine, for when Redis is away
@@ -67,6 +68,7 @@ type Breaker struct {
 	cfg     Config
 	sync    *syncer
 	metrics *metrics
+	repeats repeats
 
 	snapshot atomic.Pointer[snapshot]
 	asking   atomic.Bool              // a caller of this pod is asking for the probe
@@ -81,6 +83,7 @@ func New(cfg Config, rdb *redisx.Client, vendorName string, log *slog.Logger, re
 		return nil, err
 	}
 	b := &Breaker{cfg: cfg, start: time.Now()}
+	b.repeats.lately = cfg.Window / latelyShare
 	b.sync = newSyncer(b, rdb, vendorName, log)
 	b.snapshot.Store(b.newSnapshot(reply{}, time.Now(), true))
 	var err error

@@ -368,15 +368,53 @@ func TestOneUserOpensNothingForTheOthers(t *testing.T) {
 	if b.State() != Closed {
 		t.Fatal("one user opened it for all")
 	}
-	for range b.cfg.Failures + 5 {
+	for i := range b.cfg.Failures + 5 {
 		leave, admitted := enter(t, b)
 		if !admitted {
 			break
 		}
 		out := failure
-		out.User = "bob"
+		out.User = []string{"bob", "alice"}[i%2]
 		leave(out)
 	}
+	awaitState(t, Open, b)
+}
+
+// Failures of one user that come all at once make no row, even when another user has failed too. A vendor that fails
+// several users does.
+func TestABurstOfOneUsersFailuresIsNoRow(t *testing.T) {
+	t.Parallel()
+	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
+	enters := func(n int) (leaves []func(llm.Outcome)) {
+		t.Helper()
+		for range n {
+			leave, admitted := enter(t, b)
+			if !admitted {
+				t.Fatal("turned away")
+			}
+			leaves = append(leaves, leave)
+		}
+		return leaves
+	}
+	ended := func(leave func(llm.Outcome), user string, out llm.Outcome) {
+		out.User = user
+		leave(out)
+	}
+	for _, leave := range enters(100) {
+		ended(leave, "bob", success)
+	}
+	ended(enters(1)[0], "eve", failure)
+	for _, leave := range enters(90) {
+		ended(leave, "alice", failure)
+	}
+	b.sync.report(t.Context())
+	if b.State() != Closed {
+		t.Fatal("the streams of one user opened it for all")
+	}
+	for i, leave := range enters(20) {
+		ended(leave, []string{"alice", "bob", "eve"}[i%3], failure)
+	}
+	b.sync.report(t.Context())
 	awaitState(t, Open, b)
 }
 

@@ -33,8 +33,11 @@ func (b *Breaker) newSnapshot(r reply, now time.Time, shared bool) *snapshot {
 		c.until = now.Add(r.left)
 	}
 	c.leave = func(out llm.Outcome) {
-		v := judge(out)
-		if v != freed && c.ended(out.User, v == lost) {
+		v, user := judge(out), userOf(out.User)
+		if v == freed || b.repeats.add(time.Now(), user.one, v == lost) {
+			return
+		}
+		if c.ended(user, v == lost) {
 			b.sync.nudge()
 		}
 	}
@@ -42,8 +45,8 @@ func (b *Breaker) newSnapshot(r reply, now time.Time, shared bool) *snapshot {
 }
 
 // ended counts a call that entered in the closed state. It reports whether Redis must learn of it at once.
-func (c *snapshot) ended(user string, failed bool) (urgent bool) {
-	t := tally{calls: 1, callers: userOf(user)}
+func (c *snapshot) ended(user users, failed bool) (urgent bool) {
+	t := tally{calls: 1, callers: user}
 	if failed {
 		t.failures, t.row, t.failing = 1, 1, t.callers
 	}
