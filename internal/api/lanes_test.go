@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -58,66 +57,6 @@ const (
 	wholeAsk  = `{"model":"gpt-4o", "messages":[],"max_tokens":8}`
 	streamAsk = `{"model":"gpt-4o", "messages":[],"max_tokens":8,"stream":true}`
 )
-
-// TestVendorFaultsWithAFallback: each either passes or ends in an honest error, and nothing cut looks whole.
-func TestVendorFaultsWithAFallback(t *testing.T) {
-	t.Parallel()
-	redis := redistest.Start(t).URL()
-	fault := func(kind string) vendorsim.Fault { return vendorsim.Fault{Kind: kind} }
-	status := func(code, calls int) vendorsim.Fault {
-		return vendorsim.Fault{Kind: "status", Status: code, Calls: calls}
-	}
-	named := func(name string) vendorsim.Fault { return vendorsim.Fault{Kind: "answer", Name: name} }
-	for name, c := range map[string]struct {
-		fault  vendorsim.Fault
-		body   string
-		status int
-		lane   string // that answers; "" for an error in the middle of a stream, "either" where that is honest too
-		first  int    // calls that the first vendor sees
-	}{
-		"dead":                    {fault("reset"), wholeAsk, 200, "second", 2},
-		"silent":                  {fault("hang"), streamAsk, 200, "second", 1},
-		"slow first token":        {vendorsim.Fault{Kind: "slow", Delay: vendorsim.Duration(time.Minute)}, streamAsk, 200, "second", 1},
-		"500 once":                {status(500, 1), wholeAsk, 200, "default", 2},
-		"500 for good":            {status(500, 0), wholeAsk, 200, "second", 2},
-		"529 for good":            {status(529, 0), streamAsk, 200, "second", 2},
-		"429 once":                {status(429, 1), wholeAsk, 200, "second", 1},
-		"429 for good":            {status(429, 0), wholeAsk, 200, "second", 1},
-		"429 for long":            {vendorsim.Fault{Kind: "status", Status: 429, RetryAfter: vendorsim.Duration(time.Minute)}, wholeAsk, 200, "second", 1},
-		"no credit":               {named("429-billing"), wholeAsk, 200, "second", 1},
-		"our key is refused":      {status(401, 0), wholeAsk, 200, "second", 1},
-		"cut before the end":      {vendorsim.Fault{Kind: "cut", Chunks: 3}, streamAsk, 200, "", 1},
-		"cut in one piece":        {fault("cut"), wholeAsk, 200, "second", 2},
-		"stalled":                 {vendorsim.Fault{Kind: "stall", Chunks: 3}, streamAsk, 200, "", 1},
-		"context too long":        {named("400-context-length"), wholeAsk, 200, "second", 1},
-		"content filter":          {named("400-content-filter"), wholeAsk, 400, "default", 1},
-		"another mistake":         {status(400, 0), wholeAsk, 400, "default", 1},
-		"a stream without [DONE]": {named("stop-without-done"), streamAsk, 200, "either", 1},
-		"malformed":               {fault("malformed"), wholeAsk, 200, "second", 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			v := newTwoVendors(t, redis)
-			check(t, v.first.AddFault(c.fault))
-			got, cut := v.sendCut(c.body)
-			cut = cut || strings.Contains(got.body, `"code":"vendor_error"`)
-			switch {
-			case c.lane == "either" && got.status == c.status:
-			case got.status != c.status, c.lane != "" && (cut || got.header.Get("X-Llm-Lane") != c.lane):
-				t.Errorf("%d from lane %q: %s", got.status, got.header.Get("X-Llm-Lane"), got.body)
-			case c.lane == "" && (!cut || strings.Contains(got.body, "[DONE]")):
-				t.Errorf("a cut stream looks whole: %s", got.body)
-			}
-			if n := len(v.first.Calls()); c.first > 0 && n != c.first {
-				t.Errorf("the first vendor saw %d calls, want %d", n, c.first)
-			}
-			line := v.accessLine()
-			if c.lane != "" && c.lane != "either" && line["lane"] != c.lane {
-				t.Errorf("the log has lane %v", line["lane"])
-			}
-		})
-	}
-}
 
 // TestTheFallbackIsAskedForItsOwnModel, and for nothing else that is different.
 func TestTheFallbackIsAskedForItsOwnModel(t *testing.T) {

@@ -49,11 +49,7 @@ var defaults = []string{
 // NewCluster starts a Redis and a vendor, and no pod yet. The settings ("NAME=value") come after the defaults.
 func NewCluster(tb testing.TB, vendor vendorsim.Config, settings ...string) *Cluster {
 	tb.Helper()
-	sim, err := vendorsim.Start(tb.Context(), "", vendor)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(sim.Close)
+	sim := NewVendor(tb, vendor)
 	c := &Cluster{tb: tb, Redis: redistest.Start(tb), Vendor: sim}
 	c.settings = append(append(c.settings, defaults...), "LLM_REDIS_URL="+c.Redis.URL(),
 		"LLM_VENDOR_URL="+sim.URL, "LLM_VENDOR_API_KEY=none", "LLM_API_KEYS_FILE="+writeKeys(tb))
@@ -63,6 +59,17 @@ func NewCluster(tb testing.TB, vendor vendorsim.Config, settings ...string) *Clu
 	c.balancer = newBalancer()
 	tb.Cleanup(func() { c.balancer.close(); transport.CloseIdleConnections() })
 	return c
+}
+
+// NewVendor starts a vendor.
+func NewVendor(tb testing.TB, cfg vendorsim.Config) *vendorsim.Server {
+	tb.Helper()
+	sim, err := vendorsim.Start(tb.Context(), "", cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(sim.Close)
+	return sim
 }
 
 func writeKeys(tb testing.TB) string {

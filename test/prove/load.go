@@ -2,6 +2,7 @@ package prove
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ type Clients struct {
 	Label     string // in the timeline
 	Rate      float64
 	User      func(i int) string // the i-th request's user; nil means "enterprise-0" and so on
+	Model     string             // empty means "m"
 	Stream    bool               // they ask for server-sent events
 	MaxTokens int                // 0 means 16
 }
@@ -73,7 +75,8 @@ func (c *Cluster) ask(ctx context.Context, who Clients, i int) (got Result) {
 	if tokens == 0 {
 		tokens = 16
 	}
-	body := fmt.Sprintf(`{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":%d,"stream":%t}`, tokens, who.Stream)
+	body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"hello"}],"max_tokens":%d,"stream":%t}`,
+		cmp.Or(who.Model, "m"), tokens, who.Stream)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, pod.URL+"/llm", strings.NewReader(body))
 	if err != nil {
 		got.Err = err
@@ -88,7 +91,7 @@ func (c *Cluster) ask(ctx context.Context, who Clients, i int) (got Result) {
 		return got
 	}
 	defer res.Body.Close()
-	got.Status = res.StatusCode
+	got.Status, got.Lane = res.StatusCode, res.Header.Get("X-LLM-Lane")
 	switch {
 	case res.StatusCode != http.StatusOK:
 		var problem struct{ Code string }

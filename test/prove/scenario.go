@@ -29,6 +29,8 @@ var scenarios = []scenario{
 	scaleOnPaper,
 	jobsAreNotLost,
 	oneUserMisuses,
+	vendorIsReplaced,
+	lanesAreApart,
 }
 
 // Stage is where one scenario runs. What it measures goes into the report.

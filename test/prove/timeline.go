@@ -14,6 +14,7 @@ type Result struct {
 	At     time.Time     // it was sent
 	Took   time.Duration // until the last byte of the answer
 	Status int           // 0 when there was no answer
+	Lane   string        // that answered, when it says so
 	Code   string        // of the problem document, when it was one
 	Err    error         // of the connection, or a stream that was cut
 }
