@@ -1,0 +1,70 @@
+package llm_test
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/llm/llmtest"
+)
+
+// TestOneQuickRetryBeforeAnotherLane: a call that another lane would take is tried once more where it failed, when the
+// failure came quickly. Without another lane it is tried as often as ever.
+func TestOneQuickRetryBeforeAnotherLane(t *testing.T) {
+	t.Parallel()
+	after := func(d time.Duration, status int, header ...string) llmtest.RoundTrip {
+		return func(*http.Request) (*http.Response, error) {
+			time.Sleep(d)
+			h := http.Header{}
+			for i := 0; i < len(header); i += 2 {
+				h.Set(header[i], header[i+1])
+			}
+			return llmtest.Answer(status, h, ""), nil
+		}
+	}
+	for name, c := range map[string]struct {
+		vendor           llmtest.RoundTrip
+		elsewhere, alone int // attempts
+	}{
+		"a quick 500":                  {after(time.Millisecond, 500), 2, 4},
+		"a 500 after a second":         {after(1001*time.Millisecond, 500), 1, 4},
+		"a quick 529":                  {after(time.Millisecond, 529), 2, 4},
+		"a 429 with a short wait":      {after(time.Millisecond, 429, "Retry-After", "1"), 2, 4},
+		"a 429 with a longer wait":     {after(time.Millisecond, 429, "Retry-After", "2"), 1, 4},
+		"a key that is refused":        {after(time.Millisecond, 401), 1, 1},
+		"a vendor that wants no retry": {after(time.Millisecond, 500, "X-Should-Retry", "false"), 1, 1},
+		"a timeout":                    {llmtest.Hang, 1, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, elsewhere := range []bool{true, false} {
+				synctest.Test(t, func(t *testing.T) {
+					call := llmtest.NewCall()
+					call.Elsewhere = elsewhere
+					_, err := llmtest.Caller(t, llmtest.Config(), c.vendor).Do(t.Context(), call)
+					if want := map[bool]int{true: c.elsewhere, false: c.alone}[elsewhere]; call.Attempts != want {
+						t.Errorf("elsewhere %t: %d attempts, want %d; %v", elsewhere, call.Attempts, want, err)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestTheQuickRetryNeedsTheConditions: where nothing may be retried, a call goes elsewhere at once.
+func TestTheQuickRetryNeedsTheConditions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := llmtest.Config()
+		cfg.Retry.Max = 0
+		call := llmtest.NewCall()
+		call.Elsewhere = true
+		_, err := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
+			return llmtest.Answer(http.StatusInternalServerError, nil, ""), nil
+		}).Do(t.Context(), call)
+		if err == nil || call.Attempts != 1 {
+			t.Errorf("%d attempts, %v", call.Attempts, err)
+		}
+	})
+}
