@@ -111,8 +111,13 @@ func newJobs(cfg config.Config, caller *chain.Chain, rdb *redisx.Client, log *sl
 	settings.Workers = min(settings.Workers, max(1, cfg.LLM.Slots-1))
 	settings.Waits = min(settings.Waits, max(1, cfg.Inbound.AdmissionMax/2)) // a request that waits is inside the pod
 	settings.StopGrace = min(settings.StopGrace, max(0, cfg.Server.ShutdownGrace-handBackTime))
+	lane := caller.LaneOf
+	if len(cfg.LLM.Lanes) == 0 {
+		lane = nil
+	}
 	queue, err := jobs.New(settings, jobs.Deps{
-		Caller: caller, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Estimate: cfg.LLM.Estimate, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline,
+		Estimate: cfg.LLM.Estimate, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, err

@@ -111,15 +111,16 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 		VendorDown: func() time.Duration { return o.down },
 		Load:       func() middleware.Load { return o.load },
 	}
+	var lane func(string) string
 	if o.real {
 		caller, err := chain.New(cfg.LLM, rdb, log, b.reg)
 		check(tb, err)
 		tb.Cleanup(func() { _ = caller.Close() })
-		d.Caller, d.VendorDown = caller, caller.Down
+		d.Caller, d.VendorDown, lane = caller, caller.Down, caller.LaneOf
 	}
 	if o.jobs {
 		d.Jobs, err = jobs.New(cfg.Jobs, jobs.Deps{
-			Caller: call, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Log: log, Reg: b.reg,
+			Caller: d.Caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Log: log, Reg: b.reg,
 		})
 		check(tb, err)
 		check(tb, d.Jobs.Start())

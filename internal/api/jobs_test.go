@@ -42,7 +42,7 @@ type jobView struct {
 	}
 }
 
-func viewOf(t *testing.T, a answer) (v jobView) {
+func viewOf(t testing.TB, a answer) (v jobView) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
 		t.Errorf("%d %s: %v", a.status, a.body, err)

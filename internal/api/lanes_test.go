@@ -37,7 +37,7 @@ func newTwoVendors(t *testing.T, redis string, env ...string) twoVendors {
 		"LLM_LANE_SECOND_MODEL=claude", "LLM_RETRY_BASE=1ms", "LLM_RETRY_MAX_DELAY=2ms", "LLM_RETRY_BUDGET=1",
 		"LLM_BREAKER_FAILURES=100", "LLM_CALL_TIMEOUT=20s", "LLM_FIRST_EVENT_TIMEOUT=300ms", "LLM_STREAM_IDLE=300ms",
 	}, env...)
-	v.bundle = newBundle(t, nil, options{real: true, redis: redis, env: env})
+	v.bundle = newBundle(t, nil, options{real: true, jobs: true, redis: redis, env: env})
 	return v
 }
 

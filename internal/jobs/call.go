@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -70,25 +69,37 @@ func (w *worker) settle(model string, began time.Time, err error) error {
 // once is one pass through the gates. The turnstile is held until the vendor is called, and while a gate that is closed is
 // waited for: the next job would find it closed too. again: it has been in front before.
 func (w *worker) once(ctx context.Context, r *run, call *llm.Call, again bool) (*llm.Response, error) {
-	leave, err := w.gates.pass(ctx, call.Priority, again)
+	gates := w.gates.at(call.Payload.Model)
+	leave, err := gates.pass(ctx, call.Priority, again)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	var first sync.Once
+	called := false
 	call.Started = func() {
-		first.Do(func() {
-			if !r.called.Swap(true) {
-				w.s.metrics.wait.WithLabelValues(r.class).Observe(time.Since(r.created).Seconds())
-			}
-			leave()
-		})
+		if called {
+			return
+		}
+		called = true
+		if !r.called.Swap(true) {
+			w.s.metrics.wait.WithLabelValues(r.class).Observe(time.Since(r.created).Seconds())
+		}
+		leave()
 	}
 	resp, err := w.d.Caller.Do(ctx, call)
-	if wait, closed := notNow(err); closed && ctx.Err() == nil {
-		r.called.Store(false)
-		_ = sleep(ctx, wait) // cut short when the job is cancelled, which the caller sees
+	wait, closed := notNow(err)
+	if !closed || ctx.Err() != nil {
+		return resp, err
 	}
+	r.called.Store(false)
+	if called { // the vendor asked for a pause
+		done, ok := gates.rest()
+		if !ok {
+			return nil, errNoRoom
+		}
+		defer done()
+	}
+	_ = sleep(ctx, wait) // cut short when the job is cancelled, which the caller sees
 	return resp, err
 }
 

@@ -6,7 +6,7 @@
 //	Cancel     also in the middle of a vendor call               cancel.go
 //	worker     takes tasks from the engine                       worker.go, engine.go
 //	  run      one job: claim, call, report how it ended         run.go, call.go
-//	  gates    one job of a pod in the gates at a time           turnstile.go
+//	  gates    one job of a pod in the gates of a lane at a time turnstile.go
 //	  pauses   no calls while the operator's fault lasts         pauses.go
 //	keeper     signs of life, and what dead pods left behind     keeper.go
 //	memory     bytes that jobs may take in Redis                 memory.go
@@ -59,7 +59,9 @@ type Deps struct {
 	// Problem is the status and the document that a synchronous call would have answered err with.
 	Problem func(err error, requestID string) (status int, document []byte)
 	// Expired is the error of a job that has become too old.
-	Expired  error
+	Expired error
+	// Lane names the lane of a model; nil where there is one lane.
+	Lane     func(model string) string
 	Estimate llm.EstimateConfig // of what a call's payload costs
 	Log      *slog.Logger
 	Reg      prometheus.Registerer

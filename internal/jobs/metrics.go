@@ -41,7 +41,8 @@ func newMetrics(reg prometheus.Registerer, mem *memory, pool *waits) (*metrics, 
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "llm_jobs_results_dropped_total",
 			Help: "Jobs that ended without the vendor's answer, because it could not be stored."}),
 		again: counters("llm_jobs_retried_total", "Jobs that went back into the queue: after a failed attempt (failure), handed back by a pod "+
-			"that stops, rescued from one that died or does not know them, or to wait for the operator.", "reason"),
+			"that stops, rescued from one that died or does not know them, to wait for the operator, or because enough jobs wait for "+
+			"their lane (lane).", "reason"),
 		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "llm_jobs_wait_seconds", Help: "Time from submission to the start of the vendor call, by priority.",
 			Buckets: []float64{.05, .25, 1, 5, 15, 60, 300, 900, 3600, 14400},
@@ -75,7 +76,7 @@ func (m *metrics) prepare() {
 			}
 		}
 	}
-	for _, reason := range []string{"failure", "handed_back", "rescued", "operator"} {
+	for _, reason := range []string{"failure", "handed_back", "rescued", "operator", "lane"} {
 		m.again.WithLabelValues(reason)
 	}
 	for p := hasPlace; p <= userFull; p++ {

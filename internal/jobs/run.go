@@ -32,6 +32,9 @@ func (w *worker) work(ctx context.Context, r *run) error {
 	if waits, ok := errors.AsType[*waiting](err); ok {
 		return w.wait(ctx, r, call, waits, err)
 	}
+	if errors.Is(err, errNoRoom) {
+		return w.giveWay(ctx, r)
+	}
 	v, done := w.judge(r, resp, err)
 	if !done {
 		outcome, failed := w.leave(ctx, r, leaveRetry, nil)
@@ -56,6 +59,21 @@ func (w *worker) wait(ctx context.Context, r *run, call *llm.Call, waits *waitin
 		w.logAttempt(ctx, r, call, "waiting", err)
 	}
 	return waits
+}
+
+// noRoomPause is how long a job keeps its worker before it gives it up. It bounds how fast a pod looks through the jobs of a
+// lane that is closed, which costs Redis four scripts for each.
+const noRoomPause = 100 * time.Millisecond
+
+// giveWay puts a job back whose lane has enough jobs waiting, so that its worker can do one of another lane.
+func (w *worker) giveWay(ctx context.Context, r *run) error {
+	_ = sleep(ctx, noRoomPause)
+	left, failed := w.leave(ctx, r, leaveWait, args{"waiting": ""})
+	if failed != nil || left == leftStale {
+		return failed
+	}
+	w.s.metrics.again.WithLabelValues("lane").Inc()
+	return errNoRoom
 }
 
 // verdict is how a job ended.

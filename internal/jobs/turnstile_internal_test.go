@@ -129,3 +129,71 @@ func TestTurnstileTurnAtTheLastMoment(t *testing.T) {
 		}
 	}
 }
+
+// With room for three, one more gives its worker to other lanes at once, and one of a higher class takes the place of the
+// last of the lowest. One that comes again takes that of one of its own class.
+func TestTurnstileWithRoomForThree(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gates := turnstile{room: 3}
+		first, _ := gates.pass(t.Context(), llm.Low, false)
+		var order, turnedAway []string
+		for _, who := range []struct {
+			name  string
+			class llm.Priority
+			again bool
+		}{
+			{"low 1", llm.Low, false}, {"low 2", llm.Low, false}, {"low 3", llm.Low, false}, {"normal", llm.Normal, false},
+			{"high", llm.High, false}, {"normal 2", llm.Normal, false}, {"normal again", llm.Normal, true}, {"low again", llm.Low, true},
+		} {
+			gates.queue(t.Context(), who.class, who.again, func(leave func(), err error) {
+				if errors.Is(err, errNoRoom) {
+					turnedAway = append(turnedAway, who.name)
+					return
+				}
+				order = append(order, who.name)
+				leave()
+			})
+		}
+		if _, ok := gates.rest(); ok {
+			t.Error("room for one more that keeps its worker")
+		}
+		first()
+		synctest.Wait()
+		if want := []string{"low 3", "low 2", "low 1", "normal 2", "normal", "low again"}; !slices.Equal(turnedAway, want) {
+			t.Errorf("turned away: %q, want %q", turnedAway, want)
+		}
+		if want := []string{"high", "normal again"}; !slices.Equal(order, want) || gates.taken || gates.idle != 0 {
+			t.Errorf("they passed as %q, want %q; %d are idle", order, want, gates.idle)
+		}
+	})
+}
+
+// One that keeps its worker although it has left takes room until it is done.
+func TestTurnstileRest(t *testing.T) {
+	t.Parallel()
+	gates := turnstile{room: 1}
+	leave, _ := gates.pass(t.Context(), llm.High, false)
+	leave()
+	done, ok := gates.rest()
+	if _, err := gates.pass(t.Context(), llm.High, false); !ok || !errors.Is(err, errNoRoom) {
+		t.Errorf("rests: %t; the next: %v", ok, err)
+	}
+	done()
+	if _, err := gates.pass(t.Context(), llm.High, false); err != nil {
+		t.Error(err)
+	}
+}
+
+// Each lane has a turnstile of its own, and a service with one lane has one without a limit.
+func TestTurnstilesOfLanes(t *testing.T) {
+	t.Parallel()
+	gates := turnstiles{room: 2, lane: func(model string) string { return model[:1] }}
+	if a, b := gates.at("a1"), gates.at("b1"); a == b || gates.at("a2") != a || a.room != 2 {
+		t.Error("turnstiles do not belong to lanes")
+	}
+	gates = turnstiles{room: 2}
+	if a := gates.at("a1"); gates.at("b1") != a || a.room != 0 {
+		t.Error("one lane has more than one turnstile, or a limit")
+	}
+}

@@ -24,7 +24,7 @@ type worker struct {
 	s      *Service
 	d      Deps
 	server *asynq.Server
-	gates  turnstile
+	gates  turnstiles
 	pauses pauses
 
 	leaveFor time.Duration // how long a run tries to write down how it ended
@@ -51,7 +51,8 @@ var (
 
 func newWorker(s *Service, d Deps) *worker {
 	return &worker{
-		s: s, d: d, server: s.newServer(), leaveFor: max(s.cfg.Lease, minLeave), runs: map[*run]struct{}{}, idle: make(chan struct{}),
+		s: s, d: d, server: s.newServer(), gates: turnstiles{room: max(1, s.cfg.Workers/2), lane: d.Lane},
+		leaveFor: max(s.cfg.Lease, minLeave), runs: map[*run]struct{}{}, idle: make(chan struct{}),
 	}
 }
 

@@ -170,6 +170,7 @@ func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
 			return resp, nil
 		}
 		t.left = call.Elsewhere && !worthHere(err, t.made, call.Timing.Vendor-before)
+		t.waits = call.Background && asksToWait(err)
 		wait, ok := c.retry.next(ctx, &t, err)
 		if !ok {
 			return nil, t.verdict(ctx, err)

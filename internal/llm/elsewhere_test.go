@@ -1,11 +1,13 @@
 package llm_test
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 )
 
@@ -67,4 +69,23 @@ func TestTheQuickRetryNeedsTheConditions(t *testing.T) {
 			t.Errorf("%d attempts, %v", call.Attempts, err)
 		}
 	})
+}
+
+// TestABackgroundCallDoesNotSleepThroughThePauseOfTheVendor: it ends at once with the time to wait, so that what made it can
+// do something else meanwhile. Other failures are retried as for any call.
+func TestABackgroundCallDoesNotSleepThroughThePauseOfTheVendor(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]int{http.StatusTooManyRequests: 1, http.StatusInternalServerError: 4} {
+		synctest.Test(t, func(t *testing.T) {
+			call := llmtest.NewCall()
+			call.Background = true
+			_, err := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
+				return llmtest.Answer(status, http.Header{"Retry-After": {"3"}}, ""), nil
+			}).Do(t.Context(), call)
+			failed, ok := errors.AsType[*llm.VendorError](err)
+			if !ok || call.Attempts != want || failed.RetryAfter != 3*time.Second {
+				t.Errorf("%d: %d attempts, want %d; %v", status, call.Attempts, want, err)
+			}
+		})
+	}
 }

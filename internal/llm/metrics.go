@@ -23,7 +23,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		rejections:  telemetry.CounterVec("llm_gate_rejections_total", "Calls a gate turned away, by gate and reason.", "layer", "reason"),
 		retries:     telemetry.CounterVec("llm_retries_total", "Attempts made after a failed one, by the kind of failure.", "kind"),
-		retryDenied: telemetry.CounterVec("llm_retries_denied_total", "Retries not made, by what spoke against them: elsewhere, conditions, deadline, budget.", "reason"),
+		retryDenied: telemetry.CounterVec("llm_retries_denied_total", "Retries not made, by what spoke against them: elsewhere, background, conditions, deadline, budget.", "reason"),
 	}
 	return m, errors.Join(reg.Register(m.rejections), reg.Register(m.retries), reg.Register(m.retryDenied))
 }

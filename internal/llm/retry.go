@@ -117,10 +117,11 @@ func (r *retry) giveBackLocked(t *tries, rate float64) {
 
 // tries is what one Do has tried.
 type tries struct {
-	made int   // attempts, counting the present one
-	paid bool  // the present one took a retry from the budget
-	left bool  // the next one is better made in another lane
-	last error // what the last attempt that reached the vendor died of
+	made  int   // attempts, counting the present one
+	paid  bool  // the present one took a retry from the budget
+	left  bool  // the next one is better made in another lane
+	waits bool  // the next one is made when its owner has waited for the vendor
+	last  error // what the last attempt that reached the vendor died of
 }
 
 // next returns how long to wait before another attempt, or false when there is to be none: no other attempt can mend the
@@ -164,6 +165,8 @@ func (r *retry) refusedLocked(
 	switch {
 	case t.left:
 		return "elsewhere"
+	case t.waits:
+		return "background"
 	case t.made > allowed(pod, r.recent.avgWait, r.recent.errorRate(now), r.cfg.Max):
 		return "conditions"
 	case bounded && deadline.Sub(now) < need:

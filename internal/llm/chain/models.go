@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// LaneOf names the lane that serves the model.
+func (c *Chain) LaneOf(model string) string { return c.serving(model).name }
+
 // serving is the lane that serves the model.
 func (c *Chain) serving(model string) *Lane {
 	for _, lane := range c.lanes[1:] {
