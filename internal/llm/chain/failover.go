@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -32,7 +33,7 @@ func (c *Chain) doOrElsewhere(ctx context.Context, call *llm.Call, lane *Lane) (
 		call.Body, call.Payload, call.IdempotencyKey, call.Elsewhere = asked.Body, asked.Payload, asked.IdempotencyKey, false
 	}()
 	var best answer
-	for {
+	for first := lane; ; {
 		next := lane.elsewhere()
 		call.Lane, call.Elsewhere = lane.name, next != nil
 		got := answer{lane: lane.name}
@@ -47,7 +48,7 @@ func (c *Chain) doOrElsewhere(ctx context.Context, call *llm.Call, lane *Lane) (
 		}
 		if best = better(best, got); reason == "" {
 			call.Lane = best.lane
-			return best.resp, best.err
+			return best.resp, first.soonest(best.err)
 		}
 		c.failovers.WithLabelValues(lane.name, next.name, reason).Inc()
 		_, span := telemetry.Start(ctx, "failover", attribute.String("llm.lane.from", lane.name),
@@ -123,7 +124,8 @@ func better(first, second answer) answer {
 		return second
 	}
 	second.resp.Close()
-	return first.soonest(second)
+	first.err = sooner(first.err, retryAfter(second.err))
+	return first
 }
 
 // The weights of answers.
@@ -157,14 +159,33 @@ func isRejected(err error) bool {
 	return ok
 }
 
-// soonest is a with the time at which the first of both lanes can be tried again, where both know one.
-func (a answer) soonest(b answer) answer {
-	mine, ok := errors.AsType[*outcome.Rejected](a.err)
-	other, too := errors.AsType[*outcome.Rejected](b.err)
-	if ok && too && other.RetryAfter > 0 && other.RetryAfter < mine.RetryAfter {
-		sooner := *mine
-		sooner.RetryAfter = other.RetryAfter
-		a.err = &sooner
+// soonest is the refusal of a call with the time at which the first of the lanes on the way can be tried again, those that
+// were left out because their breakers are open among them.
+func (l *Lane) soonest(err error) error {
+	if retryAfter(err) == 0 {
+		return err
 	}
-	return a
+	for next := l.fallback; next != nil; next = next.fallback {
+		err = sooner(err, next.breaker.RetryAfter())
+	}
+	return err
+}
+
+// sooner is err with a shorter time to wait, where it is a refusal that knows one. A wait of 0 is not known.
+func sooner(err error, wait time.Duration) error {
+	if wait == 0 || wait >= retryAfter(err) {
+		return err
+	}
+	rejected, _ := errors.AsType[*outcome.Rejected](err)
+	changed := *rejected
+	changed.RetryAfter = wait
+	return &changed
+}
+
+// retryAfter is how long a refusal says to wait; 0 when it does not, or is none.
+func retryAfter(err error) time.Duration {
+	if rejected, ok := errors.AsType[*outcome.Rejected](err); ok {
+		return rejected.RetryAfter
+	}
+	return 0
 }

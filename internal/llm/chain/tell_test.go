@@ -30,13 +30,14 @@ func TestSpansTellTheLane(t *testing.T) {
 	}
 	var told []string
 	for _, span := range spans.Ended() {
-		text := span.Name()
+		var text strings.Builder
+		text.WriteString(span.Name())
 		for _, attr := range span.Attributes() {
 			if name, ours := strings.CutPrefix(string(attr.Key), "llm."); ours && attr.Value.Type() == attribute.STRING {
-				text += " " + name + "=" + attr.Value.AsString()
+				text.WriteString(" " + name + "=" + attr.Value.AsString())
 			}
 		}
-		told = append(told, text)
+		told = append(told, text.String())
 	}
 	want := []string{"vendor lane=default", "failover lane.from=default lane.to=second failover.reason=auth", "vendor lane=second"}
 	if !slices.Equal(told, want) {
