@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -37,7 +38,7 @@ func TestHowLongASilentVendorIsWaitedFor(t *testing.T) {
 				cfg := llmtest.Config()
 				cfg.Vendor.Wrap = func(http.RoundTripper) http.RoundTripper { return llmtest.RoundTrip(llmtest.Hang) }
 				times := upstream.Times{Call: c.callTimeout, FirstEvent: c.set, StreamIdle: time.Second}
-				v, err := upstream.New(cfg.Vendor, times, 1, prometheus.NewRegistry())
+				v, err := upstream.New(cfg.Vendor, times, 1, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 				llmtest.OK(t, err)
 				call := llmtest.NewCall()
 				if c.stream {
