@@ -90,6 +90,11 @@ clients-go: # official Go clients against the real binary; never from the cache,
 live-test: browser # the live page in a real browser; never from the cache, which does not know the server
 	cd test/live && go test -race -count=1 .
 
+.PHONY: dashboard-test
+dashboard-test: redis ## evaluate every query of the Grafana dashboard in a real Prometheus, over a run of half a minute
+	@command -v prometheus >/dev/null || tools/install.sh prometheus
+	cd test/dashboard && go test -count=1 -timeout 5m .
+
 .PHONY: shots
 shots: browser ## take the pictures of the live page again: docs/pictures/live-light.png and live-dark.png
 	cd test/live && go test -count=1 -v -tags shots -run TestShots . -shots ../../docs/pictures
@@ -171,7 +176,7 @@ lint: ## vet, golangci-lint, actionlint, and a go.mod and go fix that leave no d
 	$(ACTIONLINT)
 	go mod tidy -diff
 	go fix -diff ./...
-	for dir in test/chart test/prove test/clients test/live; do \
+	for dir in test/chart test/prove test/clients test/live test/dashboard; do \
 		(cd $$dir && go vet ./... && go tool -modfile=../../tools/golangci-lint/go.mod golangci-lint run && go mod tidy -diff && go fix -diff ./...) || exit 1; \
 	done
 

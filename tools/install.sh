@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs a program that the tests start themselves, from the system's package manager: install.sh redis|browser.
+# Installs a program that the tests start themselves, from the system's package manager: install.sh redis|browser|prometheus.
 # A package may start a service of its own; the tests neither need nor touch it.
 set -euo pipefail
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -28,8 +28,14 @@ case "$1 $manager" in
 "browser pacman") as_root pacman -S --noconfirm chromium ttf-dejavu ;;
 "browser brew") brew install --cask chromium ;;
 "browser none") unknown "chromium or google-chrome" ;;
+"prometheus apt-get") apt prometheus ;;
+"prometheus dnf") dnf prometheus || dnf golang-github-prometheus ;;
+"prometheus apk") as_root apk add prometheus ;;
+"prometheus pacman") as_root pacman -S --noconfirm prometheus ;;
+"prometheus brew") brew install prometheus ;;
+"prometheus none") unknown prometheus ;;
 *)
-  echo "usage: install.sh redis|browser" >&2
+  echo "usage: install.sh redis|browser|prometheus" >&2
   exit 2
   ;;
 esac

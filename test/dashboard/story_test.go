@@ -1,0 +1,67 @@
+package dashboard
+
+import (
+	"time"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// Ways to fail.
+var (
+	down      = vendorsim.Fault{Kind: "status", Status: 503}
+	slow      = vendorsim.Fault{Kind: "slow", Delay: vendorsim.Duration(600 * time.Millisecond)}
+	silent    = vendorsim.Fault{Kind: "hang"}
+	paused    = vendorsim.Fault{Kind: "status", Status: 429, RetryAfter: vendorsim.Duration(time.Second)}
+	throttled = vendorsim.Fault{Kind: "status", Status: 429}
+)
+
+// story lets the pod meet all that the panels show. Each stage goes on until the pod has counted what the stage is for.
+func story(w *world) {
+	w.until(`llm_tokens_total`, func() { w.crowd(3, "pro", chat); w.crowd(3, "pro", stream) })
+	w.until(`llm_jobs_submitted_total`, func() { w.ask("dev-pro", chat, "Prefer", "respond-async") })
+	w.until(`llm_jobs_waits_total`, func() { w.ask("dev-pro", chat, "Prefer", "respond-async, wait=5") })
+	w.ask("no such key", chat)
+	w.crowd(200, "free", chat) // each of 20 users may send 5
+
+	// A crowd: slots are in use, the queue is full, the pacer smooths, the pod sheds and is full; bodies wait for memory.
+	w.faults(slow)
+	w.until(`llm_admission_rejections_total`, func() { w.crowd(40, "enterprise", chat) })
+	w.until(`llm_shed_total`, func() {
+		w.behind("enterprise", func() { w.ask("dev-pro", chat) })
+	})
+	w.until(`llm_memory_rejections_total`, func() { w.crowd(8, "enterprise", large()) })
+
+	// The contract is used up: calls wait for their booked start.
+	w.faults()
+	w.until(`llm_quota_wait_seconds_count`, func() { w.crowd(12, "enterprise", chat) })
+
+	// One vendor asks for a pause, then refuses without a time, then fails: the other lane takes the calls.
+	for _, stage := range []struct {
+		fault  vendorsim.Fault
+		metric string
+	}{{paused, "llm_quota_holds_total"}, {throttled, "llm_quota_backoffs_total"}, {down, "llm_failovers_total"}} {
+		if err := w.first.SetFaults(stage.fault); err != nil {
+			w.t.Fatal(err)
+		}
+		w.until(stage.metric, func() { w.crowd(3, "enterprise", chat) })
+	}
+	// Both fail: retries, the breakers open, requests fail fast; they recover, and probes close the breakers.
+	w.faults(down)
+	w.until(`llm_retries_total`, func() { w.crowd(3, "enterprise", chat) })
+	w.ask("dev-enterprise", chat, "Prefer", "respond-async")
+	w.until(`llm_jobs_retried_total`, func() {})
+	w.until(`llm_breaker_rejections_total`, func() { w.crowd(6, "enterprise", chat) })
+	w.until(`llm_breaker_state{lane="default"}`, func() { w.crowd(6, "enterprise", chat) })
+	w.refused("vendor_unavailable")
+	w.faults()
+	w.until(`llm_breaker_transitions_total{lane="default",to="closed"}`, func() { w.ask("dev-enterprise", chat) })
+
+	// The vendor is silent: the deadline ends the request.
+	w.faults(silent)
+	w.refused("deadline_exceeded")
+	w.faults()
+
+	// Redis hangs: the pod counts alone.
+	w.redis.Stop()
+	w.until(`llm_redis_commands_total{result="skipped"}`, func() { w.crowd(3, "enterprise", chat) })
+}
