@@ -3,6 +3,7 @@ package dashboard
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/http"
@@ -101,8 +102,12 @@ func (p prometheus) between(t *testing.T, query string, from, to time.Time) []se
 			}
 		}
 	}
-	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil || said.Error != "" {
-		t.Fatalf("%s: %v %s", query, err, said.Error)
+	text, err := io.ReadAll(answer.Body)
+	if err == nil {
+		err = json.Unmarshal(text, &said)
+	}
+	if err != nil || said.Error != "" {
+		t.Fatalf("%s: %v, %s: %.2000s", query, err, answer.Status, text)
 	}
 	var all []series
 	for _, r := range said.Data.Result {
