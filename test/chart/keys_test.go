@@ -73,6 +73,43 @@ func readKeys(tb testing.TB, secret object, tiers map[string]string) map[string]
 	return plain
 }
 
+// TestVendorKeysAreFiles: no key of a vendor is a variable, which is read once. Each lane with a Secret has its file, and the
+// file comes from that Secret.
+func TestVendorKeysAreFiles(t *testing.T) {
+	t.Parallel()
+	r := mustRender(t, "lanes", "lanes.mini.vendor.apiKey=sk-mini")
+	for _, e := range serverContainer(t, r)["env"].([]any) {
+		if variable := object(e.(map[string]any)); variable["valueFrom"] != nil && variable["name"] != "REDIS_PASSWORD" { // Redis reads its own once too
+			t.Errorf("%v is read once", variable["name"])
+		}
+	}
+	data := settings(t, r)
+	sources := map[string]string{}
+	for _, v := range r.find(t, "Deployment", "llm-spillway").at("spec", "template", "spec", "volumes").([]any) {
+		volume := object(v.(map[string]any))
+		if volume["name"] != "vendor" {
+			continue
+		}
+		for _, s := range volume.at("projected", "sources").([]any) {
+			secret := object(s.(map[string]any)["secret"].(map[string]any))
+			item := secret["items"].([]any)[0].(map[string]any)
+			sources["/etc/spillway/vendor/"+item["path"].(string)] = secret["name"].(string) + " " + item["key"].(string)
+		}
+	}
+	for setting, want := range map[string]string{
+		"LLM_VENDOR_API_KEY_FILE":             "openai api-key",
+		"LLM_LANE_CLAUDE_VENDOR_API_KEY_FILE": "claude api-key",
+		"LLM_LANE_MINI_VENDOR_API_KEY_FILE":   "llm-spillway-vendor-mini api-key",
+	} {
+		if file, _ := data[setting].(string); sources[file] != want {
+			t.Errorf("%s is %q, which comes from %q, want %q", setting, file, sources[file], want)
+		}
+	}
+	if simulated := mustRender(t, "simulated"); settings(t, simulated)["LLM_VENDOR_API_KEY_FILE"] != "" {
+		t.Error("a file without a Secret")
+	}
+}
+
 // holding is a cluster with some objects in it.
 type holding []object
 

@@ -133,6 +133,7 @@
   "ADMIN_ADDR" "service.metricsPort"
   "VENDOR_URL" "vendor.url"
   "VENDOR_API_KEY" "vendor.existingSecret"
+  "VENDOR_API_KEY_FILE" "vendor.existingSecret"
   "VENDOR_NAME" "vendor.name"
   "VENDOR_AUTH_HEADER" "vendor.authHeader"
   "VENDOR_AUTH_SCHEME" "vendor.authScheme"

@@ -1,24 +1,29 @@
-{{/* What the chart puts into Secrets that pods read once, at start: a change of it has to replace them. */}}
+{{/* What the chart itself puts into Secrets of vendors. The pods follow the files; a change replaces them all the same, so that
+an upgrade that has ended has the new key in force. */}}
 {{- define "spillway.madeSecrets" -}}
 {{- if not .Values.vendor.existingSecret }}{{ .Values.vendor.apiKey }}{{ end }}
 {{- range $lane, $l := .Values.lanes }}{{ with $l.vendor }}{{ if not .existingSecret }}{{ .apiKey }}{{ end }}{{ end }}{{ end }}
 {{- end }}
 
-{{/* What reaches the server's container from Secrets: as variables, and as files that it follows. */}}
+{{/* The Secrets with the keys of the vendors: a map in JSON of lane to name and key. The lane of the vendor above is default. */}}
+{{- define "spillway.vendorKeys" -}}
+{{- $keys := dict }}
+{{- if or .Values.vendor.existingSecret .Values.vendor.apiKey }}
+{{- $_ := set $keys "default" (dict "name" (include "spillway.vendorSecret" .) "key" .Values.vendor.secretKey) }}
+{{- end }}
+{{- range $lane, $l := .Values.lanes }}
+{{- $vendor := $l.vendor | default dict }}
+{{- if or $vendor.existingSecret $vendor.apiKey }}
+{{- $name := $vendor.existingSecret | default (printf "%s-vendor-%s" (include "spillway.fullname" $) $lane) }}
+{{- $_ := set $keys $lane (dict "name" $name "key" ($vendor.secretKey | default "api-key")) }}
+{{- end }}
+{{- end }}
+{{- toJson $keys }}
+{{- end }}
+
+{{/* What reaches the server's container from Secrets as variables. All else are files that it follows. */}}
 {{- define "spillway.secretEnv" -}}
 {{- $v := .Values }}
-{{- if or $v.vendor.existingSecret $v.vendor.apiKey }}
-- name: LLM_VENDOR_API_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "spillway.vendorSecret" . }}, key: {{ $v.vendor.secretKey }}}}
-{{- end }}
-{{- range $lane, $l := $v.lanes }}
-{{- with $l.vendor }}
-{{- if or .existingSecret .apiKey }}
-- name: LLM_LANE_{{ upper $lane }}_VENDOR_API_KEY
-  valueFrom: {secretKeyRef: {name: {{ .existingSecret | default (printf "%s-vendor-%s" (include "spillway.fullname" $) $lane) }}, key: {{ .secretKey | default "api-key" }}}}
-{{- end }}
-{{- end }}
-{{- end }}
 {{- if $v.redis.bundled.enabled }}
 - name: REDIS_PASSWORD # before the variable that names it
   valueFrom: {secretKeyRef: {name: {{ include "spillway.redisSecret" . }}, key: {{ $v.redis.bundled.secretKey }}}}
@@ -28,6 +33,9 @@
 
 {{- define "spillway.mounts" -}}
 - {name: keys, mountPath: /etc/spillway/keys, readOnly: true}
+{{- if include "spillway.vendorKeys" . | fromJson }}
+- {name: vendor, mountPath: /etc/spillway/vendor, readOnly: true}
+{{- end }}
 {{- if not .Values.redis.bundled.enabled }}
 - {name: redis, mountPath: /etc/spillway/redis, readOnly: true}
 {{- end }}
@@ -41,6 +49,14 @@
   secret:
     secretName: {{ include "spillway.keysSecret" . }}
     items: [{key: keys, path: keys}]
+{{- with include "spillway.vendorKeys" . | fromJson }}
+- name: vendor # one file for each lane, which the pods follow
+  projected:
+    sources:
+      {{- range $lane, $secret := . }}
+      - secret: {name: {{ $secret.name }}, items: [{key: {{ $secret.key }}, path: {{ $lane }}}]}
+      {{- end }}
+{{- end }}
 {{- if not .Values.redis.bundled.enabled }}
 - name: redis # the pods follow it, as they follow the keys
   secret:

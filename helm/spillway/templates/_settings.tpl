@@ -5,6 +5,8 @@ LLM_ADMIN_ADDR: ":9090"
 LLM_VENDOR_URL: {{ include "spillway.vendorURL" . | quote }}
 LLM_VENDOR_AUTH_HEADER: {{ .Values.vendor.authHeader | quote }}
 LLM_VENDOR_AUTH_SCHEME: {{ .Values.vendor.authScheme | quote }}
+{{- $keys := include "spillway.vendorKeys" . | fromJson }}
+LLM_VENDOR_API_KEY_FILE: {{ ternary "/etc/spillway/vendor/default" "" (hasKey $keys "default") | quote }}
 {{- with .Values.vendor.name }}
 LLM_VENDOR_NAME: {{ . | quote }}
 {{- end }}
@@ -28,6 +30,9 @@ LLM_LANES: {{ keys . | sortAlpha | join "," | quote }}
 {{- $vendor := $l.vendor | default dict }}
 {{- with $vendor.url }}
 {{ $prefix }}_VENDOR_URL: {{ . | quote }}
+{{- end }}
+{{- if hasKey $keys $lane }}
+{{ $prefix }}_VENDOR_API_KEY_FILE: /etc/spillway/vendor/{{ $lane }}
 {{- end }}
 {{- with $vendor.name }}
 {{ $prefix }}_VENDOR_NAME: {{ . | quote }}
