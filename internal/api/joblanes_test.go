@@ -36,7 +36,7 @@ func (v twoVendors) submitAll(bodies ...string) (ids []string) {
 // TestJobsGoToTheFallback as other calls do, for its own model.
 func TestJobsGoToTheFallback(t *testing.T) {
 	t.Parallel()
-	v := newTwoVendors(t, redistest.Start(t).URL())
+	v := twoVendorsWith(t, options{redis: redistest.Start(t).URL(), jobs: true})
 	check(t, v.first.AddFault(vendorsim.Fault{Kind: "status", Status: 503}))
 	job := v.finished(v.submitAll(wholeAsk)[0])
 	if job.State != "succeeded" || job.Failures != 0 || job.Response == nil || !strings.Contains(string(job.Response.Body), `"model":"claude"`) {
@@ -50,7 +50,7 @@ func TestJobsGoToTheFallback(t *testing.T) {
 // TestALimitedLaneStopsNoJobOfAnotherLane, however many of its jobs stand in front.
 func TestALimitedLaneStopsNoJobOfAnotherLane(t *testing.T) {
 	t.Parallel()
-	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_FALLBACK=", "LLM_LANE_SECOND_MODELS=mini*", "LLM_JOBS_WORKERS=4")
+	v := twoVendorsWith(t, options{redis: redistest.Start(t).URL(), jobs: true}, "LLM_FALLBACK=", "LLM_LANE_SECOND_MODELS=mini*", "LLM_JOBS_WORKERS=4")
 	check(t, v.second.AddFault(vendorsim.Fault{Kind: "status", Status: 429, RetryAfter: vendorsim.Duration(4e9)}))
 	mini := strings.Replace(wholeAsk, "gpt-4o", "mini-2", 1)
 	limited := v.submitAll(mini, mini, mini, mini, mini, mini, mini, mini, mini, mini, mini, mini)

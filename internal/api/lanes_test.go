@@ -22,6 +22,11 @@ type twoVendors struct {
 // newTwoVendors returns a pod that gives the first vendor up soon.
 func newTwoVendors(t *testing.T, redis string, env ...string) twoVendors {
 	t.Helper()
+	return twoVendorsWith(t, options{redis: redis}, env...)
+}
+
+func twoVendorsWith(t *testing.T, o options, env ...string) twoVendors {
+	t.Helper()
 	var v twoVendors
 	var urls []string
 	for _, sim := range []**vendorsim.Sim{&v.first, &v.second} {
@@ -32,12 +37,12 @@ func newTwoVendors(t *testing.T, redis string, env ...string) twoVendors {
 		t.Cleanup(func() { vendor.CloseClientConnections(); vendor.Close() })
 		urls = append(urls, vendor.URL+"/v1/chat/completions")
 	}
-	env = append([]string{
+	o.real, o.env = true, append([]string{
 		"LLM_VENDOR_URL=" + urls[0], "LLM_LANES=second", "LLM_FALLBACK=second", "LLM_LANE_SECOND_VENDOR_URL=" + urls[1],
 		"LLM_LANE_SECOND_MODEL=claude", "LLM_RETRY_BASE=1ms", "LLM_RETRY_MAX_DELAY=2ms", "LLM_RETRY_BUDGET=1",
 		"LLM_BREAKER_FAILURES=100", "LLM_CALL_TIMEOUT=20s", "LLM_FIRST_EVENT_TIMEOUT=300ms", "LLM_STREAM_IDLE=300ms",
 	}, env...)
-	v.bundle = newBundle(t, nil, options{real: true, jobs: true, redis: redis, env: env})
+	v.bundle = newBundle(t, nil, o)
 	return v
 }
 
