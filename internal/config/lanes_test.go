@@ -97,6 +97,7 @@ func TestLanesThatMakeNoSenseAreRefused(t *testing.T) {
 		"LLM_VENDOR_API_KEY_FILE=/key":                `LLM_VENDOR_API_KEY and LLM_VENDOR_API_KEY_FILE are both set`,
 		"LLM_LANE_CLAUDE_VENDOR_API_KEY_FILE=/key":    `LLM_LANE_CLAUDE_VENDOR_API_KEY and LLM_LANE_CLAUDE_VENDOR_API_KEY_FILE are both set`,
 		"LLM_VENDOR_URL=https://a:b@vendor.example":   `LLM_VENDOR_URL holds a user or a password`,
+		"LLM_LANE_MINI_SLOTS_MAX=51":                  `LLM_LANE_MINI_SLOTS_MAX is 51: use at most LLM_SLOTS (50), or 0`,
 		"LLM_LANE_MINI_BREAKER_OPNE=10s":              `LLM_LANE_MINI_BREAKER_OPNE is not a setting: did you mean LLM_LANE_MINI_BREAKER_OPEN?`,
 		"LLM_LANE_MAXI_VENDOR_URL=https://a.example":  `LLM_LANE_MAXI_VENDOR_URL is for a lane that LLM_LANES does not name: add maxi there`,
 		"LLM_LANE_MINI_SLOTS_IN_THE_SKY=5":            `LLM_LANE_MINI_SLOTS_IN_THE_SKY is not a setting`,

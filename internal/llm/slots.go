@@ -20,6 +20,7 @@ import (
 // while no other call waits for one, and none of those reserved. The use of the slots and the length of the queue,
 // background calls left out of the latter, drive shedding, readiness and autoscaling.
 type Slots struct {
+	name     string // of the gate, in rejections and spans
 	size     int
 	open     int           // slots that any call may take: size without the reserve
 	leave    func(Outcome) // of calls of high priority; the same for each, so that entering allocates nothing
@@ -43,21 +44,25 @@ func NewSlots(size, reserve int, reg prometheus.Registerer) (*Slots, error) {
 	case reserve < 0 || reserve >= size:
 		return nil, fmt.Errorf("a reserve of %d in %d slots leaves none for other calls", reserve, size)
 	}
-	s := &Slots{size: size, open: size - reserve}
-	s.leave = func(Outcome) { s.release(false) }
-	s.leaveLow = func(Outcome) { s.release(true) }
-	s.wait = prometheus.NewHistogram(prometheus.HistogramOpts{
+	s := newSlots("slots", size, size-reserve, prometheus.HistogramOpts{
 		Name: "llm_slots_wait_seconds", Help: "Time calls waited for a slot, those that got one at once left out.",
 		Buckets: WaitBuckets,
-	})
-	s.heldBack = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "llm_slots_held_back_total", Help: "Calls that waited although a slot was free, because it was reserved for high priority.",
 	})
 	return s, errors.Join(reg.Register(s.wait), reg.Register(s.heldBack),
 		reg.Register(telemetry.Gauge("llm_slots", "Slots of this pod.", func() float64 { return float64(s.size) })),
 		reg.Register(telemetry.Gauge("llm_slots_reserved", "Slots of this pod that only calls of high priority take.", func() float64 { return float64(s.size - s.open) })),
 		reg.Register(telemetry.Gauge("llm_slots_in_use", "Vendor calls of this pod in flight.", func() float64 { return float64(s.Used()) })),
 		reg.Register(telemetry.Gauge("llm_slots_waiting", "Calls that wait for a slot of this pod.", func() float64 { return float64(s.Waiting()) })))
+}
+
+func newSlots(name string, size, open int, wait prometheus.HistogramOpts) *Slots {
+	s := &Slots{name: name, size: size, open: open, wait: prometheus.NewHistogram(wait)}
+	s.leave = func(Outcome) { s.release(false) }
+	s.leaveLow = func(Outcome) { s.release(true) }
+	s.heldBack = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "llm_slots_held_back_total", Help: "Calls that waited although a slot was free, because it was reserved for high priority.",
+	})
+	return s
 }
 
 // Enter takes a slot, or waits for one until ctx ends.
@@ -84,7 +89,7 @@ func (s *Slots) Enter(ctx context.Context, call *Call) (func(Outcome), error) {
 		s.heldBack.Inc()
 	}
 	start := time.Now()
-	ctx, span := telemetry.Start(ctx, "slots", attribute.Bool("llm.slots.reserved", reserved))
+	ctx, span := telemetry.Start(ctx, s.name, attribute.Bool("llm.slots.reserved", reserved))
 	err := s.await(ctx, w, queue, low)
 	telemetry.End(span, err)
 	if err != nil {
@@ -120,7 +125,7 @@ func (s *Slots) await(ctx context.Context, w *waiter, queue *turns, low bool) er
 		queue.remove(w)
 	}
 	s.mu.Unlock()
-	return Ended(ctx, "slots")
+	return Ended(ctx, s.name)
 }
 
 func (s *Slots) release(low bool) {

@@ -106,6 +106,9 @@ llm_quota_wait_seconds_bucket` + pod + `,lane="default",le="+Inf"} 0+200x60`, []
 		{"long waits for a slot", `llm_slots_wait_seconds_bucket` + pod + `,le="3"} 0x60
 llm_slots_wait_seconds_bucket` + pod + `,le="5"} 0+100x60
 llm_slots_wait_seconds_bucket` + pod + `,le="+Inf"} 0+100x60`, []string{"SpillwayQueueWaitNearLimit"}},
+		{"long waits for a lane's share of the slots", `llm_lane_slots_wait_seconds_bucket` + pod + `,lane="mini",le="3"} 0x60
+llm_lane_slots_wait_seconds_bucket` + pod + `,lane="mini",le="5"} 0+100x60
+llm_lane_slots_wait_seconds_bucket` + pod + `,lane="mini",le="+Inf"} 0+100x60`, []string{"SpillwayQueueWaitNearLimit"}},
 		{"a job half as old as it may become", `llm_jobs_oldest_seconds` + pod + `,priority="normal"} 43300x60`, []string{"SpillwayJobsTooOld"}},
 		{"another service's job is", `llm_jobs_oldest_seconds` + other + `,priority="normal"} 43300x60`, nil},
 		{"an eighth of the jobs fail, and as many are cancelled as done", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0+13x60

@@ -213,7 +213,7 @@ func declared(tb testing.TB) map[string][]string {
 func startDev(tb testing.TB) string {
 	tb.Helper()
 	run := exec.Command(server, "--dev")
-	run.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + tb.TempDir(), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0"}
+	run.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + tb.TempDir(), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_SLOTS_MAX=5"}
 	stderr, err := run.StderrPipe()
 	if err != nil {
 		tb.Fatal(err)

@@ -8,6 +8,7 @@
 //	      breaker      shared: fails fast while the vendor is down                        llm/breaker
 //	      quota        shared: the vendor's contract, booked ahead                        llm/quota
 //	      pacer        local: smooths bursts                                              llm/pacer.go
+//	      share        local: the lane's calls in flight, where it has a limit            llm/share.go
 //	      slots        local: calls in flight, of all lanes together                      llm/slots.go
 //	    upstream.Vendor  call timeout, one HTTP exchange                                  llm/upstream
 //

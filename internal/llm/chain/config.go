@@ -40,6 +40,7 @@ type LaneConfig struct {
 	Quota   quota.Config
 	Pacer   llm.PacerConfig
 
+	SlotsMax          int           `split_words:"true" default:"0" desc:"Slots of the pod that calls of this lane may hold at most, so that a slow vendor leaves some to other lanes. Calls beyond it wait as they do for a slot. 0 means all of them."`
 	Fallback          string        `split_words:"true" desc:"Lane that calls go to when this one cannot serve them. Empty means none."`
 	Model             Mapping       `split_words:"true" desc:"Model that calls ask for which come from another lane: a name, or a list such as gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5. Empty leaves the model as it is."`
 	FirstEventTimeout time.Duration `split_words:"true" default:"0s" desc:"Time to the first event of a stream, at most CALL_TIMEOUT. 0 means 10s while a fallback can take over, else CALL_TIMEOUT."`
@@ -116,6 +117,9 @@ func (c LaneConfig) validate(pod Config) error {
 	if c.Vendor.Pool != 0 && c.Vendor.Pool < pod.Slots {
 		errs = append(errs, fmt.Errorf("VENDOR_POOL (%d) is below SLOTS (%d): calls with a slot would queue for a connection; "+
 			"raise the pool or leave it 0", c.Vendor.Pool, pod.Slots))
+	}
+	if c.SlotsMax < 0 || c.SlotsMax > pod.Slots {
+		errs = append(errs, fmt.Errorf("SLOTS_MAX is %d: use at most SLOTS (%d), or 0 for all of them", c.SlotsMax, pod.Slots))
 	}
 	if c.FirstEventTimeout < 0 || c.FirstEventTimeout > pod.CallTimeout {
 		errs = append(errs, fmt.Errorf("FIRST_EVENT_TIMEOUT is %v: use at most CALL_TIMEOUT (%v), or 0",

@@ -27,7 +27,8 @@ type Lane struct {
 	breaker *breaker.Breaker
 	quota   *quota.Quota
 	vendor  *upstream.Vendor
-	slots   *llm.Slots
+	slots   *llm.Slots // the pod's
+	share   *llm.Slots // of them, the lane's; nil when it may hold all
 }
 
 // parts are what lanes share.
@@ -63,8 +64,14 @@ func (l *Lane) build(pod Config, cfg LaneConfig, p parts) (err error) {
 		llm.Named("breaker", l.breaker),
 		llm.Named("quota", l.quota),
 		llm.Named("pacer", pacer),
-		llm.Named("slots", p.slots),
 	}
+	if cfg.SlotsMax > 0 {
+		if l.share, err = llm.NewShare(cfg.SlotsMax, reg); err != nil {
+			return err
+		}
+		gates = append(gates, llm.Named("share", l.share))
+	}
+	gates = append(gates, llm.Named("slots", p.slots))
 	calls := llm.CallerConfig{QueueTimeout: pod.QueueTimeout, CallTimeout: pod.CallTimeout, Retry: pod.Retry}
 	l.caller, err = llm.NewCaller(calls, gates, l.vendor, l.conditions, reg)
 	return err
@@ -80,10 +87,11 @@ func (l *Lane) key() string {
 
 // conditions are the state of the pod and of the lane as the retry sees it.
 func (l *Lane) conditions() llm.Conditions {
-	return llm.Conditions{
-		BreakerOpen: l.breaker.State() == breaker.Open,
-		SlotUse:     l.slots.Use(),
+	use := l.slots.Use()
+	if l.share != nil {
+		use = max(use, l.share.Use())
 	}
+	return llm.Conditions{BreakerOpen: l.breaker.State() == breaker.Open, SlotUse: use}
 }
 
 // close ends what build has begun, however far that came.
