@@ -3,7 +3,7 @@
 //
 //	router.go   every layer in its order, every route with its handler
 //	api.go      settings and parts, and how they become a handler
-//	llm.go      POST /llm and POST /v1/chat/completions
+//	endpoints.go which endpoints are open; llm.go takes a call to a vendor
 //	jobs.go     POST /llm to be answered later, and /llm/jobs
 //	body.go     the request's body
 //	sse.go      streamed answers; slowreader.go clients that do not read them
@@ -34,6 +34,8 @@ import (
 type Config struct {
 	// MaxBody is the largest request body in bytes.
 	MaxBody int64 `split_words:"true" default:"33554432" desc:"Largest request body in bytes. A body also has to fit into three quarters of MEMORY_BUDGET."`
+	// Endpoints are those that are open to clients; none stands for all that the vendors have.
+	Endpoints []string `desc:"Endpoints that are open to clients, as chat,embeddings,models. Empty means all that a vendor has. /llm is always open."`
 	// WriteTimeout is the time a client may take to accept an answer, or one event of a stream.
 	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept 256 KiB of an answer, or one event of a stream, before it counts as gone."`
 }
@@ -46,10 +48,10 @@ func (c Config) Validate() error {
 	if c.WriteTimeout <= 0 {
 		return fmt.Errorf("WRITE_TIMEOUT is %v: use a positive duration such as 15s", c.WriteTimeout)
 	}
-	return nil
+	return c.validateEndpoints()
 }
 
-// Deps are the parts that the HTTP interface uses. Tracer, VendorDown and Jobs may be nil: no traces are recorded, the
+// Deps are the parts that the HTTP interface uses. Tracer, VendorDown, Spoken and Jobs may be nil: no traces are recorded, the
 // vendor never counts as down, no jobs are accepted. All others are required.
 type Deps struct {
 	Caller caller
@@ -60,6 +62,10 @@ type Deps struct {
 	Health *health.Health
 	// VendorDown returns the time until the breaker lets calls through again; 0 when it does now.
 	VendorDown func() time.Duration
+	// Spoken reports whether a vendor has an endpoint; nil: all have all.
+	Spoken func(*llm.Endpoint) bool
+	// Passed are the names of the clients' headers that a vendor gets; they are bounded.
+	Passed []string
 	// Refused is told of every request that was refused or failed; it may be nil.
 	Refused  func(middleware.Refusal)
 	Estimate llm.EstimateConfig // of what a call's payload costs
@@ -75,6 +81,7 @@ type server struct {
 	cfg      Config
 	sla      time.Duration
 	caller   caller
+	spoken   func(*llm.Endpoint) bool // nil: every endpoint is
 	estimate llm.EstimateConfig
 	memory   *memory.Budget
 	streams  *streams.Set
@@ -97,7 +104,7 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, estimate: d.Estimate, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs}
+	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, spoken: d.Spoken, estimate: d.Estimate, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs}
 	handler, err := s.handler(all)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
 // An error document has the members of RFC 9457 and OpenAI's "error", so that one shape serves every route and client:
@@ -22,11 +25,24 @@ const (
 	dialectAnthropic
 )
 
-func dialectOf(path string) dialect {
-	if strings.HasPrefix(path, "/v1/messages") {
+// dialectOf is the dialect of a request. Anthropic's clients ask for lists of models at the same path as OpenAI's; only
+// they name the version of the API in a header.
+func dialectOf(r *http.Request) dialect {
+	path := r.URL.Path
+	if strings.HasPrefix(path, anthropicRoute) ||
+		strings.HasPrefix(path, modelsRoute) && r.Header["Anthropic-Version"] != nil {
 		return dialectAnthropic
 	}
 	return dialectOpenAI
+}
+
+var anthropicRoute, modelsRoute = llm.EndpointNamed("messages").Route(), llm.Models.Route()
+
+// nameRequest gives Anthropic's clients the request's ID under the name that they look for.
+func (d dialect) nameRequest(h http.Header) {
+	if d == dialectAnthropic {
+		h["Request-Id"] = h[middleware.RequestIDHeader]
+	}
 }
 
 // document is the problem as JSON, with a newline. It is built by hand because refusing must be cheap.

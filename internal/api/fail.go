@@ -31,7 +31,9 @@ func fail(c *gin.Context, err error) {
 	if p.hopeless() {
 		h["X-Should-Retry"] = noRetry
 	}
-	body, contentType := p.document(dialectOf(c.Request.URL.Path), in.ID), "application/problem+json"
+	d := dialectOf(c.Request)
+	d.nameRequest(h)
+	body, contentType := p.document(d, in.ID), "application/problem+json"
 	if speaksOpenAI(c) {
 		contentType = "application/json"
 	}

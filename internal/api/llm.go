@@ -23,22 +23,10 @@ type caller interface {
 	Do(ctx context.Context, call *llm.Call) (*llm.Response, error)
 }
 
-// call serves the routes that lead to a vendor call: the body goes to the vendor byte for byte, and the vendor's answer
-// comes back the same way.
-func (s *server) call(c *gin.Context) {
-	body, room, err := s.readBody(c.Request, s.cfg.MaxBody)
-	defer room.Free()
-	if err != nil {
-		fail(c, err)
-		return
-	}
-	s.forward(c, body)
-}
-
-// forward takes body to the vendor and answers with what comes back. An endpoint of another shape builds the body that
-// the vendor wants and ends here.
-func (s *server) forward(c *gin.Context, body []byte) {
-	payload, err := llm.ParsePayload(body, s.estimate)
+// forward takes body to an endpoint of the vendor and answers with what comes back. A route of another shape builds the
+// body that the vendor wants and ends here.
+func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte) {
+	payload, err := llm.ParsePayload(e, body, s.estimate)
 	if err != nil {
 		fail(c, err)
 		return
@@ -46,8 +34,8 @@ func (s *server) forward(c *gin.Context, body []byte) {
 	in := middleware.InfoFrom(c.Request.Context())
 	header := c.Request.Header
 	call := &llm.Call{
-		ID: in.ID, Body: body, Payload: payload, User: in.User, Priority: in.Priority,
-		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Header: traceHeaders(header),
+		ID: in.ID, Body: body, Payload: payload, Endpoint: e, User: in.User, Priority: in.Priority,
+		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Header: traceHeaders(header), Client: header,
 	}
 	var sink *sseSink
 	if payload.Stream {
@@ -138,12 +126,21 @@ func describe(in *middleware.Info, call *llm.Call) {
 		slog.Bool("stream", call.Payload.Stream),
 		slog.String("priority", call.Priority.String()),
 		slog.String("lane", call.Lane),
+		slog.String("endpoint", endpointName(call)),
 		slog.Int("attempts", call.Attempts),
 		slog.Int64("queue_ms", call.Timing.Queue.Milliseconds()),
 		slog.Int64("vendor_ms", call.Timing.Vendor.Milliseconds()),
 		slog.Int("prompt_tokens", call.Usage.Prompt),
 		slog.Int("completion_tokens", call.Usage.Completion),
 	)
+}
+
+// endpointName is what a call asked for; empty where that was left to a lane, and none took it.
+func endpointName(call *llm.Call) string {
+	if call.Endpoint == nil {
+		return ""
+	}
+	return call.Endpoint.Name
 }
 
 // maxModel is how much of a model's name goes into the log. The client chooses it, up to the size of a body.

@@ -120,7 +120,10 @@ var kinds = []kind{
 	{"any", "application/problem+json", dialectOpenAI, false, func(code string) bool { return routing[code] }},
 }
 
-func ofCalls(code string) bool { return !lookups[code] && !routing[code] && !submissions[code] }
+// ofCalls also has what an endpoint answers that is not open.
+func ofCalls(code string) bool {
+	return !lookups[code] && !submissions[code] && code != rejections[reasonMethodNotAllowed].code
+}
 
 var (
 	// lookups are codes of requests that look at a job alone; common those that they share with calls.

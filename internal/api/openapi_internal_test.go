@@ -86,7 +86,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	for _, r := range new(server).routes() {
 		for _, method := range r.methods {
 			if method != http.MethodHead { // implied by GET
-				served = append(served, method+" "+regexp.MustCompile(`:(\w+)`).ReplaceAllString(r.path, "{$1}"))
+				served = append(served, method+" "+documented(r.path))
 			}
 		}
 	}

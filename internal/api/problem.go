@@ -33,6 +33,7 @@ const statusClosed = 499
 var rejections = map[outcome.Reason]problem{
 	outcome.InvalidJSON:          {status: http.StatusBadRequest, code: "invalid_json", title: "The body is not JSON", detail: "Send one JSON object in UTF-8."},
 	outcome.InvalidPayload:       {status: http.StatusUnprocessableEntity, code: "invalid_payload", title: "The body is not a request of this endpoint", detail: "See /docs for its form."},
+	outcome.EndpointNotServed:    {status: http.StatusNotFound, code: "endpoint_not_served", title: "No vendor has this endpoint for this model", detail: "Ask another endpoint, or for another model."},
 	outcome.PayloadTooLarge:      {status: http.StatusRequestEntityTooLarge, code: "payload_too_large", title: "The request is too large", detail: "Send a smaller request."},
 	outcome.UnsupportedMediaType: {status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", title: "The body is not declared as JSON", detail: "Send JSON and say so in Content-Type."},
 	reasonRequestTimeout:         {status: http.StatusRequestTimeout, code: "request_timeout", title: "The body came too slowly", detail: "Send the whole body sooner."},

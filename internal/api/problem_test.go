@@ -302,7 +302,7 @@ func TestPagesThatAreNotThere(t *testing.T) {
 		wholeError(t, c.path, got, "invalid_request_error")
 	}
 	got := b.send(http.MethodGet, "/v1/chat/completion", "", "X-Forwarded-Proto", "https")
-	for _, want := range []string{"/v1/chat/completion.", "https://127.0.0.1:", "/v1. ", "POST /v1/chat/completions", "GET /llm/jobs/{id}"} {
+	for _, want := range []string{"/v1/chat/completion.", "https://127.0.0.1:", "/v1; ", "POST /v1/chat/completions", "GET /llm/jobs/{id}"} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("not said: %s\nin: %s", want, got.body)
 		}
@@ -370,7 +370,7 @@ func TestEveryCodeIsBroughtAbout(t *testing.T) {
 	seen := map[string]bool{ // in tests of their own
 		"overloaded": true, "too_many_calls": true, "request_timeout": true, "client_closed": true, "not_found": true, "method_not_allowed": true,
 		"jobs_unavailable": true, "too_many_jobs": true, "idempotency_mismatch": true, "job_without_stream": true, "job_not_found": true, "job_ended": true,
-		"jobs_full": true, "too_many_job_bytes": true, "job_result_dropped": true, "job_poisoned": true,
+		"endpoint_not_served": true, "jobs_full": true, "too_many_job_bytes": true, "job_result_dropped": true, "job_poisoned": true,
 	}
 	for _, r := range rows {
 		seen[r.code] = true

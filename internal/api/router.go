@@ -61,7 +61,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 		{name: "admission", scope: everyCaller, handle: admission.Handler(fail)},
 		{name: "SLA deadline", scope: everyCaller, handle: middleware.Deadline(cfg.SLA)},
 		{name: "identity", scope: everyCaller, handle: middleware.Identity(cfg, d.Keys, fail)},
-		{name: "header limit", scope: everyCaller, handle: middleware.HeaderLimit(fail)},
+		{name: "header limit", scope: everyCaller, handle: middleware.HeaderLimit(d.Passed, fail)},
 		{name: "user concurrency", scope: everyCall, handle: share.Handler(fail)},
 		{name: "fail fast", scope: everyCall, jobsSkip: true, handle: middleware.FailFast(d.VendorDown, fail)},
 		{name: "shedding", scope: everyCall, jobsSkip: true, handle: shed.Handler(fail)},
@@ -85,9 +85,8 @@ var (
 
 // routes lists what is answered at once.
 func (s *server) routes() []route {
-	return []route{
-		{post, "/llm", everyCall, s.call},
-		{post, "/v1/chat/completions", everyCall, s.call},
+	all := append([]route{{post, "/llm", everyCall, s.call(nil)}}, s.endpointRoutes()...)
+	return append(all, []route{
 		{get, "/llm/jobs", everyCaller, s.listJobs},
 		{get, "/llm/jobs/:id", everyCaller, s.getJob},
 		{[]string{http.MethodDelete}, "/llm/jobs/:id", everyCaller, s.cancelJob},
@@ -97,7 +96,7 @@ func (s *server) routes() []route {
 		{read, "/docs", everyRequest, gin.WrapF(s.docs.Swagger)},
 		{read, "/docs/:file", everyRequest, s.docsFile},
 		{read, "/redoc", everyRequest, gin.WrapF(s.docs.ReDoc)},
-	}
+	}...)
 }
 
 // jobRoutes lists what is answered later when the client asks for that.
@@ -162,7 +161,7 @@ func newEngine(routes []route, all []layer) (*gin.Engine, error) {
 		}
 	}
 	engine.NoRoute(notFound(routes))
-	engine.NoMethod(func(c *gin.Context) { fail(c, rejected(reasonMethodNotAllowed)) })
+	engine.NoMethod(notAllowed(routes))
 	for _, r := range routes {
 		var chain gin.HandlersChain
 		for _, l := range all {

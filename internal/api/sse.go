@@ -112,7 +112,7 @@ func endStream(c *gin.Context, sink *sseSink, err error) {
 // errorEvent is the problem as a server-sent event.
 func errorEvent(c *gin.Context, p problem, requestID string) []byte {
 	var event []byte
-	d := dialectOf(c.Request.URL.Path)
+	d := dialectOf(c.Request)
 	if !speaksOpenAI(c) || d == dialectAnthropic {
 		event = []byte("event: error\n")
 	}

@@ -23,7 +23,7 @@ func (s *server) submitJob(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	payload, err := llm.ParsePayload(body, s.estimate)
+	payload, err := llm.ParsePayload(nil, body, s.estimate)
 	if err == nil && payload.Stream {
 		err = rejected(reasonJobStream)
 	}

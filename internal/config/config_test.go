@@ -75,7 +75,7 @@ func TestEveryProblemAtOnce(t *testing.T) {
 		`LLM_TIER_RATES is "free": not a list`,
 		"LLM_REDIS_BUDGET is -1s",
 		"LLM_ENTIRELY_ELSEWHERE is not a setting: remove it",
-		`LLM_ENDPOINT_RATES names "/lllm", which is no route that is limited: use /llm or /v1/chat/completions`,
+		`LLM_ENDPOINT_RATES names "/lllm", which is no route that is limited: use /llm or /v1/chat/completions or`,
 		`LLM_ENDPOINT_RATES names "/health"`,
 		"LLM_VENDOR_URL must be",
 		"LLM_REDIS_URL",

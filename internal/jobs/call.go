@@ -27,7 +27,7 @@ func (w *worker) call(ctx context.Context, r *run) (call *llm.Call, resp *llm.Re
 	if r.trace != "" && !trace.SpanContextFromContext(ctx).IsValid() {
 		call.Header = http.Header{"Traceparent": {r.trace}}
 	}
-	if call.Payload, err = llm.ParsePayload(r.body, w.d.Estimate); err != nil {
+	if call.Payload, err = llm.ParsePayload(nil, r.body, w.d.Estimate); err != nil {
 		return call, nil, err
 	}
 	defer func() {

@@ -33,12 +33,14 @@ type Call struct {
 	ID             string      // request ID, sent on as X-Request-ID
 	Body           []byte      // the payload exactly as the client sent it; must never change, even after Do
 	Payload        Payload     // what the gates need to know of Body
+	Endpoint       *Endpoint   // what is asked for; nil: what the lane's VENDOR_URL names, set by package chain
 	User           string      // who the call is for; the breaker counts failures by distinct users. Empty is a user too
 	Priority       Priority    // class in the quota and the slots
 	Lane           string      // that takes the call; set by package chain
 	Elsewhere      bool        // another lane would take the call now, so this one is not waited for; set by package chain
 	IdempotencyKey string      // the client's Idempotency-Key, sent on when not empty
 	Header         http.Header // further headers to send on; nil means none
+	Client         http.Header // the client's own headers, of which a lane sends on those that its settings list; read only
 	Stream         Sink        // where server-sent events go; required when Payload.Stream, else unused
 	Background     bool        // gives way to every call that is not: see Quota.Enter and Slots.Enter
 	Started        func()      // called before each attempt, when every gate is passed; may be nil

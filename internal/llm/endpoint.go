@@ -1,10 +1,13 @@
 package llm
 
+import "strings"
+
 // Endpoint is one kind of call that clients make: where it is at the vendor, and how its requests and answers are read.
 type Endpoint struct {
-	Name    string // in logs, metrics and settings
-	Path    string // below the base URL of the vendor's API
-	Dialect *Dialect
+	Name      string // in logs, metrics and settings
+	Path      string // below the base URL of an API, the vendor's and this service's
+	Operation string // what OpenTelemetry calls it
+	Dialect   *Dialect
 }
 
 // Dialect says where the parts of a request and of an answer are that this service reads. Everything else passes
@@ -16,9 +19,11 @@ type Dialect struct {
 	Usage []string
 	// LastEvents end a stream: the type of an event, or its whole data where it has no type. Empty: there are no streams.
 	LastEvents []string
-	// Choices says that an answer has several choices, each of which ends by its own finish_reason. A stream whose
-	// choices have all ended is whole without its last event.
+	// Choices says that an answer has several choices, as many as "n" asks for, each of which ends by its own
+	// finish_reason. A stream whose choices have all ended is whole without its last event.
 	Choices bool
+	// InputOnly says that an answer costs no tokens beyond those of its request.
+	InputOnly bool
 	// Errors is the shape of an error document.
 	Errors ErrorShape
 }
@@ -47,15 +52,71 @@ var (
 		TokenLimits: []string{"max_tokens"},
 		Usage:       []string{"", "message"}, LastEvents: []string{"message_stop"}, Errors: AnthropicErrors,
 	}
-	bufferedDialect = &Dialect{Usage: []string{""}, Errors: OpenAIErrors}
+	inputDialect = &Dialect{Usage: []string{""}, InputOnly: true, Errors: OpenAIErrors}
+
+	// anyDialect is how a request is read whose endpoint the lane decides, which is known later.
+	anyDialect = &Dialect{
+		TokenLimits: []string{"max_tokens", "max_completion_tokens", "max_output_tokens"},
+		LastEvents:  []string{"[DONE]"}, Choices: true,
+	}
 )
 
 // Endpoints are all endpoints that are known, the default one first. The slice is shared: read it only.
-var Endpoints = []Endpoint{
-	{Name: "chat", Path: "/chat/completions", Dialect: chatDialect},
-	{Name: "completions", Path: "/completions", Dialect: chatDialect},
-	{Name: "responses", Path: "/responses", Dialect: responsesDialect},
-	{Name: "embeddings", Path: "/embeddings", Dialect: bufferedDialect},
-	{Name: "moderations", Path: "/moderations", Dialect: bufferedDialect},
-	{Name: "messages", Path: "/messages", Dialect: messagesDialect},
+var Endpoints = []*Endpoint{
+	{Name: "chat", Path: "/chat/completions", Operation: "chat", Dialect: chatDialect},
+	{Name: "completions", Path: "/completions", Operation: "text_completion", Dialect: chatDialect},
+	{Name: "responses", Path: "/responses", Operation: "chat", Dialect: responsesDialect},
+	{Name: "embeddings", Path: "/embeddings", Operation: "embeddings", Dialect: inputDialect},
+	{Name: "moderations", Path: "/moderations", Operation: "moderation", Dialect: inputDialect},
+	{Name: "messages", Path: "/messages", Operation: "chat", Dialect: messagesDialect},
+}
+
+// Models lists models. It is no call: the service answers it from the lists of its vendors.
+var Models = &Endpoint{Name: "models", Path: "/models"}
+
+// Base is where the endpoints are in this service.
+const Base = "/v1"
+
+// Route is the endpoint's path in this service.
+func (e *Endpoint) Route() string { return Base + e.Path }
+
+// reads is how a request is read; nil is an endpoint that is not known yet.
+func (e *Endpoint) reads() *Dialect {
+	if e == nil {
+		return anyDialect
+	}
+	return e.Dialect
+}
+
+// EndpointNames lists the names of all endpoints, for people.
+func EndpointNames() string {
+	var names []string
+	for _, e := range Endpoints {
+		names = append(names, e.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// EndpointNamed returns the endpoint of that name, nil when there is none.
+func EndpointNamed(name string) *Endpoint {
+	for _, e := range Endpoints {
+		if e.Name == name {
+			return e
+		}
+	}
+	return nil
+}
+
+// EndpointAt returns the endpoint with whose path another path ends, and what stands before. The endpoint is nil when
+// there is none. Of two that fit the one with the longer path counts.
+func EndpointAt(path string) (found *Endpoint, base string) {
+	for _, e := range Endpoints {
+		if found != nil && len(e.Path) < len(found.Path) {
+			continue
+		}
+		if before, ok := strings.CutSuffix(path, e.Path); ok {
+			found, base = e, before
+		}
+	}
+	return found, base
 }

@@ -47,7 +47,7 @@ func TestMediaIsNoText(t *testing.T) {
 		`{"image_url":{"url":"data:image/svg+xml,%3Csvg` + strings.Repeat("a", size) + `"}}`: none,
 	} {
 		body := fmt.Sprintf(`{"model":"m","messages":[{"content":[{"text":"Look."},%s]}]}`, part)
-		p, err := ParsePayload([]byte(body), figures)
+		p, err := ParsePayload(nil, []byte(body), figures)
 		if err != nil || p.MediaTokens != want {
 			t.Errorf("%.120s: got %d, %v; want %d", part, p.MediaTokens, err, want)
 		}
@@ -60,7 +60,7 @@ func TestMediaIsNoText(t *testing.T) {
 // TestMediaCostsNoCopy: what is looked at is the beginning of each part.
 func TestMediaCostsNoCopy(t *testing.T) { //nolint:paralleltest // it counts the process's allocations
 	body := []byte(`{"messages":[{"content":[{"image_url":{"url":"data:image/png;base64,` + strings.Repeat("A", 1<<20) + `"}}]}]}`)
-	if n := testing.AllocsPerRun(10, func() { _, _ = ParsePayload(body, figures) }); n > 4 {
+	if n := testing.AllocsPerRun(10, func() { _, _ = ParsePayload(nil, body, figures) }); n > 4 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -3,6 +3,7 @@ package llm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spillway-dev/spillway/internal/jsonscan"
@@ -13,10 +14,11 @@ import (
 type Payload struct {
 	Model        string // "model"; empty when not given
 	Stream       bool   // "stream"
-	MaxTokens    int    // "max_completion_tokens", "max_tokens" or "max_output_tokens"; 0 when not given
+	MaxTokens    int    // the largest of the endpoint's limits on tokens; 0 when none is given
 	Choices      int    // answers asked for: the larger of "n" and "best_of"; 0 when not given, which means 1
 	PromptTokens int    // estimate: bytes of the body that are not media, / 4
 	MediaTokens  int    // estimate: images, audio and files, by the figures of EstimateConfig
+	InputOnly    bool   // the answer costs no tokens, as with embeddings
 }
 
 // defaultMaxTokens stands in for an answer's length when the request sets no limit of its own.
@@ -31,6 +33,9 @@ func (p Payload) Tokens() int { return p.Text() + p.MediaTokens }
 // Text is the part of Tokens that does not rest on a flat figure. A call can be known to be larger than a contract
 // only by this part: what an image or a recording costs is a guess.
 func (p Payload) Text() int {
+	if p.InputOnly {
+		return p.PromptTokens
+	}
 	answer := p.MaxTokens
 	if answer == 0 {
 		answer = defaultMaxTokens
@@ -42,12 +47,13 @@ func (p Payload) Text() int {
 // and there in a source.
 const payloadDepth = 10
 
-// ParsePayload reads body once for what the gates need, and checks on the way that it is JSON, in UTF-8 and not too
-// deep. Where a key stands twice the last one counts, as it does for most JSON readers; of limits on tokens and of
+// ParsePayload reads the body of a request to an endpoint once for what the gates need, and checks on the way that it is
+// JSON, in UTF-8 and not too deep. A nil endpoint is one that its lane decides: all names of all endpoints count. Where a key stands twice the last one counts, as it does for most JSON readers; of limits on tokens and of
 // numbers of answers the largest. The error is a *outcome.Rejected that says where the body is wrong.
-func ParsePayload(body []byte, figures EstimateConfig) (Payload, error) {
+func ParsePayload(endpoint *Endpoint, body []byte, figures EstimateConfig) (Payload, error) {
+	dialect := endpoint.reads()
 	var (
-		p    Payload
+		p    = Payload{InputOnly: dialect.InputOnly}
 		kind jsonscan.Kind
 		bad  string
 		all  media
@@ -57,7 +63,7 @@ func ParsePayload(body []byte, figures EstimateConfig) (Payload, error) {
 		case m.Depth == 0:
 			kind = m.Kind()
 		case m.Depth == 1 && m.Key != nil && bad == "":
-			bad = p.set(m)
+			bad = p.set(m, dialect)
 		}
 		all.add(m)
 	}}.Scan(body)
@@ -65,7 +71,7 @@ func ParsePayload(body []byte, figures EstimateConfig) (Payload, error) {
 	case err != nil:
 		return Payload{}, invalid(outcome.InvalidJSON, describeMistake(body, err))
 	case kind != jsonscan.Object:
-		return Payload{}, invalid(outcome.InvalidPayload, "The body must be a JSON object such as {\"model\": …, \"messages\": […]}.")
+		return Payload{}, invalid(outcome.InvalidPayload, "The body must be a JSON object such as {\"model\": …}.")
 	case bad != "":
 		return Payload{}, invalid(outcome.InvalidPayload, bad)
 	}
@@ -80,21 +86,21 @@ const (
 )
 
 // set takes one top-level member and returns what is wrong with it, or "".
-func (p *Payload) set(m jsonscan.Member) string {
-	switch key := string(m.Key); key {
-	case "model":
+func (p *Payload) set(m jsonscan.Member, d *Dialect) string {
+	switch key := string(m.Key); {
+	case key == "model":
 		if m.Kind() != jsonscan.String {
 			return `"model" must be a string.`
 		}
 		p.Model = m.Text()
-	case "stream":
+	case key == "stream" && len(d.LastEvents) > 0:
 		if k := m.Kind(); k != jsonscan.True && k != jsonscan.False && k != jsonscan.Null {
 			return `"stream" must be true or false.`
 		}
 		p.Stream = m.Kind() == jsonscan.True
-	case "max_tokens", "max_completion_tokens", "max_output_tokens":
+	case slices.Contains(d.TokenLimits, key):
 		return setWhole(&p.MaxTokens, m, mostTokens)
-	case "n", "best_of":
+	case d.Choices && (key == "n" || key == "best_of"):
 		return setWhole(&p.Choices, m, mostChoices)
 	}
 	return ""

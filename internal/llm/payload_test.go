@@ -23,7 +23,7 @@ func TestParsePayload(t *testing.T) {
 		`{"mod\u0065l":"m\u00e9"}`:              {Model: "mé", PromptTokens: 6},
 		`[{"model":"m"}]`[1:14]:                 {Model: "m", PromptTokens: 4},
 	} {
-		got, err := ParsePayload([]byte(body), EstimateConfig{})
+		got, err := ParsePayload(nil, []byte(body), EstimateConfig{})
 		if err != nil || got != want {
 			t.Errorf("%s: got %+v, %v; want %+v", body, got, err, want)
 		}
@@ -56,7 +56,7 @@ func TestParsePayloadSaysWhatIsWrong(t *testing.T) {
 		"{\"a\":\"\xff\"}":          {outcome.InvalidJSON, "Byte 7 is not UTF-8"},
 		strings.Repeat("[", 16<<20): {outcome.InvalidJSON, "deeper than 1000 levels"},
 	} {
-		_, err := ParsePayload([]byte(body), EstimateConfig{})
+		_, err := ParsePayload(nil, []byte(body), EstimateConfig{})
 		r, ok := errors.AsType[*outcome.Rejected](err)
 		if !ok || r.Reason != want.reason || !strings.Contains(r.Detail, want.detail) {
 			t.Errorf("%.100q: got %+v, want %s with %q", body, r, want.reason, want.detail)
@@ -86,7 +86,7 @@ func FuzzParsePayload(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		p, err := ParsePayload(body, EstimateConfig{Image: 100, Audio: 10, File: 20})
+		p, err := ParsePayload(nil, body, EstimateConfig{Image: 100, Audio: 10, File: 20})
 		if err != nil {
 			if _, ok := errors.AsType[*outcome.Rejected](err); !ok {
 				t.Fatalf("%T is no rejection", err)
@@ -109,7 +109,7 @@ func BenchmarkParsePayload(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ParsePayload(body, EstimateConfig{Image: 100, Audio: 10, File: 20}); err != nil {
+		if _, err := ParsePayload(nil, body, EstimateConfig{Image: 100, Audio: 10, File: 20}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,34 +2,53 @@ package middleware
 
 import (
 	"fmt"
+	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// maxPassedHeader is the size in bytes of a header that goes on to the vendor or into Redis.
-const maxPassedHeader = 256
+// The sizes in bytes of headers that go on to the vendor or into Redis, and of those that only a vendor defines.
+const (
+	maxPassedHeader = 256
+	maxVendorHeader = 1024
+)
 
 // passedHeaders are the headers that a client chooses and that leave this pod.
 var passedHeaders = [...]string{"Idempotency-Key", "Traceparent", "Tracestate", RequestIDHeader}
 
+// headerLimit is the limit on one header.
+type headerLimit struct {
+	name   string // in the canonical form of net/http
+	most   int    // bytes, of all lines together
+	refuse *outcome.Rejected
+}
+
+func newHeaderLimit(name string, most int) headerLimit {
+	return headerLimit{name, most, &outcome.Rejected{Layer: "header_limit", Reason: outcome.HeaderTooLong,
+		Detail: fmt.Sprintf("%s may have at most %d bytes, all its lines together.", name, most)}}
+}
+
 // HeaderLimit refuses requests whose passed headers are too long. A vendor's server that finds them too long would end
-// the connection, and other users' calls with it.
-func HeaderLimit(fail Fail) gin.HandlerFunc {
-	refuse := make(map[string]*outcome.Rejected, len(passedHeaders))
+// the connection, and other users' calls with it. vendors are the names of the headers that the vendors of the lanes get
+// from clients beside those of every call.
+func HeaderLimit(vendors []string, fail Fail) gin.HandlerFunc {
+	var limits []headerLimit
 	for _, name := range passedHeaders {
-		refuse[name] = &outcome.Rejected{Layer: "header_limit", Reason: outcome.HeaderTooLong,
-			Detail: fmt.Sprintf("%s may have at most %d bytes, all its lines together.", name, maxPassedHeader)}
+		limits = append(limits, newHeaderLimit(name, maxPassedHeader))
+	}
+	for _, name := range vendors {
+		limits = append(limits, newHeaderLimit(http.CanonicalHeaderKey(name), maxVendorHeader))
 	}
 	return func(c *gin.Context) {
-		for _, name := range passedHeaders {
+		for i := range limits {
 			size := 0
-			for _, line := range c.Request.Header[name] {
+			for _, line := range c.Request.Header[limits[i].name] {
 				size += len(line)
 			}
-			if size > maxPassedHeader {
-				fail(c, refuse[name])
+			if size > limits[i].most {
+				fail(c, limits[i].refuse)
 				return
 			}
 		}

@@ -10,7 +10,7 @@ import (
 
 func TestPassedHeadersAreBounded(t *testing.T) {
 	t.Parallel()
-	h := chain(served, middleware.RequestID(), middleware.HeaderLimit(fail))
+	h := chain(served, middleware.RequestID(), middleware.HeaderLimit([]string{"anthropic-beta"}, fail))
 	half := strings.Repeat("x", 128)
 	for _, name := range []string{"Idempotency-Key", "traceparent", "tracestate", "X-Request-ID"} {
 		if w := post(h, name, half+half); w.Code != http.StatusOK {
@@ -24,6 +24,13 @@ func TestPassedHeadersAreBounded(t *testing.T) {
 				t.Errorf("%s with 257 bytes in %s: %d %s", name, what, w.Code, w.Body)
 			}
 		}
+	}
+	longest := strings.Repeat(half, 8)
+	if w := post(h, "anthropic-beta", longest); w.Code != http.StatusOK {
+		t.Errorf("a vendor's header with 1024 bytes: %d", w.Code)
+	}
+	if w := post(h, "anthropic-beta", longest, "anthropic-beta", "x"); w.Body.String() != "header_too_long" {
+		t.Errorf("a vendor's header with 1025 bytes: %d %s", w.Code, w.Body)
 	}
 	if w := post(h, "X-Other", half+half+half); w.Code != http.StatusOK {
 		t.Errorf("a header that goes nowhere: %d", w.Code)

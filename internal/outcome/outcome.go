@@ -26,6 +26,7 @@ const (
 	PayloadTooLarge      Reason = "payload_too_large"      // body over the limit, or more tokens than the vendor's whole contract
 	InvalidJSON          Reason = "invalid_json"           // body is not JSON
 	InvalidPayload       Reason = "invalid_payload"        // body is JSON, but not what the endpoint takes
+	EndpointNotServed    Reason = "endpoint_not_served"    // no lane that the call may take has the endpoint
 	QueueTimeout         Reason = "queue_timeout"          // the gates could not be passed within the queue timeout
 	VendorUnavailable    Reason = "vendor_unavailable"     // breaker open
 	VendorRateLimited    Reason = "vendor_rate_limited"    // the vendor's contract is used up

@@ -70,6 +70,9 @@ func (c Config) Inherit(name, vendorURL string) FurtherLane {
 	lane.Vendor.Headers = maps.Clone(lane.Vendor.Headers)
 	lane.Quota.Requests, lane.Quota.Tokens, lane.Quota.Burst = 0, 0, 0
 	lane.Fallback, lane.Model, lane.ContractSet = "", nil, false
+	if vendorURL != "" {
+		lane.Vendor.Endpoints = nil
+	}
 	if vendorURL != "" && host(vendorURL) != host(c.Vendor.URL) {
 		v := &lane.Vendor
 		v.APIKey, v.APIKeyFile, v.Name, v.Headers, v.AuthHeader, v.AuthScheme = "", "", "", nil, "Authorization", "Bearer"

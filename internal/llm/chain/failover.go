@@ -17,24 +17,30 @@ import (
 // what went wrong. While it runs it changes what Call says of its model and its body, for lanes that ask for another
 // model; when it returns both are as they were. Errors are those of llm.Caller.Do. The response must be closed.
 func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
-	lane := c.serving(call.Payload.Model)
+	serving, lane, err := c.entry(call)
+	if err != nil {
+		return nil, err
+	}
 	call.Lane = lane.name
-	if lane.fallback == nil {
+	if serving.fallback == nil {
 		return lane.caller.Do(ctx, call)
 	}
-	return c.doOrElsewhere(ctx, call, lane)
+	return c.doOrElsewhere(ctx, call, serving, lane)
 }
 
 // doOrElsewhere tries each lane on the way once. Whether there is an elsewhere is asked before each: a call that has none
 // is retried and waits as without a fallback.
-func (c *Chain) doOrElsewhere(ctx context.Context, call *llm.Call, lane *Lane) (*llm.Response, error) {
+func (c *Chain) doOrElsewhere(ctx context.Context, call *llm.Call, serving, lane *Lane) (*llm.Response, error) {
 	asked := *call // what the client asked for
 	defer func() {
 		call.Body, call.Payload, call.IdempotencyKey, call.Elsewhere = asked.Body, asked.Payload, asked.IdempotencyKey, false
 	}()
+	if lane != serving {
+		lane.ask(call, &asked)
+	}
 	var best answer
 	for first := lane; ; {
-		next := lane.elsewhere()
+		next := lane.elsewhere(call.Endpoint)
 		call.Lane, call.Elsewhere = lane.name, next != nil
 		got := answer{lane: lane.name}
 		got.resp, got.err = lane.caller.Do(ctx, call)
@@ -59,10 +65,10 @@ func (c *Chain) doOrElsewhere(ctx context.Context, call *llm.Call, lane *Lane) (
 	}
 }
 
-// elsewhere is the next lane on the way that may be called now, nil when there is none.
-func (l *Lane) elsewhere() *Lane {
+// elsewhere is the next lane on the way whose vendor has the endpoint and that may be called now, nil when there is none.
+func (l *Lane) elsewhere(e *llm.Endpoint) *Lane {
 	for next := l.fallback; next != nil; next = next.fallback {
-		if next.breaker.RetryAfter() == 0 {
+		if next.vendor.Speaks(e) && next.breaker.RetryAfter() == 0 {
 			return next
 		}
 	}

@@ -39,7 +39,10 @@ func TestSpansTellTheLane(t *testing.T) {
 		}
 		told = append(told, text.String())
 	}
-	want := []string{"vendor lane=default", "failover lane.from=default lane.to=second failover.reason=auth", "vendor lane=second"}
+	want := []string{
+		"vendor endpoint=chat lane=default", "failover lane.from=default lane.to=second failover.reason=auth",
+		"vendor endpoint=chat lane=second",
+	}
 	if !slices.Equal(told, want) {
 		t.Errorf("spans %q, want %q", told, want)
 	}

@@ -91,7 +91,7 @@ func (f GateFunc) Enter(ctx context.Context, call *llm.Call) (func(llm.Outcome),
 // NewCall returns a small call that is not streamed.
 func NewCall() *llm.Call {
 	body := []byte(`{"model":"m","messages":[]}`)
-	p, _ := llm.ParsePayload(body, llm.EstimateConfig{})
+	p, _ := llm.ParsePayload(nil, body, llm.EstimateConfig{})
 	return &llm.Call{ID: "req-1", Body: body, Payload: p, Priority: llm.Normal}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -13,13 +12,15 @@ import (
 
 // Config says where the vendor is and how to speak to it.
 type Config struct {
-	URL            string        `split_words:"true" desc:"Full URL that calls are POSTed to, e.g. https://api.openai.com/v1/chat/completions. Required."`
+	URL            string        `split_words:"true" desc:"Base URL of the vendor's API, e.g. https://api.openai.com/v1, or the full URL of one endpoint, e.g. https://api.openai.com/v1/chat/completions. Required."`
+	Endpoints      []string      `split_words:"true" desc:"Endpoints that the vendor has, as chat,embeddings. Empty means the one whose full URL VENDOR_URL is; with a base URL all, and of OpenAI and Anthropic those that they have."`
 	APIKey         string        `split_words:"true" desc:"The vendor's API key. Empty sends no authentication header." secret:"true"`
 	APIKeyFile     string        `split_words:"true" desc:"File with the vendor's API key, in place of VENDOR_API_KEY, as Kubernetes mounts it from a Secret. It is followed: a rotated key needs no restart."`
 	Name           string        `split_words:"true" desc:"Name of the vendor in Redis keys; services that share a contract share it. Empty means the URL's host."`
 	AuthHeader     string        `split_words:"true" default:"Authorization" desc:"Header that carries the API key."`
 	AuthScheme     string        `split_words:"true" default:"Bearer" desc:"Word before the key in the header; \"none\" sends the key alone."`
 	Headers        Headers       `split_words:"true" desc:"Further headers for every call, as name:value,name:value." secret:"true"`
+	PassHeaders    []string      `split_words:"true" default:"anthropic-beta,anthropic-version,openai-beta" desc:"Headers of a client that go on to the vendor, as anthropic-beta,openai-project; all others stay here. What chooses whose account pays (openai-organization, openai-project) goes on only when it is listed. \"none\" passes none."`
 	Pool           int           `split_words:"true" default:"0" desc:"Connections to the vendor at most. 0 means as many as SLOTS; fewer than SLOTS is refused."`
 	ConnectTimeout time.Duration `split_words:"true" default:"5s" desc:"Time to connect, and again for the TLS handshake."`
 	MaxResponse    int64         `split_words:"true" default:"16777216" desc:"Largest buffered answer, or event of a stream, in bytes; a larger one is a vendor error."`
@@ -35,12 +36,8 @@ type Config struct {
 // Validate reports every value that makes no sense.
 func (c Config) Validate() error {
 	var errs []error
-	if u, err := url.Parse(c.URL); c.URL == "" || err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, errors.New("VENDOR_URL must be the full http(s) URL that calls are POSTed to, e.g. https://api.openai.com/v1/chat/completions"))
-	}
-	if u, err := url.Parse(c.URL); err == nil && u.User != nil {
-		errs = append(errs, errors.New("VENDOR_URL holds a user or a password, which would be shown where URLs are: remove it; "+
-			"set VENDOR_AUTH_SCHEME to Basic and VENDOR_API_KEY to the base64 of user:password"))
+	if _, err := c.address(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.APIKey != "" && c.APIKeyFile != "" {
 		errs = append(errs, errors.New("VENDOR_API_KEY and VENDOR_API_KEY_FILE are both set: use one of them"))
@@ -63,6 +60,6 @@ func (c Config) Validate() error {
 	if c.APIKey+c.APIKeyFile != "" && !validHeaderName(c.AuthHeader) {
 		errs = append(errs, fmt.Errorf("VENDOR_AUTH_HEADER is %q: use the name of a header, such as x-api-key", c.AuthHeader))
 	}
-	errs = append(errs, c.Headers.validate())
+	errs = append(errs, c.Headers.validate(), c.validatePassed())
 	return errors.Join(errs...)
 }

@@ -17,7 +17,7 @@ import (
 // exchange does the request and reads or relays the answer.
 func (v *Vendor) exchange(w *watch, call *llm.Call, out *llm.Outcome) (*llm.Response, error) {
 	req := v.request.WithContext(w.ctx)
-	req.Header = v.headers(w.ctx, call)
+	req.URL, req.Header = v.url(call), v.headers(w.ctx, call)
 	// net/http knows a bytes.Reader and sends it in one piece with the headers.
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(call.Body)), int64(len(call.Body))
 	req.GetBody = (&resend{body: call.Body}).open
@@ -45,6 +45,7 @@ func (v *Vendor) headers(ctx context.Context, call *llm.Call) http.Header {
 			h[name] = values
 		}
 	}
+	v.pass(h, call.Client)
 	h["X-Request-Id"] = []string{call.ID}
 	if call.IdempotencyKey != "" {
 		// In lower case, which is the same to the vendor. Under its canonical name net/http would see it too, and send the request

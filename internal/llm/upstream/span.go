@@ -15,7 +15,8 @@ func (v *Vendor) startSpan(ctx context.Context, call *llm.Call) (context.Context
 	ctx, span := telemetry.Start(ctx, "vendor")
 	if span.IsRecording() {
 		span.SetAttributes(
-			attribute.String("gen_ai.operation.name", "chat"),
+			attribute.String("gen_ai.operation.name", v.asked(call).Operation),
+			attribute.String("llm.endpoint", v.asked(call).Name),
 			attribute.String("gen_ai.provider.name", v.name),
 			attribute.String("llm.lane", call.Lane),
 			attribute.String("gen_ai.request.model", call.Payload.Model),

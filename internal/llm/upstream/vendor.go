@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +38,8 @@ type Vendor struct {
 	request     http.Request      // what every request has in common, but for the headers
 	header      atomic.Pointer[http.Header]
 	keyFile     *follow.File
+	at          address
+	passed      []string // names of the client's headers that go on
 	name        string
 	maxResponse int64
 	memory      *memory.Budget
@@ -63,10 +64,11 @@ func New(cfg Config, times Times, slots int, log *slog.Logger, reg prometheus.Re
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(cfg.URL)
+	at, err := cfg.address()
 	if err != nil {
 		return nil, err
 	}
+	u := at.urls[at.own]
 	connections := max(cfg.Pool, slots)
 	pool := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -91,7 +93,7 @@ func New(cfg Config, times Times, slots int, log *slog.Logger, reg prometheus.Re
 		transport = cfg.Wrap(pool)
 	}
 	v := &Vendor{
-		transport: transport, pool: pool, name: cmp.Or(cfg.Name, u.Host), maxResponse: cfg.MaxResponse, memory: cfg.Memory, metrics: m,
+		transport: transport, pool: pool, at: at, passed: cfg.passed(), name: cmp.Or(cfg.Name, u.Host), maxResponse: cfg.MaxResponse, memory: cfg.Memory, metrics: m,
 		callTimeout: times.Call, firstEvent: times.FirstEvent,
 		streamIdle: times.StreamIdle, streamMax: times.StreamMax, propagator: otel.GetTextMapPropagator(),
 		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},

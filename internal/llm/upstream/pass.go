@@ -1,0 +1,64 @@
+package upstream
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// neverPassed are the headers that a client's request must not bring to a vendor: what belongs to one connection, what
+// says who somebody is, and what this service sends itself. Names that begin with X-Forwarded are refused too.
+var neverPassed = []string{
+	"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect", "Host",
+	"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
+	"Authorization", "X-Api-Key", "Api-Key", "Cookie", "Forwarded",
+	"Content-Length", "Content-Type", "Content-Encoding", "Accept-Encoding", "User-Agent",
+	"Idempotency-Key", "X-Request-Id", "Traceparent", "Tracestate", "Baggage",
+}
+
+// validatePassed refuses names that would undo a protection of this service.
+func (c Config) validatePassed() error {
+	for _, name := range c.listed() {
+		canonical := http.CanonicalHeaderKey(name)
+		switch {
+		case !validHeaderName(name):
+			return fmt.Errorf("VENDOR_PASS_HEADERS names a header %q: use letters, digits and hyphens", name)
+		case canonical == http.CanonicalHeaderKey(c.AuthHeader):
+			return fmt.Errorf("VENDOR_PASS_HEADERS names %s, which is VENDOR_AUTH_HEADER: clients would choose the key that is sent", name)
+		case slices.Contains(neverPassed, canonical), strings.HasPrefix(canonical, "X-Forwarded"):
+			return fmt.Errorf("VENDOR_PASS_HEADERS names %s, which is never passed on: it belongs to the connection, to the "+
+				"client's own credentials, or is sent by this service itself", name)
+		}
+	}
+	return nil
+}
+
+// listed is the list, empty where it says none.
+func (c Config) listed() []string {
+	if len(c.PassHeaders) == 1 && c.PassHeaders[0] == "none" {
+		return nil
+	}
+	return c.PassHeaders
+}
+
+// passed are the names of the list as net/http has them.
+func (c Config) passed() []string {
+	var names []string
+	for _, name := range c.listed() {
+		names = append(names, http.CanonicalHeaderKey(name))
+	}
+	return names
+}
+
+// pass adds to h what the vendor gets of the client's own headers. What the settings send stays as it is.
+func (v *Vendor) pass(h, client http.Header) {
+	for _, name := range v.passed {
+		if values := client[name]; values != nil && h[name] == nil {
+			h[name] = values
+		}
+	}
+}
+
+// Passed are the client's headers that the vendor gets.
+func (v *Vendor) Passed() []string { return v.passed }
