@@ -80,6 +80,7 @@ type Deps struct {
 type server struct {
 	cfg      Config
 	sla      time.Duration
+	fail     middleware.Fail
 	caller   caller
 	spoken   func(*llm.Endpoint) bool // nil: every endpoint is
 	estimate llm.EstimateConfig
@@ -88,6 +89,8 @@ type server struct {
 	jobs     *jobs.Service // nil: no jobs are accepted
 	health   *health.Health
 	docs     *apidocs.Docs
+
+	longestRetry time.Duration // that a caller's library may wait for by itself
 }
 
 // New returns the handler of the main port. inbound are the settings of the layers that stand before the handlers.
@@ -104,7 +107,10 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, sla: inbound.SLA, caller: d.Caller, spoken: d.Spoken, estimate: d.Estimate, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs}
+	s := &server{
+		cfg: cfg, sla: inbound.SLA, fail: failing(inbound.RetryAfterMax), longestRetry: inbound.RetryAfterMax,
+		caller: d.Caller, spoken: d.Spoken, estimate: d.Estimate, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs,
+	}
 	handler, err := s.handler(all)
 	if err != nil {
 		return nil, err

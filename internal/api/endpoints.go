@@ -45,7 +45,7 @@ func (s *server) call(e *llm.Endpoint) gin.HandlerFunc {
 		body, room, err := s.readBody(c.Request, s.cfg.MaxBody)
 		defer room.Free()
 		if err != nil {
-			fail(c, err)
+			s.fail(c, err)
 			return
 		}
 		dialectOf(c.Request).nameRequest(c.Writer.Header())

@@ -13,8 +13,16 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// fail answers the request with err, in the shape the route's clients understand, and ends it.
-func fail(c *gin.Context, err error) {
+// failing returns the Fail of a service whose callers' libraries may wait for longest by themselves.
+func failing(longest time.Duration) middleware.Fail {
+	return func(c *gin.Context, err error) { answer(c, err, longest) }
+}
+
+// fail is for problems that name no time to come again.
+func fail(c *gin.Context, err error) { answer(c, err, 0) }
+
+// answer answers the request with err, in the shape the route's clients understand, and ends it.
+func answer(c *gin.Context, err error, longest time.Duration) {
 	c.Abort()
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
@@ -28,7 +36,7 @@ func fail(c *gin.Context, err error) {
 	if p.retryAfter > 0 {
 		h["Retry-After"] = []string{strconv.Itoa(wholeSeconds(p.retryAfter))}
 	}
-	if p.hopeless() {
+	if p.final || hopeless(p.status, p.retryAfter, longest) {
 		h["X-Should-Retry"] = noRetry
 	}
 	d := dialectOf(c.Request)
@@ -46,15 +54,22 @@ func fail(c *gin.Context, err error) {
 	}
 }
 
-// longestRetry is the longest Retry-After that a client's library is asked to wait for by itself. A program that waits
-// for longer looks hung to its user.
-const longestRetry = 15 * time.Second
+// hopeless reports whether a client's library should not repeat the request by itself: it would fail again, or the
+// library would wait for longer than longest, and its program would look hung.
+func hopeless(status int, retryAfter, longest time.Duration) bool {
+	return retryAfter > longest ||
+		status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity
+}
 
-// hopeless reports whether a client's library should not repeat the request by itself: it would fail again, or the wait
-// would be long.
-func (p problem) hopeless() bool {
-	return p.final || p.retryAfter > longestRetry ||
-		p.status == http.StatusRequestEntityTooLarge || p.status == http.StatusUnprocessableEntity
+// advise adds the same advice to the vendor's own refusal, which is passed on, unless the vendor gave its own.
+func advise(h http.Header, status int, longest time.Duration) {
+	if status < http.StatusBadRequest || h["X-Should-Retry"] != nil {
+		return
+	}
+	seconds, _ := strconv.Atoi(h.Get("Retry-After"))
+	if hopeless(status, time.Duration(seconds)*time.Second, longest) {
+		h["X-Should-Retry"] = noRetry
+	}
 }
 
 // noRetry is the header's value that tells OpenAI's and Anthropic's clients not to repeat a request.

@@ -39,7 +39,7 @@ func (s *server) getJob(c *gin.Context) {
 		j, err = s.jobs.Look(ctx, user, id)
 	}
 	if err != nil {
-		fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	if !j.State.Final() {
@@ -57,7 +57,7 @@ func (s *server) cancelJob(c *gin.Context) {
 		err = s.jobs.Cancel(ctx, user, c.Param("id"))
 	}
 	if err != nil {
-		fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	c.Status(http.StatusNoContent)
@@ -84,7 +84,7 @@ func (s *server) listJobs(c *gin.Context) {
 		list, err = s.jobs.List(ctx, user, state, limit)
 	}
 	if err != nil {
-		fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	documents := make([]jobDocument, len(list))

@@ -28,7 +28,7 @@ type caller interface {
 func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte) {
 	payload, err := llm.ParsePayload(e, body, s.estimate)
 	if err != nil {
-		fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	in := middleware.InfoFrom(c.Request.Context())
@@ -50,7 +50,7 @@ func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte) {
 		return
 	}
 	if err != nil {
-		fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	defer resp.Close()
@@ -75,6 +75,7 @@ func vendorKey(user, key string) string {
 func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 	h := c.Writer.Header()
 	maps.Copy(h, resp.Header)
+	advise(h, resp.Status, s.longestRetry)
 	h["Server-Timing"] = []string{timing(call)}
 	if call.Lane != "" {
 		h["X-Llm-Lane"] = []string{call.Lane}

@@ -51,6 +51,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 	if err != nil {
 		return nil, err
 	}
+	fail := failing(cfg.RetryAfterMax)
 	return []layer{
 		{name: "tracing", scope: everyRequest, handle: middleware.Tracing(d.Tracer)},
 		{name: "request ID", scope: everyRequest, handle: middleware.RequestID()},

@@ -20,7 +20,7 @@ func (s *server) submitJob(c *gin.Context) {
 	body, room, err := s.readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
 	defer room.Free()
 	if err != nil {
-		fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	payload, err := llm.ParsePayload(nil, body, s.estimate)
@@ -28,7 +28,7 @@ func (s *server) submitJob(c *gin.Context) {
 		err = rejected(reasonJobStream)
 	}
 	if err != nil {
-		fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	ctx, header := c.Request.Context(), c.Request.Header
@@ -38,7 +38,7 @@ func (s *server) submitJob(c *gin.Context) {
 	})
 	in.Add(slog.String("priority", in.Priority.String()), slog.String("job", id), slog.Bool("fresh", fresh))
 	if err != nil {
-		fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	h := c.Writer.Header()

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
+	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
 // These tests have nothing faked but the vendor: the real way out, on a real Redis, and the simulator as judge.
@@ -58,6 +60,40 @@ func TestVendorsFaultsAsClientsSeeThem(t *testing.T) {
 			}
 			if calls := len(sim.Calls()); calls == 0 || c.calls > 0 && calls != c.calls {
 				t.Errorf("the vendor saw %d calls, want %d", calls, c.calls)
+			}
+		})
+	}
+}
+
+// TestAdviceOnTheVendorsOwnRefusals: a 4xx that is passed on keeps the time that the vendor names, and tells libraries not
+// to repeat what cannot help or takes too long, unless the vendor has its own advice.
+func TestAdviceOnTheVendorsOwnRefusals(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status        int
+		header        map[string]string
+		after, advice string
+	}{
+		"a short wait":         {409, map[string]string{"Retry-After": "3"}, "3", ""},
+		"a long wait":          {409, map[string]string{"Retry-After": "11"}, "11", "false"},
+		"a long wait, advised": {409, map[string]string{"Retry-After": "11", "X-Should-Retry": "true"}, "11", "true"},
+		"too large":            {413, nil, "", "false"},
+		"unprocessable":        {422, nil, "", "false"},
+		"not found":            {404, nil, "", ""},
+		"the vendor says no":   {400, map[string]string{"x-should-retry": "false"}, "", "false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, sim := realBundle(t, vendorsim.Config{}, "LLM_RETRY_AFTER_MAX=10s")
+			header := map[string]string{"Content-Type": "application/json"}
+			maps.Copy(header, c.header)
+			check(t, sim.AddFault(vendorsim.Fault{Kind: "answer", Answer: &script.Answer{
+				Status: c.status, Headers: header, Body: []script.Piece{{Text: `{"error":{"type":"invalid_request_error"}}`}},
+			}}))
+			got := b.post("/llm")
+			after, advice := got.header.Get("Retry-After"), got.header.Get("X-Should-Retry")
+			if got.status != c.status || after != c.after || advice != c.advice {
+				t.Errorf("got %d, Retry-After %q, X-Should-Retry %q", got.status, after, advice)
 			}
 		})
 	}

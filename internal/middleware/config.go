@@ -21,6 +21,7 @@ type Config struct {
 	// TierConcurrency is per pod: see Concurrency.
 	TierConcurrency map[string]int `split_words:"true" default:"free:4,pro:20,enterprise:40" desc:"Requests of one user inside one pod at a time, by tier: those that wait, those under way, streams until their end. Keep each below SLOTS, or one user can hold every slot. A tier that is not named, or has 0, has no limit."`
 
+	RetryAfterMax time.Duration  `split_words:"true" default:"15s" desc:"Longest Retry-After that callers' libraries may wait for by themselves. Above it the answer has X-Should-Retry: false, because a program that waits for longer looks hung. 0 means that none may be waited for."`
 	CORSOrigins   []string       `split_words:"true" desc:"Origins whose pages may call the service from a browser, such as https://app.example, or * for all. Empty allows none."`
 	EndpointRates map[string]int `split_words:"true" desc:"Requests per minute of one user at one route, as /route:rate. Such a route counts in a bucket of its own, at the lower of its and the tier's rate."`
 }
@@ -34,6 +35,7 @@ func (c Config) Validate() error {
 		}
 	}
 	refuse(c.SLA <= 0, "SLA is %v: use a positive duration such as 60s", c.SLA)
+	refuse(c.RetryAfterMax < 0, "RETRY_AFTER_MAX is %v: use 0 or a positive duration such as 15s", c.RetryAfterMax)
 	refuse(c.AdmissionMax < 1, "ADMISSION_MAX is %d: use at least 1", c.AdmissionMax)
 	refuse(c.QueueMax < 1, "QUEUE_MAX is %d: use at least 1", c.QueueMax)
 	inOrder := 0 < c.ShedFree && c.ShedFree <= c.ShedAll && c.ShedAll <= 1

@@ -43,7 +43,11 @@ func (v *Vendor) success(res *http.Response, buf *buffer, out *llm.Outcome) (*ll
 		}
 		out.Usage = usage
 	}
-	return &llm.Response{Status: status, Header: visible(res.Header), Body: buf.b, Memory: buf}, nil
+	header := visible(res.Header)
+	if status >= http.StatusBadRequest {
+		header = withWait(res.Header, &out.Limits)
+	}
+	return &llm.Response{Status: status, Header: header, Body: buf.b, Memory: buf}, nil
 }
 
 // errorWithin is what an error within an answer of status 200 comes to: a failure, or the status with which the client

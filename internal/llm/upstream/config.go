@@ -23,6 +23,7 @@ type Config struct {
 	PassHeaders    []string      `split_words:"true" default:"anthropic-beta,anthropic-version,openai-beta" desc:"Headers of a client that go on to the vendor, as anthropic-beta,openai-project; all others stay here. What chooses whose account pays (openai-organization, openai-project) goes on only when it is listed. \"none\" passes none."`
 	Pool           int           `split_words:"true" default:"0" desc:"Connections to the vendor at most. 0 means as many as SLOTS; fewer than SLOTS is refused."`
 	ConnectTimeout time.Duration `split_words:"true" default:"5s" desc:"Time to connect, and again for the TLS handshake."`
+	ConnMaxAge     time.Duration `split_words:"true" default:"5m" desc:"Time for which a connection to the vendor is given calls, so that a change of its DNS name is followed under load. Calls under way end on it. 0 means no limit."`
 	MaxResponse    int64         `split_words:"true" default:"16777216" desc:"Largest buffered answer, or event of a stream, in bytes; a larger one is a vendor error."`
 
 	// Memory is the budget that answers take their room from; nil has room for all.
@@ -44,6 +45,9 @@ func (c Config) Validate() error {
 	}
 	if c.ConnectTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("VENDOR_CONNECT_TIMEOUT is %v: use a positive duration", c.ConnectTimeout))
+	}
+	if c.ConnMaxAge < 0 {
+		errs = append(errs, fmt.Errorf("VENDOR_CONN_MAX_AGE is %v: use 0 (no limit) or a positive duration such as 5m", c.ConnMaxAge))
 	}
 	if c.MaxResponse < 1 {
 		errs = append(errs, fmt.Errorf("VENDOR_MAX_RESPONSE is %d: use at least 1 byte", c.MaxResponse))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -23,6 +24,10 @@ func (v *Vendor) exchange(w *watch, call *llm.Call, out *llm.Outcome) (*llm.Resp
 	req.GetBody = (&resend{body: call.Body}).open
 	res, err := v.transport.RoundTrip(req)
 	if err != nil {
+		if own := local(err); own != nil {
+			out.Called = false
+			return nil, own
+		}
 		return nil, err
 	}
 	defer res.Body.Close()
@@ -72,4 +77,13 @@ func visible(h http.Header) http.Header {
 		out["X-Should-Retry"] = v
 	}
 	return out
+}
+
+// withWait is visible(h) for a refusal that is passed on, with the time to wait as this service has read it.
+func withWait(h http.Header, limits *llm.Limits) http.Header {
+	seen := visible(h)
+	if limits.RetryAfter > 0 {
+		seen["Retry-After"] = []string{strconv.Itoa(int((limits.RetryAfter + time.Second - 1) / time.Second))}
+	}
+	return seen
 }

@@ -36,10 +36,18 @@ func trusted(t *testing.T, s *httptest.Server, change func(*chain.Config)) (*ups
 	w := &wires{to: s.Listener.Addr().String()}
 	t.Cleanup(w.cut)
 	v := vendorAt(t, s.URL, change)
-	v.Pool().TLSClientConfig.RootCAs = x509.NewCertPool()
-	v.Pool().TLSClientConfig.RootCAs.AddCert(s.Certificate())
+	trust(v, s)
 	v.Pool().DialContext = w.dial
 	return v, w
+}
+
+// trust makes v accept the certificates of servers.
+func trust(v *upstream.Vendor, servers ...*httptest.Server) {
+	authorities := x509.NewCertPool()
+	for _, s := range servers {
+		authorities.AddCert(s.Certificate())
+	}
+	v.Pool().TLSClientConfig.RootCAs = authorities
 }
 
 // wires are connections that a test can make go silent: nobody hears of it, as when a machine on the way loses its memory.

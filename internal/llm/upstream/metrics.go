@@ -16,6 +16,7 @@ type metrics struct {
 	attempts         *prometheus.CounterVec // by result
 	ok               prometheus.Counter
 	duration         prometheus.Histogram
+	connections      prometheus.Counter
 	promptTokens     prometheus.Counter
 	completionTokens prometheus.Counter
 }
@@ -23,16 +24,22 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	tokens := telemetry.CounterVec("llm_tokens_total", "Tokens by the vendor's own account.", "direction")
 	m := &metrics{
-		attempts: telemetry.CounterVec("llm_vendor_attempts_total", "Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, or the kind of failure.", "result"),
+		attempts: telemetry.CounterVec("llm_vendor_attempts_total", "Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, or the kind of failure.", "result"),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "llm_vendor_duration_seconds", Help: "Duration of vendor exchanges, streams until their last byte.",
 			Buckets: []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60},
+		}),
+		connections: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "llm_vendor_connections_total", Help: "Connections to the vendor that were begun.",
 		}),
 		promptTokens:     tokens.WithLabelValues("prompt"),
 		completionTokens: tokens.WithLabelValues("completion"),
 	}
 	m.ok = m.attempts.WithLabelValues("ok")
-	return m, errors.Join(reg.Register(tokens), reg.Register(m.attempts), reg.Register(m.duration))
+	for _, kind := range []llm.Kind{llm.KindAuth, llm.KindQuota} { // at 0 from the start: an alert counts the first one
+		m.attempts.WithLabelValues(string(kind))
+	}
+	return m, errors.Join(reg.Register(tokens), reg.Register(m.attempts), reg.Register(m.duration), reg.Register(m.connections))
 }
 
 func (m *metrics) observe(out *llm.Outcome, resp *llm.Response) {
@@ -55,6 +62,8 @@ func result(out *llm.Outcome, resp *llm.Response) string {
 		return string(failed.Kind)
 	case errors.Is(out.Err, memory.ErrFull):
 		return "no_memory"
+	case !out.Called:
+		return "not_sent"
 	case out.Err != nil:
 		return "deadline"
 	case resp.Status >= http.StatusBadRequest:

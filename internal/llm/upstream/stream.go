@@ -130,7 +130,7 @@ func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Outcome) 
 	if err != nil {
 		return nil, err
 	}
-	header := visible(s.res.Header)
+	header := withWait(s.res.Header, &out.Limits)
 	header["Content-Type"] = []string{"application/json"}
 	return &llm.Response{Status: status, Header: header, Body: append([]byte(nil), data...)}, nil
 }

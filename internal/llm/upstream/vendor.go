@@ -3,6 +3,7 @@
 //	Vendor.Send      call timeout, one exchange, a verdict on how it ended      vendor.go
 //	  watch          ends the exchange when a limit on its progress runs out    watch.go
 //	  key            the key that is in force                                   key.go
+//	  pool           connections, and how old they may become                   pool.go
 //	  resend         a request that the vendor has handed back unread           resend.go
 //	  limits         what the headers say about the vendor's limits             limits.go
 //	  buffer         an answer in one piece                                     buffer.go
@@ -15,9 +16,7 @@ package upstream
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -34,7 +33,7 @@ import (
 // Vendor makes one HTTP exchange for one attempt: no SDK, no redirects, no hidden retry.
 type Vendor struct {
 	transport   http.RoundTripper // bare: an http.Client would add redirects and cookies, which nobody wants here
-	pool        *http.Transport   // what transport sends through
+	pool        *pool             // what transport sends through
 	request     http.Request      // what every request has in common, but for the headers
 	header      atomic.Pointer[http.Header]
 	keyFile     *follow.File
@@ -69,25 +68,11 @@ func New(cfg Config, times Times, slots int, log *slog.Logger, reg prometheus.Re
 		return nil, err
 	}
 	u := at.urls[at.own]
-	connections := max(cfg.Pool, slots)
-	pool := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: cfg.ConnectTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout: cfg.ConnectTimeout,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		// No ResponseHeaderTimeout: the call timeout bounds the headers too, and a second timer costs every call.
-		IdleConnTimeout:     90 * time.Second,
-		MaxConnsPerHost:     connections,
-		MaxIdleConns:        connections,
-		MaxIdleConnsPerHost: connections,
-		ForceAttemptHTTP2:   true,
-		HTTP2:               deadAfter(times.Call),
-		DisableCompression:  true, // answers pass through as they are; unpacking them would only cost
-	}
 	m, err := newMetrics(reg)
 	if err != nil {
 		return nil, err
 	}
+	pool := newPool(cfg, times, max(cfg.Pool, slots), m)
 	var transport http.RoundTripper = pool
 	if cfg.Wrap != nil {
 		transport = cfg.Wrap(pool)
@@ -104,20 +89,13 @@ func New(cfg Config, times Times, slots int, log *slog.Logger, reg prometheus.Re
 	return v, nil
 }
 
-// deadAfter says when a connection that all calls share over HTTP/2 is given up: when it has been silent for a while and then
-// does not answer a ping. That is within half a call timeout, 15 s at most, so that it costs the calls that are on it one
-// attempt and not one attempt after the other, which would open the breaker.
-func deadAfter(callTimeout time.Duration) *http.HTTP2Config {
-	return &http.HTTP2Config{SendPingTimeout: min(callTimeout/3, 10*time.Second), PingTimeout: min(callTimeout/6, 5*time.Second)}
-}
-
 // Name is the vendor's name in Redis keys and spans.
 func (v *Vendor) Name() string { return v.name }
 
 // Close closes idle connections, and follows the key no longer.
 func (v *Vendor) Close() {
 	_ = v.keyFile.Close() // which has no error
-	v.pool.CloseIdleConnections()
+	v.pool.close()
 }
 
 // Send makes one attempt under the call timeout. A nil Outcome.Err means that the response is to be given to the client:

@@ -17,8 +17,8 @@ func verdict(w *watch, call *llm.Call, err error) (_ error, clientGone bool) {
 	if gone, ok := errors.AsType[*sinkError](err); ok {
 		return gone.err, true
 	}
-	if full, ok := errors.AsType[*outcome.Rejected](err); ok {
-		return full, false // this pod had no memory for the answer, which says nothing about the vendor
+	if own, ok := errors.AsType[*outcome.Rejected](err); ok {
+		return own, false // this pod had no memory for the answer, or could not send the request: not the vendor's doing
 	}
 	failed, ok := errors.AsType[*llm.VendorError](err)
 	if !ok {
