@@ -95,6 +95,11 @@ llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="+Inf"} 0+0.2x60`, []str
 		{"one call was out of credit", `llm_vendor_attempts_total` + pod + `,lane="default",result="quota"} 0x50 1x9`, nil},
 		{"free is shed", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0+60x60`, []string{"SpillwayShedding"}},
 		{"three are shed once", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0x30 3x29`, nil},
+		{"memory is nearly used", `llm_memory_used_bytes` + pod + `,use="body"} 60x60
+llm_memory_used_bytes` + pod + `,use="answer"} 15x60
+llm_memory_budget_bytes` + pod + `} 100x60`, []string{"SpillwayMemoryNearlyUsed"}},
+		{"memory is used for a moment", `llm_memory_used_bytes` + pod + `,use="body"} 60x50 75x9
+llm_memory_budget_bytes` + pod + `} 100x60`, nil},
 		{"memory is used up", `llm_memory_rejections_total` + pod + `} 0+60x60`, []string{"SpillwayMemoryUsedUp"}},
 		{"pods are full", `llm_admission_rejections_total` + pod + `} 0+60x60`, []string{"SpillwayPodsFull"}},
 		{"one pod without Redis", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0x9`, []string{"SpillwayRedisFallback"}},

@@ -36,6 +36,8 @@ var checks = []struct {
 	{"two releases on one Redis", twoReleases},
 	{"a pod killed under load", killed},
 	{"large bodies, readers that do not read", largeBodies},
+	{"a vendor's key rotated under load", rotated},
+	{"failover to another lane under load", failover},
 	{"Redis deleted under load", redisDeleted},
 	{"evictions and a drain respect the budget", drain},
 	{"HPA scales up and back", autoscale},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,8 +35,12 @@ func (r *release) prepare() error {
 	return err
 }
 
+// cleanUp deletes the namespace. What has pods goes first: with a pod in it Kubernetes looks at a namespace again only after half
+// of the pod's grace period, however soon the pod has ended.
 func (r *release) cleanUp() {
-	if _, err := r.kubectl("delete", "namespace", r.namespace, "--timeout=180s"); err != nil {
+	_, podsErr := r.kubectl("delete", "deployments,statefulsets,pods", "--all", "--cascade=foreground", "--timeout=180s")
+	_, err := r.kubectl("delete", "namespace", r.namespace, "--timeout=180s")
+	if err = errors.Join(podsErr, err); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 	}
 }
@@ -73,7 +78,7 @@ func command(stdin, name string, args ...string) (string, error) {
 // raw asks a pod or a Service of the namespace by way of the API server, e.g. pods/NAME:9090 and /metrics.
 func (r *release) raw(verb, target, path, body string) (string, error) {
 	args := []string{verb, "--raw", "/api/v1/namespaces/" + r.namespace + "/" + target + "/proxy" + path}
-	if verb == "create" {
+	if verb == "create" || verb == "replace" {
 		args = append(args, "-f", "-")
 	}
 	return r.kubectlWith(body, args...)
