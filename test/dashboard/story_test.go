@@ -45,6 +45,11 @@ func story(w *world) {
 		}
 		w.until(stage.metric, func() { w.crowd(3, "enterprise", chat) })
 	}
+	// The other lane is slow: its calls wait for its share of the slots.
+	if err := w.second.SetFaults(slow); err != nil {
+		w.t.Fatal(err)
+	}
+	w.until(`llm_lane_slots_wait_seconds_count`, func() { w.crowd(3, "enterprise", chat) })
 	// Both fail: retries, the breakers open, requests fail fast; they recover, and probes close the breakers.
 	w.faults(down)
 	w.until(`llm_retries_total`, func() { w.crowd(3, "enterprise", chat) })
