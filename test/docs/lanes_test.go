@@ -3,10 +3,13 @@ package docs
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/spillway-dev/spillway/internal/config"
+	"github.com/spillway-dev/spillway/internal/proctest"
+	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
 // lanesTitle is the section of docs/extend.md that shows lanes.
@@ -33,5 +36,43 @@ func TestLanesAsShown(t *testing.T) {
 	mini, claude := c.LLM.Further[0], c.LLM.Further[1]
 	if mini.Vendor.URL != c.LLM.Vendor.URL || mini.Vendor.APIKey != "key" || len(mini.Models) == 0 || claude.Vendor.APIKey == "key" || claude.Quota.Requests == 0 {
 		t.Errorf("the lanes are not what the text says of them: %+v, %+v", mini, claude)
+	}
+}
+
+// TestASecondVendorAsShown runs the lines of the section in docs/vendors.md, with vendors that stand elsewhere.
+func TestASecondVendorAsShown(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "vendors.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## A second vendor\n")
+	var places []string
+	for _, shown := range []string{"localhost:9091", "localhost:9092"} {
+		sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(sim.Close)
+		places = append(places, shown, strings.TrimPrefix(strings.TrimSuffix(sim.URL, "/v1/chat/completions"), "http://"))
+	}
+	server := filepath.Join(t.TempDir(), "server")
+	if err := proctest.Build(root, "./cmd/server", server); err != nil {
+		t.Fatal(err)
+	}
+	section = strings.NewReplacer(places...).Replace(section)
+	env := append(regexp.MustCompile(`LLM_\S+=\S+`).FindAllString(section, -1), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0")
+	pod := proctest.Launch(t, proctest.Program{Path: server, Args: []string{"--dev"}, Env: env})
+	if err := pod.Serving(); err != nil {
+		t.Fatal(err)
+	}
+	_, curl, _ := strings.Cut(section, "\n```\ncurl")
+	curl, _, _ = strings.Cut(curl, "\n```\n")
+	curl = strings.ReplaceAll(curl, "localhost:8080", strings.TrimPrefix(pod.URL, "http://"))
+	out, err := proctest.Command(t, "bash", "-ec", "curl"+curl).CombinedOutput()
+	for _, want := range []string{"HTTP/1.1 200", "X-Llm-Lane: second", `"model":"another"`} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("no %s: %v\n%s", want, err, out)
+		}
 	}
 }
