@@ -11,7 +11,7 @@ import (
 func TestTimesNest(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {
-		for _, set := range []string{"limits.sla=60s", "limits.sla=90s,gateway.limits.requestTimeout=691s", "limits.streamMax=0s", "limits.streamMax=30m", "drain.preStopSeconds=30,drain.delay=20s", "limits.callTimeout=60s"} {
+		for _, set := range []string{"limits.sla=60s", "limits.sla=90s,gateway.limits.requestTimeout=691s", "limits.streamMax=0s", "limits.streamMax=30m,limits.streamIdle=10m", "drain.preStopSeconds=30,drain.delay=20s", "limits.callTimeout=60s"} {
 			t.Run(scenario+" "+set, func(t *testing.T) {
 				t.Parallel()
 				r := mustRender(t, scenario, set)
@@ -48,6 +48,9 @@ func TestTimesNest(t *testing.T) {
 					switch o.kind() {
 					case "BackendTrafficPolicy":
 						belowGateway("SLA + longest stream < gateway", o.at("spec", "timeout", "http", "requestTimeout"))
+						silence := duration(t, o.at("spec", "timeout", "http", "streamIdleTimeout").(string))
+						below("an answer that is silent until its SLA < gateway's idle limit", setting("SLA"), silence)
+						below("a pause of a stream < gateway's idle limit", setting("STREAM_IDLE"), silence)
 						check := object(o.at("spec", "healthCheck", "active").(map[string]any))
 						unready := duration(t, check["interval"].(string)) * time.Duration(check["unhealthyThreshold"].(float64))
 						below("gateway's check < preStop", unready, preStop)

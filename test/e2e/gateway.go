@@ -34,7 +34,7 @@ func throughTraefik(r *release) (string, error) {
 		name string
 		run  func(*release) (string, error)
 	}{
-		{"one address", oneAddress}, {"all", allAddresses}, {"in flight", inFlight}, {"bodies", bodies}, {"unfinished body", unfinishedBody},
+		{"one address", oneAddress}, {"its neighbour", neighbour}, {"all", allAddresses}, {"in flight", inFlight}, {"bodies", bodies}, {"unfinished body", unfinishedBody},
 		{"first event", firstEvent}, {"rollout", rolloutThroughGateway}, {"Traefik restarted", traefikRestarted},
 	} {
 		measured, err := check.run(r)
@@ -103,6 +103,34 @@ func oneAddress(r *release) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%d of %d a second let through %v", perAddress, 4*perAddress, found), within(found["200"], perAddress)
+}
+
+// neighbour asks at half of its rate from one address, while another sends far more than all may: what that sends too much is
+// refused before it counts against what is there for all, so that the neighbour loses nothing.
+func neighbour(r *release) (string, error) {
+	time.Sleep(2 * time.Second) // the buckets fill again
+	type result struct {
+		found map[string]int
+		err   error
+	}
+	flooded := make(chan result, 1)
+	go func() {
+		found, err := r.flood("rate=%d&seconds=%d&addresses=1", 4*total, floodSeconds+2)
+		flooded <- result{found, err}
+	}()
+	time.Sleep(time.Second) // the flood has filled its bucket
+	quiet, err := r.flood("rate=%d&seconds=%d&addresses=1&from=100", perAddress/2, floodSeconds)
+	flood := <-flooded
+	if err = errors.Join(err, flood.err); err != nil {
+		return "", err
+	}
+	said := fmt.Sprintf("%d a second beside %d of another address %v, which got %v", perAddress/2, 4*total, quiet, flood.found)
+	for status, n := range quiet {
+		if status != "200" && n > 0 {
+			return "", errors.New("one address used up what is there for all: " + said)
+		}
+	}
+	return said, nil
 }
 
 // allAddresses sends too much from many addresses, each within its own limit, each request to another Host.

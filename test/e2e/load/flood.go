@@ -21,6 +21,7 @@ type flood struct {
 	url, key      string
 	rate, seconds int
 	addresses     int
+	from          int  // the number of the first address
 	hosts         bool // another Host for each request
 	stream        bool // answers that take seconds
 	size          int  // of the body in bytes; 0 is a short question
@@ -57,7 +58,7 @@ func (f flood) once(ctx context.Context, client *http.Client, i int) string {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+f.key)
-	req.Header.Set("X-Forwarded-For", fmt.Sprintf("198.51.100.%d", i%max(1, f.addresses)))
+	req.Header.Set("X-Forwarded-For", fmt.Sprintf("198.51.100.%d", f.from+i%max(1, f.addresses)))
 	if f.hosts {
 		req.Host = fmt.Sprintf("%s:%d", req.URL.Hostname(), 1024+i)
 	}

@@ -4,7 +4,7 @@
 //	/start?url=…&keep=4&fresh=4&streams=4   begins a load; each figure is a number of clients that ask one request after another
 //	/stop                                   ends it after the requests under way, and answers with a report
 //	/ask?url=…&prefer=…                     one request, for its status and body
-//	/flood?url=…&rate=40&seconds=5&addresses=1&hosts=1&stream=1&size=…&chunked=1   so many a second, for the statuses
+//	/flood?url=…&rate=40&seconds=5&addresses=1&from=0&hosts=1&stream=1&size=…&chunked=1   so many a second, for the statuses
 //	/large?url=…&bodies=200&size=…&readers=150&model=…   bodies at once beside readers of that model's answers that do not read
 //	/first?url=…                            one stream, for the time of its first event
 //	/unfinished?url=…                       a body that never ends, for the time until it is ended
@@ -93,7 +93,7 @@ func (s *steering) large(w http.ResponseWriter, r *http.Request) {
 func (s *steering) flood(w http.ResponseWriter, r *http.Request) {
 	number := numbers(r)
 	f := flood{
-		url: r.FormValue("url"), key: s.key, rate: max(1, number("rate")), seconds: max(1, number("seconds")), addresses: number("addresses"),
+		url: r.FormValue("url"), key: s.key, rate: max(1, number("rate")), seconds: max(1, number("seconds")), addresses: number("addresses"), from: number("from"),
 		hosts: r.FormValue("hosts") != "", stream: r.FormValue("stream") != "", size: number("size"), chunked: r.FormValue("chunked") != "",
 	}
 	_ = json.NewEncoder(w).Encode(f.run(r.Context()))
