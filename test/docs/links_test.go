@@ -1,0 +1,96 @@
+package docs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+var (
+	fence    = regexp.MustCompile("(?ms)^```.*?^```")
+	comment  = regexp.MustCompile("(?s)<!--.*?-->")
+	inline   = regexp.MustCompile("`[^`\n]*`")
+	link     = regexp.MustCompile(`\]\(([^)\s]+)(?: "[^"]*")?\)`)
+	htmlLink = regexp.MustCompile(`(?:src|srcset|href)="([^"]+)"`)
+	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
+)
+
+// pages are all Markdown pages of the repository, by path.
+func pages(t *testing.T) []string {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md")
+	list.Dir = root
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for path := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
+		if _, err := os.Stat(filepath.Join(root, path)); err == nil {
+			all = append(all, path)
+		}
+	}
+	if len(all) < 20 {
+		t.Fatalf("only these pages: %v", all)
+	}
+	return all
+}
+
+// anchors are the names that a page's headings have on GitHub.
+func anchors(text string) map[string]bool {
+	names := map[string]bool{"": true}
+	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+		title := strings.NewReplacer("`", "", "*", "").Replace(link.ReplaceAllString(strings.ReplaceAll(m[1], "[", ""), ""))
+		var b strings.Builder
+		for _, r := range strings.ToLower(title) {
+			switch {
+			case unicode.IsLetter(r), unicode.IsNumber(r), r == '-', r == '_':
+				b.WriteRune(r)
+			case r == ' ':
+				b.WriteByte('-')
+			}
+		}
+		name := b.String()
+		for names[name] { // GitHub numbers a title that is there already
+			name += "-1"
+		}
+		names[name] = true
+	}
+	return names
+}
+
+// TestLinks: every link to a file leads to one, and every anchor to a heading. Addresses of other sites are not asked for.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	links := 0
+	for _, page := range pages(t) {
+		text := read(t, page)
+		body := inline.ReplaceAllString(comment.ReplaceAllString(fence.ReplaceAllString(text, ""), ""), "")
+		found := append(link.FindAllStringSubmatch(body, -1), htmlLink.FindAllStringSubmatch(body, -1)...)
+		for _, m := range found {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			links++
+			path, anchor, _ := strings.Cut(m[1], "#")
+			target := page
+			if path != "" {
+				target = filepath.Join(filepath.Dir(page), path)
+			}
+			info, err := os.Stat(filepath.Join(root, target))
+			switch {
+			case err != nil:
+				t.Errorf("%s: there is no %s", page, m[1])
+			case anchor != "" && !info.IsDir() && strings.HasSuffix(target, ".md") && !anchors(read(t, target))[anchor]:
+				t.Errorf("%s: %s has no heading #%s", page, target, anchor)
+			}
+		}
+	}
+	if links < 50 {
+		t.Errorf("only %d links", links)
+	}
+}
