@@ -25,7 +25,7 @@ type failure struct {
 	before   func(*testing.T, *service) // what happens before the call
 }
 
-// failures are the errors of the README's table that a chat can meet.
+// failures are the errors of docs/using.md that a chat can meet.
 var failures = map[string]failure{
 	"no JSON":      {status: 400, code: "invalid_json", options: body("application/json", "{")},
 	"no object":    {status: 422, code: "invalid_payload", options: body("application/json", "[]")},

@@ -48,7 +48,7 @@ func TestArchitecture(t *testing.T) {
 		t.Errorf("the table is not what go list says: run go test ./test/docs -run TestArchitecture -update\n%s", want)
 	}
 	drawn := map[string]int{}
-	for i, picture := range regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(page, -1) {
+	for i, picture := range regexp.MustCompile("(?s)```text\n(.*?)```").FindAllStringSubmatch(page, -1) {
 		draw(t, drawn, i, picture[1], rooms)
 	}
 	for _, r := range rooms {

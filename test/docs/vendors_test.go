@@ -1,8 +1,6 @@
 package docs
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,11 +14,7 @@ import (
 // answers that the page names.
 func TestVendors(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(root, "docs", "vendors.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, page, ok := strings.Cut(string(text), "## Play an answer")
+	_, page, ok := strings.Cut(read(t, "docs/vendors.md"), "## Play an answer")
 	if page, _, _ = strings.Cut(page, "\n## "); !ok {
 		t.Fatal("the page has no such section")
 	}
@@ -30,10 +24,6 @@ func TestVendors(t *testing.T) {
 	}
 	t.Cleanup(sim.Close)
 	vendor := strings.TrimPrefix(strings.TrimSuffix(sim.URL, "/v1/chat/completions"), "http://")
-	server := filepath.Join(t.TempDir(), "server")
-	if err := proctest.Build(root, "./cmd/server", server); err != nil {
-		t.Fatal(err)
-	}
 	pod := proctest.Launch(t, proctest.Program{Path: server, Args: []string{"--dev"}, Env: []string{
 		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" + sim.URL,
 	}})

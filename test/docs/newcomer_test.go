@@ -1,0 +1,132 @@
+package docs
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/proctest"
+	"github.com/spillway-dev/spillway/internal/redistest"
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// server is the binary that the pages start; TestMain builds it.
+var server string
+
+func TestMain(m *testing.M) {
+	os.Exit(proctest.WithBinary(root, "./cmd/server", func(path string) int {
+		server = path
+		return m.Run()
+	}))
+}
+
+// TestNewcomer does what the README says first: make run, then the lines with curl. What make runs is started without
+// make, so that it is not compiled once more.
+func TestNewcomer(t *testing.T) {
+	t.Parallel()
+	dry := proctest.Command(t, "make", "-n", "run")
+	dry.Dir = root
+	if out, err := dry.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "go run ./cmd/"+filepath.Base(server)+" --dev" {
+		t.Errorf("make run is %s, %v", out, err)
+	}
+	pod := proctest.Launch(t, proctest.Program{Path: server, Args: []string{"--dev"}, Env: []string{
+		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0",
+	}})
+	if err := pod.Serving(); err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, c := range commands(t) {
+		if !strings.Contains(c.text, "http://localhost:8080/llm ") {
+			continue
+		}
+		ran++
+		curl := proctest.Command(t, "bash", "-ec", strings.ReplaceAll(c.text, "http://localhost:8080", pod.URL))
+		out, err := curl.CombinedOutput()
+		answered := strings.Contains(string(out), "You said: Hello!")
+		laterJob := strings.Contains(c.text, "respond-async") && strings.Contains(string(out), "202 Accepted")
+		if err != nil || !answered && !laterJob {
+			t.Errorf("%s: %s\n%v\n%s", c.page, c.text, err, out)
+		}
+	}
+	if ran < 2 {
+		t.Errorf("%d lines ran", ran)
+	}
+	for _, page := range []string{"/", "/docs", "/redoc"} { // which the README names
+		if status := statusOf(t, pod.URL+page, ""); status != http.StatusOK {
+			t.Errorf("%s: %d", page, status)
+		}
+	}
+}
+
+// TestRunningWithAVendor does what docs/running.md says, with a simulated vendor where it names one: a client's key is made
+// and put into the file, and the service that reads it serves the client.
+func TestRunningWithAVendor(t *testing.T) {
+	t.Parallel()
+	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sim.Close)
+	var shell []string
+	var start string
+	for _, c := range commands(t) {
+		switch {
+		case c.page != "docs/running.md":
+		case strings.HasPrefix(c.text, "LLM_"):
+			start = c.text
+		default:
+			shell = append(shell, c.text)
+		}
+	}
+	dir := t.TempDir()
+	keys := proctest.Command(t, "bash", "-ec", strings.Join(shell, "\n"))
+	keys.Dir = dir
+	said, err := keys.CombinedOutput()
+	_, key, ok := strings.Cut(strings.TrimSpace(string(said)), "the client's key: ")
+	if err != nil || !ok {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	settings, isServer := strings.CutSuffix(start, " bin/"+filepath.Base(server))
+	if !isServer {
+		t.Fatalf("this starts no service: %q", start)
+	}
+	env := strings.Fields(strings.NewReplacer(
+		"https://api.openai.com/v1/chat/completions", sim.URL, "redis://localhost:6379", redistest.Start(t).URL(),
+		"keys.txt", filepath.Join(dir, "keys.txt"),
+	).Replace(settings))
+	pod := proctest.Launch(t, proctest.Program{Path: server, Env: append(env, "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0")})
+	if err := pod.Serving(); err != nil {
+		t.Fatal(err)
+	}
+	for given, want := range map[string]int{key: http.StatusOK, "another": http.StatusUnauthorized} {
+		if status := statusOf(t, pod.URL+"/llm", given); status != want {
+			t.Errorf("with the key %q: %d, want %d", given, status, want)
+		}
+	}
+}
+
+// statusOf asks for a page, or makes a call when there is a key.
+func statusOf(t *testing.T, url, key string) int {
+	t.Helper()
+	method, body := http.MethodGet, ""
+	if key != "" {
+		method, body = http.MethodPost, `{"model":"demo","messages":[]}`
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
