@@ -1,8 +1,6 @@
 package docs
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,12 +16,8 @@ const lanesTitle = "A lane and a fallback"
 // TestLanesAsShown reads the settings of the section, as they stand there.
 func TestLanesAsShown(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile(filepath.Join(root, "docs", "extend.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(page), "\n## "+lanesTitle+"\n")
-	_, block, _ := strings.Cut(section, "```\n")
+	_, section, _ := strings.Cut(read(t, "docs/extend.md"), "\n## "+lanesTitle+"\n")
+	_, block, _ := strings.Cut(section, "```text\n")
 	block, _, _ = strings.Cut(block, "```")
 	env := []string{"LLM_VENDOR_URL=https://vendor.example/v1", "LLM_VENDOR_API_KEY=key", "LLM_REDIS_URL=redis://r:1", "LLM_API_KEYS_FILE=/keys"}
 	c, err := config.Load(append(env, strings.Fields(block)...))
@@ -42,11 +36,7 @@ func TestLanesAsShown(t *testing.T) {
 // TestASecondVendorAsShown runs the lines of the section in docs/vendors.md, with vendors that stand elsewhere.
 func TestASecondVendorAsShown(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile(filepath.Join(root, "docs", "vendors.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(page), "\n## A second vendor\n")
+	_, section, _ := strings.Cut(read(t, "docs/vendors.md"), "\n## A second vendor\n")
 	var places []string
 	for _, shown := range []string{"localhost:9091", "localhost:9092"} {
 		sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
@@ -55,10 +45,6 @@ func TestASecondVendorAsShown(t *testing.T) {
 		}
 		t.Cleanup(sim.Close)
 		places = append(places, shown, strings.TrimPrefix(strings.TrimSuffix(sim.URL, "/v1/chat/completions"), "http://"))
-	}
-	server := filepath.Join(t.TempDir(), "server")
-	if err := proctest.Build(root, "./cmd/server", server); err != nil {
-		t.Fatal(err)
 	}
 	section = strings.NewReplacer(places...).Replace(section)
 	env := append(regexp.MustCompile(`LLM_\S+=\S+`).FindAllString(section, -1), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0")
