@@ -18,11 +18,11 @@ func TestBackgroundLeavesHalfOfTheBurst(t *testing.T) {
 		s := newScripted(t, rdb, "background", c)
 		s.run(int64(0), micros(0)) // a new state begins without the burst
 		s.now += time.Hour.Microseconds()
-		yield := micros(-1)
+		background := func() ruling { return s.together(string(request{kind: background}.append(nil)), 1)[0] }
 		n := 0
 		var last ruling
 		for ; n < 20; n++ {
-			if last = s.run(int64(0), yield); last.admitted == 0 {
+			if last = background(); last.admitted == 0 {
 				break
 			}
 		}
@@ -38,11 +38,11 @@ func TestBackgroundLeavesHalfOfTheBurst(t *testing.T) {
 			}
 		}
 		s.now += 6 * c.interval // what the others used, and one more
-		if r := s.run(int64(0), yield); r.admitted == 0 {
+		if r := background(); r.admitted == 0 {
 			t.Errorf("no room when the burst is half full again: %+v", r)
 		}
 		s.now += c.interval
-		if r := s.run(int64(0), yield); r.admitted == 0 {
+		if r := background(); r.admitted == 0 {
 			t.Errorf("slower than the contract: %+v", r)
 		}
 	})

@@ -115,16 +115,6 @@ func (b *backoff) succeeded() {
 	b.changedLocked()
 }
 
-// left returns how long the pause still lasts.
-func (b *backoff) left(now time.Time) time.Duration {
-	if b.refused.Load() == 0 {
-		return 0
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return max(0, b.resume.Sub(now))
-}
-
 // awaitBackoff waits until the call may pass, for as long as the call may wait, or rejects it. tries reports whether
 // this call is the one that tries.
 func (q *Quota) awaitBackoff(ctx context.Context, call *llm.Call) (tries bool, err error) {

@@ -121,6 +121,6 @@ func TestPodsShareTheirRefusals(t *testing.T) {
 		if err == nil {
 			leave(bare)
 		}
-		return b.backoff.left(time.Now()) > 0
+		return b.backoff.refused.Load() > 0
 	})
 }

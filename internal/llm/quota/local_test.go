@@ -232,6 +232,16 @@ func TestTurnsAwayWhatCanNeverPass(t *testing.T) {
 	if r := rejection(t, err); r.Reason != outcome.PayloadTooLarge || r.RetryAfter != 0 || r.Detail != q.details[whySize] {
 		t.Errorf("got %+v", r)
 	}
+	// An image's cost is a guess: only text makes a call too large. It books the whole contract and passes when that is free.
+	image := sized(llm.High, 400, 500)
+	image.Payload.MediaTokens = 5000
+	if got := q.estimate(&image.Payload); got != 1000 {
+		t.Errorf("a call with an image books %d tokens of a contract of 1000", got)
+	}
+	_, err = q.Enter(t.Context(), image)
+	if r := rejection(t, err); r.Reason != outcome.VendorRateLimited || r.Detail == q.details[whySize] {
+		t.Errorf("a call whose text fits: %+v", r)
+	}
 	// A contract that cannot be divided has no share that would be safe.
 	q = newTestQuota(t, Config{Requests: 5, Shares: 10}, nil)
 	_, err = q.Enter(t.Context(), sized(llm.High, 1, 1))

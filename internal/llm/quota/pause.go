@@ -124,7 +124,7 @@ func requestedPause(out *llm.Outcome, queue time.Duration) time.Duration {
 		return min(spent(&out.Limits), queue)
 	}
 	failed, ok := errors.AsType[*llm.VendorError](out.Err)
-	if !ok {
+	if !ok || failed.Permanent() { // no pause mends an account: each call is told what is wrong with it
 		return 0
 	}
 	switch failed.Status {

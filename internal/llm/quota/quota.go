@@ -120,7 +120,7 @@ func (q *Quota) enter(ctx context.Context, call *llm.Call) (leave func(llm.Outco
 	if !q.limited {
 		return q.enterUnlimited(ctx, arrival, wait)
 	}
-	r := request{tokens: int64(call.Payload.Tokens()), wait: wait.Microseconds()}
+	r := request{tokens: q.estimate(&call.Payload), wait: wait.Microseconds()}
 	if call.Background {
 		r.kind = background
 	}

@@ -59,6 +59,8 @@ func TestTakesTheVendorAtItsWord(t *testing.T) {
 		"success, something remains":         {llm.Outcome{Limits: some}, 0},
 		"success, nothing for half a second": {llm.Outcome{Limits: llm.Limits{HasRequests: true, ResetRequests: 500 * time.Millisecond}}, 500 * time.Millisecond},
 		"client left":                        {llm.Outcome{Err: context.Canceled, Limits: none}, 0},
+		"429 without credit":                 {llm.Outcome{Err: &llm.VendorError{Kind: llm.KindQuota, Status: 429, RetryAfter: time.Minute}, Limits: none}, 0},
+		"429 that refuses the key":           {llm.Outcome{Err: &llm.VendorError{Kind: llm.KindAuth, Status: 429}, Limits: none}, 0},
 	} {
 		if got := requestedPause(&test.out, queue); got != test.want {
 			t.Errorf("%s: a pause of %v, want %v", name, got, test.want)

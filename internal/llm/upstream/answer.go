@@ -10,9 +10,9 @@ import (
 )
 
 // buffered reads an answer with a 2xx status in one piece and decides whether it is a success.
-func (v *Vendor) buffered(w *watch, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
+func (v *Vendor) buffered(w *watch, call *llm.Call, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
 	buf := newBuffer(w.ctx, v.memory)
-	resp, err := v.success(res, buf, out)
+	resp, err := v.success(call, res, buf, out)
 	if err != nil {
 		buf.Free()
 		return nil, err
@@ -20,13 +20,16 @@ func (v *Vendor) buffered(w *watch, res *http.Response, out *llm.Outcome) (*llm.
 	return resp, nil
 }
 
-func (v *Vendor) success(res *http.Response, buf *buffer, out *llm.Outcome) (*llm.Response, error) {
+func (v *Vendor) success(
+	call *llm.Call, res *http.Response, buf *buffer, out *llm.Outcome,
+) (*llm.Response, error) {
 	whole, err := buf.readFrom(res.Body, expectedLength(res), v.maxResponse)
 	if err != nil {
 		return nil, err
 	}
 	if !whole {
-		return nil, &llm.VendorError{Kind: llm.KindTooLarge, Status: res.StatusCode, Err: fmt.Errorf("answer over %d bytes", v.maxResponse)}
+		err := fmt.Errorf("answer over %d bytes", v.maxResponse)
+		return nil, &llm.VendorError{Kind: llm.KindTooLarge, Status: res.StatusCode, Err: err}
 	}
 	status := res.StatusCode
 	if status != http.StatusNoContent {
@@ -35,11 +38,15 @@ func (v *Vendor) success(res *http.Response, buf *buffer, out *llm.Outcome) (*ll
 		case err != nil && isJSON(res.Header) && isCloseDelimited(res):
 			return nil, errCut // the end of the connection was all that could tell
 		case err != nil && isJSON(res.Header):
-			return nil, &llm.VendorError{Kind: llm.KindBadContent, Status: status, Err: fmt.Errorf("the answer is not the JSON that it says: %w", err)}
+			err = fmt.Errorf("the answer is not the JSON that it says: %w", err)
+			return nil, &llm.VendorError{Kind: llm.KindBadContent, Status: status, Err: err}
 		case err == nil && document.found:
 			if status, err = errorWithin(&document, res.Header, out); err != nil {
 				return nil, err
 			}
+		}
+		if usage.Completion == 0 && !call.Payload.InputOnly {
+			usage = unsaid(buf.b, &call.Payload)
 		}
 		out.Usage = usage
 	}

@@ -39,7 +39,7 @@ func (v *Vendor) exchange(w *watch, call *llm.Call, out *llm.Outcome) (*llm.Resp
 	case call.Payload.Stream:
 		return v.streamed(w, call, res, out)
 	}
-	return v.buffered(w, res, out)
+	return v.buffered(w, call, res, out)
 }
 
 // headers builds the request's headers. The values are shared with the template: net/http only reads them.

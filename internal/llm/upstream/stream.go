@@ -27,7 +27,7 @@ func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm
 		res.Body = &buffered{body, res.Body}
 		if beginsAsJSON(body) {
 			w.limit(v.callTimeout-time.Since(w.start), llm.ErrCallTimeout)
-			return v.buffered(w, res, out)
+			return v.buffered(w, call, res, out)
 		}
 	}
 	s.header["Content-Type"] = eventStream

@@ -67,3 +67,28 @@ func tokens(m jsonscan.Member) int {
 	}
 	return 0
 }
+
+// unsaid is the usage of a buffered answer that reports none: what its text comes to, where that is more than was booked
+// for it, else zero, so that the booking stays. No answer can be used to empty a contract by not reporting.
+func unsaid(body []byte, p *llm.Payload) (u llm.Usage) {
+	text := 0
+	scanner := jsonscan.Scanner{Depth: textDepth, Visit: func(m jsonscan.Member) {
+		if m.Kind() == jsonscan.String && textMembers[string(m.Key)] {
+			text += len(m.Value) - len(`""`)
+		}
+	}}
+	_ = scanner.Scan(withoutMark(body)) // of an odd answer what was read counts
+	if completion := (text + 3) / 4; completion > p.Tokens()-p.Prompt() {
+		u = llm.Usage{Prompt: p.Prompt(), Completion: completion}
+	}
+	return u
+}
+
+// textDepth is down to where the text of an answer stands, in the dialects of all endpoints.
+const textDepth = 8
+
+// textMembers are the members of an answer that hold what the model wrote.
+var textMembers = map[string]bool{
+	"content": true, "text": true, "arguments": true, "refusal": true, "thinking": true,
+	"reasoning": true, "reasoning_content": true,
+}
