@@ -42,6 +42,14 @@ func TestJobsGoToTheFallback(t *testing.T) {
 	if job.State != "succeeded" || job.Failures != 0 || job.Response == nil || !strings.Contains(string(job.Response.Body), `"model":"claude"`) {
 		t.Errorf("%+v", job)
 	}
+	for line := range v.lines {
+		if line["msg"] == "job" {
+			if line["lane"] != "second" {
+				t.Errorf("the log has %v", line)
+			}
+			break
+		}
+	}
 	if a, b := len(v.first.Calls()), len(v.second.Calls()); a != 2 || b != 1 {
 		t.Errorf("the vendors saw %d and %d calls", a, b)
 	}

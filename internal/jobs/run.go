@@ -179,7 +179,7 @@ func (w *worker) handBack(r *run) error {
 func (w *worker) logAttempt(ctx context.Context, r *run, call *llm.Call, state string, err error) {
 	attrs := []slog.Attr{
 		slog.String("job", r.id), slog.String("user", r.user), slog.String("priority", r.class), slog.String("state", state),
-		slog.Int("failures", r.failures), slog.Int("attempts", call.Attempts),
+		slog.String("lane", call.Lane), slog.Int("failures", r.failures), slog.Int("attempts", call.Attempts),
 		slog.Int64("wait_ms", r.started.Sub(r.created).Milliseconds()), slog.Int64("queue_ms", call.Timing.Queue.Milliseconds()),
 		slog.Int64("vendor_ms", call.Timing.Vendor.Milliseconds()),
 	}

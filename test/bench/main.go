@@ -8,6 +8,7 @@
 //	main.go      flags, and the programs that are measured
 //	measure.go   the rounds
 //	reject.go    the programs that say no
+//	lanes.go     what a lane costs that is not used
 //	memory.go    what a request in flight costs
 //	report.go    figures, bars and tables
 //	load.go      the load generator; vendor.go: who answers; wire.go, poll.go: how both do it at little cost
@@ -93,7 +94,11 @@ func (b *bench) run() error {
 	if err != nil {
 		return err
 	}
-	targets := []*target{bare, full}
+	lanes, err := b.startWithLanes()
+	if err != nil {
+		return err
+	}
+	targets := []*target{bare, full, lanes}
 	if b.besidePath != "" {
 		beside, err := b.startServer("beside", b.besidePath, nil)
 		if err != nil {

@@ -93,6 +93,7 @@ func (b *bench) measure(targets []*target, refusing []refuser) error {
 		}
 	}
 	b.compared(targets, saturated, steady)
+	b.unused(saturated)
 	b.refused(refusing, refused, saturated["spillway"])
 	return nil
 }
