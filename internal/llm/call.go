@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/deadline"
+	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
 // Call is one request on its way to the vendor. The fields above the line are set by the caller of Do and not changed
@@ -145,9 +146,12 @@ func NewCaller(cfg CallerConfig, gates []NamedGate, vendor Exchanger, pod func()
 	if err != nil {
 		return nil, err
 	}
-	return &Caller{
-		queueTimeout: cfg.QueueTimeout, gates: gates, vendor: vendor, retry: newRetry(cfg.Retry, cfg.CallTimeout, pod, m), metrics: m,
-	}, nil
+	retry := newRetry(cfg.Retry, cfg.CallTimeout, pod, m)
+	left := telemetry.Gauge("llm_retry_budget", "Retries that this pod's budget would pay for now. A quiet pod may make one now and then beside it.", retry.left)
+	if err := reg.Register(left); err != nil {
+		return nil, err
+	}
+	return &Caller{queueTimeout: cfg.QueueTimeout, gates: gates, vendor: vendor, retry: retry, metrics: m}, nil
 }
 
 // Order names the gates, outermost first.

@@ -115,6 +115,13 @@ func (r *retry) giveBackLocked(t *tries, rate float64) {
 	}
 }
 
+// left is how many retries the budget would pay for now.
+func (r *retry) left() float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(0, r.budget.balance)
+}
+
 // tries is what one Do has tried.
 type tries struct {
 	made  int   // attempts, counting the present one
