@@ -83,7 +83,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		return nil, err
 	}
 
-	page := livePage(reg, log, caller.Down)
+	page := livePage(cfg.Jobs.Name, reg, rdb, log, caller.Down)
 	cleanup.add("live page", time.Second, now(func() error { page.Close(); return nil }))
 
 	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{

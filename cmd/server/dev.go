@@ -14,8 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
-
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
@@ -28,7 +26,7 @@ const chatPath = "/v1/chat/completions"
 // devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that
 // everybody knows, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
 // known the service listens on the loopback interface only.
-func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]string, error) {
+func devEnvironment(ctx context.Context, environ []string, redis *devRedis, cleanup *closers) ([]string, error) {
 	settings := []string{
 		"ADDR=localhost:8080", "ADMIN_ADDR=localhost:9090", "PPROF=true", "DRAIN_DELAY=0s",
 		"VENDOR_NAME=simulator", "VENDOR_API_KEY=sk-simulated", "REDIS_BUDGET=500ms",
@@ -43,7 +41,7 @@ func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]
 		name  string
 		start func(context.Context, *closers) (string, error)
 	}{
-		{"REDIS_URL", startRedis},
+		{"REDIS_URL", redis.start},
 		{"VENDOR_URL", startVendor},
 		{"API_KEYS_FILE", writeKeys},
 	} {
@@ -64,37 +62,6 @@ func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]
 		}
 	}
 	return append(all, environ...), nil
-}
-
-// startRedis runs an embedded Redis that knows the same Lua scripts. Its clock for expiry stands still unless it is told
-// that time has passed.
-func startRedis(_ context.Context, cleanup *closers) (string, error) {
-	embedded := miniredis.NewMiniRedis()
-	if err := embedded.StartAddr("127.0.0.1:0"); err != nil {
-		return "", err
-	}
-	stop := make(chan struct{})
-	var clock sync.WaitGroup
-	clock.Go(func() {
-		const step = 100 * time.Millisecond
-		tick := time.NewTicker(step)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				embedded.FastForward(step)
-			case <-stop:
-				return
-			}
-		}
-	})
-	cleanup.add("embedded redis", time.Second, func(context.Context) error {
-		close(stop)
-		clock.Wait()
-		embedded.Close()
-		return nil
-	})
-	return "redis://" + embedded.Addr(), nil
 }
 
 // startVendor runs a vendor that answers like a real one, on a free port of the loopback interface.

@@ -102,8 +102,9 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	log := slog.New(telemetry.Urgent(telemetry.NewLogger(lines, level).Handler(), lines))
 	cleanup := &closers{log: log}
 	defer func() { err = errors.Join(err, cleanup.closeAll()) }()
+	redis := new(devRedis)
 	if o.dev {
-		if environ, err = devEnvironment(ctx, environ, cleanup); err != nil {
+		if environ, err = devEnvironment(ctx, environ, redis, cleanup); err != nil {
 			return err
 		}
 	}
@@ -124,7 +125,7 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	}
 	if o.dev {
 		vendor := strings.TrimSuffix(cfg.LLM.Vendor.URL, chatPath)
-		playOn(svc, cfg.LLM.Vendor.URL)
+		playOn(svc, cfg.LLM.Vendor.URL, redis)
 		svc.greet = func() { welcome(stdout, svc, vendor) }
 	}
 	return svc.serve(ctx)

@@ -30,7 +30,7 @@ func derive(recent, earlier, now reading) Snapshot {
 		Quota:    quota(f, ""),
 		Breaker:  Breaker{State: breaker(f, "")},
 		Vendor:   s.vendor(span{earlier, now}, ""),
-		Retries:  Retries{Rate: s.rate("llm_retries_total", ""), Denied: s.named("llm_retries_denied_total", "", "reason")},
+		Retries:  s.retries(),
 		Redis:    Redis{Shared: f.sum("llm_redis_up", "") > 0, Full: f.sum("llm_redis_full", "") > 0},
 		Jobs:     jobs(f),
 		Memory:   memory(f),

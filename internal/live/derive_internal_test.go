@@ -110,22 +110,21 @@ func TestEachLaneIsARow(t *testing.T) {
 
 func TestQuantile(t *testing.T) {
 	t.Parallel()
-	inf := math.Inf(1)
 	for name, tt := range map[string]struct {
 		b    buckets
 		q    float64
 		want float64
 	}{
-		"middle of the first bucket":  {buckets{1: 10, 2: 10, inf: 10}, .5, .5},
-		"middle of the second bucket": {buckets{1: 0, 2: 10, inf: 10}, .5, 1.5},
-		"at a limit":                  {buckets{1: 5, 2: 10, inf: 10}, .5, 1},
-		"beyond the last limit":       {buckets{1: 0, 2: 1, inf: 10}, .99, 2},
+		"middle of the first bucket":  {buckets{All: 10, Under: []bucket{{1, 10}, {2, 10}}}, .5, .5},
+		"middle of the second bucket": {buckets{All: 10, Under: []bucket{{1, 0}, {2, 10}}}, .5, 1.5},
+		"at a limit":                  {buckets{All: 10, Under: []bucket{{1, 5}, {2, 10}}}, .5, 1},
+		"beyond the last limit":       {buckets{All: 10, Under: []bucket{{1, 0}, {2, 1}}}, .99, 2},
 	} {
 		if got := tt.b.quantile(tt.q); got == nil || math.Abs(*got-tt.want) > 1e-9 {
 			t.Errorf("%s: got %v, want %v", name, got, tt.want)
 		}
 	}
-	if got := (buckets{1: 0, inf: 0}).quantile(.5); got != nil {
+	if got := (buckets{All: 0, Under: []bucket{{1, 0}}}).quantile(.5); got != nil {
 		t.Errorf("the quantile of nothing is %v, want none", *got)
 	}
 }

@@ -28,9 +28,7 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request) {
 	stream := http.NewResponseController(w)
 	_ = stream.SetReadDeadline(time.Time{}) // the server's own deadline would end the stream
 	for {
-		l.mu.Lock()
-		event, changed := l.event, l.changed
-		l.mu.Unlock()
+		event, changed := l.asked(r).now()
 		_ = stream.SetWriteDeadline(time.Now().Add(watcherTime))
 		if _, err := fmt.Fprintf(w, "data: %s\n", event); err != nil || stream.Flush() != nil { // event ends with a newline
 			return

@@ -2,22 +2,25 @@ package live
 
 import (
 	"net/http"
+	"time"
 )
 
 // Over serves the page and its data, and leaves every other request to next. A service has it over its admin port, and
 // with --dev over its main port too.
 //
 //	GET  /                    the page
-//	GET  /debug/live          the latest snapshot and the history
-//	GET  /debug/live/events   a snapshot each second, as server-sent events
+//	GET  /debug/live          the latest snapshot and the history; with ?pods=all those of all pods together
+//	GET  /debug/live/events   a snapshot each second, as server-sent events; the same
 //	POST /debug/live/fault    with --dev: how the simulated vendor fails
 //	POST /debug/live/load     with --dev: requests each second, for a minute
+//	POST /debug/live/redis    with --dev: the embedded Redis freezes, or goes on
 func (l *Live) Over(next http.Handler) http.Handler {
 	own := http.NewServeMux()
 	own.HandleFunc("GET /{$}", l.servePage)
 	own.HandleFunc("GET /debug/live", l.serveDocument)
 	own.HandleFunc("GET /debug/live/events", l.serveEvents)
 	own.HandleFunc("POST /debug/live/fault", l.change(func(p *play, r *http.Request) error { return p.serveFault(r) }))
+	own.HandleFunc("POST /debug/live/redis", l.change(func(p *play, r *http.Request) error { return p.serveRedis(r) }))
 	own.HandleFunc("POST /debug/live/load", l.change(func(p *play, r *http.Request) error { return p.serveLoad(r) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := own.Handler(r); pattern == "" {
@@ -38,9 +41,18 @@ func (l *Live) servePage(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(l.page.html)
 }
 
-func (l *Live) serveDocument(w http.ResponseWriter, _ *http.Request) {
+// asked is the view that a request asks for. That of all pods is kept up to date for some seconds.
+func (l *Live) asked(r *http.Request) *view {
+	if l.all == nil || r.URL.Query().Get("pods") != "all" {
+		return l.own
+	}
+	l.all.ask(l.own, time.Now())
+	return l.all.view
+}
+
+func (l *Live) serveDocument(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(encode(l.document()))
+	_, _ = w.Write(encode(l.document(l.asked(r))))
 }

@@ -10,11 +10,12 @@
 //
 //	live.go      Config, New, and what happens each second
 //	snapshot.go  the document
-//	derive.go    two readings of the metrics become one snapshot; layers.go, lanes.go and parts.go have its parts
+//	derive.go    two readings of the metrics become one snapshot; layers.go and parts.go have its parts
 //	figures.go   how a reading is asked; quantile.go reads histograms
 //	refusals.go  the requests that were refused or failed of late
-//	handler.go   what is served; events.go the stream; page.go and page.html the page
-//	play.go      --dev alone: faults.go of the simulated vendor, load.go, lessons.go
+//	view.go      what pages are shown; pods.go and addup.go: all pods as one
+//	handler.go   what is served; events.go the stream; page.go and the folder page: the page
+//	play.go      --dev alone: faults.go of the simulated vendor, load.go, redis.go, lessons.go
 package live
 
 import (
@@ -34,6 +35,7 @@ type Config struct {
 	Metrics prometheus.Gatherer  // the service's own registry
 	Log     *slog.Logger         // told when the metrics cannot be read
 	ProbeIn func() time.Duration // time until the open breaker lets a probe through, 0 while it is closed; nil: not known
+	Board   Board                // where pods leave their figures for each other; nil: nowhere
 }
 
 // How much is kept.
@@ -56,20 +58,21 @@ type Live struct {
 	end     sync.Once
 	ticking sync.WaitGroup
 
+	own *view
+	all *cluster // nil: pods share nothing
+
 	mu       sync.Mutex
 	readings ring[reading]
-	history  ring[Point]
-	latest   Snapshot
-	event    []byte        // latest, encoded once for all watchers
-	changed  chan struct{} // closed when latest is replaced
 }
 
 // New returns a Live that has looked once. Start makes it go on.
 func New(cfg Config) *Live {
 	l := &Live{
-		cfg: cfg, page: newPage(pageHTML), watchers: make(chan struct{}, maxWatchers),
-		stop: make(chan struct{}), changed: make(chan struct{}),
-		readings: newRing[reading](quantileSpan + 1), history: newRing[Point](historySize),
+		cfg: cfg, page: newPage(), watchers: make(chan struct{}, maxWatchers),
+		stop: make(chan struct{}), own: newView(), readings: newRing[reading](quantileSpan + 1),
+	}
+	if cfg.Board != nil {
+		l.all = &cluster{board: cfg.Board, view: newView()}
 	}
 	l.look(time.Now())
 	return l
@@ -89,6 +92,9 @@ func (l *Live) Start() {
 			}
 		}
 	})
+	if l.all != nil {
+		l.ticking.Go(func() { l.all.run(l.own, l.stop) })
+	}
 }
 
 // Close ends the streams of events, the load of --dev and the looking. It may be called more than once.
@@ -111,25 +117,19 @@ func (l *Live) look(now time.Time) {
 	defer l.mu.Unlock()
 	l.readings.add(read)
 	s := derive(l.readings.back(rateSpan), l.readings.back(quantileSpan), read)
-	s.Pod, s.Refused = l.cfg.Pod, l.refusals.list()
+	s.Pod, s.Shares, s.Refused = l.cfg.Pod, l.all != nil, l.refusals.list()
 	if l.cfg.ProbeIn != nil {
 		s.Breaker.ProbeInSeconds = l.cfg.ProbeIn().Seconds()
 	}
 	if l.play != nil {
 		s.Play = l.play.state(now)
 	}
-	l.history.add(s.point())
-	l.latest = s
-	l.event = encode(s)
-	close(l.changed)
-	l.changed = make(chan struct{})
+	l.own.put(s)
 }
 
 // document is the latest snapshot with the history.
-func (l *Live) document() Document {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	d := Document{Snapshot: l.latest, History: l.history.list()}
+func (l *Live) document(of *view) Document {
+	d := of.document()
 	if l.play != nil {
 		d.Lessons = lessons
 	}

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,6 +29,27 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"), // connections that are kept for the next request
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 	)
+}
+
+func TestRedisFreezesAndGoesOn(t *testing.T) {
+	t.Parallel()
+	l, states := newLive(), []bool{}
+	defer l.Close()
+	l.Play(live.Playground{Freeze: func(frozen bool) { states = append(states, frozen) }})
+	for _, body := range []string{`{"frozen":true}`, `{"frozen":false}`} {
+		if got := send(l, "POST", "/debug/live/redis", body).Code; got != http.StatusNoContent {
+			t.Errorf("%s: got %d", body, got)
+		}
+	}
+	if !slices.Equal(states, []bool{true, false}) {
+		t.Errorf("Redis was frozen: %v", states)
+	}
+	without := newLive()
+	defer without.Close()
+	without.Play(live.Playground{})
+	if got := send(without, "POST", "/debug/live/redis", `{"frozen":true}`).Code; got != http.StatusBadRequest {
+		t.Errorf("a Redis that is not the embedded one: got %d", got)
+	}
 }
 
 func newLive() *live.Live {
@@ -79,10 +102,13 @@ func TestThePageRunsItsOwnScriptOnly(t *testing.T) {
 	if strings.Contains(policy, "unsafe") {
 		t.Errorf("the policy is open: %s", policy)
 	}
-	for _, unwanted := range []string{" style=", "onclick", "https://", "innerHTML"} {
+	for _, unwanted := range []string{" style=", "onclick", "src=", "@import", "url(", "innerHTML", "eval("} {
 		if strings.Contains(html, unwanted) {
 			t.Errorf("the page has %q", unwanted)
 		}
+	}
+	if !strings.Contains(html, "https://github.com/leeoniya/uPlot") {
+		t.Error("the chart library does not say where it comes from")
 	}
 	if strings.Count(html, "<script") != 1 || strings.Count(html, "<style") != 1 {
 		t.Error("the policy knows one script and one style")
@@ -160,7 +186,7 @@ func TestWatchersAreBounded(t *testing.T) {
 func TestButtonsAreRefusedWithoutDev(t *testing.T) {
 	t.Parallel()
 	l := newLive()
-	for path, body := range map[string]string{"fault": `{"fault":"down"}`, "load": `{"rate":5}`} {
+	for path, body := range map[string]string{"fault": `{"fault":"down"}`, "load": `{"rate":5}`, "redis": `{"frozen":true}`} {
 		if got := send(l, "POST", "/debug/live/"+path, body).Code; got != http.StatusForbidden {
 			t.Errorf("%s: got %d, want 403", path, got)
 		}
@@ -180,13 +206,19 @@ func TestFaultsReachTheSimulator(t *testing.T) {
 	l := newLive()
 	defer l.Close()
 	l.Play(live.Playground{Vendor: strings.TrimSuffix(sim.URL, "/v1/chat/completions"), Keys: []string{"k"}})
+	before := sim.Config()
 	for _, name := range read(t, l).Play.Faults {
-		if got := send(l, "POST", "/debug/live/fault", fmt.Sprintf(`{"fault":%q}`, name)); got.Code != http.StatusNoContent || len(sim.Faults()) != 1 {
-			t.Errorf("%s: got %d %s, and the faults are %+v", name, got.Code, got.Body, sim.Faults())
+		got := send(l, "POST", "/debug/live/fault", fmt.Sprintf(`{"fault":%q}`, name))
+		small := sim.Config().Contract.Enforce
+		if got.Code != http.StatusNoContent || len(sim.Faults()) == 0 && !small || small != (name == "smaller contract") {
+			t.Errorf("%s: got %d %s, the faults are %+v, enforced: %v", name, got.Code, got.Body, sim.Faults(), small)
 		}
 	}
 	if got := send(l, "POST", "/debug/live/fault", `{"fault":""}`); got.Code != http.StatusNoContent || len(sim.Faults()) != 0 {
 		t.Errorf("well: got %d, and the faults are %+v", got.Code, sim.Faults())
+	}
+	if after := sim.Config(); !reflect.DeepEqual(after, before) {
+		t.Errorf("well: the vendor was %+v and is %+v", before, after)
 	}
 	for name, refused := range map[string]struct {
 		path, body, header, value string

@@ -46,12 +46,22 @@ func breaker(f figures, lane string) string {
 
 // vendor counts exchanges over s and measures them over long.
 func (s span) vendor(long span, lane string) Vendor {
-	const duration = "llm_vendor_duration_seconds"
-	took := long.now.figures.histogram(duration, lane).since(long.old.figures.histogram(duration, lane))
+	took := func(metric string) Latency {
+		return long.now.figures.histogram(metric, lane).since(long.old.figures.histogram(metric, lane)).latency()
+	}
 	return Vendor{
 		Rate:    s.rate("llm_vendor_attempts_total", lane),
 		Results: s.named("llm_vendor_attempts_total", lane, "result"),
-		Latency: took.latency(),
+		Latency: took("llm_vendor_duration_seconds"),
+		First:   took("llm_vendor_first_event_seconds"),
+	}
+}
+
+func (s span) retries() Retries {
+	return Retries{
+		Rate:   s.rate("llm_retries_total", ""),
+		Denied: s.named("llm_retries_denied_total", "", "reason"),
+		Budget: s.now.figures.sum("llm_retry_budget", ""),
 	}
 }
 

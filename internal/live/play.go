@@ -12,6 +12,7 @@ import (
 type Playground struct {
 	Service func() string // base URL of the service's main port, asked when load begins
 	Vendor  string        // base URL of the simulated vendor's control pages
+	Freeze  func(bool)    // freezes the embedded Redis, or lets it go on; nil: there is none
 	Keys    []string      // API keys that load is sent with, in turn: those of the tiers should alternate
 }
 
@@ -21,23 +22,31 @@ type Play struct {
 	Faults      []string `json:"faults"`       // how it can fail
 	Load        int      `json:"load"`         // requests that are sent each second
 	LoadSeconds float64  `json:"load_seconds"` // until that stops
+	Frozen      *bool    `json:"redis_frozen"` // null when there is no Redis to freeze
 }
 
 // play lets the page make the vendor fail and send load.
 type play struct {
 	vendor *vendor
 	load   *load
+	redis  *frozen // nil: there is none to freeze
 }
 
 // Play adds the playground. It must be called before Start and before anything is served.
 func (l *Live) Play(with Playground) {
 	l.play = &play{vendor: &vendor{url: with.Vendor}, load: newLoad(with)}
+	if with.Freeze != nil {
+		l.play.redis = &frozen{freeze: with.Freeze}
+	}
 	l.look(time.Now())
 }
 
 func (p *play) state(now time.Time) *Play {
 	s := &Play{Fault: p.vendor.fault(), Faults: faultNames()}
 	s.Load, s.LoadSeconds = p.load.state(now)
+	if p.redis != nil {
+		s.Frozen = new(p.redis.is.Load())
+	}
 	return s
 }
 

@@ -10,12 +10,15 @@ type Document struct {
 	Lessons []Lesson `json:"lessons,omitempty"` // with --dev
 }
 
-// Snapshot is what this pod did of late. It has no data of users. A rate is the mean of the last five seconds; a total
-// counts since the pod started, as in /metrics.
+// Snapshot is what this pod, or all pods together, did of late. It has no data of users. A rate is the mean of the last
+// five seconds; a total counts since the pod started, as in /metrics.
 type Snapshot struct {
 	At       time.Time `json:"at"`
 	Pod      string    `json:"pod"`
-	State    string    `json:"state"` // starting, ready, saturated or draining
+	Shares   bool      `json:"shares"`          // there are the figures of all pods too: ?pods=all
+	Pods     []Pod     `json:"pods,omitempty"`  // whose figures are added up; absent when they are those of one pod
+	Alone    string    `json:"alone,omitempty"` // why these are the figures of one pod, though all were asked for
+	State    string    `json:"state"`           // starting, ready, saturated or draining
 	Requests Requests  `json:"requests"`
 	Layers   []Layer   `json:"layers"` // in the order in which a request meets them
 	Slots    Slots     `json:"slots"`
@@ -29,6 +32,18 @@ type Snapshot struct {
 	Lanes    []Lane    `json:"lanes"`         // empty while metrics have no label "lane"
 	Refused  []Refusal `json:"refused"`       // the last fifty requests that were refused or failed, the latest first
 	Play     *Play     `json:"dev,omitempty"` // with --dev
+	Point    Point     `json:"point"`         // what the history keeps of it
+}
+
+// Pod is one of several pods.
+type Pod struct {
+	Name        string  `json:"name"`
+	State       string  `json:"state"`
+	Requests    float64 `json:"requests_per_second"`
+	Inside      float64 `json:"inside"`
+	SlotsUsed   float64 `json:"slots_used"`
+	Waiting     float64 `json:"waiting"`
+	RedisShared bool    `json:"redis_shared"`
 }
 
 // Rate is a counter: its total, and by how much it grew each second.
@@ -81,8 +96,9 @@ type Breaker struct {
 // Vendor is the exchanges with the vendor.
 type Vendor struct {
 	Rate
-	Results []Named `json:"results"` // "ok", or the kind of failure
-	Latency Latency `json:"latency"` // streams until their last byte
+	Results []Named `json:"results"`     // "ok", or the kind of failure
+	Latency Latency `json:"latency"`     // streams until their last byte
+	First   Latency `json:"first_event"` // until a stream had something to show
 }
 
 // Latency has quantiles in seconds, over the last thirty seconds; null when nothing was measured.
@@ -90,12 +106,14 @@ type Latency struct {
 	P50 *float64 `json:"p50"`
 	P95 *float64 `json:"p95"`
 	P99 *float64 `json:"p99"`
+	buckets
 }
 
 // Retries are attempts after a failed one.
 type Retries struct {
 	Rate
 	Denied []Named `json:"denied"` // retries not made: "budget" when the budget was used up
+	Budget float64 `json:"budget"` // retries that the budget would pay for now
 }
 
 // Redis says whether this pod shares its limits with the others.
@@ -142,6 +160,9 @@ type Point struct {
 	Requests float64   `json:"quota_requests"` // ratio of the contract
 	Tokens   float64   `json:"quota_tokens"`   // ratio of the contract
 	Breaker  string    `json:"breaker"`
+	First    *float64  `json:"first_event"` // p95
+	Retries  float64   `json:"retries"`
+	Budget   float64   `json:"retry_budget"`
 }
 
 // point is what the history keeps of a snapshot.
@@ -149,7 +170,7 @@ func (s *Snapshot) point() Point {
 	p := Point{
 		At: s.At, In: s.Requests.PerSecond, P50: s.Vendor.Latency.P50, P95: s.Vendor.Latency.P95, P99: s.Vendor.Latency.P99,
 		Slots: s.Slots.Used, Waiting: s.Slots.Waiting, Requests: s.Quota.RequestsUsed, Tokens: s.Quota.TokensUsed,
-		Breaker: s.Breaker.State,
+		Breaker: s.Breaker.State, First: s.Vendor.First.P95, Retries: s.Retries.PerSecond, Budget: s.Retries.Budget,
 	}
 	for _, o := range s.Requests.Outcomes {
 		if o.Name == outcomeOK {

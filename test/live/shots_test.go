@@ -24,7 +24,7 @@ const largest = 300_000
 func TestShots(t *testing.T) {
 	pod := startPod(t)
 	p := open(t, pod.URL)
-	p.do(chromedp.EmulateViewport(1280, 900))
+	p.do(chromedp.EmulateViewport(1280, 960))
 	p.load(60)
 	linger(25 * time.Second)
 	p.press(`button[data-fault="slow"]`, kb.Enter)

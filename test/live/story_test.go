@@ -46,7 +46,7 @@ func TestStory(t *testing.T) {
 
 // box is the condition that the box of a layer shows a text.
 func box(layer, text string) string {
-	return fmt.Sprintf(`document.querySelector("[data-layer=%s]").textContent.includes(%q)`, layer, text)
+	return fmt.Sprintf(`document.querySelector("[data-layer=%s]").textContent.replaceAll("\u200b", "").includes(%q)`, layer, text)
 }
 
 // counted is what /metrics has of the requests by how they ended, in the names of the page.
@@ -105,4 +105,16 @@ func agree(t *testing.T, p *page, pod *proctest.Process) {
 		}
 		return maps.Equal(metrics, page.Outcomes) && page.Ended == all && page.Refused == all-metrics["ok"]
 	})
+}
+
+func TestRedisFreezes(t *testing.T) {
+	t.Parallel()
+	p := open(t, startPod(t).URL)
+	p.load(20)
+	p.press(`button[data-frozen="true"]`, kb.Enter)
+	p.load(20)
+	p.await(`document.getElementById("lessons").textContent.includes("internal/redisx/guard.go")`)
+	p.await(`document.getElementById("facts").textContent.includes("away: this pod is alone")`)
+	p.press(`button[data-frozen="false"]`, kb.Enter)
+	p.await(`document.getElementById("facts").textContent.includes("shared with all pods")`)
 }

@@ -1,0 +1,90 @@
+package live
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// twoPods are snapshots of two pods, as they are after they have been left and read.
+func twoPods(t *testing.T) (a, b Snapshot) {
+	t.Helper()
+	one := func(name, state, breaker string, n float64) Snapshot {
+		lasted := buckets{All: n, Under: []bucket{{1, 0}, {2, n}}}.latency()
+		return Snapshot{
+			Pod: name, State: state, Requests: Requests{Rate{10 * n, n}, n, []Named{{"ok", Rate{10 * n, n}}}},
+			Layers: []Layer{{"shed", n, Rate{n, n}, []Named{{"shed", Rate{n, n}}}}, {"vendor", n, Rate{}, []Named{}}},
+			Slots:  Slots{10, n, n}, Quota: Quota{n / 10, n / 20, n}, Breaker: Breaker{State: breaker},
+			Vendor: Vendor{Rate{n, n}, []Named{}, lasted, lasted}, Redis: Redis{Shared: true},
+			Jobs:  &Jobs{[]Amount{{"low", 7}}, n},
+			Lanes: []Lane{{"default", Quota{n / 10, 0, n}, breaker, Vendor{Rate{n, n}, []Named{}, lasted, lasted}}},
+		}
+	}
+	for _, s := range []struct {
+		from Snapshot
+		to   *Snapshot
+	}{{one("a", "ready", "closed", 1), &a}, {one("b", "draining", "open", 3), &b}} {
+		if err := json.Unmarshal(figuresOf(s.from), s.to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Layers = append(b.Layers, Layer{"client", 0, Rate{2, 2}, []Named{}})
+	return a, b
+}
+
+func TestPodsAddUp(t *testing.T) {
+	t.Parallel()
+	a, b := twoPods(t)
+	s := addUp([]Snapshot{b, a})
+	for what, pair := range map[string][2]any{
+		"state":    {s.State, "1 of 2 ready"},
+		"requests": {s.Requests, Requests{Rate{40, 4}, 4, []Named{{"ok", Rate{40, 4}}}}},
+		"slots":    {s.Slots, Slots{20, 4, 4}},
+		"quota":    {s.Quota, Quota{.3, .15, 4}},
+		"breaker":  {s.Breaker.State, "open"},
+		"latency":  {*s.Vendor.Latency.P50, 1.5},
+		"jobs":     {*s.Jobs, Jobs{[]Amount{{"low", 7}}, 4}},
+		"lane":     {s.Lanes[0].Quota, Quota{.3, 0, 4}},
+		"pods":     {[]string{s.Pods[0].Name, s.Pods[1].Name}, []string{"a", "b"}},
+		"layers":   {[]string{s.Layers[0].Name, s.Layers[1].Name, s.Layers[2].Name}, []string{"shed", "client", "vendor"}},
+		"refused":  {s.Layers[0].Refused, Rate{4, 4}},
+	} {
+		if !reflect.DeepEqual(pair[0], pair[1]) {
+			t.Errorf("%s: got %+v, want %+v", what, pair[0], pair[1])
+		}
+	}
+}
+
+// TestOnePodAddsUpToItself is about what a page reads: the same lists, none of them null.
+func TestOnePodAddsUpToItself(t *testing.T) {
+	t.Parallel()
+	f, err := gather(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := derive(reading{figures: f}, reading{figures: f}, reading{figures: f})
+	one.Pod, one.Refused = "a", []Refusal{}
+	two := together(one, [][]byte{figuresOf(one), []byte("of another version")})
+	two.Pods, one.State = nil, two.State
+	if got, want := string(encode(two)), string(encode(one)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestFiguresAreBoundedAndNoUsers(t *testing.T) {
+	t.Parallel()
+	a, _ := twoPods(t)
+	a.Refused = []Refusal{{RequestID: "one request"}}
+	var left Snapshot
+	if err := json.Unmarshal(figuresOf(a), &left); err != nil || len(left.Refused) > 0 {
+		t.Errorf("a pod leaves single requests: %v %v", left.Refused, err)
+	}
+	for range 1000 {
+		a.Lanes = append(a.Lanes, a.Lanes[0])
+	}
+	if figures := figuresOf(a); len(figures) > maxFigures {
+		t.Errorf("a pod leaves %d bytes", len(figures))
+	}
+}

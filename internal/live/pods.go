@@ -1,0 +1,114 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+)
+
+// Board is where pods leave their figures for each other.
+type Board interface {
+	// Wanted reports whether a page of any pod wants the figures of all pods.
+	Wanted(ctx context.Context) (bool, error)
+	// Exchange leaves the figures of this pod for a few seconds. With want it asks all pods for theirs, and returns what
+	// they have left, this pod's too.
+	Exchange(ctx context.Context, figures []byte, want bool) (left [][]byte, err error)
+}
+
+// Bounds of what pods leave.
+const (
+	askEvery   = 5               // seconds between two looks whether figures are wanted
+	maxFigures = 32 << 10        // bytes that a pod leaves at most; it leaves about five thousand
+	watchTime  = 5 * time.Second // that a page shows all pods after it has asked
+)
+
+// cluster adds up the pods, while a page asks for it.
+type cluster struct {
+	board  Board
+	view   *view
+	wanted bool // by a page of any pod, as of the last look
+
+	mu    sync.Mutex
+	until time.Time // when the pages of this pod have stopped to ask for all pods
+}
+
+// run exchanges figures once a second, after each look at this pod, until stop.
+func (c *cluster) run(own *view, stop <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for n := 0; ; n++ {
+		_, changed := own.now()
+		select {
+		case <-changed:
+			c.turn(ctx, n, own.snapshot())
+		case <-stop:
+			return
+		}
+	}
+}
+
+// turn costs Redis nothing but one small command every askEvery seconds while no page shows all pods.
+func (c *cluster) turn(ctx context.Context, n int, own Snapshot) {
+	watched := c.watched(time.Now())
+	if !watched && n%askEvery == 0 {
+		wanted, err := c.board.Wanted(ctx)
+		c.wanted = wanted && err == nil
+	}
+	if !watched && !c.wanted {
+		return
+	}
+	left, err := c.board.Exchange(ctx, figuresOf(own), watched)
+	if !watched {
+		return
+	}
+	if err != nil {
+		own.Alone = "Redis is away, so the figures of the other pods cannot be read. This is this pod alone."
+		c.view.put(own)
+		return
+	}
+	c.view.put(together(own, left))
+}
+
+// figuresOf is what a pod leaves: its snapshot without what is its own.
+func figuresOf(s Snapshot) []byte {
+	s.Refused, s.Play = nil, nil
+	figures := encode(s)
+	if len(figures) > maxFigures {
+		return nil
+	}
+	return figures
+}
+
+// together adds up what pods have left. What cannot be read is left out: it is another version's.
+func together(own Snapshot, left [][]byte) Snapshot {
+	var pods []Snapshot
+	for _, figures := range left {
+		var s Snapshot
+		if json.Unmarshal(figures, &s) == nil {
+			pods = append(pods, s)
+		}
+	}
+	s := addUp(pods)
+	s.At, s.Pod, s.Shares, s.Refused, s.Play = own.At, own.Pod, own.Shares, own.Refused, own.Play
+	s.Breaker.ProbeInSeconds = own.Breaker.ProbeInSeconds
+	return s
+}
+
+// ask says that a page shows all pods, for watchTime. The first one gets this pod's figures at once.
+func (c *cluster) ask(own *view, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.After(c.until) {
+		s := own.snapshot()
+		s.Alone = "The figures of the other pods come in a moment. This is this pod alone."
+		c.view.begin(s)
+	}
+	c.until = now.Add(watchTime)
+}
+
+func (c *cluster) watched(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return now.Before(c.until)
+}

@@ -1,0 +1,61 @@
+package live
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/proctest"
+	"github.com/spillway-dev/spillway/internal/redistest"
+)
+
+// TestAllPodsAsOne has two pods on one Redis: the page of one shows what both do, and says so when Redis is away.
+func TestAllPodsAsOne(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	here, there := startPod(t, "LLM_REDIS_URL="+redis.URL()), startPod(t, "LLM_REDIS_URL="+redis.URL())
+	p := open(t, here.URL)
+	p.press(`button[data-pods="all"]`, kb.Enter)
+	p.await(`document.querySelectorAll("#pods tr").length == 2`)
+
+	// Load at both, until both have answered; when it has ended, the page has what both have counted.
+	p.load(20)
+	setLoad(t, there, `{"rate":20}`)
+	answered := func(pod *proctest.Process) bool { return counted(t, pod)["ok"] > 0 }
+	await.True(t, "both pods have answered", func() bool { return answered(here) && answered(there) })
+	p.load(0)
+	setLoad(t, there, `{"rate":0}`)
+	await.True(t, "the page has the sum of both", func() bool {
+		sums := counted(t, here)
+		for outcome, n := range counted(t, there) {
+			sums[outcome] += n
+		}
+		page := value[shown](p, readShown)
+		return page.Outcomes["ok"] == sums["ok"] && page.Outcomes["client_closed"] == sums["client_closed"] && sums["ok"] > 1
+	})
+
+	// Redis away: the page says so, and shows its own pod. Redis back: all pods again.
+	redis.Kill()
+	p.await(`document.getElementById("alone").textContent.includes("Redis is away")`)
+	p.await(`document.getElementById("pods-box").hidden`)
+	redis.Restart()
+	p.await(`document.querySelectorAll("#pods tr").length == 2 && document.getElementById("alone").textContent == ""`)
+	p.press(`button[data-pods="one"]`, kb.Enter)
+	p.await(`document.getElementById("scope").textContent == "pod"`)
+}
+
+// setLoad sets the load of a pod, as its page does.
+func setLoad(t *testing.T, pod *proctest.Process, body string) {
+	t.Helper()
+	answer, err := http.Post(pod.URL+"/debug/live/load", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusNoContent {
+		t.Fatalf("the load: %s", answer.Status)
+	}
+}
