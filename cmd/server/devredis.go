@@ -40,7 +40,7 @@ func (d *devRedis) start(ctx context.Context, cleanup *closers) (string, error) 
 	}
 	d.listener = listener
 	d.running.Go(d.tick)
-	d.running.Go(d.accept)
+	d.running.Go(func() { d.accept(context.WithoutCancel(ctx)) })
 	cleanup.add("embedded redis", time.Second, func(context.Context) error { d.close(); return nil })
 	return "redis://" + listener.Addr().String(), nil
 }
@@ -74,13 +74,13 @@ func (d *devRedis) freeze(frozen bool) {
 }
 
 // accept leads connections to the embedded Redis.
-func (d *devRedis) accept() {
+func (d *devRedis) accept(ctx context.Context) {
 	for {
 		from, err := d.listener.Accept()
 		if err != nil {
 			return
 		}
-		to, err := net.Dial("tcp", d.embedded.Addr())
+		to, err := new(net.Dialer).DialContext(ctx, "tcp", d.embedded.Addr())
 		if err != nil || !d.keep(from, to) {
 			_ = from.Close()
 			return

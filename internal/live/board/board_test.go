@@ -1,9 +1,9 @@
 package board_test
 
 import (
-	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -97,7 +97,7 @@ func TestManyPodsAreBounded(t *testing.T) {
 	t.Parallel()
 	rdb := client(t, redistest.Start(t).Addr())
 	for n := range 210 {
-		exchange(t, board.New(rdb, "llm", fmt.Sprint(n)), "figures", false)
+		exchange(t, board.New(rdb, "llm", strconv.Itoa(n)), "figures", false)
 	}
 	if got := exchange(t, board.New(rdb, "llm", "a"), "figures", true); len(got) != 200 {
 		t.Errorf("%d pods were read, and 200 are the most", len(got))
