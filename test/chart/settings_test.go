@@ -89,6 +89,39 @@ func settings(tb testing.TB, r rendered) map[string]any {
 	return r.find(tb, "ConfigMap", name).at("data").(map[string]any)
 }
 
+// TestDefaultsAreTheServices compares what the chart sets by default with the service's own defaults: one that has moved on
+// alone leaves the chart with limits that no longer fit each other.
+func TestDefaultsAreTheServices(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(LLM_[A-Z0-9_]+)` \\| `([^`]*)` \\|").FindAllStringSubmatch(string(page), -1) {
+		if defaults[m[1]] == "" {
+			defaults[m[1]] = m[2]
+		}
+	}
+	own := []string{ // they follow from the release, or from other values
+		"LLM_JOBS_NAME", "LLM_QUOTA_SHARES", "LLM_SHUTDOWN_GRACE", "LLM_TIER_RATES",
+	}
+	compared := 0
+	for name, got := range settings(t, mustRender(t, "", "vendor.simulated=true")) {
+		want, known := defaults[name]
+		if !known || slices.Contains(own, name) {
+			continue
+		}
+		compared++
+		if got != want {
+			t.Errorf("%s is %v, and %s in the service", name, got, want)
+		}
+	}
+	if compared < 20 {
+		t.Errorf("only %d settings are compared", compared)
+	}
+}
+
 // TestEverySettingIsThere reads docs/configuration.md: what is listed there is either set by the chart from a value of its
 // own, which config then refuses, or can be set in config.
 func TestEverySettingIsThere(t *testing.T) {
