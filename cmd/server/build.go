@@ -73,7 +73,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	load := func() middleware.Load {
 		return middleware.Load{Waiting: caller.Slots.Waiting(), SlotUse: caller.Slots.Use()}
 	}
-	// Readiness looks at the queue alone: slots that are all in use while nobody waits make a busy pod, not a full one.
+	// Readiness looks at the queue alone: slots that are all in use while no call waits make a busy pod, not a full one.
 	pod := health.New(health.Config{}, func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
 	pod.Tell("api_keys", keys.Trouble)
 	pod.Tell("redis", rdb.Trouble)

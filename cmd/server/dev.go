@@ -23,8 +23,8 @@ const devTiers = "free pro enterprise"
 // chatPath is where the simulated vendor is called; it answers on any path.
 const chatPath = "/v1/chat/completions"
 
-// devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that
-// everybody knows, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
+// devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that are
+// well known, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
 // known the service listens on the loopback interface only.
 func devEnvironment(ctx context.Context, environ []string, redis *devRedis, cleanup *closers) ([]string, error) {
 	settings := []string{

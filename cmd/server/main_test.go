@@ -226,7 +226,7 @@ func TestProductionSettings(t *testing.T) {
 	}
 }
 
-// TestSlowBodyIsCutOff: a client that sends its body byte by byte must not hold a place for ever.
+// TestSlowBodyIsCutOff: a client that sends its body byte by byte must not hold a place without end.
 func TestSlowBodyIsCutOff(t *testing.T) {
 	t.Parallel()
 	p := start(t, []string{"LLM_READ_TIMEOUT=300ms"}, "--dev")

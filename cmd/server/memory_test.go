@@ -29,7 +29,7 @@ const (
 )
 
 // TestMemoryStaysWithinThePod sends what an attacker would, and watches the largest resident memory that the process has had:
-// readers that do not read answers of 3 MB, and then two gigabytes of bodies at once. Whoever fits is served, the others
+// readers that do not read answers of 3 MB, and then two gigabytes of bodies at once. What fits is served, the others
 // are told that the pod is full, and nothing is killed.
 func TestMemoryStaysWithinThePod(t *testing.T) {
 	t.Parallel()

@@ -254,7 +254,7 @@ func TestInFlightIsFinished(t *testing.T) {
 		vendor.called()
 	}
 	p.terminate()
-	for dialer := new(net.Dialer); ; { // until nobody listens any more
+	for dialer := new(net.Dialer); ; { // until the port is closed
 		conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(p.URL, "http://"))
 		if err != nil {
 			break

@@ -92,7 +92,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 	}
 }
 
-// TestEveryGuardHasItsCase counts the sentences in the template: a guard nobody tests may as well be absent.
+// TestEveryGuardHasItsCase counts the sentences in the template: a guard that is not tested may as well be absent.
 func TestEveryGuardHasItsCase(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(chartDir, "templates", "_guards*.tpl"))

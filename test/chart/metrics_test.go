@@ -64,7 +64,7 @@ func TestMetricsThatAreLookedAtExist(t *testing.T) {
 	for metric := range exported {
 		base := regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(metric, "")
 		if strings.HasPrefix(metric, "llm_") && !seen[base] && !seen[base+"_bucket"] && base != "llm_http_in_flight" {
-			t.Errorf("nobody looks at %s: give it a place on the dashboard", metric)
+			t.Errorf("%s is not looked at: give it a place on the dashboard", metric)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // TestTimesNest holds the inequalities in what is rendered, whatever the values were called: a stopping pod loses nothing,
-// and nobody outside gives up before the one inside.
+// and what is outside gives up after what is inside.
 func TestTimesNest(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {

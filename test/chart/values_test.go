@@ -114,7 +114,7 @@ func compact(node *yaml.Node) string {
 }
 
 // TestSchemaKnowsTheValues is the other direction: a value that the schema allows and values.yaml does not name would be
-// one that nobody can find.
+// one that cannot be found.
 func TestSchemaKnowsTheValues(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(chartDir, "values.schema.json"))
