@@ -22,18 +22,36 @@ func (t *target) waitMetric(name string, value float64) error {
 	return err
 }
 
-// profile writes a CPU profile of the service under load to path.
-func (b *bench) profile(path string) error {
+// profiled fetches a CPU profile of t over d, the next time that is measured, when one is wanted. The func waits for it.
+func (b *bench) profiled(t *target, d time.Duration) (wait func() error) {
+	if b.profilePath == "" || t.name != ownName {
+		return func() error { return nil }
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- fetch(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", t.admin, d.Seconds()), b.profilePath)
+	}()
+	return func() error { return <-done }
+}
+
+// profile writes a CPU profile of the service at saturation.
+func (b *bench) profile() error {
 	if err := b.prepare(); err != nil {
 		return err
 	}
-	t, err := b.startServer("spillway", b.serverPath, nil)
+	t, err := b.startServer(ownName, b.serverPath, nil)
 	if err != nil {
 		return err
 	}
-	loaded := make(chan error, 1)
-	go func() { _, err := load(t.addr, request, conns, 0, 32*time.Second); loaded <- err }()
-	res, err := http.Get("http://" + t.admin + "/debug/pprof/profile?seconds=30")
+	const length = 30 * time.Second
+	wait := b.profiled(t, length)
+	_, err = load(t.addr, request, conns, 0, length+2*time.Second)
+	return errors.Join(err, wait())
+}
+
+// fetch writes what url answers to a file.
+func fetch(url, path string) error {
+	res, err := http.Get(url)
 	if err != nil {
 		return err
 	}
@@ -45,5 +63,5 @@ func (b *bench) profile(path string) error {
 	if _, err := io.Copy(out, res.Body); err != nil {
 		return err
 	}
-	return errors.Join(out.Close(), <-loaded)
+	return out.Close()
 }

@@ -2,8 +2,6 @@
 
 package main
 
-import "fmt"
-
 // withLanes is the service with a further lane, which is also the fallback. No call of the load goes there.
 const withLanes = "a lane more"
 
@@ -13,11 +11,12 @@ func (b *bench) startWithLanes() (*target, error) {
 	})
 }
 
-// unused prints what a lane costs that no call goes to.
-func (b *bench) unused(saturated map[string]series) {
-	cpu := func(s sample) float64 { return s.cpu }
-	without, with := saturated["spillway"].of(cpu), saturated[withLanes].of(cpu)
-	r := ratio(with, without)
-	fmt.Fprintf(b.out, "| a lane and a fallback that are not used | without | with | wanted | reached |\n|---|---:|---:|---|---|\n"+
-		"| saturation: CPU per request, µs | %.1f | %.1f (%.2f) | %s |\n\n", median(without), median(with), r, verdict(r <= 1.02, "at most 1.02"))
+// addUnused adds what a lane costs that no call goes to.
+func (b *bench) addUnused(saturated map[string][]sample) {
+	cpu := figuresOf(saturated, func(s sample) float64 { return s.cpu })
+	const without = "without"
+	b.add(row{
+		what:    "a request, with a lane and a fallback that are not used: CPU, µs",
+		figures: figures{ownName: cpu[withLanes], without: cpu[ownName]}, against: without, ratio: 1.02,
+	})
 }

@@ -8,7 +8,6 @@
 //	main.go      flags, and the programs that are measured
 //	measure.go   the rounds
 //	reject.go    the programs that say no
-//	lanes.go     what a lane costs that is not used
 //	memory.go    what a request in flight costs
 //	report.go    figures, bars and tables
 //	load.go      the load generator; vendor.go: who answers; wire.go, poll.go: how both do it at little cost
@@ -16,46 +15,42 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"flag"
 	"fmt"
-	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
 func main() {
-	b := &bench{out: os.Stdout}
+	b := &bench{}
 	flag.IntVar(&b.rounds, "rounds", 7, "interleaved rounds of each measurement")
 	flag.DurationVar(&b.length, "time", 3*time.Second, "length of one measurement")
 	flag.StringVar(&b.serverPath, "server", "bin/server", "the service's binary")
 	flag.StringVar(&b.barePath, "bare", "bin/bare", "the bare forwarder's binary")
 	flag.StringVar(&b.besidePath, "beside", "", "another build of the service, to be measured beside this one")
-	flag.BoolVar(&b.quick, "quick", false, "only compare at saturation")
-	page := flag.String("write", "", "write the tables into this page too, between its bench marks")
-	profile := flag.String("cpuprofile", "", "write a CPU profile of the service at saturation to this file, for PGO")
+	only := flag.String("only", "", "measure only these parts, with commas between them: "+strings.Join(b.partNames(), ", "))
+	onCores := flag.Bool("cores", false, "measure throughput on 1, 2 and 4 cores, and nothing else")
+	page := flag.String("write", "", "write the table into this page too, between its bench marks")
+	flag.StringVar(&b.profilePath, "cpuprofile", "", "write a CPU profile of the service to this file: at saturation, for PGO, or of bodies or streams with -only")
 	flag.Parse()
-	if err := pin(); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-	var tables strings.Builder
-	b.out = io.MultiWriter(os.Stdout, &tables)
-	var err error
-	if *profile != "" {
-		err = b.profile(*profile)
-	} else {
-		err = b.run()
+	b.cores = 1
+	err := pin(*onCores)
+	switch {
+	case err != nil:
+	case b.profilePath != "" && *only == "":
+		err = b.profile()
+	case *onCores:
+		err = b.acrossCores()
+	default:
+		err = b.measure(*only)
 	}
 	b.close()
-	if err == nil && *page != "" {
-		err = writeInto(*page, tables.String())
+	if err == nil && len(b.rows) > 0 {
+		err = b.print(*page)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -63,14 +58,26 @@ func main() {
 	}
 }
 
+// print writes the table to the standard output, and into page when one is named.
+func (b *bench) print(page string) error {
+	var table strings.Builder
+	b.report(&table)
+	fmt.Print(table.String())
+	if page == "" {
+		return nil
+	}
+	return writeInto(page, table.String())
+}
+
 // bench holds what all measurements share.
 type bench struct {
 	rounds                           int
 	length                           time.Duration
 	serverPath, barePath, besidePath string
-	quick                            bool
-	out                              io.Writer
+	profilePath                      string
+	cores                            int // that a program under measurement has
 
+	rows      []row
 	dir       string
 	redisAddr string
 	redis     *process
@@ -82,46 +89,51 @@ const chatBody = `{"model":"bench","messages":[{"role":"system","content":"You a
 // request is what a chat application sends: a few hundred bytes.
 var request = post("bench-key", chatBody)
 
-func (b *bench) run() error {
+// part is a measurement that can be asked for by its name.
+type part struct {
+	name    string
+	measure func() error
+}
+
+func (b *bench) parts() []part {
+	return []part{
+		{"requests", b.requests},
+		{"refusals", b.refusals},
+		{"bodies", b.bodies},
+		{"streams", b.streams},
+		{"inflight", b.inFlightMemory},
+		{"coldstart", b.coldStarts},
+	}
+}
+
+func (b *bench) partNames() (names []string) {
+	for _, p := range b.parts() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// measure does the parts that only names, or all.
+func (b *bench) measure(only string) error {
+	for name := range strings.SplitSeq(only, ",") {
+		if only != "" && !slices.Contains(b.partNames(), name) {
+			return fmt.Errorf("there is no part %q: %s", name, strings.Join(b.partNames(), ", "))
+		}
+	}
 	if err := b.prepare(); err != nil {
 		return err
 	}
-	bare, err := b.startBare("bare")
-	if err != nil {
-		return err
-	}
-	full, err := b.startServer("spillway", b.serverPath, nil)
-	if err != nil {
-		return err
-	}
-	lanes, err := b.startWithLanes()
-	if err != nil {
-		return err
-	}
-	targets := []*target{bare, full, lanes}
-	if b.besidePath != "" {
-		beside, err := b.startServer("beside", b.besidePath, nil)
-		if err != nil {
-			return err
+	for _, p := range b.parts() {
+		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
+			continue
 		}
-		targets = append(targets, beside)
+		begin := time.Now()
+		if err := p.measure(); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		fmt.Fprintf(os.Stderr, "%s: %v\n", p.name, time.Since(begin).Round(time.Second))
 	}
-	if b.quick {
-		return b.measure(targets, nil)
-	}
-	refusing, err := b.startRefusing()
-	if err != nil {
-		return err
-	}
-	refusing = append(refusing, refuser{bare, "nobody: a 404 of the bare forwarder", bytes.Replace(request, []byte("/llm"), []byte("/nil"), 1), 404, 0})
-	pinging, err := b.startBare("bare, and two PINGs", b.redisAddr)
-	if err != nil {
-		return err
-	}
-	if err := b.measure(append(targets, pinging), refusing); err != nil {
-		return err
-	}
-	return b.memory()
+	return nil
 }
 
 func (b *bench) close() {
@@ -146,8 +158,11 @@ func (b *bench) prepare() (err error) {
 		return err
 	}
 	_, port, _ := strings.Cut(b.redisAddr, ":")
-	b.redis, err = start(b.dir, "redis", b.redisAddr, nil, "redis-server", "--port", port, "--save", "", "--appendonly", "no")
-	return b.keep(b.redis, err)
+	b.redis, err = launch(b.dir, "redis", nil, "redis-server", "--port", port, "--save", "", "--appendonly", "no")
+	if err := b.keep(b.redis, err); err != nil {
+		return err
+	}
+	return b.redis.listens(b.redisAddr)
 }
 
 func (b *bench) keep(p *process, err error) error {
@@ -155,60 +170,4 @@ func (b *bench) keep(p *process, err error) error {
 		b.started = append(b.started, p)
 	}
 	return err
-}
-
-// target is a program under measurement, running, with a vendor of its own.
-type target struct {
-	name    string
-	addr    string
-	admin   string
-	process *process
-	vendor  *vendor
-}
-
-// startServer runs the service with every layer on. Limits are far above the load: they decide every request, and admit it.
-func (b *bench) startServer(name, path string, change map[string]string) (*target, error) {
-	t, err := newTarget(name)
-	if err != nil {
-		return nil, err
-	}
-	if t.admin, err = freeAddr(); err != nil {
-		return nil, err
-	}
-	settings := map[string]string{
-		"ADDR": t.addr, "ADMIN_ADDR": t.admin, "PPROF": "true", "REDIS_URL": "redis://" + b.redisAddr, "REDIS_BUDGET": "500ms",
-		"VENDOR_URL": t.vendor.url(), "VENDOR_API_KEY": "sk-bench", "VENDOR_NAME": "v" + strconv.Itoa(len(b.started)),
-		"API_KEYS_FILE": filepath.Join(b.dir, "keys"),
-		"TIER_RATES":    "free:10,pro:100,enterprise:1000000000", "TIER_CONCURRENCY": "enterprise:0", "ADMISSION_MAX": "2048", "SLOTS": "256",
-		"QUOTA_REQUESTS": "600000000", "QUOTA_TOKENS": "600000000000", "PACER_RATE": "1000000",
-	}
-	maps.Copy(settings, change)
-	env := []string{"GOMAXPROCS=1", "GOMEMLIMIT=256MiB"}
-	for k, v := range settings {
-		env = append(env, "LLM_"+k+"="+v)
-	}
-	t.process, err = start(b.dir, strconv.Itoa(len(b.started)), t.addr, env, onItsCore(path)...)
-	if err == nil {
-		t.process.Admin = "http://" + t.admin
-	}
-	return t, b.keep(t.process, err)
-}
-
-func (b *bench) startBare(name string, args ...string) (*target, error) {
-	t, err := newTarget(name)
-	if err != nil {
-		return nil, err
-	}
-	argv := onItsCore(append([]string{b.barePath, t.addr, t.vendor.url()}, args...)...)
-	t.process, err = start(b.dir, strconv.Itoa(len(b.started)), t.addr, []string{"GOMAXPROCS=1"}, argv...)
-	return t, b.keep(t.process, err)
-}
-
-func newTarget(name string) (t *target, err error) {
-	t = &target{name: name}
-	if t.addr, err = freeAddr(); err != nil {
-		return nil, err
-	}
-	t.vendor, err = newVendor()
-	return t, err
 }

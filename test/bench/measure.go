@@ -4,10 +4,11 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
-// conns is the number of connections of all loads.
+// conns is the number of connections of all loads of small requests.
 const conns = 64
 
 // steadyRate is the load of the latency measurement, in requests a second.
@@ -52,48 +53,76 @@ func (b *bench) cpus(t *target) (own, redis time.Duration, err error) {
 	return own, redis, err
 }
 
-// series are the samples of one target, one for each round.
-type series []sample
-
-// measure does the rounds: every target at saturation, every target at the steady rate, then those that refuse. Whatever else
-// the machine does in a round, it does to all of them.
-func (b *bench) measure(targets []*target, refusing []refuser) error {
-	saturated, steady, refused := map[string]series{}, map[string]series{}, map[string]series{}
+// requests measures small requests: every target at saturation, every target at the steady rate. Whatever else the machine does
+// in a round, it does to all of them.
+func (b *bench) requests() error {
+	targets, err := b.forward(nil)
+	if err != nil {
+		return err
+	}
+	pinging, err := b.startBare(pingName, b.redisAddr)
+	if err != nil {
+		return err
+	}
+	lanes, err := b.startWithLanes()
+	if err != nil {
+		return err
+	}
+	targets = append(targets, pinging, lanes)
+	defer stopAll(targets)
 	for _, t := range targets {
 		if _, err := b.take(t, request, 0, time.Second, 200); err != nil { // warm-up
 			return err
 		}
 	}
+	saturated, steady := map[string][]sample{}, map[string][]sample{}
 	for round := range b.rounds {
-		for i := range targets {
-			t := targets[(i+round)%len(targets)] // nobody is always the first
-			s, err := b.take(t, request, 0, b.length, 200)
-			if err != nil {
-				return err
+		for _, load := range []struct {
+			into map[string][]sample
+			rate float64
+		}{{saturated, 0}, {steady, steadyRate}} {
+			for i := range targets {
+				t := targets[(i+round)%len(targets)] // no program is always the first
+				s, err := b.take(t, request, load.rate, b.length, 200)
+				if err != nil {
+					return err
+				}
+				load.into[t.name] = append(load.into[t.name], s)
 			}
-			saturated[t.name] = append(saturated[t.name], s)
-		}
-		if b.quick {
-			continue
-		}
-		for i := range targets {
-			t := targets[(i+round)%len(targets)]
-			s, err := b.take(t, request, steadyRate, b.length, 200)
-			if err != nil {
-				return err
-			}
-			steady[t.name] = append(steady[t.name], s)
-		}
-		for _, r := range refusing {
-			s, err := b.take(r.target, r.request, 0, b.length/2, r.status)
-			if err != nil {
-				return err
-			}
-			refused[r.by] = append(refused[r.by], s)
 		}
 	}
-	b.compared(targets, saturated, steady)
-	b.unused(saturated)
-	b.refused(refusing, refused, saturated["spillway"])
+	b.addRequests(saturated, steady)
+	b.addUnused(saturated)
 	return nil
+}
+
+func (b *bench) addRequests(saturated, steady map[string][]sample) {
+	cpu := func(s sample) float64 { return s.cpu }
+	redis := func(s sample) float64 { return s.redis }
+	at := ", " + strconv.Itoa(steadyRate) + " requests/s"
+	b.add(row{what: "a request at saturation: CPU, µs", figures: figuresOf(saturated, cpu)})
+	b.add(row{what: "the same, Redis's CPU, µs", figures: figuresOf(saturated, redis)})
+	b.add(row{what: "a request" + at + ": CPU, µs", figures: figuresOf(steady, cpu)})
+	b.add(row{what: "the same, Redis's CPU, µs", figures: figuresOf(steady, redis)})
+	b.add(row{kind: speed, what: "requests per second at saturation", figures: figuresOf(saturated, func(s sample) float64 { return s.perSecond }), least: .9})
+	b.add(row{kind: speed, what: "p50" + at + ", µs", figures: figuresOf(steady, func(s sample) float64 { return s.p50 }), against: pingName})
+	b.add(row{kind: speed, what: "p99" + at + ", µs", figures: figuresOf(steady, func(s sample) float64 { return s.p99 }), against: pingName, ratio: 1.25})
+}
+
+// forward starts every program that forwards.
+func (b *bench) forward(settings map[string]string) (all []*target, err error) {
+	for _, starts := range b.forwarders(settings) {
+		t, err := starts()
+		if err != nil {
+			return all, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+func stopAll(targets []*target) {
+	for _, t := range targets {
+		t.process.stop()
+	}
 }

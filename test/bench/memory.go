@@ -12,9 +12,9 @@ import (
 // inFlight is the number of requests that wait for the vendor while memory is measured.
 const inFlight = 1000
 
-// memory measures what a request in flight costs, of the service and of the bare forwarder. Where their collectors happen to
+// inFlightMemory measures what a request in flight costs, of the service and of the bare forwarder. Where their collectors happen to
 // stand decides how much of it is garbage, so it is the median of fresh programs.
-func (b *bench) memory() error {
+func (b *bench) inFlightMemory() error {
 	var bare, full []float64
 	for range 5 {
 		for _, c := range []struct {
@@ -38,7 +38,7 @@ func (b *bench) memory() error {
 			*c.into = append(*c.into, kib)
 		}
 	}
-	b.remembered(bare, full)
+	b.add(row{kind: memory, what: "memory of a request in flight, KiB", figures: figures{ownName: full, bareName: bare}})
 	return nil
 }
 

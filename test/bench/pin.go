@@ -14,9 +14,10 @@ import (
 // pinned is set for a bench that has left the first core to the programs it measures; its value is the number of cores.
 const pinned = "BENCH_CORES"
 
-// pin starts this program anew on all cores but the first. With one core there is nothing to part.
-func pin() error {
-	if os.Getenv(pinned) != "" || runtime.NumCPU() < 2 {
+// pin starts this program anew on all cores but the first. With one core there is nothing to part, and a measurement across
+// cores leaves it to the kernel where this program runs.
+func pin(acrossCores bool) error {
+	if os.Getenv(pinned) != "" || runtime.NumCPU() < 2 || acrossCores {
 		return nil
 	}
 	taskset, err := exec.LookPath("taskset")
@@ -40,10 +41,10 @@ func cores() int {
 	return n
 }
 
-// onItsCore has a command run on the first core.
-func onItsCore(argv ...string) []string {
+// onItsCores has a command run on the first n cores.
+func onItsCores(n int, argv []string) []string {
 	if cores() < 2 {
 		return argv
 	}
-	return append([]string{"taskset", "-c", "0"}, argv...)
+	return append([]string{"taskset", "-c", fmt.Sprintf("0-%d", n-1)}, argv...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,11 +30,18 @@ func (p *poller) add(fd int) error {
 }
 
 // wait returns once there is something to read, with the sockets that have it.
-func (p *poller) wait() ([]unix.EpollEvent, error) {
+func (p *poller) wait() ([]unix.EpollEvent, error) { return p.waitMillis(-1) }
+
+// waitFor is wait for d at the longest, in whole milliseconds.
+func (p *poller) waitFor(d time.Duration) ([]unix.EpollEvent, error) {
+	return p.waitMillis(int(d.Milliseconds()) + 1)
+}
+
+func (p *poller) waitMillis(millis int) ([]unix.EpollEvent, error) {
 	for {
-		n, err := unix.EpollWait(p.fd, p.events[:], -1)
+		n, err := unix.EpollWait(p.fd, p.events[:], millis)
 		if err != unix.EINTR {
-			return p.events[:n], err
+			return p.events[:max(n, 0)], err
 		}
 	}
 }

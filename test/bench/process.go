@@ -23,9 +23,8 @@ type process struct {
 	log *os.File
 }
 
-// start runs a program with its output in a file of dir, where it costs this program nothing, and waits until it listens on
-// addr.
-func start(dir, name, addr string, env []string, argv ...string) (*process, error) {
+// launch runs a program with its output in a file of dir, where it costs this program nothing.
+func launch(dir, name string, env []string, argv ...string) (*process, error) {
 	log, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
 		return nil, err
@@ -35,11 +34,14 @@ func start(dir, name, addr string, env []string, argv ...string) (*process, erro
 		return nil, err
 	}
 	p := &process{log: log}
-	if p.Process, err = proctest.Start(proctest.Program{Path: path, Args: argv[1:], Env: append(os.Environ(), env...), Log: log}); err != nil {
-		return nil, err
-	}
+	p.Process, err = proctest.Start(proctest.Program{Path: path, Args: argv[1:], Env: append(os.Environ(), env...), Log: log})
+	return p, err
+}
+
+// listens waits until the program listens on addr. It stops a program that does not.
+func (p *process) listens(addr string) error {
 	ended := false
-	_, err = await.Poll(await.Limit, "it listens on "+addr, func() (bool, error) {
+	_, err := await.Poll(await.Limit, "it listens on "+addr, func() (bool, error) {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			return true, conn.Close()
@@ -52,11 +54,11 @@ func start(dir, name, addr string, env []string, argv ...string) (*process, erro
 		return ended, nil
 	})
 	if err == nil && !ended {
-		return p, nil
+		return nil
 	}
 	p.stop()
-	out, _ := os.ReadFile(log.Name())
-	return nil, fmt.Errorf("%s does not listen on %s: %s", name, addr, bytes.TrimSpace(out))
+	out, _ := os.ReadFile(p.log.Name())
+	return fmt.Errorf("%s: nothing listens on %s: %s", p.log.Name(), addr, bytes.TrimSpace(out))
 }
 
 // stop ends the program at once.
@@ -87,18 +89,21 @@ func (p *process) cpu() (time.Duration, error) {
 }
 
 // resident is the program's memory in bytes: what it holds of its own, without shared file pages.
-func (p *process) resident() (int64, error) {
+func (p *process) resident() (int64, error) { return p.memory("RssAnon") }
+
+// memory is a line of the program's status in bytes.
+func (p *process) memory(line string) (int64, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(data)) {
-		if v, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+	for each := range strings.Lines(string(data)) {
+		if v, ok := strings.CutPrefix(each, line+":"); ok {
 			kb, err := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
 			return kb << 10, err
 		}
 	}
-	return 0, fmt.Errorf("no RssAnon in /proc/%d/status", p.PID())
+	return 0, fmt.Errorf("no %s in /proc/%d/status", line, p.PID())
 }
 
 // freeAddr is a loopback address nobody listens on.

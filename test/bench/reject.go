@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"time"
@@ -15,7 +16,39 @@ type refuser struct {
 	by      string // what refuses
 	request []byte
 	status  int
-	bar     float64 // share of a served request it may cost; 0: none is asked for
+}
+
+// refusals measures what it costs to say no, beside a 404 of the bare forwarder.
+func (b *bench) refusals() error {
+	refusing, err := b.startRefusing()
+	if err != nil {
+		return err
+	}
+	bare, err := b.startBare(bareName)
+	if err != nil {
+		return err
+	}
+	refusing = append(refusing, refuser{bare, bareName, bytes.Replace(request, []byte("/llm"), []byte("/nil"), 1), 404})
+	cpu := map[string][]float64{}
+	for range b.rounds {
+		for _, r := range refusing {
+			s, err := b.take(r.target, r.request, 0, b.length/2, r.status)
+			if err != nil {
+				return err
+			}
+			cpu[r.by] = append(cpu[r.by], s.cpu)
+		}
+	}
+	for _, r := range refusing {
+		r.process.stop()
+		if r.by != bareName {
+			b.add(row{
+				what:    fmt.Sprintf("a refusal by %s (%d): CPU, µs; bare: a 404", r.by, r.status),
+				figures: figures{ownName: cpu[r.by], bareName: cpu[bareName]}, ratio: 1.25,
+			})
+		}
+	}
+	return nil
 }
 
 // startRefusing starts a server for every way to say no that is measured.
@@ -27,12 +60,11 @@ func (b *bench) startRefusing() (all []refuser, err error) {
 		setUp    func(*target) error
 		request  []byte
 		status   int
-		bar      float64
 	}{
-		{"pod admission", patient(map[string]string{"ADMISSION_MAX": "1"}), occupy(1, "llm_slots_in_use", 1), served, 503, .15},
-		{"open breaker", map[string]string{"BREAKER_OPEN": "30m", "RETRY_MAX": "0"}, openBreaker, served, 503, .15},
-		{"shedding", patient(map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096"}), occupy(3, "llm_slots_waiting", 2), limited, 429, .15},
-		{"user limit", nil, useUp(limited), limited, 429, 0},
+		{"pod admission", patient(map[string]string{"ADMISSION_MAX": "1"}), occupy(1, "llm_slots_in_use", 1), served, 503},
+		{"the open breaker", map[string]string{"BREAKER_OPEN": "30m", "RETRY_MAX": "0"}, openBreaker, served, 503},
+		{"shedding", patient(map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096"}), occupy(3, "llm_slots_waiting", 2), limited, 429},
+		{"the user limit", nil, useUp(limited), limited, 429},
 	} {
 		t, err := b.startServer(c.name, b.serverPath, c.settings)
 		if err != nil {
@@ -41,7 +73,7 @@ func (b *bench) startRefusing() (all []refuser, err error) {
 		if err := c.setUp(t); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}
-		all = append(all, refuser{t, c.name, c.request, c.status, c.bar})
+		all = append(all, refuser{t, c.name, c.request, c.status})
 	}
 	return all, nil
 }

@@ -3,12 +3,124 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 )
+
+// kind is the part of the table that a row stands in.
+type kind int
+
+const (
+	cost kind = iota
+	speed
+	memory
+)
+
+// figures are the measurements of one thing by program: one for each round.
+type figures map[string][]float64
+
+// figuresOf picks one figure out of every sample.
+func figuresOf[S any](samples map[string][]S, pick func(S) float64) figures {
+	f := figures{}
+	for name, all := range samples {
+		for _, one := range all {
+			f[name] = append(f[name], pick(one))
+		}
+	}
+	return f
+}
+
+func itself(v float64) float64 { return v }
+
+// row is one line of the table.
+type row struct {
+	kind kind
+	what string
+	figures
+
+	// bar is what the service's figure may be at most; ratio what it may be of the bare forwarder's, or of the program that
+	// against names; least turns ratio around. 0: none.
+	bar, ratio, least float64
+	against           string
+}
+
+const (
+	bareName, ownName, pingName, besideName, nginxName = "bare", "spillway", "bare, and two PINGs", "beside", "nginx"
+)
+
+func (b *bench) add(r row) { b.rows = append(b.rows, r) }
+
+// report prints the table. Behind a figure of the service stands its ratio to what it is compared with.
+func (b *bench) report(w io.Writer) {
+	names := []string{ownName, bareName}
+	for _, name := range []string{pingName, nginxName, besideName} {
+		if slices.ContainsFunc(b.rows, func(r row) bool { return len(r.figures[name]) > 0 }) {
+			names = append(names, name)
+		}
+	}
+	fmt.Fprintf(w, "Medians of interleaved rounds; the program under measurement alone on one core of %d.\n\n", cores())
+	fmt.Fprintf(w, "| | %s | bar | reached |\n|---|%s---|---|\n", strings.Join(names, " | "), strings.Repeat("---:|", len(names)))
+	slices.SortStableFunc(b.rows, func(a, c row) int { return cmp.Compare(a.kind, c.kind) })
+	for _, r := range b.rows {
+		fmt.Fprintf(w, "| %s |", r.what)
+		for _, name := range names {
+			fmt.Fprintf(w, " %s |", r.cell(name))
+		}
+		fmt.Fprintf(w, " %s |\n", r.verdict())
+	}
+}
+
+// cell is the figure of one program.
+func (r row) cell(name string) string {
+	own := r.figures[name]
+	if len(own) == 0 {
+		return ""
+	}
+	text := number(median(own))
+	if base := r.figures[r.base()]; name != r.base() && len(base) > 0 && median(base) > 0 {
+		text += fmt.Sprintf(" (%.2f)", ratio(own, base))
+	}
+	return text
+}
+
+func (r row) base() string { return cmp.Or(r.against, bareName) }
+
+// verdict is the bar and whether the service reaches it.
+func (r row) verdict() string {
+	own, base := r.figures[ownName], r.figures[r.base()]
+	than := cmp.Or(r.against, "bare")
+	switch {
+	case r.bar > 0:
+		return reached(median(own) <= r.bar, fmt.Sprintf("at most %s", number(r.bar)))
+	case r.ratio > 0:
+		return reached(ratio(own, base) <= r.ratio, fmt.Sprintf("at most %.2f x %s", r.ratio, than))
+	case r.least > 0:
+		return reached(ratio(own, base) >= r.least, fmt.Sprintf("at least %.2f x %s", r.least, than))
+	}
+	return "|"
+}
+
+func reached(yes bool, bar string) string {
+	if yes {
+		return bar + " | yes"
+	}
+	return bar + " | **no**"
+}
+
+// number writes v with three digits that matter.
+func number(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
 
 // median is the middle one of v, or of the two middle ones the higher.
 func median(v []float64) float64 {
@@ -16,14 +128,6 @@ func median(v []float64) float64 {
 		return 0
 	}
 	return slices.Sorted(slices.Values(v))[len(v)/2]
-}
-
-func (s series) of(pick func(sample) float64) []float64 {
-	var v []float64
-	for _, one := range s {
-		v = append(v, pick(one))
-	}
-	return v
 }
 
 // ratio is the median over the rounds of one's figure over the other's in the same round, which noise that lasts for longer than
@@ -36,83 +140,7 @@ func ratio(a, b []float64) float64 {
 	return median(v)
 }
 
-// verdict is a bar and whether it was reached.
-func verdict(reached bool, bar string) string {
-	if reached {
-		return bar + " | yes"
-	}
-	return bar + " | **no**"
-}
-
-// compared prints the figures of the programs side by side: the bare forwarder, the service with its bars, then the others.
-// Behind a figure stands its ratio to the bare forwarder's.
-func (b *bench) compared(targets []*target, saturated, steady map[string]series) {
-	fmt.Fprintf(b.out, "Medians of %d interleaved rounds of %v; %d connections, vendor latency 0, the server alone on one core of %d.\n\n", b.rounds, b.length, conns, cores())
-	bare, full, others := targets[0].name, targets[1].name, targets[2:]
-	fmt.Fprintf(b.out, "| | %s | %s | wanted | reached |", bare, full)
-	for _, t := range others {
-		fmt.Fprintf(b.out, " %s |", t.name)
-	}
-	fmt.Fprintf(b.out, "\n|---|---:|---:|---:|---|%s\n", strings.Repeat("---:|", len(others)))
-	row := func(what string, all map[string]series, pick func(sample) float64, word func(ratio float64) string) {
-		base := all[bare].of(pick)
-		figure := func(name string) (string, float64) {
-			own := all[name].of(pick)
-			if median(base) < 1 {
-				return fmt.Sprintf("%.1f", median(own)), 0
-			}
-			r := ratio(own, base)
-			return fmt.Sprintf("%.0f (%.2f)", median(own), r), r
-		}
-		text, r := figure(full)
-		fmt.Fprintf(b.out, "| %s | %.0f | %s | %s |", what, median(base), text, word(r))
-		for _, t := range others {
-			text, _ := figure(t.name)
-			fmt.Fprintf(b.out, " %s |", text)
-		}
-		fmt.Fprintln(b.out)
-	}
-	none := func(float64) string { return "|" }
-	atMost := func(bar float64) func(float64) string {
-		return func(r float64) string { return verdict(r <= bar, fmt.Sprintf("at most %.1f", bar)) }
-	}
-	row("saturation: requests per second", saturated, func(s sample) float64 { return s.perSecond }, func(r float64) string { return verdict(r >= 1, "at least 1.0") })
-	row("saturation: CPU per request, µs", saturated, func(s sample) float64 { return s.cpu }, atMost(1.1))
-	row("saturation: Redis's CPU per request, µs", saturated, func(s sample) float64 { return s.redis }, none)
-	if !b.quick {
-		at := strconv.Itoa(steadyRate) + " requests/s: "
-		row(at+"CPU per request, µs", steady, func(s sample) float64 { return s.cpu }, none)
-		row(at+"Redis's CPU per request, µs", steady, func(s sample) float64 { return s.redis }, none)
-		row(at+"p50, µs", steady, func(s sample) float64 { return s.p50 }, none)
-		row(at+"p99, µs", steady, func(s sample) float64 { return s.p99 }, atMost(1.4))
-	}
-	fmt.Fprintln(b.out)
-}
-
-// refused prints what it costs to say no, as a share of a served request of the same rounds.
-func (b *bench) refused(all []refuser, of map[string]series, served series) {
-	if len(all) == 0 {
-		return
-	}
-	cpu := func(s sample) float64 { return s.cpu }
-	fmt.Fprint(b.out, "| rejected by | status | CPU per request, µs | share of a served request | wanted | reached |\n|---|---:|---:|---:|---:|---|\n")
-	for _, r := range all {
-		share, word := ratio(of[r.by].of(cpu), served.of(cpu)), " | "
-		if r.bar > 0 {
-			word = verdict(share < r.bar, fmt.Sprintf("under %.0f %%", 100*r.bar))
-		}
-		fmt.Fprintf(b.out, "| %s | %d | %.1f | %.1f %% | %s |\n", r.by, r.status, median(of[r.by].of(cpu)), 100*share, word)
-	}
-	fmt.Fprintln(b.out)
-}
-
-// remembered prints the memory of a request in flight.
-func (b *bench) remembered(bare, full []float64) {
-	fmt.Fprintf(b.out, "| memory | bare | spillway | wanted | reached |\n|---|---:|---:|---|---|\n| for each of %d requests in flight, KiB | %.1f | %.1f | %s |\n",
-		inFlight, median(bare), median(full), verdict(median(full) <= 40, "at most 40"))
-}
-
-// The marks in a page between which the tables stand.
+// The marks in a page between which the table stands.
 const beginMark, endMark = "<!-- bench: begin -->\n", "<!-- bench: end -->"
 
 // writeInto replaces what stands between the marks of the page at path.

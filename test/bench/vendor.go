@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log"
@@ -20,6 +21,7 @@ type vendor struct {
 	mu    sync.Mutex
 	reply []byte
 	hold  bool
+	flow  bool
 	held  atomic.Int64 // requests that have come while it held
 }
 
@@ -72,23 +74,37 @@ func (v *vendor) setHold(hold bool) {
 	v.hold = hold
 }
 
+// setStream has further requests that want a stream answered by one that does not end.
+func (v *vendor) setStream(flow bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.flow = flow
+}
+
 func (v *vendor) serve(p *poller, listener int) error {
 	conns := map[int]*wireConn{}
+	streams, err := newStreamer(p)
+	if err != nil {
+		return err
+	}
 	for {
 		ready, err := p.wait()
 		if err != nil {
 			return err
 		}
 		v.mu.Lock()
-		reply, hold := v.reply, v.hold
+		reply, hold, flow := v.reply, v.hold, v.flow
 		v.mu.Unlock()
 		for i := range ready {
-			fd := int(ready[i].Fd)
-			if fd == listener {
+			switch fd := int(ready[i].Fd); {
+			case fd == listener:
 				if err := accept(p, listener, conns); err != nil {
 					return err
 				}
-			} else if !v.serveOne(conns[fd], reply, hold) {
+			case fd == streams.timer:
+				streams.tick()
+			case !v.serveOne(conns[fd], reply, hold, flow, streams):
+				streams.end(conns[fd])
 				conns[fd].close()
 				delete(conns, fd)
 			}
@@ -114,10 +130,11 @@ func accept(p *poller, listener int, conns map[int]*wireConn) error {
 }
 
 // serveOne answers what has come in on c, and is false once c is of no more use.
-func (v *vendor) serveOne(c *wireConn, reply []byte, hold bool) bool {
+func (v *vendor) serveOne(c *wireConn, reply []byte, hold, flow bool, streams *streamer) bool {
 	if more, err := c.read(); err != nil || !more {
 		return false
 	}
+	flow = flow && bytes.Contains(c.in, []byte(`"stream":true`))
 	first, err := c.next()
 	switch {
 	case err != nil:
@@ -127,6 +144,8 @@ func (v *vendor) serveOne(c *wireConn, reply []byte, hold bool) bool {
 	case hold:
 		v.held.Add(1)
 		return true
+	case flow:
+		return streams.begin(c)
 	}
 	return c.write(reply) == nil
 }

@@ -12,6 +12,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/redis/go-redis/v9"
@@ -44,9 +45,30 @@ func main() {
 		defer res.Body.Close()
 		c.Header("Content-Type", res.Header.Get("Content-Type"))
 		c.Status(res.StatusCode)
+		if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+			stream(c.Writer, res.Body)
+			return
+		}
 		_, _ = io.Copy(c.Writer, res.Body)
 	})
 	log.Fatal(http.ListenAndServe(addr, engine))
+}
+
+// stream passes on what has come in as soon as it has.
+func stream(w gin.ResponseWriter, from io.Reader) {
+	buffer := make([]byte, 4<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			if _, failed := w.Write(buffer[:n]); failed != nil {
+				return
+			}
+			w.Flush()
+		}
+		if err != nil {
+			return
+		}
+	}
 }
 
 func pings(rdb *redis.Client) gin.HandlerFunc {

@@ -1,0 +1,194 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/spillway-dev/spillway/internal/await"
+)
+
+// What the measurement of streams opens at once, and how many events a second the vendor sends on each.
+const (
+	openStreams = 1000
+	eventRate   = 10
+)
+
+// streamSample is what one program did with openStreams streams. Times are in microseconds, memory is in KiB.
+type streamSample struct {
+	cpu, first, memory float64 // per event; p99 until the first event; of an open stream
+}
+
+// streamBody asks for a stream.
+var streamBody = chatBody[:len(chatBody)-1] + `,"stream":true}`
+
+// streams measures fresh programs in turn: what they held before would hide what streams take.
+func (b *bench) streams() error {
+	samples := map[string][]streamSample{}
+	for range (b.rounds + 1) / 2 {
+		for _, starts := range b.forwarders(map[string]string{"SLOTS": "2048", "ADMISSION_MAX": "4096"}) {
+			t, err := starts()
+			if err != nil {
+				return err
+			}
+			s, err := b.stream(t)
+			t.process.stop()
+			if err != nil {
+				return fmt.Errorf("streams of %s: %w", t.name, err)
+			}
+			samples[t.name] = append(samples[t.name], s)
+		}
+	}
+	of := func(pick func(streamSample) float64) figures {
+		return figuresOf(samples, pick)
+	}
+	b.add(row{what: "an event of a stream: CPU, µs", figures: of(func(s streamSample) float64 { return s.cpu }), bar: 16})
+	b.add(row{kind: speed, what: fmt.Sprintf("first event, p99 of %d streams opened at once, ms", openStreams), figures: of(func(s streamSample) float64 { return s.first / 1000 }), bar: 100})
+	b.add(row{kind: memory, what: "memory of an open stream, KiB", figures: of(func(s streamSample) float64 { return s.memory }), bar: 45})
+	return nil
+}
+
+// stream opens all streams of t at once, and lets events flow.
+func (b *bench) stream(t *target) (s streamSample, err error) {
+	t.vendor.setStream(true)
+	if _, err := load(t.addr, request, 1, 0, time.Millisecond); err != nil {
+		return s, err
+	}
+	before, err := t.process.resident()
+	if err != nil {
+		return s, err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	l, err := openAll(t.addr, openStreams)
+	if err != nil {
+		return s, err
+	}
+	defer l.close()
+	if err := l.readUntil(time.Now().Add(await.Limit), func() bool { return len(l.firsts) == openStreams }); err != nil {
+		return s, err
+	}
+	if len(l.firsts) < openStreams {
+		return s, fmt.Errorf("%d of %d streams had an event after %v", len(l.firsts), openStreams, await.Limit)
+	}
+	slices.Sort(l.firsts)
+	s.first = float64(l.firsts[len(l.firsts)*99/100].Microseconds())
+	never := func() bool { return false }
+	if err := l.readUntil(time.Now().Add(time.Second), never); err != nil {
+		return s, err
+	}
+	cpu, err := t.process.cpu()
+	if err != nil {
+		return s, err
+	}
+	events, wait := l.events, b.profiled(t, b.length)
+	if err := l.readUntil(time.Now().Add(b.length), never); err != nil {
+		return s, err
+	}
+	used, err := t.process.cpu()
+	if err != nil {
+		return s, err
+	}
+	if err := wait(); err != nil {
+		return s, err
+	}
+	s.cpu = float64((used - cpu).Nanoseconds()) / 1000 / float64(l.events-events)
+	after, err := t.process.resident()
+	s.memory = float64(after-before) / openStreams / 1024
+	return s, err
+}
+
+// listener reads streams. One thread does it all.
+type listener struct {
+	*poller
+
+	opened  time.Time
+	conns   map[int]*wireConn
+	begun   map[int]bool
+	firsts  []time.Duration // until the first event of a stream
+	events  int
+	scratch [64 << 10]byte
+}
+
+func openAll(addr string, n int) (l *listener, err error) {
+	l = &listener{conns: map[int]*wireConn{}, begun: map[int]bool{}}
+	if l.poller, err = newPoller(); err != nil {
+		return nil, err
+	}
+	for range n {
+		c, err := dial(addr)
+		if err != nil {
+			l.close()
+			return nil, err
+		}
+		l.conns[c.fd] = c
+		if err := l.add(c.fd); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
+	asking := post("bench-key", streamBody)
+	l.opened = time.Now()
+	for _, c := range l.conns {
+		if err := c.write(asking); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+func (l *listener) close() {
+	for _, c := range l.conns {
+		c.close()
+	}
+	l.poller.close()
+}
+
+// readUntil counts events until the time has come or done is true.
+func (l *listener) readUntil(end time.Time, done func() bool) error {
+	for !done() {
+		left := time.Until(end)
+		if left <= 0 {
+			return nil
+		}
+		ready, err := l.waitFor(left)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		for i := range ready {
+			if err := l.receive(int(ready[i].Fd), now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// receive counts the events that have come in on a stream. Each is one chunk of less than a packet, and is not torn apart.
+func (l *listener) receive(fd int, now time.Time) error {
+	n, err := unix.Read(fd, l.scratch[:])
+	if err == unix.EAGAIN || err == unix.EINTR {
+		return nil
+	}
+	if err != nil || n == 0 {
+		return fmt.Errorf("a stream ended after %d events: %w", l.events, err)
+	}
+	came := bytes.Count(l.scratch[:n], []byte("data: {"))
+	l.events += came
+	if came > 0 && !l.begun[fd] {
+		l.begun[fd] = true
+		l.firsts = append(l.firsts, now.Sub(l.opened))
+	}
+	if came == 0 && bytes.HasPrefix(l.scratch[:n], []byte("HTTP/1.1 ")) && !bytes.HasPrefix(l.scratch[:n], []byte("HTTP/1.1 200")) {
+		return fmt.Errorf("refused: %q", l.scratch[:n])
+	}
+	return nil
+}
