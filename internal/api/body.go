@@ -16,23 +16,22 @@ import (
 )
 
 // readBody reads a JSON body of at most limit bytes, in one piece of its declared length, for which it first takes room
-// in the memory budget. The caller frees the room when the request has ended, also after an error. The error is a
-// *outcome.Rejected, or wraps errClientGone when the client left in the middle. The bytes are not pooled: net/http may
-// still be sending them to the vendor when the call is over.
-func (s *server) readBody(r *http.Request, limit int64) (body []byte, room *memory.Share, err error) {
-	own := s.memory.Share(memory.Body)
-	body, err = readWithin(r, min(limit, s.memory.Largest()), &own)
-	return body, &own, err
+// in the memory budget. The caller lets go of the block when the request has ended, also after an error. The error is a
+// *outcome.Rejected, or wraps errClientGone when the client left in the middle.
+func (s *server) readBody(r *http.Request, limit int64) (body []byte, block *memory.Block, err error) {
+	block = s.memory.Block(memory.Body)
+	body, err = readWithin(r, min(limit, s.memory.Largest()), block)
+	return body, block, err
 }
 
-func readWithin(r *http.Request, limit int64, room *memory.Share) ([]byte, error) {
+func readWithin(r *http.Request, limit int64, block *memory.Block) ([]byte, error) {
 	if err := checkMediaType(r.Header); err != nil {
 		return nil, err
 	}
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
-	b, err := room.ReadAll(r.Context(), r.Body, nil, r.ContentLength, limit)
+	b, err := block.ReadAll(r.Context(), r.Body, r.ContentLength, limit)
 	switch _, refused := errors.AsType[*outcome.Rejected](err); {
 	case refused, err != nil && errors.Is(err, context.Cause(r.Context())): // the room's error, not the connection's
 		return nil, err

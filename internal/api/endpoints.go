@@ -42,13 +42,13 @@ func (s *server) endpointRoutes() (all []route) {
 // comes back the same way. A nil endpoint is the one of the lane's VENDOR_URL.
 func (s *server) call(e *llm.Endpoint) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		body, room, err := s.readBody(c.Request, s.cfg.MaxBody)
-		defer room.Free()
+		body, block, err := s.readBody(c.Request, s.cfg.MaxBody)
+		defer block.Release()
 		if err != nil {
 			s.fail(c, err)
 			return
 		}
 		dialectOf(c.Request).nameRequest(c.Writer.Header())
-		s.forward(c, e, body)
+		s.forward(c, e, body, block)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
@@ -23,9 +24,9 @@ type caller interface {
 	Do(ctx context.Context, call *llm.Call) (*llm.Response, error)
 }
 
-// forward takes body to an endpoint of the vendor and answers with what comes back. A route of another shape builds the
-// body that the vendor wants and ends here.
-func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte) {
+// forward takes body to an endpoint of the vendor and answers with what comes back. Attempts hold block, where the body's
+// bytes are used again. A route of another shape builds the body that the vendor wants and ends here, without a block.
+func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte, block *memory.Block) {
 	payload, err := llm.ParsePayload(e, body, s.estimate)
 	if err != nil {
 		s.fail(c, err)
@@ -36,6 +37,9 @@ func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte) {
 	call := &llm.Call{
 		ID: in.ID, Body: body, Payload: payload, Endpoint: e, User: in.User, Priority: in.Priority,
 		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Header: traceHeaders(header), Client: header,
+	}
+	if block.Reused() {
+		call.Hold = block
 	}
 	var sink *sseSink
 	if payload.Stream {

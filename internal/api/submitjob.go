@@ -17,8 +17,8 @@ import (
 // submitJob serves POST /llm with Prefer: respond-async. With wait it holds the connection for a while and, when the job
 // is done in time, answers as a synchronous call would have.
 func (s *server) submitJob(c *gin.Context) {
-	body, room, err := s.readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
-	defer room.Free()
+	body, block, err := s.readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
+	defer block.Drop() // a command to Redis that was given up may still be writing the body
 	if err != nil {
 		s.fail(c, err)
 		return

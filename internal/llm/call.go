@@ -33,6 +33,7 @@ import (
 type Call struct {
 	ID             string      // request ID, sent on as X-Request-ID
 	Body           []byte      // the payload exactly as the client sent it; must never change, even after Do
+	Hold           Holder      // makes Body one that may change when all its readers have let go; nil for most
 	Payload        Payload     // what the gates need to know of Body
 	Endpoint       *Endpoint   // what is asked for; nil: what the lane's VENDOR_URL names, set by package chain
 	User           string      // who the call is for; the breaker counts failures by distinct users. Empty is a user too
@@ -51,6 +52,12 @@ type Call struct {
 	Usage    Usage  // tokens the vendor said it used
 
 	onCommit []func() // see OnCommit
+}
+
+// Holder counts the readers of a body whose bytes are used again when the last one has called Release.
+type Holder interface {
+	Hold()
+	Release()
 }
 
 // OnCommit adds what is called, once, when the vendor's answer to the present attempt is known to be good, which for a

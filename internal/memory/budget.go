@@ -3,6 +3,8 @@
 //	budget.go   Budget: who gets room, and who waits for it
 //	share.go    Share: what one body or one answer holds
 //	reader.go   ReadAll: bytes are read as room comes
+//	block.go    Block: a body whose bytes are used again when the last holder has let go
+//	spare.go    the bytes that are kept for that
 //	config.go   settings
 //	metrics.go  what is used, who waits, who was refused
 //
@@ -57,6 +59,7 @@ type Budget struct {
 	mu        sync.Mutex
 	used      [uses]int64
 	overdrawn *Share          // the answer that exceeds the budget
+	spare     spare           // bytes of bodies that have ended
 	queues    [uses]list.List // of *waiter
 	lastLine  time.Time       // of the log
 }
@@ -181,6 +184,9 @@ func (b *Budget) grantLocked(s *Share, n int64) {
 	b.used[s.use] += n
 	if b.used[Body]+b.used[Answer] > b.size {
 		b.overdrawn = s
+	}
+	if b.used[Body]+b.used[Answer]+b.spare.bytes > b.size {
+		b.spare.clear()
 	}
 }
 

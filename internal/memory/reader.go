@@ -44,11 +44,15 @@ func (s *Share) enlarge(ctx context.Context, b []byte, declared, limit int64) ([
 		room = declared + 1
 	}
 	room = min(room, limit+1)
+	if s.reuse {
+		room = max(room, sizeOf(room))
+	}
 	before := s.held
 	if err := s.Grow(ctx, room); err != nil {
 		return b, err
 	}
-	more := append(make([]byte, 0, room), b...)
+	more := append(s.allocate(room), b...)
+	s.keep(b)
 	s.Shrink(before)
 	return more, nil
 }

@@ -8,6 +8,7 @@ type Share struct {
 	budget *Budget
 	use    Use
 	held   int64
+	reuse  bool // bytes come from those that the budget keeps, and go back there
 }
 
 // Share returns a share that holds nothing yet.
@@ -27,6 +28,29 @@ func (s *Share) Shrink(n int64) {
 	if s.budget != nil && n > 0 {
 		s.budget.give(s, n)
 	}
+}
+
+// allocate returns no bytes with room for n, which the share holds already.
+func (s *Share) allocate(n int64) []byte {
+	if s.reuse {
+		s.budget.mu.Lock()
+		b := s.budget.spare.get(n)
+		s.budget.mu.Unlock()
+		if b != nil {
+			return b
+		}
+	}
+	return make([]byte, 0, n)
+}
+
+// keep hands b back for further use, when it has a size for that. It must not be used afterwards.
+func (s *Share) keep(b []byte) {
+	if !s.reuse || !isSize(cap(b)) {
+		return
+	}
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	s.budget.spare.put(b, mostSpare(s.budget.size))
 }
 
 // Free gives everything back. The share may be used again.

@@ -1,17 +1,23 @@
 //go:build linux
 
+
 // Command bench measures the whole service against a bare forwarder, side by side on this machine: real processes, a real
-// Redis, every layer on. The program under measurement has one core for itself, all else has the others. Rounds are interleaved and medians are printed, because machines are noisy; processor time per
-// request is the least noisy figure. It says which bar a figure should reach and whether it does, and asserts nothing.
-// `make bench` builds what it needs.
+// Redis, every layer on. The program under measurement has one core for itself, all else has the others. Rounds are
+// interleaved and medians are printed, because machines are noisy; processor time per request is the least noisy figure.
+// It says which bar a figure should reach and whether it does, and asserts nothing. `make bench` builds what it needs.
 //
-//	main.go      flags, and the programs that are measured
-//	measure.go   the rounds
-//	reject.go    the programs that say no
-//	memory.go    what a request in flight costs
-//	report.go    figures, bars and tables
-//	load.go      the load generator; vendor.go: who answers; wire.go, poll.go: how both do it at little cost
-//	process.go   starting and asking a program; pin.go: its core; admin.go: what its admin port tells
+//	main.go       flags, and the parts that can be measured
+//	programs.go   the programs under measurement; nginx.go: one that others made
+//	measure.go    small requests, in rounds
+//	reject.go     the programs that say no
+//	bodies.go     bodies of a megabyte
+//	streams.go    streams: events, first events, memory; streamer.go: the vendor's side
+//	memory.go     what a request in flight costs
+//	coldstart.go  from the start until ready
+//	cores.go      throughput on several cores
+//	report.go     figures, bars and the table
+//	load.go       the load generator; vendor.go: who answers; wire.go, poll.go: how both do it at little cost
+//	process.go    starting and asking a program; pin.go: its cores; admin.go: what its admin port tells
 package main
 
 import (

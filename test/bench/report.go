@@ -95,7 +95,7 @@ func (r row) verdict() string {
 	than := cmp.Or(r.against, "bare")
 	switch {
 	case r.bar > 0:
-		return reached(median(own) <= r.bar, fmt.Sprintf("at most %s", number(r.bar)))
+		return reached(median(own) <= r.bar, "at most "+number(r.bar))
 	case r.ratio > 0:
 		return reached(ratio(own, base) <= r.ratio, fmt.Sprintf("at most %.2f x %s", r.ratio, than))
 	case r.least > 0:

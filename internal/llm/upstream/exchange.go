@@ -1,9 +1,7 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -19,9 +17,8 @@ import (
 func (v *Vendor) exchange(w *watch, call *llm.Call, out *llm.Outcome) (*llm.Response, error) {
 	req := v.request.WithContext(w.ctx)
 	req.URL, req.Header = v.url(call), v.headers(w.ctx, call)
-	// net/http knows a bytes.Reader and sends it in one piece with the headers.
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(call.Body)), int64(len(call.Body))
-	req.GetBody = (&resend{body: call.Body}).open
+	req.Body, req.ContentLength = readingOf(call.Body, call.Hold), int64(len(call.Body))
+	req.GetBody = (&resend{body: call.Body, hold: call.Hold}).open
 	res, err := v.transport.RoundTrip(req)
 	if err != nil {
 		if own := local(err); own != nil {

@@ -1,10 +1,11 @@
 package upstream
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"sync/atomic"
+
+	"github.com/spillway-dev/spillway/internal/llm"
 )
 
 // errHandedBack is what becomes of a request that the vendor has handed back twice.
@@ -16,6 +17,7 @@ var errHandedBack = errors.New("the vendor handed the request back twice without
 // retry decides, and waits without a slot.
 type resend struct {
 	body []byte
+	hold llm.Holder
 	read atomic.Bool // set when the second sending begins; net/http may ask for the body again before it has a connection
 }
 
@@ -24,15 +26,16 @@ func (r *resend) open() (io.ReadCloser, error) {
 	if r.read.Load() {
 		return nil, errHandedBack
 	}
-	return io.NopCloser(&resent{bytes.NewReader(r.body), r}), nil
+	return &resent{readingOf(r.body, r.hold), r}, nil
 }
 
 type resent struct {
-	body *bytes.Reader
-	of   *resend
+	io.ReadCloser
+
+	of *resend
 }
 
 func (r *resent) Read(p []byte) (int, error) {
 	r.of.read.Store(true)
-	return r.body.Read(p)
+	return r.ReadCloser.Read(p)
 }
