@@ -1,6 +1,5 @@
 //go:build linux
 
-
 // Command bench measures the whole service against a bare forwarder, side by side on this machine: real processes, a real
 // Redis, every layer on. The program under measurement has one core for itself, all else has the others. Rounds are
 // interleaved and medians are printed, because machines are noisy; processor time per request is the least noisy figure.
