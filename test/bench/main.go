@@ -8,7 +8,7 @@
 //	main.go       flags, and the parts that can be measured
 //	programs.go   the programs under measurement; nginx.go: one that others made
 //	measure.go    small requests, in rounds
-//	reject.go     the programs that say no
+//	reject.go     the programs that say no; lanes.go: a lane that is not used
 //	bodies.go     bodies of a megabyte
 //	streams.go    streams: events, first events, memory; streamer.go: the vendor's side
 //	memory.go     what a request in flight costs
