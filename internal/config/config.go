@@ -139,6 +139,11 @@ func (c *Config) Warnings() []string {
 	if c.LLM.Quota.Requests == 0 && c.LLM.Quota.Tokens == 0 {
 		list = append(list, "no vendor contract is set: the quota lets everything through")
 	}
+	if q := c.LLM.Quota; q.Requests+q.Tokens > 0 && 2*c.LLM.QueueTimeout > q.Window {
+		list = append(list, fmt.Sprintf("LLM_QUEUE_TIMEOUT (%v) is long beside LLM_QUOTA_WINDOW (%v): at most %d %% of the "+
+			"contract can be used, and jobs find room only below that", c.LLM.QueueTimeout, q.Window,
+			100*q.Window/(q.Window+c.LLM.QueueTimeout)))
+	}
 	for _, lane := range c.LLM.Further {
 		if lane.Vendor.APIKey+lane.Vendor.APIKeyFile == "" {
 			list = append(list, "no vendor API key is set for the lane "+lane.Name+": its calls go out without authentication")
