@@ -42,6 +42,7 @@ func TestRefusals(t *testing.T) {
 		"400-content-filter":     {"", 400, "", "", false},
 		"400-anthropic-credit":   {quota, 400, "", "invalid_request_error", false},
 		"400-should-retry-true":  {"", 400, "", "", false},
+		"400-gemini-key":         {auth, 400, "API_KEY_INVALID", "INVALID_ARGUMENT", false},
 		"401-key":                {auth, 401, "invalid_api_key", "", false},
 		"401-anthropic":          {auth, 401, "", "authentication_error", false},
 		"402-credit":             {quota, 402, "", "", false},
@@ -67,12 +68,14 @@ func TestRefusals(t *testing.T) {
 		"429-gemini":             {limit, 429, "", "RESOURCE_EXHAUSTED", true},
 		"500":                    {status, 500, "server_error", "server_error", true},
 		"500-should-retry-false": {status, 500, "server_error", "server_error", false},
+		"500-azure":              {status, 500, "server_error", "server_error", true},
 		"529-overloaded":         {status, 529, "", "overloaded_error", true},
 		"html-502":               {status, 502, "", "", true},
 		// An error within a 200.
 		"json-error-200":        {status, 502, "", "", true},
 		"json-overloaded-200":   {status, 529, "", "overloaded_error", true},
 		"json-openai-error-200": {status, 500, "server_error", "server_error", true},
+		"json-vllm-error-200":   {status, 500, "", "InternalServerError", true},
 		"json-error-null":       {"", 200, "", "", false},
 		// An answer that is not what it says, or odd and whole.
 		"json-half-chunked": {llm.KindBadContent, 200, "", "", true},
@@ -116,7 +119,10 @@ func TestRefusals(t *testing.T) {
 			if failed.Failure() != against {
 				t.Errorf("%v counts against the vendor: %v", failed, failed.Failure())
 			}
-			if strings.Contains(failed.Error(), "sk-abc") {
+			if name == "500-azure" && failed.RequestID != "azure-7" {
+				t.Errorf("the request's name at the vendor is %q", failed.RequestID)
+			}
+			if strings.Contains(failed.Error(), "sk-abc") || strings.Contains(failed.Error(), "AIza") {
 				t.Errorf("the vendor's text is kept: %v", failed)
 			}
 		})

@@ -6,6 +6,8 @@ func errorsInside() []Named {
 	overloaded := failedAnthropic("overloaded_error", "Overloaded")
 	server := `,"error":{"code":"server_error","message":"The server had an error"}`
 	return []Named{
+		document("json-vllm-error-200", "vLLM before 0.10: an error object, its code is the status", 200,
+			`{"object":"error","message":"out of memory","type":"InternalServerError","param":null,"code":500}`),
 		stream("event-error-first", "event: error with OpenAI's document, first",
 			event("error", failed("server_error", "server_error", "The server had an error"))),
 		stream("openai-error-first", "an error with texts as type and code, first",

@@ -12,6 +12,9 @@ func refusals() []Named {
 			failed(request, "content_filter", "The response was filtered due to the prompt.")),
 		document("400-anthropic-credit", "Anthropic: the account is out of credit", 400,
 			failedAnthropic(request, "Your credit balance is too low to access the Anthropic API.")),
+		document("400-gemini-key", "Gemini refuses the key", 400, `[{"error":{"code":400,"message":"API key not valid: AIza-abc",`+
+			`"status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo",`+
+			`"reason":"API_KEY_INVALID"}]}}]`),
 		document("401-anthropic", "Anthropic refuses the key", 401,
 			failedAnthropic("authentication_error", "invalid x-api-key")),
 		document("402-credit", "OpenRouter: the account is out of credit", 402,
@@ -38,6 +41,8 @@ func refusals() []Named {
 		document("400-should-retry-true", "a 400 that the vendor wants repeated", 400,
 			failed(request, "try_again", "try again"), "x-should-retry", "true"),
 		document("500", "a failure", 500, failed("server_error", "server_error", "The server had an error")),
+		document("500-azure", "Azure fails, with its name for the request", 500,
+			failed("server_error", "server_error", "The server had an error"), "apim-request-id", "azure-7"),
 		document("529-overloaded", "Anthropic is overloaded", 529, failedAnthropic("overloaded_error", "Overloaded")),
 	}
 }
