@@ -197,6 +197,7 @@ func TestProductionSettings(t *testing.T) {
 	if code != 200 || err != nil {
 		t.Errorf("got %d, %v", code, err)
 	}
+	p.says("buffered answers over 30s fail (LLM_CALL_TIMEOUT)")
 	if _, metrics := get(t, p.Admin+"/metrics"); !strings.Contains(metrics, "\ngo_gc_gogc_percent 400\n") {
 		t.Error("the collector is not calmer under a memory limit")
 	}

@@ -12,7 +12,8 @@
 //	operations  what an upgrade keeps, and what replaces a pod                   operations_test.go
 //	network     where pods may go, and who may call them                         network_test.go
 //	gateway     order, keys and sizes of the limits in front                     gateway_test.go
-//	values      every one documented                                             values_test.go
+//	values      every one documented; what a platform asks for reaches the pods  values_test.go, platform_test.go
+//	sets        values that belong together, as docs/configuration.md has them   sets_test.go
 //	size        the image's binaries do not grow unseen                          size_test.go
 //	manifests   k8s/ is what the chart says                                      manifests_test.go
 package chart
