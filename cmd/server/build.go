@@ -88,7 +88,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 
 	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{
 		Caller: caller, Jobs: queue, VendorDown: caller.Down, Refused: told(page), Estimate: cfg.LLM.Estimate, Memory: room, Streams: open, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
-		Spoken: caller.Speaks, Passed: caller.Passed(),
+		Models: caller.Models, Spoken: caller.Speaks, Passed: caller.Passed(),
 	})
 	if err != nil {
 		return nil, err

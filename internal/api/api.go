@@ -12,6 +12,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -51,7 +52,7 @@ func (c Config) Validate() error {
 	return c.validateEndpoints()
 }
 
-// Deps are the parts that the HTTP interface uses. Tracer, VendorDown, Spoken and Jobs may be nil: no traces are recorded, the
+// Deps are the parts that the HTTP interface uses. Tracer, VendorDown, Models, Spoken and Jobs may be nil: no traces are recorded, the
 // vendor never counts as down, no jobs are accepted. All others are required.
 type Deps struct {
 	Caller caller
@@ -62,6 +63,8 @@ type Deps struct {
 	Health *health.Health
 	// VendorDown returns the time until the breaker lets calls through again; 0 when it does now.
 	VendorDown func() time.Duration
+	// Models lists the models that are served; nil: there are none.
+	Models modelLister
 	// Spoken reports whether a vendor has an endpoint; nil: all have all.
 	Spoken func(*llm.Endpoint) bool
 	// Passed are the names of the clients' headers that a vendor gets; they are bounded.
@@ -83,6 +86,7 @@ type server struct {
 	fail     middleware.Fail
 	caller   caller
 	spoken   func(*llm.Endpoint) bool // nil: every endpoint is
+	lister   modelLister
 	estimate llm.EstimateConfig
 	memory   *memory.Budget
 	streams  *streams.Set
@@ -109,7 +113,10 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	}
 	s := &server{
 		cfg: cfg, sla: inbound.SLA, fail: failing(inbound.RetryAfterMax), longestRetry: inbound.RetryAfterMax,
-		caller: d.Caller, spoken: d.Spoken, estimate: d.Estimate, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs,
+		caller: d.Caller, spoken: d.Spoken, lister: d.Models, estimate: d.Estimate, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs,
+	}
+	if s.lister == nil {
+		s.lister = func(context.Context) ([]llm.Model, error) { return nil, nil }
 	}
 	handler, err := s.handler(all)
 	if err != nil {

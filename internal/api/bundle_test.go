@@ -117,6 +117,7 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 		check(tb, err)
 		tb.Cleanup(func() { _ = caller.Close() })
 		d.Caller, d.VendorDown, lane = caller, caller.Down, caller.LaneOf
+		d.Models = caller.Models
 		d.Spoken, d.Passed = caller.Speaks, caller.Passed()
 	}
 	if o.jobs {

@@ -64,7 +64,7 @@ func (d description) route(method, path string) map[string]answerDescribed {
 		method = http.MethodGet
 	}
 	for pattern, methods := range d.Paths {
-		form := "^" + parameter.ReplaceAllString(regexp.QuoteMeta(pattern), "[^/]+") + "$"
+		form := "^" + parameter.ReplaceAllString(regexp.QuoteMeta(pattern), ".+") + "$"
 		if pattern == path || regexp.MustCompile(form).MatchString(path) {
 			return methods[strings.ToLower(method)].Responses
 		}

@@ -25,7 +25,7 @@ func (s *server) isOpen(e *llm.Endpoint) bool {
 	if len(s.cfg.Endpoints) > 0 {
 		return slices.Contains(s.cfg.Endpoints, e.Name)
 	}
-	return s.spoken == nil || s.spoken(e)
+	return e == llm.Models || s.spoken == nil || s.spoken(e)
 }
 
 // endpointRoutes are the routes of the endpoints that are open.
@@ -35,7 +35,7 @@ func (s *server) endpointRoutes() (all []route) {
 			all = append(all, route{post, e.Route(), everyCall, s.call(e)})
 		}
 	}
-	return all
+	return append(all, s.modelRoutes()...)
 }
 
 // call serves a route that leads to a vendor call: the body goes to the vendor byte for byte, and the vendor's answer

@@ -113,17 +113,24 @@ type kind struct {
 
 // kinds are all kinds of routes on which something can fail.
 var kinds = []kind{
-	{"llm", "application/problem+json", dialectOpenAI, true, func(code string) bool { return !lookups[code] && !routing[code] }},
+	{"llm", "application/problem+json", dialectOpenAI, true, func(code string) bool {
+		return !lookups[code] && !routing[code] && code != modelNotFound
+	}},
 	{"call", "application/json", dialectOpenAI, true, ofCalls},
 	{"messages", "application/json", dialectAnthropic, true, ofCalls},
 	{"jobs", "application/problem+json", dialectOpenAI, false, func(code string) bool { return lookups[code] || common[code] }},
+	{"models", "application/json", dialectOpenAI, false, func(code string) bool {
+		return common[code] || code == modelNotFound || code == rejections[outcome.VendorUnavailable].code
+	}},
 	{"any", "application/problem+json", dialectOpenAI, false, func(code string) bool { return routing[code] }},
 }
 
 // ofCalls also has what an endpoint answers that is not open.
 func ofCalls(code string) bool {
-	return !lookups[code] && !submissions[code] && code != rejections[reasonMethodNotAllowed].code
+	return !lookups[code] && !submissions[code] && code != methodNotAllowed && code != modelNotFound
 }
+
+var modelNotFound, methodNotAllowed = rejections[reasonModelNotFound].code, rejections[reasonMethodNotAllowed].code
 
 var (
 	// lookups are codes of requests that look at a job alone; common those that they share with calls.

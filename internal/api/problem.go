@@ -61,12 +61,14 @@ var rejections = map[outcome.Reason]problem{
 	jobs.NotFound:                {status: http.StatusNotFound, code: "job_not_found", title: "You have no such job", detail: "The job does not exist, belongs to another user, or was deleted when its result expired."},
 	jobs.Ended:                   {status: http.StatusConflict, code: "job_ended", title: "The job has ended already", detail: "It cannot be cancelled any more. Its result can be read until it expires."},
 	reasonNotFound:               {status: http.StatusNotFound, code: "not_found", title: "No such path", detail: "The endpoints are described at /docs."},
+	reasonModelNotFound:          {status: http.StatusNotFound, code: "model_not_found", title: "No such model", detail: "GET /v1/models lists the models that are served."},
 	reasonMethodNotAllowed:       {status: http.StatusMethodNotAllowed, code: "method_not_allowed", title: "The path does not take this method", detail: "The Allow header lists the methods it takes."},
 }
 
 // Reasons that only this package has.
 const (
 	reasonNotFound         outcome.Reason = "not_found"
+	reasonModelNotFound    outcome.Reason = "model_not_found"
 	reasonMethodNotAllowed outcome.Reason = "method_not_allowed"
 	reasonRequestTimeout   outcome.Reason = "request_timeout"
 	reasonJobStream        outcome.Reason = "job_without_stream"

@@ -290,7 +290,7 @@ func TestPagesThatAreNotThere(t *testing.T) {
 		{http.MethodGet, "/llm", 405, "method_not_allowed", "POST"},
 		{http.MethodPost, "/docs", 405, "method_not_allowed", "GET"},
 		{http.MethodGet, "/v1/chat/completions", 405, "method_not_allowed", "POST"},
-		{http.MethodGet, "/v1/models", 404, "not_found", ""},
+		{http.MethodPost, "/v1/models", 405, "method_not_allowed", "GET"},
 		{http.MethodPost, "/llm/", 404, "not_found", ""},
 		{http.MethodGet, "/../../etc/passwd", 404, "not_found", ""},
 		{"BREW", "/nowhere", 404, "not_found", ""},
@@ -370,7 +370,7 @@ func TestEveryCodeIsBroughtAbout(t *testing.T) {
 	seen := map[string]bool{ // in tests of their own
 		"overloaded": true, "too_many_calls": true, "request_timeout": true, "client_closed": true, "not_found": true, "method_not_allowed": true,
 		"jobs_unavailable": true, "too_many_jobs": true, "idempotency_mismatch": true, "job_without_stream": true, "job_not_found": true, "job_ended": true,
-		"endpoint_not_served": true, "jobs_full": true, "too_many_job_bytes": true, "job_result_dropped": true, "job_poisoned": true,
+		"endpoint_not_served": true, "model_not_found": true, "jobs_full": true, "too_many_job_bytes": true, "job_result_dropped": true, "job_poisoned": true,
 	}
 	for _, r := range rows {
 		seen[r.code] = true

@@ -15,10 +15,13 @@ type scope int
 const (
 	everyRequest scope = iota // health checks, documentation and unknown paths too: such a layer holds and refuses nothing
 	everyCaller               // requests that need an API key
+	everyCounted              // requests that count in their user's limit
 	everyCall                 // requests that lead to a vendor call
 )
 
-func (s scope) String() string { return [...]string{"every request", "every caller", "every call"}[s] }
+func (s scope) String() string {
+	return [...]string{"every request", "every caller", "every counted request", "every call"}[s]
+}
 
 // layer is one inbound layer.
 type layer struct {
@@ -66,7 +69,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 		{name: "user concurrency", scope: everyCall, handle: share.Handler(fail)},
 		{name: "fail fast", scope: everyCall, jobsSkip: true, handle: middleware.FailFast(d.VendorDown, fail)},
 		{name: "shedding", scope: everyCall, jobsSkip: true, handle: shed.Handler(fail)},
-		{name: "user limit", scope: everyCall, handle: users.Handler(fail)},
+		{name: "user limit", scope: everyCounted, handle: users.Handler(fail)},
 	}, nil
 }
 
@@ -111,7 +114,7 @@ func (s *server) jobRoutes() []route {
 func Routes() []string {
 	var paths []string
 	for _, r := range new(server).routes() {
-		if r.scope == everyCall {
+		if r.scope >= everyCounted {
 			paths = append(paths, r.path)
 		}
 	}

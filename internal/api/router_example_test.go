@@ -37,5 +37,5 @@ func Example_inboundOrder() {
 	// user concurrency before every call
 	// fail fast    before every call, jobs skip it
 	// shedding     before every call, jobs skip it
-	// user limit   before every call
+	// user limit   before every counted request
 }

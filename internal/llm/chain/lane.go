@@ -27,6 +27,7 @@ type Lane struct {
 	breaker *breaker.Breaker
 	quota   *quota.Quota
 	vendor  *upstream.Vendor
+	list    *modelList
 	slots   *llm.Slots // the pod's
 	share   *llm.Slots // of them, the lane's; nil when it may hold all
 }
@@ -50,6 +51,7 @@ func (l *Lane) build(pod Config, cfg LaneConfig, p parts) (err error) {
 	if l.vendor, err = upstream.New(cfg.Vendor, times, pod.Slots, log, reg); err != nil {
 		return err
 	}
+	l.list = newModelList(l.vendor.Models, log)
 	if l.breaker, err = breaker.New(cfg.Breaker, p.rdb, l.key(), log, reg); err != nil {
 		return err
 	}
@@ -102,6 +104,9 @@ func (l *Lane) close() error {
 	}
 	if l.breaker != nil {
 		errs = append(errs, l.breaker.Close())
+	}
+	if l.list != nil {
+		l.list.close()
 	}
 	if l.vendor != nil {
 		l.vendor.Close()

@@ -18,6 +18,7 @@ type metrics struct {
 	duration         prometheus.Histogram
 	connections      prometheus.Counter
 	firstEvent       prometheus.Histogram
+	lists            *prometheus.CounterVec // by result
 	promptTokens     prometheus.Counter
 	completionTokens prometheus.Counter
 }
@@ -38,6 +39,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		connections: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "llm_vendor_connections_total", Help: "Connections to the vendor that were begun.",
 		}),
+		lists:            telemetry.CounterVec("llm_model_lists_total", "Lists of models that the vendor was asked for: ok, none (it has no list) or failed.", "result"),
 		promptTokens:     tokens.WithLabelValues("prompt"),
 		completionTokens: tokens.WithLabelValues("completion"),
 	}
@@ -45,7 +47,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	for _, kind := range []llm.Kind{llm.KindAuth, llm.KindQuota} { // at 0 from the start: an alert counts the first one
 		m.attempts.WithLabelValues(string(kind))
 	}
-	return m, errors.Join(reg.Register(tokens), reg.Register(m.attempts), reg.Register(m.duration), reg.Register(m.firstEvent), reg.Register(m.connections))
+	return m, errors.Join(reg.Register(tokens), reg.Register(m.attempts), reg.Register(m.lists), reg.Register(m.duration), reg.Register(m.firstEvent), reg.Register(m.connections))
 }
 
 func (m *metrics) observe(out *llm.Outcome, resp *llm.Response) {

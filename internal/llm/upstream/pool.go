@@ -41,7 +41,7 @@ func newPool(cfg Config, times Times, connections int, m *metrics) *pool {
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		// No ResponseHeaderTimeout: the call timeout bounds the headers too, and a second timer costs every call.
 		IdleConnTimeout:     90 * time.Second,
-		MaxConnsPerHost:     connections,
+		MaxConnsPerHost:     connections + 1, // the one is for the list of models
 		MaxIdleConns:        connections,
 		MaxIdleConnsPerHost: connections,
 		ForceAttemptHTTP2:   true,
