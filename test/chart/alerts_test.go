@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -207,4 +208,35 @@ func firing(t *testing.T, all []rulefmt.Rule, series string) (names []string) {
 		}
 	}
 	return names
+}
+
+// TestEveryAlertHasARunbook compares the alerts with the sections of docs/operations.md, which say what to do. A section is
+// called like its alert, without the name of the service.
+func TestEveryAlertHasARunbook(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	for _, section := range strings.Split(string(text), "\n## ")[1:] {
+		title, body, _ := strings.Cut(section, "\n")
+		sections[title] = body
+	}
+	for _, rule := range alertRules(t, mustRender(t, "monitoring")) {
+		title := strings.TrimPrefix(rule.Alert, "Spillway")
+		body, found := sections[title]
+		delete(sections, title)
+		for _, part := range []string{"**Means**", "**Look at**", "**Do**"} {
+			if !strings.Contains(body, part) {
+				t.Errorf("docs/operations.md has no %s of %s (section there: %v)", part, rule.Alert, found)
+			}
+		}
+		if url, end := rule.Annotations["runbook_url"], "/docs/operations.md#"+strings.ToLower(title); !strings.HasSuffix(url, end) {
+			t.Errorf("%s: runbook_url is %q, which does not end with %s", rule.Alert, url, end)
+		}
+	}
+	for title := range sections {
+		t.Errorf("docs/operations.md has a section %q, and there is no such alert", title)
+	}
 }
