@@ -59,7 +59,13 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}
 	cleanup.add("gates", 5*time.Second, now(caller.Close)) // flushes what they still have to tell Redis
 
-	queue, err := newJobs(cfg, caller, rdb, log, reg, tracer, cleanup)
+	tokens, err := middleware.NewTokenLimit(cfg.Inbound, rdb, log, reg)
+	if err != nil {
+		return nil, err
+	}
+	cleanup.add("token limit", time.Second, now(tokens.Close))
+
+	queue, err := newJobs(cfg, caller, tokens, rdb, log, reg, tracer, cleanup)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +93,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	cleanup.add("live page", time.Second, now(func() error { page.Close(); return nil }))
 
 	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{
-		Caller: caller, Jobs: queue, VendorDown: caller.Down, Refused: told(page), Estimate: cfg.LLM.Estimate, Memory: room, Streams: open, Redis: rdb, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Jobs: queue, VendorDown: caller.Down, Refused: told(page), Estimate: cfg.LLM.Estimate, Memory: room, Streams: open, Redis: rdb, Tokens: tokens, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
 		Models: caller.Models, Spoken: caller.Speaks, Passed: caller.Passed(),
 	})
 	if err != nil {
@@ -104,7 +110,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 const handBackTime = 2 * time.Second
 
 // newJobs returns the queue, or nil when the configuration wants none.
-func newJobs(cfg config.Config, caller *chain.Chain, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer, tracer trace.TracerProvider, cleanup *closers) (*jobs.Service, error) {
+func newJobs(cfg config.Config, caller *chain.Chain, tokens *middleware.TokenLimit, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer, tracer trace.TracerProvider, cleanup *closers) (*jobs.Service, error) {
 	if !cfg.Jobs.Enabled {
 		return nil, nil
 	}
@@ -117,7 +123,7 @@ func newJobs(cfg config.Config, caller *chain.Chain, rdb *redisx.Client, log *sl
 		lane = nil
 	}
 	queue, err := jobs.New(settings, jobs.Deps{
-		Caller: caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline,
+		Caller: caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Used: tokens.Charge,
 		Estimate: cfg.LLM.Estimate, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {

@@ -58,6 +58,7 @@ type Deps struct {
 	Caller caller
 	Jobs   *jobs.Service
 	Redis  *redisx.Client
+	Tokens *middleware.TokenLimit // of users
 	Keys   *middleware.Keys
 	Load   func() middleware.Load // the pod's slots and queue
 	Health *health.Health
@@ -88,6 +89,7 @@ type server struct {
 	spoken   func(*llm.Endpoint) bool // nil: every endpoint is
 	lister   modelLister
 	estimate llm.EstimateConfig
+	tokens   *middleware.TokenLimit
 	memory   *memory.Budget
 	streams  *streams.Set
 	jobs     *jobs.Service // nil: no jobs are accepted
@@ -113,7 +115,7 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	}
 	s := &server{
 		cfg: cfg, sla: inbound.SLA, fail: failing(inbound.RetryAfterMax), longestRetry: inbound.RetryAfterMax,
-		caller: d.Caller, spoken: d.Spoken, lister: d.Models, estimate: d.Estimate, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs,
+		caller: d.Caller, spoken: d.Spoken, lister: d.Models, estimate: d.Estimate, tokens: d.Tokens, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs,
 	}
 	if s.lister == nil {
 		s.lister = func(context.Context) ([]llm.Model, error) { return nil, nil }

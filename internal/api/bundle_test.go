@@ -73,6 +73,7 @@ type bundle struct {
 	server  *httptest.Server
 	reg     *prometheus.Registry
 	health  *health.Health
+	tokens  *middleware.TokenLimit
 	lines   chan map[string]any // of the log
 }
 
@@ -106,8 +107,12 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 	b.health.SetStarted()
 	room, err := memory.New(cfg.Memory, 0, cfg.LLM.QueueTimeout, log, b.reg)
 	check(tb, err)
+	tokens, err := middleware.NewTokenLimit(cfg.Inbound, rdb, log, b.reg)
+	check(tb, err)
+	tb.Cleanup(func() { _ = tokens.Close() })
+	b.tokens = tokens
 	d := api.Deps{
-		Caller: call, Redis: rdb, Keys: keys, Health: b.health, Memory: room, Log: log, Reg: b.reg,
+		Caller: call, Redis: rdb, Tokens: tokens, Keys: keys, Health: b.health, Memory: room, Log: log, Reg: b.reg,
 		VendorDown: func() time.Duration { return o.down },
 		Load:       func() middleware.Load { return o.load },
 	}
@@ -122,7 +127,7 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 	}
 	if o.jobs {
 		d.Jobs, err = jobs.New(cfg.Jobs, jobs.Deps{
-			Caller: d.Caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Log: log, Reg: b.reg,
+			Caller: d.Caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Used: tokens.Charge, Log: log, Reg: b.reg,
 		})
 		check(tb, err)
 		check(tb, d.Jobs.Start())
@@ -173,6 +178,13 @@ func (b *bundle) Write(p []byte) (int, error) {
 	default: // a test that does not read them
 	}
 	return len(p), nil
+}
+
+// settled waits until what was booked of users' tokens is corrected. A request ends a moment after its answer.
+func (b *bundle) settled() {
+	b.tb.Helper()
+	b.accessLine()
+	check(b.tb, b.tokens.Close())
 }
 
 // accessLine is the next line of the access log.

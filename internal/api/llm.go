@@ -41,6 +41,12 @@ func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte, block *me
 	if block.Reused() {
 		call.Hold = block
 	}
+	booked, err := s.tokens.Book(c.Request.Context(), c.Writer.Header(), payload.Tokens(), payload.Text())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	defer func() { booked.Settle(call.Spent) }()
 	var sink *sseSink
 	if payload.Stream {
 		sink = newSSESink(c, call, s.cfg.WriteTimeout, s.streams)

@@ -41,6 +41,7 @@ var rejections = map[outcome.Reason]problem{
 	outcome.HeaderTooLong:        {status: http.StatusBadRequest, code: "header_too_long", title: "A header is too long", detail: "Send a shorter header."},
 	outcome.UserRateLimited:      {status: http.StatusTooManyRequests, code: "user_rate_limited", title: "Your requests per minute are used up", detail: "Try again after Retry-After."},
 	outcome.TooManyCalls:         {status: http.StatusTooManyRequests, code: "too_many_calls", title: "You have too many requests at a time", detail: "Wait until one of your requests has ended."},
+	outcome.UserTokensLimited:    {status: http.StatusTooManyRequests, code: "user_token_limited", title: "Your tokens per minute are used up", detail: "Try again after Retry-After."},
 	outcome.Overloaded:           {status: http.StatusServiceUnavailable, code: "overloaded", title: "This pod is full", detail: "Try again. Another pod may have room."},
 	outcome.Shed:                 {status: http.StatusTooManyRequests, code: "shed", title: "Refused under load", detail: "Try again after Retry-After."},
 	outcome.ShedLatency:          {status: http.StatusServiceUnavailable, code: "shed", title: "Refused because answers come too late", detail: "Try again after Retry-After."},

@@ -46,6 +46,8 @@ var rows = map[string]row{
 	"unknown key":       {headers: []string{"Authorization", "Bearer guess"}, status: 401, code: "unauthenticated", kind: "authentication_error", layer: "identity"},
 	"a long header":     {headers: []string{"Idempotency-Key", strings.Repeat("x", 257)}, status: 400, code: "header_too_long", kind: "invalid_request_error", layer: "header_limit", says: "256 bytes"},
 	"over the limit":    {headers: []string{"Authorization", "Bearer key-free"}, before: 10, status: 429, code: "user_rate_limited", kind: "rate_limit_error", retry: "*", layer: "user_limit"},
+	"tokens used up":    {call: spends(300), options: options{env: []string{"LLM_TIER_TOKENS=enterprise:300"}}, before: 1, status: 429, code: "user_token_limited", kind: "rate_limit_error", retry: "*", layer: "token_limit", says: "300 a minute"},
+	"more than all":     {options: options{env: []string{"LLM_TIER_TOKENS=enterprise:100"}}, status: 413, code: "payload_too_large", kind: "invalid_request_error", layer: "token_limit", says: "100 a minute"},
 	"tier gives way":    {headers: []string{"Authorization", "Bearer key-free"}, options: options{load: middleware.Load{Waiting: 80}}, status: 429, code: "shed", kind: "rate_limit_error", retry: "*", layer: "shed"},
 	"queue too long":    {headers: []string{"Authorization", "Bearer key-pro"}, options: options{load: middleware.Load{Waiting: 100}}, status: 429, code: "shed", kind: "rate_limit_error", retry: "*", layer: "shed"},
 	"queue timeout":     {call: fails(&outcome.Rejected{Layer: "slots", Reason: outcome.QueueTimeout, RetryAfter: time.Second, Err: llm.ErrQueueTimeout}), status: 429, code: "queue_timeout", kind: "rate_limit_error", retry: "1", layer: "slots"},

@@ -33,10 +33,18 @@ func (s *server) submitJob(c *gin.Context) {
 	}
 	ctx, header := c.Request.Context(), c.Request.Header
 	in, prefer := middleware.InfoFrom(ctx), preferred(header)
+	booked, err := s.tokens.Book(ctx, c.Writer.Header(), payload.Tokens(), payload.Text())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
 	id, fresh, err := s.jobs.Submit(ctx, jobs.Submission{
 		User: in.User, Priority: in.Priority, Body: body, IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Traceparent: traceparent(ctx, header),
 	})
 	in.Add(slog.String("priority", in.Priority.String()), slog.String("job", id), slog.Bool("fresh", fresh))
+	if err != nil || !fresh { // nothing new is to be done; of a new job what it uses beyond the estimate counts at its end
+		booked.Settle(0)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return

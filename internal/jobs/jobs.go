@@ -61,7 +61,9 @@ type Deps struct {
 	// Expired is the error of a job that has become too old.
 	Expired error
 	// Lane names the lane of a model; nil where there is one lane.
-	Lane     func(model string) string
+	Lane func(model string) string
+	// Used is told how many tokens a job used, by estimate before and in the end. It may be nil.
+	Used     func(user string, estimate, used int)
 	Estimate llm.EstimateConfig // of what a call's payload costs
 	Log      *slog.Logger
 	Reg      prometheus.Registerer

@@ -134,6 +134,9 @@ func (w *worker) finish(ctx context.Context, r *run, call *llm.Call, v verdict, 
 		w.s.metrics.dropped.Inc()
 	}
 	w.s.metrics.finished(r.class, v.state)
+	if w.d.Used != nil {
+		w.d.Used(r.user, call.Payload.Tokens(), call.Spent)
+	}
 	w.logAttempt(ctx, r, call, string(v.state), err)
 	if v.state == Failed {
 		if err == nil {

@@ -22,6 +22,8 @@ var lessons = []Lesson{
 		"internal/middleware/shed.go"},
 	{"user_limit", "A user has sent more requests in a minute than the tier allows. Other users do not notice.",
 		"internal/middleware/userlimit.go"},
+	{"token_limit", "A user has used more tokens in a minute than the tier allows. The vendor's contract is not touched.",
+		"internal/middleware/tokenlimit.go"},
 	{"breaker", "Too many calls failed, so all pods have stopped calling the vendor. After a pause one probe tries " +
 		"it; when the probe succeeds, the breaker closes.",
 		"internal/llm/breaker/breaker.go"},

@@ -50,6 +50,7 @@ type Call struct {
 	Attempts int    // vendor attempts started, counting the first, over every Do that it went through
 	Timing   Timing // where the time went, over all attempts
 	Usage    Usage  // tokens the vendor said it used
+	Spent    int    // tokens that the vendor will count for the last attempt, by estimate where it did not say
 
 	onCommit []func() // see OnCommit
 }
@@ -214,6 +215,10 @@ func (c *Caller) attempt(ctx context.Context, call *Call, t *tries) (*Response, 
 	var out Outcome
 	defer func() { // also when something below panics
 		out.User = call.User
+		if out.Called {
+			spent, _ := out.Spent(int64(call.Payload.Prompt()), int64(call.Payload.Tokens()))
+			call.Spent = int(spent)
+		}
 		held.leave(out)
 	}()
 	if deadline.Over(ctx) { // while no gate made it wait
@@ -228,6 +233,7 @@ func (c *Caller) attempt(ctx context.Context, call *Call, t *tries) (*Response, 
 	out.Called = true
 	resp, o := c.vendor.Send(ctx, call)
 	out = o
+	out.Refused = resp != nil && resp.Status >= http.StatusBadRequest
 	call.Timing.Vendor += out.Duration
 	call.Usage = out.Usage
 	if !out.ClientGone {

@@ -111,6 +111,7 @@ func Ended(ctx context.Context, layer string) error {
 type Outcome struct {
 	User       string        // whose call it was
 	Called     bool          // whether the request was handed to the network
+	Refused    bool          // the vendor answered with a 4xx of its own, which the client gets; Err is nil then
 	Err        error         // nil, *VendorError, or why the exchange was cut short
 	Duration   time.Duration // of the vendor exchange; zero when not called
 	Usage      Usage         // tokens, when the vendor said

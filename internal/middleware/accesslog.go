@@ -54,7 +54,7 @@ type Refusal struct {
 
 func logLevel(code int, in *Info) slog.Level {
 	switch outcome.Reason(in.Reason) {
-	case outcome.Overloaded, outcome.TooManyCalls, outcome.Shed, outcome.ShedLatency, outcome.UserRateLimited, outcome.VendorUnavailable,
+	case outcome.Overloaded, outcome.TooManyCalls, outcome.Shed, outcome.ShedLatency, outcome.UserRateLimited, outcome.UserTokensLimited, outcome.VendorUnavailable,
 		outcome.VendorRateLimited, outcome.QueueTimeout, outcome.Unauthenticated:
 		return slog.LevelDebug
 	}

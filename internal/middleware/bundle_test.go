@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -155,4 +156,11 @@ func newKeys(tb testing.TB, text string) *middleware.Keys {
 	}
 	tb.Cleanup(func() { _ = keys.Close() })
 	return keys
+}
+
+// infoContext is the context of a request of a user.
+func infoContext(tb testing.TB, user, tier string) (ctx context.Context) {
+	tb.Helper()
+	post(chain(func(c *gin.Context) { ctx = context.WithoutCancel(c.Request.Context()) }, middleware.RequestID(), as(user, tier)))
+	return ctx
 }

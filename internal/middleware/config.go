@@ -22,6 +22,8 @@ type Config struct {
 	TierConcurrency map[string]int `split_words:"true" default:"free:4,pro:20,enterprise:40" desc:"Requests of one user inside one pod at a time, by tier: those that wait, those under way, streams until their end. Keep each below SLOTS, or one user can hold every slot. A tier that is not named, or has 0, has no limit."`
 
 	RetryAfterMax time.Duration  `split_words:"true" default:"15s" desc:"Longest Retry-After that callers' libraries may wait for by themselves. Above it the answer has X-Should-Retry: false, because a program that waits for longer looks hung. 0 means that none may be waited for."`
+	TierTokens    map[string]int `split_words:"true" desc:"Tokens per minute of one user, by tier, as free:20000,pro:200000: prompt and answer, booked by estimate before the call and corrected by what it used. Jobs count too. Empty, a tier that is not named, or 0 is no limit."`
+
 	CORSOrigins   []string       `split_words:"true" desc:"Origins whose pages may call the service from a browser, such as https://app.example, or * for all. Empty allows none."`
 	EndpointRates map[string]int `split_words:"true" desc:"Requests per minute of one user at one route, as /route:rate. Such a route counts in a bucket of its own, at the lower of its and the tier's rate."`
 }
@@ -47,6 +49,11 @@ func (c Config) Validate() error {
 	}
 	for _, tier := range slices.Sorted(maps.Keys(c.TierConcurrency)) {
 		refuse(c.TierConcurrency[tier] < 0, "TIER_CONCURRENCY gives %s %d requests at a time: use 1 or more, or 0 for no limit", tier, c.TierConcurrency[tier])
+	}
+	for _, tier := range slices.Sorted(maps.Keys(c.TierTokens)) {
+		_, known := c.TierRates[tier]
+		refuse(!known, "TIER_TOKENS names the tier %q, which TIER_RATES does not have", tier)
+		refuse(c.TierTokens[tier] < 0, "TIER_TOKENS gives %s %d tokens a minute: use 1 or more, or 0 for no limit", tier, c.TierTokens[tier])
 	}
 	for _, route := range slices.Sorted(maps.Keys(c.EndpointRates)) {
 		refuse(c.EndpointRates[route] < 1, "ENDPOINT_RATES gives %s %d requests a minute: use at least 1", route, c.EndpointRates[route])

@@ -9,6 +9,7 @@
 //	FailFast                                          the vendor is down: nothing can succeed
 //	Shed                                              this pod: early, and lower tiers first
 //	UserLimit                                         Redis: requests per minute of one user, over all pods
+//	TokenLimit                                        Redis: tokens per minute of one user; called by the handler
 //
 // A layer that refuses hands a *outcome.Rejected to the Fail it was given; what that means in HTTP is the api package's
 // affair. Nothing here knows of vendors.

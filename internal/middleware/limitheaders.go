@@ -45,3 +45,36 @@ func left(res *redis_rate.Result) int {
 	interval := res.Limit.Period.Seconds() / float64(res.Limit.Rate)
 	return max(0, int(float64(res.Limit.Burst)-(res.ResetAfter.Seconds()-100e-6)/interval))
 }
+
+// tokenPolicy is the limit on tokens in the words of the same draft. Its unit is not one of the draft's own.
+func tokenPolicy(limit int) string {
+	return `"user-tokens";q=` + strconv.Itoa(limit) + `;w=` + strconv.Itoa(int(tokenWindow/time.Second)) + `;qu="tokens"`
+}
+
+// writeTokenLimits says how many tokens are left, behind what writeLimits has said of requests, and in three headers as
+// vendors have them. The reset is when the bucket is full again, or, for a request that was limited, when it fits.
+func writeTokenLimits(h http.Header, tier *tierTokens, ruling tokenRuling) {
+	reset := ruling.full
+	if !ruling.allowed {
+		reset = ruling.wait
+	}
+	limit, seconds := strconv.Itoa(tier.limit), strconv.Itoa(int(math.Ceil(micros(reset).Seconds())))
+	left := strconv.Itoa(tokensLeft(ruling.full, tier.limit))
+	behind := func(name, value string) {
+		if first := firstValue(h, name); first != "" {
+			value = first + ", " + value
+		}
+		h[name] = []string{value}
+	}
+	behind("Ratelimit-Policy", tier.policy)
+	behind("Ratelimit", `"user-tokens";r=`+left+`;t=`+seconds)
+	h["X-Ratelimit-Limit-Tokens"] = []string{limit}
+	h["X-Ratelimit-Remaining-Tokens"] = []string{left}
+	h["X-Ratelimit-Reset-Tokens"] = []string{seconds}
+}
+
+// tokensLeft is how many tokens a bucket has that will be full again in a number of microseconds.
+func tokensLeft(full int64, limit int) int {
+	window := tokenWindow.Microseconds()
+	return int(float64(max(0, window-full)) * float64(limit) / float64(window))
+}

@@ -12,7 +12,7 @@ import (
 // value is ready; it is safe for concurrent use.
 type localLimits struct {
 	mu   sync.Mutex
-	full moments[string] // when each bucket is full again
+	full recent[string, time.Time] // when each bucket is full again
 }
 
 // allow decides one request at the time now.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/go-redis/redis_rate/v10"
-	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 )
 
@@ -52,10 +51,8 @@ type redisClock struct {
 // drivenLimiter is redis_rate on an embedded Redis whose clock the test drives.
 func drivenLimiter(t *testing.T) (*redisClock, *redis_rate.Limiter) {
 	t.Helper()
-	server := miniredis.RunT(t)
-	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	t.Cleanup(func() { _ = rdb.Close() })
-	return &redisClock{server: server}, redis_rate.NewLimiter(rdb)
+	clock, rdb := drivenRedis(t)
+	return clock, redis_rate.NewLimiter(rdb)
 }
 
 func (c *redisClock) set(now time.Time) {
@@ -88,9 +85,9 @@ func TestLocalLimitForgetsWhatIsFullAgain(t *testing.T) {
 	t.Parallel()
 	var l localLimits
 	limit := redis_rate.PerMinute(1)
-	for i := range 3 * maxMoments { // far more users than there is room for, all at once
+	for i := range 3 * maxRecent { // far more users than there is room for, all at once
 		l.allow(epoch, strconv.Itoa(i), limit)
-		if n := len(l.full.now) + len(l.full.past); n > 2*maxMoments {
+		if n := len(l.full.now) + len(l.full.past); n > 2*maxRecent {
 			t.Fatalf("%d buckets are kept", n)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // safe for concurrent use.
 type refusals struct {
 	mu    sync.Mutex
-	until moments[refused]
+	until recent[refused, time.Time]
 }
 
 // refused is a bucket with the rate at which it fills: a user who gets a better tier asks Redis again.

@@ -22,8 +22,9 @@ const (
 	Shed                 Reason = "shed"                   // load shedding: queue too long, or this tier gives way
 	ShedLatency          Reason = "shed_latency"           // load shedding: latency near the SLA; code "shed", status 503
 	UserRateLimited      Reason = "user_rate_limited"      // user limit
+	UserTokensLimited    Reason = "user_token_limited"     // limit on a user's tokens
 	UnsupportedMediaType Reason = "unsupported_media_type" // body is not declared as JSON
-	PayloadTooLarge      Reason = "payload_too_large"      // body over the limit, or more tokens than the vendor's whole contract
+	PayloadTooLarge      Reason = "payload_too_large"      // body over the limit, or more tokens than the vendor's whole contract or the user's limit
 	InvalidJSON          Reason = "invalid_json"           // body is not JSON
 	InvalidPayload       Reason = "invalid_payload"        // body is JSON, but not what the endpoint takes
 	EndpointNotServed    Reason = "endpoint_not_served"    // no lane that the call may take has the endpoint

@@ -1,7 +1,6 @@
 package quota
 
 import (
-	"errors"
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/llm"
@@ -37,43 +36,10 @@ func (q *Quota) observeOutcome(out *llm.Outcome) {
 
 // settleTicket settles the booking of a finished call.
 func (q *Quota) settleTicket(t *ticket, out *llm.Outcome) {
-	used, known := t.used(out)
+	used, known := out.Spent(t.prompt, t.tokens)
 	if q.contract.tokens == 0 {
 		used, known = t.tokens, false
 	}
 	q.metrics.settled(used - t.tokens)
 	q.settle(&t.booking, out.Called, used, known, time.Now())
-}
-
-// used returns the number of tokens that the vendor will count for the call. known is false when the estimate stays.
-//
-// For a success it is the usage that the vendor reported, or what a stream has delivered. When the client leaves a
-// stream that has begun, the vendor stops: what has arrived counts, with a margin for what is still on its way. A
-// plain error answer costs the prompt at most. In all other cases the estimate stays, because the vendor may do the
-// whole work: a client that left before the first event, a timeout, a broken connection, a broken stream.
-func (t *ticket) used(out *llm.Outcome) (tokens int64, known bool) {
-	prompt, completion := int64(out.Usage.Prompt), int64(out.Usage.Completion)
-	if prompt == 0 {
-		prompt = t.prompt
-	}
-	switch {
-	case !out.Called:
-		return 0, true
-	case out.ClientGone && completion > 0:
-		return max(prompt+completion, min(t.tokens, prompt+completion+completion/8+underWay)), true
-	case out.ClientGone:
-		return t.tokens, false
-	case out.Err == nil && out.Usage.Total() > 0, answeredNo(out.Err):
-		return prompt + completion, true
-	}
-	return t.tokens, false
-}
-
-// underWay is how many tokens of a stream may be on their way when the client leaves.
-const underWay = 16
-
-// answeredNo reports whether err is an answer of the vendor that says it did not do the work.
-func answeredNo(err error) bool {
-	failed, ok := errors.AsType[*llm.VendorError](err)
-	return ok && failed.Status >= 300 && !failed.Streamed && failed.Kind != llm.KindTooLarge && failed.Kind != llm.KindTimeout
 }

@@ -26,14 +26,14 @@ func TestKeepsWhatTheVendorWillCount(t *testing.T) {
 		"client left a stream":           {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 7}}, 123, true},
 		"client left at the end":         {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 895}}, 1000, true},
 		"client left, and it was longer": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 950}}, 1050, true},
+		"vendor refused the request":     {llm.Outcome{Called: true, Refused: true}, 100, true},
 		"vendor was busy":                {llm.Outcome{Called: true, Err: status(llm.KindRateLimit, http.StatusTooManyRequests)}, 100, true},
 		"vendor failed":                  {llm.Outcome{Called: true, Err: status(llm.KindStatus, http.StatusBadGateway)}, 100, true},
 		"vendor was too slow":            {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindTimeout, Err: llm.ErrCallTimeout}}, 1000, false},
 		"connection broke":               {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}}, 1000, false},
 		"SLA":                            {llm.Outcome{Called: true, Err: context.DeadlineExceeded}, 1000, false},
 	} {
-		ticket := ticket{booking: booking{tokens: 1000}, prompt: 100}
-		if got, known := ticket.used(&test.out); got != test.want || known != test.known {
+		if got, known := test.out.Spent(100, 1000); got != test.want || known != test.known {
 			t.Errorf("%s: %d tokens stay, known %v; want %d, %v", name, got, known, test.want, test.known)
 		}
 	}

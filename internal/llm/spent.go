@@ -1,0 +1,40 @@
+package llm
+
+import (
+	"errors"
+	"net/http"
+)
+
+// Spent returns the number of tokens that the vendor will count for a call whose prompt and whole were estimated as given.
+// known is false when the estimate stays.
+//
+// For a success it is the usage that the vendor reported, or what a stream has delivered. When the client leaves a
+// stream that has begun, the vendor stops: what has arrived counts, with a margin for what is still on its way. A
+// plain error answer costs the prompt at most. In all other cases the estimate stays, because the vendor may do the
+// whole work: a client that left before the first event, a timeout, a broken connection, a broken stream.
+func (o *Outcome) Spent(prompt, estimate int64) (tokens int64, known bool) {
+	completion := int64(o.Usage.Completion)
+	if o.Usage.Prompt > 0 {
+		prompt = int64(o.Usage.Prompt)
+	}
+	switch {
+	case !o.Called:
+		return 0, true
+	case o.ClientGone && completion > 0:
+		return max(prompt+completion, min(estimate, prompt+completion+completion/8+underWay)), true
+	case o.ClientGone:
+		return estimate, false
+	case o.Err == nil && o.Usage.Total() > 0, o.Refused, answeredNo(o.Err):
+		return prompt + completion, true
+	}
+	return estimate, false
+}
+
+// underWay is how many tokens of a stream may be on their way when the client leaves.
+const underWay = 16
+
+// answeredNo reports whether err is an answer of the vendor that says it did not do the work.
+func answeredNo(err error) bool {
+	failed, ok := errors.AsType[*VendorError](err)
+	return ok && failed.Status >= http.StatusMultipleChoices && !failed.Streamed && failed.Kind != KindTooLarge && failed.Kind != KindTimeout
+}
