@@ -159,8 +159,9 @@ func newKeys(tb testing.TB, text string) *middleware.Keys {
 }
 
 // infoContext is the context of a request of a user.
-func infoContext(tb testing.TB, user, tier string) (ctx context.Context) {
+func infoContext(tb testing.TB, user, tier string) context.Context {
 	tb.Helper()
-	post(chain(func(c *gin.Context) { ctx = context.WithoutCancel(c.Request.Context()) }, middleware.RequestID(), as(user, tier)))
-	return ctx
+	var request *http.Request
+	post(chain(func(c *gin.Context) { request = c.Request }, middleware.RequestID(), as(user, tier)))
+	return context.WithoutCancel(request.Context())
 }
