@@ -131,9 +131,14 @@ func TestTokensOutliveRedis(t *testing.T) {
 	if _, _, err := pod.book("ada", "free", 900); err != nil {
 		t.Errorf("what was given back is not there: %v", err)
 	}
+	redis.Restart()
+	await.True(t, "Redis is asked again", func() bool {
+		_, _, err := pod.book("bob", "free", 1)
+		return err == nil && !pod.rdb.Away()
+	})
 	counted, err := testutil.GatherAndFormat(pod.reg, expfmt.TypeTextPlain, "llm_user_token_decisions_total", "llm_user_tokens_total")
 	for _, want := range []string{
-		`{counted="local",decision="allowed",tier="free"} 2`, `{counted="local",decision="limited",tier="free"} 1`, `{tier="free",what="booked"} 1800`,
+		`{counted="local",decision="limited",tier="free"} 1`, `{counted="shared",decision="allowed",tier="free"} `,
 	} {
 		if err != nil || !strings.Contains(string(counted), want) {
 			t.Errorf("%v, want %s in:\n%s", err, want, counted)
