@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Takes the files of /docs and /redoc from their npm packages: compressed, because that is how they are served, and
-# without the line that names a source map. The versions are those of the table in internal/apidocs/dist/README.md.
+# without the line that names a source map, and without the address of a picture that ReDoc would load. The versions are those of the table in internal/apidocs/dist/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/../internal/apidocs/dist"
 work=$(mktemp -d)
@@ -16,7 +16,8 @@ take() {
 	tar -xzf "$work"/*.tgz -C "$work"
 	mkdir -p "$folder"
 	for file in "$@"; do
-		sed -e 's|^//# sourceMappingURL=.*||' -e 's|^/[*]# sourceMappingURL=.*||' "$work/package/$file" | gzip -9 -n >"$folder/$(basename "$file").gz"
+		sed -e 's|^//# sourceMappingURL=.*||' -e 's|^/[*]# sourceMappingURL=.*||' \
+			-e 's|https://cdn.redoc.ly/redoc/logo-mini.svg|data:,|g' "$work/package/$file" | gzip -9 -n >"$folder/$(basename "$file").gz"
 		[ ! -e "$work/package/$file.LICENSE.txt" ] || cp "$work/package/$file.LICENSE.txt" "$folder/"
 	done
 	for file in LICENSE NOTICE; do

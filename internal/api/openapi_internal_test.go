@@ -165,6 +165,26 @@ func TestOpenAPIRefersToWhatExists(t *testing.T) {
 	}
 }
 
+// TestNoHeaderIsFilledIn: Swagger UI sends a parameter's example, and a Prefer that was not asked for would make each call
+// that is tried out a job.
+func TestNoHeaderIsFilledIn(t *testing.T) {
+	t.Parallel()
+	_, text := readDescription(t)
+	var d struct {
+		Components struct {
+			Parameters map[string]map[string]any
+		}
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range d.Components.Parameters {
+		if p["example"] != nil || p["examples"] != nil {
+			t.Errorf("%s has an example", name)
+		}
+	}
+}
+
 // TestEveryProblemSaysWhatToDo, whatever its layer says.
 func TestEveryProblemSaysWhatToDo(t *testing.T) {
 	t.Parallel()

@@ -53,8 +53,17 @@ function list(spec) {
     if (!id(problem.code)) row.id = problem.code;
     for (const value of [problem.status, problem.code, problem.title, problem.detail]) row.insertCell().textContent = value;
   }
-  if (!location.hash.startsWith("#/")) id(location.hash.slice(1))?.scrollIntoView();
+  lead();
 }
+
+// lead goes to the code that the address names, and marks it. The browser could not, because the table came later.
+function lead() {
+  document.querySelector("tr.asked")?.classList.remove("asked");
+  const row = location.hash.startsWith("#/") ? null : id(location.hash.slice(1));
+  row?.classList.add("asked");
+  row?.scrollIntoView();
+}
+window.addEventListener("hashchange", lead);
 
 fetch("openapi.json").then((response) => response.json()).then((spec) => {
   list(spec);

@@ -40,9 +40,17 @@ type page struct {
 	trouble []string // what went wrong in the page
 }
 
-// open opens the page that url serves and waits until it is live. A test whose page wrote an error to the console, broke
-// its Content-Security-Policy or asked another server fails at its end.
+// open opens the live page of the pod at url and waits until it is live.
 func open(t *testing.T, url string) *page {
+	t.Helper()
+	p := openPath(t, url, "")
+	p.await(`document.getElementById("link").textContent == "live"`)
+	return p
+}
+
+// openPath opens a page of the pod at url. A test whose page wrote an error to the console, broke its
+// Content-Security-Policy or asked another server fails at its end.
+func openPath(t *testing.T, url, path string) *page {
 	t.Helper()
 	tab, closeTab := chromedp.NewContext(browser)
 	p := &page{t: t, tab: tab, origin: url + "/"}
@@ -71,8 +79,7 @@ func open(t *testing.T, url string) *page {
 			}
 		}
 	})
-	p.do(chromedp.Navigate(p.origin))
-	p.await(`document.getElementById("link").textContent == "live"`)
+	p.do(chromedp.Navigate(p.origin + path))
 	return p
 }
 

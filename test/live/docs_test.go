@@ -1,0 +1,73 @@
+package live
+
+import (
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// The helpers of a person at Swagger UI: press what a selector finds, and write into a field as the keyboard does, so that
+// React takes notice.
+const person = `
+	window.press = (selector) => document.querySelector(selector).click();
+	window.write = (selector, text) => {
+		const field = document.querySelector(selector), type = Object.getPrototypeOf(field);
+		Object.getOwnPropertyDescriptor(type, "value").set.call(field, text);
+		field.dispatchEvent(new Event(field.tagName == "SELECT" ? "change" : "input", { bubbles: true }));
+	};
+	true`
+
+// TestAPIPageTriesAStream authorizes, tries the example of a stream and sees its events although the stream does not end;
+// then it stops the stream.
+func TestAPIPageTriesAStream(t *testing.T) {
+	t.Parallel()
+	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sim.Close)
+	if err := sim.AddFault(vendorsim.Fault{Kind: "stall", Chunks: 3}); err != nil {
+		t.Fatal(err)
+	}
+	p := openPath(t, startPod(t, "LLM_VENDOR_URL="+sim.URL).URL, "docs")
+	p.await(`document.querySelector("#operations-Calls-llm")`)
+	value[bool](p, person)
+
+	value[any](p, `press(".auth-wrapper .authorize")`)
+	p.await(`document.querySelector(".auth-container input")`)
+	value[any](p, `write(".auth-container input", "dev-pro")`)
+	value[any](p, `press(".auth-btn-wrapper .authorize")`)
+	p.await(`document.querySelector(".auth-btn-wrapper .btn-done")`)
+	value[any](p, `press(".auth-btn-wrapper .btn-done")`)
+
+	value[any](p, `press("#operations-Calls-llm .opblock-summary-control")`)
+	p.await(`document.querySelector("#operations-Calls-llm .try-out__btn")`)
+	value[any](p, `press("#operations-Calls-llm .try-out__btn")`)
+	p.await(`document.querySelector("#operations-Calls-llm .execute")`)
+	value[any](p, `write("#operations-Calls-llm .opblock-section-request-body .examples-select-element", "stream")`)
+	p.await(`document.querySelector("#operations-Calls-llm .body-param__text").value.includes('"stream": true')`)
+	value[any](p, `press("#operations-Calls-llm .execute")`)
+
+	p.await(`!document.getElementById("stream").hidden`)
+	p.await(`(document.getElementById("stream-text").textContent.match(/^data: /gm) || []).length == 3`)
+	value[any](p, `press("#stream-stop")`)
+	p.await(`document.getElementById("stream-title").textContent.includes("broken off")`)
+}
+
+// TestAPIPageExplainsProblems: the type of an error document leads to its line.
+func TestAPIPageExplainsProblems(t *testing.T) {
+	t.Parallel()
+	p := openPath(t, startPod(t).URL, "docs#shed")
+	p.await(`document.querySelector("#shed.asked")`)
+	if text := value[string](p, `document.getElementById("shed").innerText`); text == "" {
+		t.Error("the line of the problem is empty")
+	}
+	p.await(`document.querySelector("#operations-Calls-llm")`)
+}
+
+// TestReDocShowsTheAPI, and asks no other server for anything.
+func TestReDocShowsTheAPI(t *testing.T) {
+	t.Parallel()
+	p := openPath(t, startPod(t).URL, "redoc")
+	p.await(`document.body.innerText.includes("/llm/jobs/{id}")`)
+}
