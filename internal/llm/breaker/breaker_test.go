@@ -21,7 +21,7 @@ import (
 func newPodBreaker(t testing.TB, cfg Config, redis redisx.Config) *Breaker {
 	t.Helper()
 	if redis.Budget == 0 {
-		redis.Budget, redis.Pool = time.Second, 8 // a busy machine is not a Redis that is away
+		redis.Budget, redis.Pool = 10*time.Second, 8 // a busy machine is not a Redis that is away
 	}
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 	rdb, err := redisx.New(redis, log, reg)

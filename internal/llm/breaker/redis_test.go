@@ -126,7 +126,7 @@ func TestFollowsARedisThatWentBack(t *testing.T) {
 func TestHiccupIsNoProbe(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	where := redisx.Config{URL: server.URL()}
+	where := redisx.Config{URL: server.URL(), Budget: time.Second, Pool: 8}
 	a, b := newPodBreaker(t, quickBreaker(), where), newPodBreaker(t, quickBreaker(), where)
 	fail(t, a)
 	awaitProbe(t, a)
