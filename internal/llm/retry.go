@@ -131,8 +131,8 @@ type tries struct {
 	last  error // what the last attempt that reached the vendor died of
 }
 
-// next returns how long to wait before another attempt, or false when there is to be none: no other attempt can mend the
-// error, the pod is in no state for it, the budget is used up, or it could not end in time.
+// next returns how long to wait before another attempt, or false when there is to be none: no other attempt can mend
+// the error, the pod is in no state for it, the budget is used up, or it could not end in time.
 func (r *retry) next(ctx context.Context, t *tries, err error) (time.Duration, bool) {
 	failed, ok := errors.AsType[*VendorError](err)
 	if _, rejected := errors.AsType[*outcome.Rejected](err); rejected && t.made > 1 {
@@ -204,9 +204,9 @@ func (r *retry) unused(t *tries) {
 	r.recent.call(now, true)
 }
 
-// delay is random between half of a bound and all of it; the bound doubles with every attempt. The lower half is left out
-// so that retries are never a few milliseconds apart. After a Retry-After it comes on top of what the vendor asked for,
-// so that the pods do not all return at the same moment.
+// delay is random between half of a bound and all of it; the bound doubles with every attempt. The lower half is left
+// out so that retries are never a few milliseconds apart. After a Retry-After it comes on top of what the vendor
+// asked for, so that the pods do not all return at the same moment.
 func (r *retry) delay(attempts int, after time.Duration) time.Duration {
 	bound := min(r.cfg.MaxDelay, r.cfg.Base<<min(attempts-1, 20))
 	return after + bound/2 + rand.N(bound/2+1)

@@ -150,8 +150,8 @@ func TestNoRetryThatCannotEndBeforeTheDeadline(t *testing.T) {
 	})
 }
 
-// Sixty seconds of silence: a second attempt after a call timeout of 30 s would be cut short, so it is not made, and the
-// client is told what happened and not that the time is over.
+// Sixty seconds of silence: a second attempt after a call timeout of 30 s would be cut short, so it is not made, and
+// the client is told what happened and not that the time is over.
 func TestNoRetryAfterATimeoutThatCannotBeWhole(t *testing.T) {
 	t.Parallel()
 	for sla, attempts := range map[time.Duration]int{60 * time.Second: 1, 61 * time.Second: 2} {
@@ -283,8 +283,8 @@ func TestWhatIsRetried(t *testing.T) {
 	}
 }
 
-// A job goes through Do with the same Call until the vendor has room: each time it has its retries, and a success at once gives
-// nothing back to the budget that no retry took.
+// A job goes through Do with the same Call until the vendor has room: each time it has its retries, and a success at
+// once gives nothing back to the budget that no retry took.
 func TestEveryDoHasItsOwnRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -316,7 +316,8 @@ func TestEveryDoHasItsOwnRetries(t *testing.T) {
 	})
 }
 
-// A retry that a gate turns away has cost the vendor nothing: the budget has it back, and the call counts as one that failed.
+// A retry that a gate turns away has cost the vendor nothing: the budget has it back, and the call counts as one that
+// failed.
 func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -343,7 +344,8 @@ func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
 	})
 }
 
-// Where no gate makes a call wait, nobody has looked whether its client is still there: it is looked before the vendor is called.
+// Where no gate makes a call wait, nobody has looked whether its client is still there: it is looked before the
+// vendor is called.
 func TestACallWithoutAClientIsNotMade(t *testing.T) {
 	t.Parallel()
 	var left []llm.Outcome

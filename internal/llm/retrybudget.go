@@ -2,10 +2,10 @@ package llm
 
 import "time"
 
-// budget caps retries at a share of calls. Every call pays in a quarter of the share, and three times the share when it
-// succeeds at once. A retry takes one out, and gives it back when it succeeds. So a dead vendor, where nothing succeeds,
-// sees at most 1 + share times the load, while behind one that fails now and then what succeeds pays for as many retries
-// as are needed. The rest of the share is for what was saved up before the vendor died.
+// budget caps retries at a share of calls. Every call pays in a quarter of the share, and three times the share when
+// it succeeds at once. A retry takes one out, and gives it back when it succeeds. So a dead vendor, where nothing
+// succeeds, sees at most 1 + share times the load, while behind one that fails now and then what succeeds pays for as
+// many retries as are needed. The rest of the share is for what was saved up before the vendor died.
 //
 // A new budget lends a few retries, so that the first failure after a start is not fatal; the calls that follow pay the
 // loan back first, so that over the first calls too no more than the share is retried.

@@ -1,5 +1,6 @@
-// Package breaker is the gate that fails fast while the vendor is down. All pods share one state, in Redis, which changes
-// only in breaker.lua; while Redis is away each pod goes by its own counts. Type Breaker shows which file does what.
+// Package breaker is the gate that fails fast while the vendor is down. All pods share one state, in Redis, which
+// changes only in breaker.lua; while Redis is away each pod goes by its own counts. Type Breaker shows which file
+// does what.
 //
 // It knows what a call is (package llm) and how Redis is reached (package redisx), and nothing of the other gates.
 package breaker
@@ -53,8 +54,9 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Breaker fails fast while the vendor is down. All pods share one state, in Redis, which changes only in breaker.lua. Every
-// pod keeps a snapshot, so that a closed or open breaker costs no round trip; only the probe of a half-open one does.
+// Breaker fails fast while the vendor is down. All pods share one state, in Redis, which changes only in breaker.lua.
+// Every pod keeps a snapshot, so that a closed or open breaker costs no round trip; only the probe of a half-open one
+// does.
 //
 //	breaker.go   Enter and leave, on the pod's snapshot of the state
 //	snapshot.go  the snapshot: what calls count in, and when a new one is taken
@@ -120,8 +122,8 @@ func (b *Breaker) Enter(ctx context.Context, call *llm.Call) (func(llm.Outcome),
 // askAgain is how soon a pod asks again for a probe that another pod has.
 const askAgain = 200 * time.Millisecond
 
-// probe asks for the lease of the one probe in the cluster, if there is a chance to get it. One caller of a pod asks at a
-// time; the others are turned away at once.
+// probe asks for the lease of the one probe in the cluster, if there is a chance to get it. One caller of a pod asks
+// at a time; the others are turned away at once.
 func (b *Breaker) probe(ctx context.Context, call *llm.Call, c *snapshot) (func(llm.Outcome), error) {
 	now := time.Now()
 	if c.state == Open && now.Before(c.until) || now.Sub(b.start) < time.Duration(b.nextAt.Load()) || !b.asking.CompareAndSwap(false, true) {
@@ -166,8 +168,8 @@ func (b *Breaker) reject() error {
 	return &outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable, RetryAfter: max(time.Second, b.RetryAfter())}
 }
 
-// judge says what an outcome tells about the vendor. Rejections of other gates, clients that hung up, the SLA and answers
-// of the 4xx kind say that it is not down, or nothing.
+// judge says what an outcome tells about the vendor. Rejections of other gates, clients that hung up, the SLA and
+// answers of the 4xx kind say that it is not down, or nothing.
 func judge(out llm.Outcome) verdict {
 	failed, isVendor := errors.AsType[*llm.VendorError](out.Err)
 	switch {

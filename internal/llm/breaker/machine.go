@@ -33,8 +33,8 @@ const (
 	freed verdict = "freed" // without saying anything about the vendor
 )
 
-// request asks for one step of the machine, which breaker.lua takes in Redis or machine takes here. A request that names a
-// generation which is over has no effect: what began in an earlier state says nothing about this one.
+// request asks for one step of the machine, which breaker.lua takes in Redis or machine takes here. A request that
+// names a generation which is over has no effect: what began in an earlier state says nothing about this one.
 type request struct {
 	op    string        // one of the steps above, or a verdict
 	gen   int64         // generation that a report, a renewal or a verdict is about
@@ -59,8 +59,8 @@ type reply struct {
 	lease int64         // granted by this step; 0 for none
 }
 
-// machine is the state machine of one breaker. It knows no clock and does no I/O: every step is told the time. While Redis
-// is there breaker.lua is the same machine, on Redis's clock; this one works while Redis is away.
+// machine is the state machine of one breaker. It knows no clock and does no I/O: every step is told the time. While
+// Redis is there breaker.lua is the same machine, on Redis's clock; this one works while Redis is away.
 type machine struct {
 	cfg    Config
 	state  State
@@ -161,10 +161,10 @@ func (t *tally) add(more tally) {
 // enoughCalls is the number of calls in a window from which their share of failures says something.
 const enoughCalls = 10
 
-// down reports whether the calls of a window show that the vendor is down: more than half of them failed and there are
-// enough to tell, or the last ones all failed. A busy vendor that fails now and then has a long row of failures by chance,
-// so the row must be longer the more calls there are: log2 of their number. The failures of one user alone say
-// nothing about the vendor, unless nobody else calls.
+// down reports whether the calls of a window show that the vendor is down: more than half of them failed and there
+// are enough to tell, or the last ones all failed. A busy vendor that fails now and then has a long row of failures
+// by chance, so the row must be longer the more calls there are: log2 of their number. The failures of one user alone
+// say nothing about the vendor, unless nobody else calls.
 func (c Config) down(window tally, row int64) bool {
 	if !window.failing.several && window.callers.several {
 		return false

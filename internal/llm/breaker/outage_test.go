@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestRecoversSoonAfterAMinuteOfOutage: with the default settings, a vendor that was dead for about a minute gets its calls
-// back within half of that, whether its calls failed at once or by a timeout.
+// TestRecoversSoonAfterAMinuteOfOutage: with the default settings, a vendor that was dead for about a minute gets its
+// calls back within half of that, whether its calls failed at once or by a timeout.
 func TestRecoversSoonAfterAMinuteOfOutage(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Failures: 5, Window: time.Minute, Open: 5 * time.Second, OpenMax: time.Minute, Successes: 2, Lease: 40 * time.Second}
@@ -25,8 +25,8 @@ func TestRecoversSoonAfterAMinuteOfOutage(t *testing.T) {
 	}
 }
 
-// liveThrough takes a machine through an outage in which a call needs fails to fail, with ten calls a second. It returns
-// the time from the vendor's recovery to the closed state, and how many probes were made.
+// liveThrough takes a machine through an outage in which a call needs fails to fail, with ten calls a second. It
+// returns the time from the vendor's recovery to the closed state, and how many probes were made.
 func liveThrough(cfg Config, outage, fails time.Duration) (recovered time.Duration, probes int) {
 	const tick = 100 * time.Millisecond
 	began := time.Unix(1_700_000_000, 0)

@@ -104,8 +104,8 @@ func TestOpenStateSurvivesARedisThatLosesItsData(t *testing.T) {
 	}
 }
 
-// A failover may lose the last writes, and a new master's clock may be behind: generations go back. The pods must follow,
-// or they would turn everything away until the next change, which needs calls.
+// A failover may lose the last writes, and a new master's clock may be behind: generations go back. The pods must
+// follow, or they would turn everything away until the next change, which needs calls.
 func TestFollowsARedisThatWentBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -315,8 +315,8 @@ func TestHearsOfRedis(t *testing.T) {
 	await.True(t, "a nudge for its return", func() bool { return len(b.sync.wake) == 1 })
 }
 
-// However many callers come, one of a pod asks for the probe at a time, and after a refusal none for a while. Redis hangs
-// here, so that every question can be seen as a failed step.
+// However many callers come, one of a pod asks for the probe at a time, and after a refusal none for a while. Redis
+// hangs here, so that every question can be seen as a failed step.
 func TestAsksOnceForAll(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

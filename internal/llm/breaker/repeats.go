@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// repeats tells which failures of this pod only repeat one user's failure. A user whose ninety streams time out at the
-// same moment makes a row of ninety failures that says no more than one. So a failure whose user is that of the failure
-// before it does not count while other users call: a row is made of changes between users. A dead vendor fails them all,
-// and its row is as long as before. It is safe for concurrent use.
+// repeats tells which failures of this pod only repeat one user's failure. A user whose ninety streams time out at
+// the same moment makes a row of ninety failures that says no more than one. So a failure whose user is that of the
+// failure before it does not count while other users call: a row is made of changes between users. A dead vendor
+// fails them all, and its row is as long as before. It is safe for concurrent use.
 type repeats struct {
 	lately time.Duration // for which another user's call shows that other users call
 
@@ -18,8 +18,8 @@ type repeats struct {
 	before sighting // the last call of another user than that
 }
 
-// latelyShare is the part of the window, one in so many, in which another user must have called. Where none has, opening
-// the breaker for one user's failures harms no other.
+// latelyShare is the part of the window, one in so many, in which another user must have called. Where none has,
+// opening the breaker for one user's failures harms no other.
 const latelyShare = 6
 
 // sighting is a call of a user that ended at a time. The zero value is none.

@@ -10,8 +10,8 @@ import (
 )
 
 // snapshot is a pod's copy of the state. The state in it never changes; a new state is a new copy. Calls count in the
-// copy under which they entered, and only the one in force is reported, so that what began before the breaker opened says
-// nothing about the time after.
+// copy under which they entered, and only the one in force is reported, so that what began before the breaker opened
+// says nothing about the time after.
 type snapshot struct {
 	state  State
 	gen    int64
@@ -80,10 +80,10 @@ func (c *snapshot) openLeft(now time.Time) time.Duration {
 	return max(0, c.until.Sub(now))
 }
 
-// adoptLocked makes v the pod's copy, unless the pod knows better. seen is the copy that was in force when v was asked
-// for: when it still is, v is the newer one whatever its generation, which may have gone back with a Redis that lost
-// writes. When it is not, the later generation is the newer one. Generation 0 comes from a Redis that knows nothing, and
-// does not end an open state before its time.
+// adoptLocked makes v the pod's copy, unless the pod knows better. seen is the copy that was in force when v was
+// asked for: when it still is, v is the newer one whatever its generation, which may have gone back with a Redis that
+// lost writes. When it is not, the later generation is the newer one. Generation 0 comes from a Redis that knows
+// nothing, and does not end an open state before its time.
 func (s *syncer) adoptLocked(now time.Time, v reply, seen *snapshot, shared bool) {
 	c := s.b.snapshot.Load()
 	switch {

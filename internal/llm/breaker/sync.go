@@ -20,8 +20,8 @@ import (
 var scriptText string
 
 // syncer keeps a pod's snapshot of the breaker's state true. It reports outcomes in the background: failures at once,
-// successes with the next report. It learns by pub/sub what another pod changes; a slow poll covers a lost message. While
-// Redis is away it takes the same steps on a machine of this pod's own.
+// successes with the next report. It learns by pub/sub what another pod changes; a slow poll covers a lost message.
+// While Redis is away it takes the same steps on a machine of this pod's own.
 type syncer struct {
 	b       *Breaker
 	rdb     *redisx.Client
@@ -89,7 +89,8 @@ func (s *syncer) run(ctx context.Context) {
 	}
 }
 
-// pause waits for the next report: for a nudge, but at least for the pace. It reports false when there is only one more.
+// pause waits for the next report: for a nudge, but at least for the pace. It reports false when there is only one
+// more.
 func (s *syncer) pause(d time.Duration) bool {
 	timer := time.NewTimer(reportPace)
 	defer timer.Stop()
@@ -108,8 +109,9 @@ func (s *syncer) pause(d time.Duration) bool {
 	return true
 }
 
-// report passes on what has been counted and takes in the state. Without counts it is the poll. What Redis does not take
-// stays counted; a report that Redis took, but did not answer in time, counts twice, which is better than not at all.
+// report passes on what has been counted and takes in the state. Without counts it is the poll. What Redis does not
+// take stays counted; a report that Redis took, but did not answer in time, counts twice, which is better than not at
+// all.
 func (s *syncer) report(ctx context.Context) (taken bool) {
 	c := s.b.snapshot.Load()
 	r := request{op: stepReport, gen: c.gen, known: c.openLeft(time.Now()), tally: c.take()}
@@ -119,9 +121,9 @@ func (s *syncer) report(ctx context.Context) (taken bool) {
 	return taken
 }
 
-// step takes one step of the state machine, in Redis or, when Redis is away, on the machine of this pod, and adopts the
-// state that follows. When Redis fails for the first time or two it takes no step at all: one slow answer is no reason for
-// a pod to leave the shared state and to probe beside the others.
+// step takes one step of the state machine, in Redis or, when Redis is away, on the machine of this pod, and adopts
+// the state that follows. When Redis fails for the first time or two it takes no step at all: one slow answer is no
+// reason for a pod to leave the shared state and to probe beside the others.
 func (s *syncer) step(ctx context.Context, step request) (v reply, taken bool) {
 	seen := s.b.snapshot.Load()
 	v, err := s.send(ctx, step)
@@ -167,8 +169,8 @@ func (s *syncer) sharedAgainLocked() {
 	s.failed, s.alone, s.localCause = 0, false, nil
 }
 
-// localModeLocked reports whether this pod goes by its own counts. It begins to when Redis has failed it often enough. The
-// guard in redisx logs that Redis is away; what fails only the breaker is logged here.
+// localModeLocked reports whether this pod goes by its own counts. It begins to when Redis has failed it often
+// enough. The guard in redisx logs that Redis is away; what fails only the breaker is logged here.
 func (s *syncer) localModeLocked(err error) bool {
 	s.failed++
 	away := errors.Is(err, redisx.ErrAway) || s.rdb.Away()
@@ -184,8 +186,8 @@ func (s *syncer) localModeLocked(err error) bool {
 	return true
 }
 
-// listen takes in what other pods change. The client library subscribes again when the connection breaks; messages may have
-// been missed then, so it asks for the state.
+// listen takes in what other pods change. The client library subscribes again when the connection breaks; messages
+// may have been missed then, so it asks for the state.
 func (s *syncer) listen(ctx context.Context) {
 	sub := s.rdb.Redis().Subscribe(ctx, s.channel)
 	defer func() { _ = sub.Close() }()
@@ -206,8 +208,8 @@ func (s *syncer) listen(ctx context.Context) {
 	}
 }
 
-// receive takes in a message. One with an old generation may be late, or from a Redis whose generations went back: the pod
-// asks for the state then.
+// receive takes in a message. One with an old generation may be late, or from a Redis whose generations went back:
+// the pod asks for the state then.
 func (s *syncer) receive(message string) {
 	r, err := parseMessage(message)
 	if err != nil {

@@ -30,8 +30,8 @@ func most(starts []started, w micros) (sum int64) {
 	return sum
 }
 
-// pressure draws how fast calls arrive, from a stampede to less than the contract, and gaps between them at that tempo. A
-// call in twenty comes after a long quiet time.
+// pressure draws how fast calls arrive, from a stampede to less than the contract, and gaps between them at that
+// tempo. A call in twenty comes after a long quiet time.
 func pressure(t *rapid.T, interval, w micros) (gap func() micros) {
 	tempo := rapid.SampledFrom([]micros{0, interval / 4, interval, 2 * interval, 4 * interval}).Draw(t, "tempo")
 	return func() micros {
@@ -42,8 +42,8 @@ func pressure(t *rapid.T, interval, w micros) (gap func() micros) {
 	}
 }
 
-// lateness draws when between from and to a call goes on: as soon as it may, as late as it may, or anywhere between. Calls
-// that are late before calls that are not are what makes windows full.
+// lateness draws when between from and to a call goes on: as soon as it may, as late as it may, or anywhere between.
+// Calls that are late before calls that are not are what makes windows full.
 func lateness(t *rapid.T, from, to micros) micros {
 	switch rapid.IntRange(0, 2).Draw(t, "lateness") {
 	case 0:

@@ -9,8 +9,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
-// Background calls take half of the burst at most, and then go at the contract's own rate: there is always room for a call
-// of low priority, which may not wait either.
+// Background calls take half of the burst at most, and then go at the contract's own rate: there is always room for a
+// call of low priority, which may not wait either.
 func TestBackgroundLeavesHalfOfTheBurst(t *testing.T) {
 	t.Parallel()
 	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {

@@ -43,8 +43,8 @@ func (q *Quota) patience(ctx context.Context, call *llm.Call, now time.Time) tim
 // elsewherePatience is how far ahead a call may book at most that another lane would take at once.
 const elsewherePatience = 500 * time.Millisecond
 
-// estimate returns the tokens that a call books. What an image or a recording costs is a guess, so such a call is not too
-// large for the contract while its text fits: it then books the whole contract.
+// estimate returns the tokens that a call books. What an image or a recording costs is a guess, so such a call is not
+// too large for the contract while its text fits: it then books the whole contract.
 func (q *Quota) estimate(p *llm.Payload) int64 {
 	tokens, most := int64(p.Tokens()), int64(q.contract.tokens)
 	if int64(p.Text()) <= most {

@@ -144,7 +144,8 @@ func TestBooksNoFurtherThanTheDeadline(t *testing.T) {
 	})
 }
 
-// Story of a pause that comes while calls sleep: it moves them when they can wait, and turns them away at once when not.
+// Story of a pause that comes while calls sleep: it moves them when they can wait, and turns them away at once when
+// not.
 func TestObeysTheVendorWhileCallsSleep(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -232,7 +233,8 @@ func TestTurnsAwayWhatCanNeverPass(t *testing.T) {
 	if r := rejection(t, err); r.Reason != outcome.PayloadTooLarge || r.RetryAfter != 0 || r.Detail != q.details[whySize] {
 		t.Errorf("got %+v", r)
 	}
-	// An image's cost is a guess: only text makes a call too large. It books the whole contract and passes when that is free.
+	// An image's cost is a guess: only text makes a call too large. It books the whole contract and passes when that is
+	// free.
 	image := sized(llm.High, 400, 500)
 	image.Payload.MediaTokens = 5000
 	if got := q.estimate(&image.Payload); got != 1000 {

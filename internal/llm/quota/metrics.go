@@ -61,7 +61,8 @@ func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 		reg.Register(m.wait), reg.Register(m.pauses), reg.Register(m.backoffs), reg.Register(waiting))
 }
 
-// perSecond is how many units a second one unit every interval makes, given in microseconds. An interval of zero is none.
+// perSecond is how many units a second one unit every interval makes, given in microseconds. An interval of zero is
+// none.
 func perSecond(interval float64) float64 { return float64(time.Second.Microseconds()) / interval }
 
 func (m *metrics) decided(b *booking, v *ruling) {

@@ -315,7 +315,8 @@ func enterAndLeave(b *testing.B, q *Quota, call *llm.Call) {
 	leave(llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 100, Completion: 100}})
 }
 
-// What others must not miss survives a command that fails: the vendor's pause, and what this pod used while it was alone.
+// What others must not miss survives a command that fails: the vendor's pause, and what this pod used while it was
+// alone.
 func TestTellsAgainWhatRedisDidNotTake(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

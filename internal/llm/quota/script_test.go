@@ -74,9 +74,9 @@ type life struct {
 	used            int64
 }
 
-// Whatever arrives, whatever is given back and when, however long calls take and however far estimates are off: no window
-// sees more calls or more tokens than the contract. Calls start in the order of their bookings. The pace of the tokens
-// is off in half of the runs, because the ledger has to hold alone.
+// Whatever arrives, whatever is given back and when, however long calls take and however far estimates are off: no
+// window sees more calls or more tokens than the contract. Calls start in the order of their bookings. The pace of
+// the tokens is off in half of the runs, because the ledger has to hold alone.
 func TestScriptKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {

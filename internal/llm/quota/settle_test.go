@@ -106,8 +106,8 @@ func TestHearsPausesInAnyOrder(t *testing.T) {
 	}
 }
 
-// After a failover Redis may not know the latest pauses any more. A pod must then believe it, or it would move every start
-// that Redis books for as long as it lives. An answer that was merely under way is none of that.
+// After a failover Redis may not know the latest pauses any more. A pod must then believe it, or it would move every
+// start that Redis books for as long as it lives. An answer that was merely under way is none of that.
 func TestFollowsARedisThatWentBack(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

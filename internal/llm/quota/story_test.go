@@ -309,7 +309,8 @@ func TestScriptIsTheArithmetic(t *testing.T) {
 	})
 }
 
-// Story of the ledger alone: tokens that were booked count until no call that may start late can share a window with them.
+// Story of the ledger alone: tokens that were booked count until no call that may start late can share a window with
+// them.
 func TestScriptCountsTokensAsLongAsTheyCount(t *testing.T) {
 	t.Parallel()
 	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {
@@ -342,8 +343,8 @@ func TestScriptCountsTokensAsLongAsTheyCount(t *testing.T) {
 	})
 }
 
-// Under constant pressure the tokens flow evenly, neither far below the contract's pace nor on and off, also when answers
-// are far shorter than they might be; and what a state occupies does not grow.
+// Under constant pressure the tokens flow evenly, neither far below the contract's pace nor on and off, also when
+// answers are far shorter than they might be; and what a state occupies does not grow.
 func TestScriptFlowsAtThePaceOfTheTokens(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t).Client() // embedded Redis does the same, and takes half a minute for it

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TestTellsWhatItCanStartInTheLongRun: of 600 calls a minute, 12 of them at once, and of 200,000 tokens, with calls that
-// start up to 5 s after they were booked. The alerts divide by it.
+// TestTellsWhatItCanStartInTheLongRun: of 600 calls a minute, 12 of them at once, and of 200,000 tokens, with calls
+// that start up to 5 s after they were booked. The alerts divide by it.
 func TestTellsWhatItCanStartInTheLongRun(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -92,8 +92,8 @@ func readAnswer(body []byte) (document errorDocument, usage llm.Usage, err error
 // answerDepth is how deep the values of an answer are looked at: an error's members within an array or a response.
 const answerDepth = 3
 
-// withoutOddNumbers is a copy of text with a number for each NaN and Infinity, which some vendors write and no reader of
-// JSON has to accept. It reports whether there are any.
+// withoutOddNumbers is a copy of text with a number for each NaN and Infinity, which some vendors write and no reader
+// of JSON has to accept. It reports whether there are any.
 func withoutOddNumbers(text []byte) (plain []byte, odd bool) {
 	quoted := false
 	for i := 0; i < len(text); i++ {

@@ -9,8 +9,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// readingOf returns a request's body that net/http reads and closes. Without a holder it is a bytes.Reader, which net/http
-// knows and sends in one piece with the headers.
+// readingOf returns a request's body that net/http reads and closes. Without a holder it is a bytes.Reader, which
+// net/http knows and sends in one piece with the headers.
 func readingOf(body []byte, hold llm.Holder) io.ReadCloser {
 	if hold == nil {
 		return io.NopCloser(bytes.NewReader(body))
@@ -19,8 +19,8 @@ func readingOf(body []byte, hold llm.Holder) io.ReadCloser {
 	return &heldBody{left: body, hold: hold}
 }
 
-// heldBody is a body whose bytes are used again. It holds them until net/http closes it, which may be long after the answer,
-// and by another goroutine than the one that reads: after Close nothing looks at the bytes any more.
+// heldBody is a body whose bytes are used again. It holds them until net/http closes it, which may be long after the
+// answer, and by another goroutine than the one that reads: after Close nothing looks at the bytes any more.
 type heldBody struct {
 	mu   sync.Mutex
 	left []byte

@@ -155,7 +155,8 @@ func TestStreamsOfTheCatalogue(t *testing.T) {
 	}
 }
 
-// TestAnEventIsNotHeldByItsStream: events reach the client before the vendor ends the stream, whatever the stream's type.
+// TestAnEventIsNotHeldByItsStream: events reach the client before the vendor ends the stream, whatever the stream's
+// type.
 func TestAnEventIsNotHeldByItsStream(t *testing.T) {
 	t.Parallel()
 	for _, contentType := range []string{"text/event-stream", "text/plain", "application/json", "application/x-ndjson", ""} {

@@ -124,8 +124,9 @@ func inner(m jsonscan.Member) []byte {
 	return m.Value[1 : len(m.Value)-1]
 }
 
-// shows reports whether a client that gets the event, which has this name, has something to show: content, a tool call, a refusal, an end. What
-// only announces that an answer begins is not: until something is shown, the attempt can be made again.
+// shows reports whether a client that gets the event, which has this name, has something to show: content, a tool
+// call, a refusal, an end. What only announces that an answer begins is not: until something is shown, the attempt
+// can be made again.
 func (c *chunk) shows(name []byte, ended bool) bool {
 	if c.hasChoices {
 		return c.content || ended

@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// decode makes the body of a compressed answer readable and takes the coding from its headers, so that an answer can be
-// checked, cut into events and stored. The request asks for no coding, so that this is for vendors and proxies that do not
-// listen. Codings other than gzip are left as they are: such an answer passes through in one piece, unread.
+// decode makes the body of a compressed answer readable and takes the coding from its headers, so that an answer can
+// be checked, cut into events and stored. The request asks for no coding, so that this is for vendors and proxies
+// that do not listen. Codings other than gzip are left as they are: such an answer passes through in one piece,
+// unread.
 func decode(res *http.Response) {
 	switch strings.ToLower(header(res.Header, "Content-Encoding")) {
 	case "":

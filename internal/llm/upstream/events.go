@@ -11,9 +11,9 @@ import (
 
 var errEventTooLarge = errors.New("a server-sent event over VENDOR_MAX_RESPONSE bytes")
 
-// eventReader cuts a stream into server-sent events, as the HTML standard defines them: lines end with LF, CRLF or CR, and
-// an event ends with an empty line. What it has cut stays in one piece until it is taken, byte for byte as it came, so that
-// events that arrived together are passed on together, and events that are held back take no copy.
+// eventReader cuts a stream into server-sent events, as the HTML standard defines them: lines end with LF, CRLF or
+// CR, and an event ends with an empty line. What it has cut stays in one piece until it is taken, byte for byte as it
+// came, so that events that arrived together are passed on together, and events that are held back take no copy.
 type eventReader struct {
 	src     io.Reader
 	memory  *buffer
@@ -96,7 +96,8 @@ func (e *eventReader) take() []byte {
 // held is the number of bytes that have been cut and not taken.
 func (e *eventReader) held() int { return e.cut - e.taken }
 
-// fill waits for more bytes. At the end of the stream it returns io.EOF, and then there may be bytes without an event's end.
+// fill waits for more bytes. At the end of the stream it returns io.EOF, and then there may be bytes without an
+// event's end.
 func (e *eventReader) fill() error {
 	if int64(len(e.memory.b)-e.cut) > e.largest {
 		return &llm.VendorError{Kind: llm.KindTooLarge, Err: errEventTooLarge}

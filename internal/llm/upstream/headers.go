@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Headers are header fields in the form of a setting: name:value,name:value. A value may hold colons, as a URL does, but
-// no comma.
+// Headers are header fields in the form of a setting: name:value,name:value. A value may hold colons, as a URL does,
+// but no comma.
 type Headers map[string]string
 
 // Decode reads that form. envconfig calls it; its own maps would stumble over the colon in a value.

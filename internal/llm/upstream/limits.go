@@ -13,10 +13,10 @@ import (
 // longestWait bounds what a vendor may ask for; a longer wait is a mistake or an attack.
 const longestWait = time.Hour
 
-// parseLimits reads what the headers of an answer say about the vendor's limits: Retry-After and retry-after-ms, and the
-// remaining/reset pairs of OpenAI, of Anthropic, and of OpenRouter, which has one pair. Values that make no sense are as
-// good as absent. now is this pod's time; times of day are compared with the answer's own Date where it has one, because
-// the vendor's clock and this pod's may differ.
+// parseLimits reads what the headers of an answer say about the vendor's limits: Retry-After and retry-after-ms, and
+// the remaining/reset pairs of OpenAI, of Anthropic, and of OpenRouter, which has one pair. Values that make no sense
+// are as good as absent. now is this pod's time; times of day are compared with the answer's own Date where it has
+// one, because the vendor's clock and this pod's may differ.
 func parseLimits(h http.Header, now time.Time) llm.Limits {
 	if date, err := http.ParseTime(header(h, "Date")); err == nil {
 		now = date
@@ -58,9 +58,9 @@ func remaining(value string) (int, bool) {
 	return int(n), true
 }
 
-// parseWait reads how long to wait, in any of the ways in which vendors say it: a number of units, a duration with its own
-// units such as 1m2.5s, a time as RFC 9110 or RFC 3339 has it, or an epoch. Of a list the longest wait counts. The result
-// is from 0 to longestWait, where 0 also stands for nonsense and for times that have passed.
+// parseWait reads how long to wait, in any of the ways in which vendors say it: a number of units, a duration with
+// its own units such as 1m2.5s, a time as RFC 9110 or RFC 3339 has it, or an epoch. Of a list the longest wait
+// counts. The result is from 0 to longestWait, where 0 also stands for nonsense and for times that have passed.
 func parseWait(value string, unit time.Duration, now time.Time) time.Duration {
 	if value == "" {
 		return 0

@@ -59,8 +59,8 @@ var (
 	errEvent   = errors.New("an error event in an answer of status 200")
 )
 
-// add takes one event. It returns the error that the event carries, or that it is: in a stream of which nothing has been
-// shown also data that is broken JSON.
+// add takes one event. It returns the error that the event carries, or that it is: in a stream of which nothing has
+// been shown also data that is broken JSON.
 func (m *meter) add(e event) (failure *errorDocument, err error) {
 	if e.data == nil {
 		return nil, nil // a comment, which keeps the connection alive
@@ -159,9 +159,9 @@ func (m *meter) advance(index int, to choiceState) {
 	m.choices[index] = max(m.choices[index], to)
 }
 
-// verdict decides whether a stream that ended with err ended well: nil if so. After its last event it did, whatever came
-// then. Otherwise the body has to have ended cleanly, where the protocol would have shown a cut, and what the dialect wants
-// at the end has to have come: for choices, that each has ended.
+// verdict decides whether a stream that ended with err ended well: nil if so. After its last event it did, whatever
+// came then. Otherwise the body has to have ended cleanly, where the protocol would have shown a cut, and what the
+// dialect wants at the end has to have come: for choices, that each has ended.
 func (m *meter) verdict(err error, closeDelimited bool) error {
 	switch {
 	case m.last:
@@ -176,8 +176,8 @@ func (m *meter) verdict(err error, closeDelimited bool) error {
 	return nil
 }
 
-// usage is what the stream used. Where the vendor did not say, or the stream did not come to its end, it is at least what
-// came: a quarter of the bytes of the content, and one token for each event.
+// usage is what the stream used. Where the vendor did not say, or the stream did not come to its end, it is at least
+// what came: a quarter of the bytes of the content, and one token for each event.
 func (m *meter) usage(whole bool) llm.Usage {
 	u := m.said.usage()
 	if !whole || u.Completion == 0 {

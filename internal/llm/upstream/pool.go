@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// pool is the connections to the vendor. A connection in constant use would stay where the name of the vendor's host once
-// led. So when the connections of one transport may have reached the greatest age, another one takes the requests from
-// then on, and its connections go where the name leads by then. Exchanges under way end on the former transport, so none
-// is cut or lost. It is safe for concurrent use.
+// pool is the connections to the vendor. A connection in constant use would stay where the name of the vendor's host
+// once led. So when the connections of one transport may have reached the greatest age, another one takes the
+// requests from then on, and its connections go where the name leads by then. Exchanges under way end on the former
+// transport, so none is cut or lost. It is safe for concurrent use.
 type pool struct {
 	age     time.Duration // of a connection at most, while requests are given to it; zero means no limit
 	current atomic.Pointer[generation]
@@ -51,9 +51,9 @@ func newPool(cfg Config, times Times, connections int, m *metrics) *pool {
 	return p
 }
 
-// deadAfter says when a connection that all calls share over HTTP/2 is given up: when it has been silent for a while and
-// then does not answer a ping. That is within half a call timeout, 15 s at most, so that it costs the calls that are on it
-// one attempt and not one attempt after the other, which would open the breaker.
+// deadAfter says when a connection that all calls share over HTTP/2 is given up: when it has been silent for a while
+// and then does not answer a ping. That is within half a call timeout, 15 s at most, so that it costs the calls that
+// are on it one attempt and not one attempt after the other, which would open the breaker.
 func deadAfter(callTimeout time.Duration) *http.HTTP2Config {
 	return &http.HTTP2Config{
 		SendPingTimeout: min(callTimeout/3, 10*time.Second), PingTimeout: min(callTimeout/6, 5*time.Second),

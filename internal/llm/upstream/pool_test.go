@@ -81,8 +81,8 @@ func load(t *testing.T, v *upstream.Vendor) (stop func() (failed int64)) {
 	}
 }
 
-// TestConnectionsGrowOldAndAreReplaced: under constant load a change of the vendor's address is followed when connections
-// reach their greatest age. No call is lost, and one that was under way ends where it began.
+// TestConnectionsGrowOldAndAreReplaced: under constant load a change of the vendor's address is followed when
+// connections reach their greatest age. No call is lost, and one that was under way ends where it began.
 func TestConnectionsGrowOldAndAreReplaced(t *testing.T) {
 	t.Parallel()
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {

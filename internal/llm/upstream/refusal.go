@@ -12,9 +12,9 @@ import (
 // errProxy is an answer of a proxy between this service and the vendor.
 var errProxy = errors.New("the proxy in front of the vendor asks for authentication")
 
-// refusal says what an answer with this status and error document is: nil when it is the vendor's answer to this request,
-// which the client gets as it is, else the failure. The status is the answer's own, or the one that an error within a 200
-// stands for.
+// refusal says what an answer with this status and error document is: nil when it is the vendor's answer to this
+// request, which the client gets as it is, else the failure. The status is the answer's own, or the one that an error
+// within a 200 stands for.
 //
 // A 4xx belongs to the caller. The exceptions are what the caller can neither cause nor mend: the vendor key, the
 // account's credit, the rate limit, and 408, which is about the transport.
@@ -100,8 +100,8 @@ var statuses = map[string]int{
 // statusOverloaded is Anthropic's status for being too busy.
 const statusOverloaded = 529
 
-// status is the HTTP status that an error within a 200 stands for: the one that it names, else the one of its code, then
-// of its type. An unknown error is the vendor's, unless it names a parameter of the request.
+// status is the HTTP status that an error within a 200 stands for: the one that it names, else the one of its code,
+// then of its type. An unknown error is the vendor's, unless it names a parameter of the request.
 func (d *errorDocument) status() int {
 	byPrefix := 0
 	if strings.HasPrefix(d.code, "invalid_") || strings.Contains(d.code, "image") { // of OpenAI's Responses, about images sent

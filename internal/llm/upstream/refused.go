@@ -8,15 +8,15 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// The body of a refusal is read for what it says, and so that the connection can be kept, if it comes soon: which status
-// it belongs to is known already.
+// The body of a refusal is read for what it says, and so that the connection can be kept, if it comes soon: which
+// status it belongs to is known already.
 const (
 	refusalSize = 64 << 10
 	refusalTime = time.Second
 )
 
-// refused reads an answer whose status is not 2xx. A refusal that belongs to the caller is an answer like any other, and
-// whatever is wrong with its body does not make it the vendor's failure: the client gets what came of it.
+// refused reads an answer whose status is not 2xx. A refusal that belongs to the caller is an answer like any other,
+// and whatever is wrong with its body does not make it the vendor's failure: the client gets what came of it.
 func (v *Vendor) refused(w *watch, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
 	var document errorDocument
 	buf := newBuffer(w.ctx, v.memory)

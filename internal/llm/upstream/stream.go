@@ -36,7 +36,8 @@ func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm
 
 var eventStream = []string{"text/event-stream; charset=utf-8"}
 
-// beginsAsJSON reports whether the first byte that is no white space, after a byte order mark, opens an object or array.
+// beginsAsJSON reports whether the first byte that is no white space, after a byte order mark, opens an object or
+// array.
 func beginsAsJSON(body *bufio.Reader) bool {
 	for n := 1; n <= body.Size(); n++ {
 		b, err := body.Peek(n)
@@ -60,8 +61,8 @@ type buffered struct {
 	io.Closer
 }
 
-// stream is one streamed answer on its way to the client. The call keeps its slot meanwhile. Nothing goes out before there
-// is something to show: until then a failed attempt can be made again, and never after.
+// stream is one streamed answer on its way to the client. The call keeps its slot meanwhile. Nothing goes out before
+// there is something to show: until then a failed attempt can be made again, and never after.
 type stream struct {
 	v      *Vendor
 	w      *watch
@@ -123,8 +124,8 @@ func (s *stream) meet(e event, out *llm.Outcome) (_ *llm.Response, err error, ov
 	return nil, nil, false
 }
 
-// refusedWithin is an error before there was something to show: a failure of its kind, or an answer of its status that the
-// client gets in place of the stream.
+// refusedWithin is an error before there was something to show: a failure of its kind, or an answer of its status
+// that the client gets in place of the stream.
 func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Outcome) (*llm.Response, error) {
 	status, err := errorWithin(d, s.res.Header, out)
 	if err != nil {
@@ -148,8 +149,8 @@ func (s *stream) failLater(d *errorDocument, out *llm.Outcome) error {
 	return failed
 }
 
-// end decides about a stream whose bytes ended with err. What follows the last empty line is an event too, unless it was
-// cut within its data.
+// end decides about a stream whose bytes ended with err. What follows the last empty line is an event too, unless it
+// was cut within its data.
 func (s *stream) end(err error, out *llm.Outcome) (*llm.Response, error) {
 	e := s.events.rest()
 	switch broken := isBroken(e.data); {
@@ -215,8 +216,8 @@ func (s *stream) pass(b []byte) error {
 	return nil
 }
 
-// drainTime is how long the end of a body is waited for after the stream's last event. A connection whose body has ended
-// can be used again; one that goes on is closed, because client, slot and tokens are not kept for it.
+// drainTime is how long the end of a body is waited for after the stream's last event. A connection whose body has
+// ended can be used again; one that goes on is closed, because client, slot and tokens are not kept for it.
 const drainTime = 100 * time.Millisecond
 
 func (s *stream) drain() {
@@ -235,5 +236,6 @@ type sinkError struct{ err error }
 func (e *sinkError) Error() string { return "writing to the client: " + e.err.Error() }
 func (e *sinkError) Unwrap() error { return e.err }
 
-// errCut is a stream that ended before its last event, or an answer of which no more can be seen than that it is not whole.
+// errCut is a stream that ended before its last event, or an answer of which no more can be seen than that it is not
+// whole.
 var errCut = errors.New("the vendor's answer was cut before its end")

@@ -178,8 +178,8 @@ func TestStreamIdleLimitDoesNotCountASlowClient(t *testing.T) {
 
 type keyOfTest struct{}
 
-// The SLA bounds a stream up to its first event. From then on its pauses and its whole length are bounded, and what ended
-// it is told truly.
+// The SLA bounds a stream up to its first event. From then on its pauses and its whole length are bounded, and what
+// ended it is told truly.
 func TestStreamLimits(t *testing.T) {
 	t.Parallel()
 	errSLA := errors.New("SLA")

@@ -5,8 +5,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// usageCount collects what a vendor says about the tokens of one answer, in the names of every dialect. A number that is
-// said more than once, as some vendors do in both names and streams do again and again, counts with its largest reading.
+// usageCount collects what a vendor says about the tokens of one answer, in the names of every dialect. A number that
+// is said more than once, as some vendors do in both names and streams do again and again, counts with its largest
+// reading.
 type usageCount struct {
 	prompt     int // prompt_tokens: everything that was read, cached or not
 	input      int // input_tokens: without what Anthropic writes to its cache or reads from it
@@ -45,9 +46,9 @@ func (c *usageCount) add(m jsonscan.Member) {
 	}
 }
 
-// usage is what counts against the contract. Tokens that are only in the total were produced without being shown, as some
-// models do when they reason. What Anthropic writes to its cache counts; what it reads from there does not, because
-// Anthropic does not count it against its limits either.
+// usage is what counts against the contract. Tokens that are only in the total were produced without being shown, as
+// some models do when they reason. What Anthropic writes to its cache counts; what it reads from there does not,
+// because Anthropic does not count it against its limits either.
 func (c *usageCount) usage() llm.Usage {
 	u := llm.Usage{
 		Prompt:     max(c.prompt, c.input+c.cacheWrite),
@@ -68,8 +69,8 @@ func tokens(m jsonscan.Member) int {
 	return 0
 }
 
-// unsaid is the usage of a buffered answer that reports none: what its text comes to, where that is more than was booked
-// for it, else zero, so that the booking stays. No answer can be used to empty a contract by not reporting.
+// unsaid is the usage of a buffered answer that reports none: what its text comes to, where that is more than was
+// booked for it, else zero, so that the booking stays. No answer can be used to empty a contract by not reporting.
 func unsaid(body []byte, p *llm.Payload) (u llm.Usage) {
 	text := 0
 	scanner := jsonscan.Scanner{Depth: textDepth, Visit: func(m jsonscan.Member) {

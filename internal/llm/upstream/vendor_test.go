@@ -155,8 +155,8 @@ func TestVendorStatusesThatAreNone(t *testing.T) {
 	}
 }
 
-// An answer comes without a type where the vendor has named none: a browser must not run what was plain. It comes without
-// gzip, which was not asked for, and with every other coding, which cannot be read here.
+// An answer comes without a type where the vendor has named none: a browser must not run what was plain. It comes
+// without gzip, which was not asked for, and with every other coding, which cannot be read here.
 func TestVendorAnswersKeepTheirTypeAndCoding(t *testing.T) {
 	t.Parallel()
 	var zipped bytes.Buffer
@@ -256,8 +256,8 @@ func TestVendorCallIsCancelledWhenTheClientLeaves(t *testing.T) {
 	<-cancelled
 }
 
-// net/http resends a request with an Idempotency-Key on its own when a kept connection turns out dead. Every exchange has
-// to pass the gates, so it must not.
+// net/http resends a request with an Idempotency-Key on its own when a kept connection turns out dead. Every exchange
+// has to pass the gates, so it must not.
 func TestVendorHasNoHiddenRetry(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -321,7 +321,8 @@ func TestVendorConfig(t *testing.T) {
 	}
 }
 
-// What a status says is known with the headers: a body that never comes makes no timeout of it, and keeps nobody for long.
+// What a status says is known with the headers: a body that never comes makes no timeout of it, and keeps nobody for
+// long.
 func TestVendorStatusWithABodyThatStalls(t *testing.T) {
 	t.Parallel()
 	for code, kind := range map[int]llm.Kind{401: llm.KindAuth, 429: llm.KindRateLimit, 503: llm.KindStatus} {
@@ -389,8 +390,9 @@ func TestVendorKeepsTheConnectionAfterAnError(t *testing.T) {
 	}
 }
 
-// The request's end and the watch's timer are due at the same moment once anybody has waited with the request's context. Whichever
-// is first, it is the request that has ended and not the vendor that is slow: the breaker must not hear of it.
+// The request's end and the watch's timer are due at the same moment once anybody has waited with the request's
+// context. Whichever is first, it is the request that has ended and not the vendor that is slow: the breaker must not
+// hear of it.
 func TestTheEndOfTheRequestIsNoVendorTimeout(t *testing.T) {
 	t.Parallel()
 	cfg := llmtest.Config()

@@ -8,10 +8,10 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// watch ends one exchange when a limit on its progress runs out: the call timeout until a buffered answer is there, the
-// first event of a stream, and then the pauses of the stream and its whole length. Each limit has its own cause. One timer
-// serves the limit in force and the end of the whole: that of the request, and from a stream's first event on, that of the
-// longest stream. verdict recognises the end of the request by the request's context.
+// watch ends one exchange when a limit on its progress runs out: the call timeout until a buffered answer is there,
+// the first event of a stream, and then the pauses of the stream and its whole length. Each limit has its own cause.
+// One timer serves the limit in force and the end of the whole: that of the request, and from a stream's first event
+// on, that of the longest stream. verdict recognises the end of the request by the request's context.
 type watch struct {
 	request context.Context // of the call; from a stream's first event on without the time limit of the request
 	ctx     context.Context // of the exchange
@@ -54,8 +54,8 @@ func (w *watch) expire(cause error) func() {
 	}
 }
 
-// stream puts the limits of a stream in force: idle between two events, longest from the start of the exchange, where zero
-// means no limit. The request's own time limit ends: it is for the time to the first event.
+// stream puts the limits of a stream in force: idle between two events, longest from the start of the exchange, where
+// zero means no limit. The request's own time limit ends: it is for the time to the first event.
 func (w *watch) stream(idle, longest time.Duration) {
 	w.request, w.end, w.endCause = w.free, time.Time{}, nil
 	if longest > 0 {

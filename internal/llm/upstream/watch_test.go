@@ -10,8 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/deadline"
 )
 
-// The watch's one timer serves the limit and the request's own end. Whichever comes first ends the exchange, and it can be
-// told which it was, with a request that ends by a timer of its own as well.
+// The watch's one timer serves the limit and the request's own end. Whichever comes first ends the exchange, and it
+// can be told which it was, with a request that ends by a timer of its own as well.
 func TestWatchEndsWithTheLimitOrTheRequest(t *testing.T) {
 	t.Parallel()
 	errSLA, errLimit, errLeft := errors.New("SLA"), errors.New("limit"), errors.New("left")
