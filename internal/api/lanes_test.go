@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
@@ -180,6 +181,38 @@ func TestOneModelsLimitStopsNoOther(t *testing.T) {
 	}
 	if models := v.second.Calls(); slices.ContainsFunc(models, func(c vendorsim.Call) bool { return c.Model != "mini-2" }) {
 		t.Errorf("a call that the lane serves itself was given another model: %v", models)
+	}
+}
+
+// TestOneLanesTroubleStopsNoOther: a pause that the vendor asks for, and an open breaker, are of the lane that met them.
+func TestOneLanesTroubleStopsNoOther(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t).URL()
+	mini := strings.Replace(wholeAsk, "gpt-4o", "mini-2", 1)
+	for code, fault := range map[string]vendorsim.Fault{
+		"vendor_rate_limited": {Kind: "status", Status: 429, RetryAfter: vendorsim.Duration(time.Hour)},
+		"vendor_unavailable":  {Kind: "status", Status: 500},
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			v := newTwoVendors(t, redis, "LLM_FALLBACK=", "LLM_LANE_SECOND_MODELS=mini*", "LLM_BREAKER_FAILURES=2", "LLM_BREAKER_OPEN=1h")
+			check(t, v.second.AddFault(fault))
+			await.True(t, "the lane turns its calls away", func() bool {
+				return v.send(http.MethodPost, "/llm", mini).code() == code
+			})
+			seen := len(v.second.Calls())
+			for range 10 {
+				if got := v.send(http.MethodPost, "/llm", wholeAsk); got.status != http.StatusOK {
+					t.Errorf("the other lane: %d %s", got.status, got.body)
+				}
+				if got := v.send(http.MethodPost, "/llm", mini); got.code() != code || got.header.Get("Retry-After") == "" {
+					t.Errorf("the lane: %d %s", got.status, got.body)
+				}
+			}
+			if n := len(v.second.Calls()); n != seen {
+				t.Errorf("the lane's vendor saw %d calls meanwhile", n-seen)
+			}
+		})
 	}
 }
 
