@@ -55,6 +55,9 @@ func (s *Set) End(one *Stream) {
 
 // Look returns the number of open streams and the age of the oldest.
 func (s *Set) Look() (open int, oldest time.Duration) {
+	if s == nil {
+		return 0, 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for one := range s.open {
