@@ -29,8 +29,10 @@ build: ## build bin/server and bin/vendorsim
 # nomsgpack leaves out a coding that gin brings along and the service does not use: 6 MB.
 	CGO_ENABLED=0 go build -tags nomsgpack -trimpath -pgo=cmd/server/server.pgo -o bin/ ./cmd/...
 
+# Further flags of docker buildx build, such as --build-context golang:1.26=docker-image://mirror.example.com/golang:1.26.
+IMAGE_FLAGS ?=
 # Times in the image are those of the commit, so that two builds of one commit are the same image.
-IMAGE_BUILD = SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) docker buildx build --platform $(PLATFORM) --provenance=false \
+IMAGE_BUILD = SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) docker buildx build --platform $(PLATFORM) --provenance=false $(IMAGE_FLAGS) \
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD)
 
 .PHONY: image
