@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,9 +64,10 @@ type lines chan string
 
 func (l lines) Write(p []byte) (int, error) { l <- string(p); return len(p), nil }
 
-func (l lines) all() (text string) {
+func (l lines) all() string {
+	var text strings.Builder
 	for len(l) > 0 {
-		text += <-l
+		text.WriteString(<-l)
 	}
-	return text
+	return text.String()
 }
