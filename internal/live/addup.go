@@ -17,7 +17,7 @@ func addUp(pods []Snapshot) Snapshot {
 		s.Layers = plusLayers(s.Layers, p.Layers)
 		s.Slots = Slots{Size: s.Slots.Size + p.Slots.Size, Used: s.Slots.Used + p.Slots.Used, Waiting: s.Slots.Waiting + p.Slots.Waiting}
 		s.Quota = s.Quota.with(p.Quota)
-		s.Breaker.State = worse(s.Breaker.State, p.Breaker.State)
+		s.Breaker = s.Breaker.with(p.Breaker)
 		s.Vendor = s.Vendor.plus(p.Vendor)
 		s.Retries = Retries{s.Retries.plus(p.Retries.Rate), plusNamed(s.Retries.Denied, p.Retries.Denied), s.Retries.Budget + p.Retries.Budget}
 		s.Redis = Redis{Shared: (i == 0 || s.Redis.Shared) && p.Redis.Shared, Full: s.Redis.Full || p.Redis.Full}
@@ -56,6 +56,11 @@ func (v Vendor) plus(o Vendor) Vendor {
 		Rate: v.Rate.plus(o.Rate), Results: plusNamed(v.Results, o.Results),
 		Latency: v.Latency.plus(o.Latency.buckets, 1).latency(), First: v.First.plus(o.First.buckets, 1).latency(),
 	}
+}
+
+// with counts what both have seen: every pod sees the shared breaker open, and makes probes of its own.
+func (b Breaker) with(o Breaker) Breaker {
+	return Breaker{State: worse(b.State, o.State), Opened: max(b.Opened, o.Opened), Probes: plusNamed(b.Probes, o.Probes)}
 }
 
 // worse is the state of a breaker that is farther from closed. A pod may not know yet that it has closed.

@@ -28,7 +28,7 @@ func derive(recent, earlier, now reading) Snapshot {
 		Layers:   s.layers(requests.PerSecond),
 		Slots:    slots(f),
 		Quota:    quota(f, ""),
-		Breaker:  Breaker{State: breaker(f, "")},
+		Breaker:  s.breaker(),
 		Vendor:   s.vendor(span{earlier, now}, ""),
 		Retries:  s.retries(),
 		Redis:    Redis{Shared: f.sum("llm_redis_up", "") > 0, Full: f.sum("llm_redis_full", "") > 0},

@@ -33,6 +33,15 @@ func quota(f figures, lane string) Quota {
 	return q
 }
 
+func (s span) breaker() Breaker {
+	f := s.now.figures
+	return Breaker{
+		State:  breaker(f, ""),
+		Opened: f.by("llm_breaker_transitions_total", "", "to")["open"],
+		Probes: s.named("llm_breaker_probes_total", "", "result"),
+	}
+}
+
 // breaker names the state of the breaker; of several, the one that is farthest from closed.
 func breaker(f figures, lane string) string {
 	switch f.max("llm_breaker_state", lane) {

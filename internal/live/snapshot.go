@@ -91,6 +91,8 @@ type Quota struct {
 type Breaker struct {
 	State          string  `json:"state"`            // closed, half-open or open
 	ProbeInSeconds float64 `json:"probe_in_seconds"` // 0 while it is closed
+	Opened         float64 `json:"opened"`           // times that it opened since the pod started
+	Probes         []Named `json:"probes"`           // calls that tried the vendor while it was half-open: won or lost
 }
 
 // Vendor is the exchanges with the vendor.

@@ -37,6 +37,7 @@ func TestStory(t *testing.T) {
 	p.press(`button[data-fault=""]`, kb.Enter)
 	p.load(20)
 	p.await(box("breaker", "closed"))
+	p.await(box("breaker", "won")) // the probes
 	p.await(`!document.querySelector("[data-layer=breaker]").classList.contains("reacts")`)
 
 	// The load ends. When no request is inside any more, the page has counted what /metrics has.

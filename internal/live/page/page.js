@@ -1,29 +1,47 @@
 "use strict";
 const $ = id => document.getElementById(id);
 const KEEP = 300; // points of the lines
-let points = [], lessons = [], source, all = false;
+let points = [],
+  lessons = [],
+  source,
+  all = false;
 
 // make returns an element with a class and text or children.
 function make(tag, cls, ...children) {
   const e = document.createElement(tag);
   if (cls) e.className = cls;
-  e.append(...children.map(c => c instanceof Node ? c : String(c)));
+  e.append(...children.map(c => (c instanceof Node ? c : String(c))));
   return e;
 }
-const rate = n => n >= 10 ? n.toFixed(0) : n.toFixed(1);
+const rate = n => (n >= 10 ? n.toFixed(0) : n.toFixed(1));
 const percent = n => (100 * n).toFixed(0) + " %";
-const seconds = n => n == null ? "–" : n < 1 ? (1000 * n).toFixed(0) + " ms" : n.toFixed(1) + " s";
+const seconds = n => (n == null ? "–" : n < 1 ? (1000 * n).toFixed(0) + " ms" : n.toFixed(1) + " s");
 const count = n => n.toLocaleString("en");
-const names = list => list.filter(r => r.per_second > 0).map(r => r.name + " " + rate(r.per_second) + "/s").join(", ");
+const names = list =>
+  list
+    .filter(r => r.per_second > 0)
+    .map(r => r.name + " " + rate(r.per_second) + "/s")
+    .join(", ");
 const title = name => ({ shed: "shedding", payload: "body" })[name] || name.replaceAll("_", " ");
 
 // notes are what a layer shows beside what it refuses.
 const notes = {
-  breaker: s => s.breaker.state + (s.breaker.probe_in_seconds > 0 ? ", probe in " + s.breaker.probe_in_seconds.toFixed(0) + " s" : ""),
+  breaker: s =>
+    s.breaker.state +
+    (s.breaker.probe_in_seconds > 0 ? ", probe in " + s.breaker.probe_in_seconds.toFixed(0) + " s" : ""),
   quota: s => percent(s.quota.requests_used_ratio) + " requests, " + percent(s.quota.tokens_used_ratio) + " tokens",
   slots: s => s.slots.used + " of " + s.slots.size + ", queue " + s.slots.waiting,
   vendor: s => "p50 " + seconds(s.vendor.latency.p50) + ", p95 " + seconds(s.vendor.latency.p95),
 };
+
+// breakerPast is what the breaker has done so far. A probe of a vendor that is down is over in a blink.
+function breakerPast(b) {
+  const probes = b.probes
+    .filter(p => p.total > 0)
+    .map(p => count(p.total) + " " + p.name)
+    .join(", ");
+  return "opened " + count(b.opened) + (b.opened == 1 ? " time" : " times") + (probes ? "; probes: " + probes : "");
+}
 
 // inAll is a count since the pod started.
 function inAll(n, what) {
@@ -33,14 +51,31 @@ function inAll(n, what) {
 }
 
 function showWay(s) {
-  const first = make("li", "edge", make("b", "", "requests in"), make("span", "", rate(s.requests.per_second) + "/s"),
-    make("span", "dim", s.requests.inside + " inside"), inAll(s.requests.total, "ended"));
+  const first = make(
+    "li",
+    "edge",
+    make("b", "", "requests in"),
+    make("span", "", rate(s.requests.per_second) + "/s"),
+    make("span", "dim", s.requests.inside + " inside"),
+    inAll(s.requests.total, "ended"),
+  );
   const boxes = s.layers.map(l => {
-    const box = make("li", l.refused.per_second > 0 || l.name == "breaker" && s.breaker.state != "closed" ? "reacts" : "",
-      make("b", "", title(l.name)), make("span", "", (l.name == "vendor" ? "answered " : "through ") + rate(l.passed_per_second) + "/s"));
+    const box = make(
+      "li",
+      l.refused.per_second > 0 || (l.name == "breaker" && s.breaker.state != "closed") ? "reacts" : "",
+      make("b", "", title(l.name)),
+      make("span", "", (l.name == "vendor" ? "answered " : "through ") + rate(l.passed_per_second) + "/s"),
+    );
     if (notes[l.name]) box.append(make("span", "dim", notes[l.name](s)));
+    if (l.name == "breaker" && s.breaker.opened > 0) box.append(make("span", "dim", breakerPast(s.breaker)));
     if (l.refused.per_second > 0)
-      box.append(make("span", "bad", (l.name == "vendor" ? "failed " : "refused ") + names(l.reasons).replaceAll("_", "_\u200b"))); // may break here
+      box.append(
+        make(
+          "span",
+          "bad",
+          (l.name == "vendor" ? "failed " : "refused ") + names(l.reasons).replaceAll("_", "_\u200b"),
+        ),
+      ); // may break here
     if (l.refused.total > 0) box.append(inAll(l.refused.total, l.name == "vendor" ? "failed" : "refused"));
     box.dataset.layer = l.name;
     return box;
@@ -49,7 +84,8 @@ function showWay(s) {
 }
 
 function showFacts(s) {
-  const three = l => [l.p50, l.p95, l.p99].map(seconds).join(", "), denied = names(s.retries.denied);
+  const three = l => [l.p50, l.p95, l.p99].map(seconds).join(", "),
+    denied = names(s.retries.denied);
   const facts = [
     ["Breaker", notes.breaker(s)],
     ["Slots", s.slots.used + " of " + s.slots.size + " in use, " + s.slots.waiting + " in the queue"],
@@ -59,14 +95,25 @@ function showFacts(s) {
     ["First event of a stream, p50, p95, p99", three(s.vendor.first_event)],
     ["Retries", rate(s.retries.per_second) + "/s" + (denied ? ", not made for " + denied : "")],
     ["Retry budget", "enough for " + rate(s.retries.budget) + " retries"],
-    ["Redis", (s.redis.shared ? "shared with all pods" : "away: " + (all ? "pods count alone" : "this pod is alone")) + (s.redis.full ? ", full" : "")],
+    [
+      "Redis",
+      (s.redis.shared ? "shared with all pods" : "away: " + (all ? "pods count alone" : "this pod is alone")) +
+        (s.redis.full ? ", full" : ""),
+    ],
   ];
-  if (s.jobs) facts.push(["Jobs", s.jobs.running + " running, queued: " + s.jobs.queued.map(q => q.value + " " + q.name).join(", ")]);
+  if (s.jobs)
+    facts.push([
+      "Jobs",
+      s.jobs.running + " running, queued: " + s.jobs.queued.map(q => q.value + " " + q.name).join(", "),
+    ]);
   for (const m of s.memory || []) {
-    const bytes = m.name.endsWith("_bytes"), name = m.name.replace("llm_memory_", "").replace("_bytes", "").replaceAll("_", " ");
+    const bytes = m.name.endsWith("_bytes"),
+      name = m.name.replace("llm_memory_", "").replace("_bytes", "").replaceAll("_", " ");
     facts.push(["Memory: " + name, bytes ? (m.value / 1048576).toFixed(1) + " MiB" : count(m.value)]);
   }
-  $("facts").replaceChildren(...facts.map(([name, text]) => make("div", "", make("dt", "", name), make("dd", "", text))));
+  $("facts").replaceChildren(
+    ...facts.map(([name, text]) => make("div", "", make("dt", "", name), make("dd", "", text))),
+  );
 }
 
 function rows(id, list) {
@@ -75,14 +122,54 @@ function rows(id, list) {
 
 // charts: a title, how values are written, and the lines: their field, name and colour.
 const charts = [
-  ["Requests a second", rate, [["in", "in", "blue"], ["ok", "answered", "good"], ["refused", "refused", "warn"], ["failed", "failed", "bad"]]],
-  ["Vendor latency", seconds, [["p50", "p50", "blue"], ["p95", "p95", "good"], ["p99", "p99", "warn"], ["first_event", "first event p95", "violet"]]],
+  [
+    "Requests a second",
+    rate,
+    [
+      ["in", "in", "blue"],
+      ["ok", "answered", "good"],
+      ["refused", "refused", "warn"],
+      ["failed", "failed", "bad"],
+    ],
+  ],
+  [
+    "Vendor latency",
+    seconds,
+    [
+      ["p50", "p50", "blue"],
+      ["p95", "p95", "good"],
+      ["p99", "p99", "warn"],
+      ["first_event", "first event p95", "violet"],
+    ],
+  ],
   ["Breaker", n => ["closed", "half-open", "open"][n] || "", [["breaker_level", "state", "bad"]], [0, 2]],
-  ["Slots and queue", rate, [["slots", "slots in use", "blue"], ["waiting", "queue", "warn"]]],
-  ["Contract used", percent, [["quota_requests", "requests", "blue"], ["quota_tokens", "tokens", "violet"]]],
-  ["Retries", rate, [["retries", "a second", "warn"], ["retry_budget", "budget", "good"]]],
+  [
+    "Slots and queue",
+    rate,
+    [
+      ["slots", "slots in use", "blue"],
+      ["waiting", "queue", "warn"],
+    ],
+  ],
+  [
+    "Contract used",
+    percent,
+    [
+      ["quota_requests", "requests", "blue"],
+      ["quota_tokens", "tokens", "violet"],
+    ],
+  ],
+  [
+    "Retries",
+    rate,
+    [
+      ["retries", "a second", "warn"],
+      ["retry_budget", "budget", "good"],
+    ],
+  ],
 ].map(([name, format, lines, range]) => {
-  const figure = make("figure", "", make("figcaption", "", name)), box = make("div", "");
+  const figure = make("figure", "", make("figcaption", "", name)),
+    box = make("div", "");
   box.setAttribute("role", "img");
   figure.append(box);
   $("charts").append(figure);
@@ -92,36 +179,87 @@ const HEIGHT = 118;
 
 // build makes the chart anew, with the colours that are in force.
 function build(c) {
-  const style = getComputedStyle(document.documentElement), colour = name => style.getPropertyValue("--" + name).trim();
-  const axis = { stroke: colour("dim"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, DejaVu Sans, sans-serif" };
+  const style = getComputedStyle(document.documentElement),
+    colour = name => style.getPropertyValue("--" + name).trim();
+  const axis = {
+    stroke: colour("dim"),
+    grid: { stroke: colour("line"), width: 1 },
+    ticks: { show: false },
+    font: "11px system-ui, DejaVu Sans, sans-serif",
+  };
   c.plot?.destroy();
-  c.plot = new uPlot({
-    width: Math.max(120, c.box.clientWidth), height: HEIGHT, padding: [6, 8, 0, 0], cursor: { y: false, drag: { setScale: false }, sync: { key: "live" } },
-    scales: {
-      x: { range: () => { const end = points.length ? Date.parse(points[points.length - 1].at) / 1000 : 0; return [end - KEEP, end]; } },
-      y: { range: c.range ? () => c.range : (u, low, high) => [0, Math.max(high || 0, 1e-3) * 1.08] },
+  c.plot = new uPlot(
+    {
+      width: Math.max(120, c.box.clientWidth),
+      height: HEIGHT,
+      padding: [6, 8, 0, 0],
+      cursor: { y: false, drag: { setScale: false }, sync: { key: "live" } },
+      scales: {
+        x: {
+          range: () => {
+            const end = points.length ? Date.parse(points[points.length - 1].at) / 1000 : 0;
+            return [end - KEEP, end];
+          },
+        },
+        y: { range: c.range ? () => c.range : (u, low, high) => [0, Math.max(high || 0, 1e-3) * 1.08] },
+      },
+      axes: [
+        {
+          ...axis,
+          size: 22,
+          space: 70,
+          values: (u, at) =>
+            at.map(t => new Date(1000 * t).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })),
+          incrs: [60, 120],
+        },
+        {
+          ...axis,
+          size: c.range ? 66 : 52,
+          space: 26,
+          values: (u, at) => at.map(v => (c.range && v % 1 ? "" : c.format(v))),
+        },
+      ],
+      series: [
+        { value: (u, t) => (t == null ? "" : new Date(1000 * t).toLocaleTimeString("en-GB")) },
+        ...c.lines.map(([, label, name]) => ({
+          label,
+          stroke: colour(name),
+          width: 1.5,
+          points: { show: false },
+          paths: c.range && uPlot.paths.stepped({ align: 1 }),
+          value: (u, v) => (v == null ? "–" : c.format(v)),
+        })),
+      ],
     },
-    axes: [
-      { ...axis, size: 22, space: 70, values: (u, at) => at.map(t => new Date(1000 * t).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })), incrs: [60, 120] },
-      { ...axis, size: c.range ? 66 : 52, space: 26, values: (u, at) => at.map(v => c.range && v % 1 ? "" : c.format(v)) },
-    ],
-    series: [{ value: (u, t) => t == null ? "" : new Date(1000 * t).toLocaleTimeString("en-GB") },
-      ...c.lines.map(([, label, name]) => ({ label, stroke: colour(name), width: 1.5, points: { show: false }, paths: c.range && uPlot.paths.stepped({ align: 1 }),
-        value: (u, v) => v == null ? "–" : c.format(v) }))],
-  }, data(c), c.box);
+    data(c),
+    c.box,
+  );
 }
 
-const data = c => [points.map(p => Date.parse(p.at) / 1000), ...c.lines.map(([field]) => points.map(p => p[field] ?? null))];
+const data = c => [
+  points.map(p => Date.parse(p.at) / 1000),
+  ...c.lines.map(([field]) => points.map(p => p[field] ?? null)),
+];
 
 function draw(c) {
   if (!c.plot) build(c);
   c.plot.setData(data(c));
   if (c.plot.cursor.idx == null || c.plot.cursor.left < 0) c.plot.setLegend({ idx: points.length - 1 }, false);
   const last = points[points.length - 1] || {};
-  c.box.setAttribute("aria-label", c.name + ", now: " + c.lines.map(([field, text]) => text + " " + (last[field] == null ? "–" : c.format(last[field]))).join(", "));
+  c.box.setAttribute(
+    "aria-label",
+    c.name +
+      ", now: " +
+      c.lines.map(([field, text]) => text + " " + (last[field] == null ? "–" : c.format(last[field]))).join(", "),
+  );
 }
-new ResizeObserver(() => charts.forEach(c => c.plot?.setSize({ width: Math.max(120, c.box.clientWidth), height: HEIGHT }))).observe($("charts"));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { charts.forEach(build); charts.forEach(draw); });
+new ResizeObserver(() =>
+  charts.forEach(c => c.plot?.setSize({ width: Math.max(120, c.box.clientWidth), height: HEIGHT })),
+).observe($("charts"));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  charts.forEach(build);
+  charts.forEach(draw);
+});
 
 // reacting are the layers that do more than let requests through.
 function reacting(s) {
@@ -155,28 +293,47 @@ function showDev(s) {
   press($("faults").children, b => b.dataset.fault != "" && b.dataset.fault == s.dev.fault);
   $("redis").hidden = s.dev.redis_frozen == null;
   press($("redis").querySelectorAll("button"), b => b.dataset.frozen == "true" && s.dev.redis_frozen);
-  $("load-left").textContent = s.dev.load ? s.dev.load + "/s are sent, stops in " + s.dev.load_seconds.toFixed(0) + " s" : "no load";
+  $("load-left").textContent = s.dev.load
+    ? s.dev.load + "/s are sent, stops in " + s.dev.load_seconds.toFixed(0) + " s"
+    : "no load";
   if (document.activeElement != $("load")) showLoad(s.dev.load);
-  const now = reacting(s), active = lessons.filter(l => now.has(l.layer));
+  const now = reacting(s),
+    active = lessons.filter(l => now.has(l.layer));
   const text = active.map(l => l.layer).join();
   if (text == saidLessons && $("lessons").children.length) return; // a screen reader says only what is new
   saidLessons = text;
-  $("lessons").replaceChildren(...active.map(l => make("li", "", make("b", "", title(l.layer) + ": "), l.says + " ", make("code", "", l.file))));
+  $("lessons").replaceChildren(
+    ...active.map(l =>
+      make("li", "", make("b", "", title(l.layer) + ": "), l.says + " ", make("code", "", l.file)),
+    ),
+  );
   if (!active.length) $("lessons").append(make("li", "dim", "Nothing: every layer lets requests through."));
 }
 
-function showLoad(n) { $("load").value = n; $("load-text").textContent = n; }
+function showLoad(n) {
+  $("load").value = n;
+  $("load-text").textContent = n;
+}
 
 async function post(what, body) {
   $("trouble").textContent = "";
   try {
-    const r = await fetch("/debug/live/" + what, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const r = await fetch("/debug/live/" + what, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
     if (!r.ok) $("trouble").textContent = await r.text();
-  } catch (e) { $("trouble").textContent = "The service cannot be reached."; }
+  } catch (e) {
+    $("trouble").textContent = "The service cannot be reached.";
+  }
 }
-$("load").addEventListener("input", e => { $("load-text").textContent = e.target.value; });
+$("load").addEventListener("input", e => {
+  $("load-text").textContent = e.target.value;
+});
 $("load").addEventListener("change", e => post("load", { rate: Number(e.target.value) }));
-for (const b of $("redis").querySelectorAll("button")) b.addEventListener("click", () => post("redis", { frozen: b.dataset.frozen == "true" }));
+for (const b of $("redis").querySelectorAll("button"))
+  b.addEventListener("click", () => post("redis", { frozen: b.dataset.frozen == "true" }));
 
 // showPods shows whose figures these are.
 function showPods(s) {
@@ -185,28 +342,72 @@ function showPods(s) {
   const cluster = s.pods != null;
   $("scope").textContent = cluster ? "all pods," : "pod";
   $("pod").textContent = cluster ? s.pods.length + (s.pods.length == 1 ? " pod" : " pods") : s.pod;
-  $("about").textContent = (cluster ? "This page adds up all pods." : "This page shows one pod.") + " Rates are the mean of five seconds.";
+  $("about").textContent =
+    (cluster ? "This page adds up all pods." : "This page shows one pod.") + " Rates are the mean of five seconds.";
   $("alone").textContent = s.alone || "";
   $("pods-box").hidden = !cluster;
-  rows("pods", (s.pods || []).map(p => [p.name, p.state, rate(p.requests_per_second), p.inside, p.slots_used, p.waiting, p.redis_shared ? "shared" : "away"]));
+  rows(
+    "pods",
+    (s.pods || []).map(p => [
+      p.name,
+      p.state,
+      rate(p.requests_per_second),
+      p.inside,
+      p.slots_used,
+      p.waiting,
+      p.redis_shared ? "shared" : "away",
+    ]),
+  );
 }
-for (const b of $("switch").children) b.addEventListener("click", () => {
-  if ((b.dataset.pods == "all") == all) return;
-  all = b.dataset.pods == "all";
-  source?.close();
-  start();
-});
+for (const b of $("switch").children)
+  b.addEventListener("click", () => {
+    if ((b.dataset.pods == "all") == all) return;
+    all = b.dataset.pods == "all";
+    source?.close();
+    start();
+  });
 
 function show(s) {
   $("state").textContent = s.state;
   $("state").className = s.state == "ready" ? "good" : "warn";
-  showPods(s); showWay(s); showFacts(s); showDev(s);
-  rows("outcomes", s.requests.outcomes.map(o => [o.name, rate(o.per_second), count(o.total)]));
-  [...$("outcomes").children].forEach((row, n) => { row.dataset.outcome = s.requests.outcomes[n].name; row.dataset.total = s.requests.outcomes[n].total; });
+  showPods(s);
+  showWay(s);
+  showFacts(s);
+  showDev(s);
+  rows(
+    "outcomes",
+    s.requests.outcomes.map(o => [o.name, rate(o.per_second), count(o.total)]),
+  );
+  [...$("outcomes").children].forEach((row, n) => {
+    row.dataset.outcome = s.requests.outcomes[n].name;
+    row.dataset.total = s.requests.outcomes[n].total;
+  });
   $("lanes-box").hidden = !s.lanes.length;
-  rows("lanes", s.lanes.map(l => [l.name, rate(l.vendor.per_second), names(l.vendor.results) || "–", seconds(l.vendor.latency.p50), seconds(l.vendor.latency.p95),
-    seconds(l.vendor.first_event.p95), percent(l.quota.requests_used_ratio), percent(l.quota.tokens_used_ratio), l.quota.waiting, l.breaker]));
-  rows("refused", s.refused.map(r => [new Date(r.at).toLocaleTimeString("en-GB"), r.status, title(r.layer), r.reason, r.request_id]));
+  rows(
+    "lanes",
+    s.lanes.map(l => [
+      l.name,
+      rate(l.vendor.per_second),
+      names(l.vendor.results) || "–",
+      seconds(l.vendor.latency.p50),
+      seconds(l.vendor.latency.p95),
+      seconds(l.vendor.first_event.p95),
+      percent(l.quota.requests_used_ratio),
+      percent(l.quota.tokens_used_ratio),
+      l.quota.waiting,
+      l.breaker,
+    ]),
+  );
+  rows(
+    "refused",
+    s.refused.map(r => [
+      new Date(r.at).toLocaleTimeString("en-GB"),
+      r.status,
+      title(r.layer),
+      r.reason,
+      r.request_id,
+    ]),
+  );
   charts.forEach(draw);
 }
 
@@ -215,25 +416,37 @@ const level = p => ({ ...p, breaker_level: ["closed", "half-open", "open"].index
 
 // start loads the history and then listens. After a break it begins again, so that the lines have no gap.
 async function start() {
-  const mine = all, query = all ? "?pods=all" : "";
+  const mine = all,
+    query = all ? "?pods=all" : "";
   const again = text => {
     if (mine != all) return;
-    $("link").textContent = text; $("link").className = "bad";
-    setTimeout(() => { if (mine == all) start(); }, 2000);
+    $("link").textContent = text;
+    $("link").className = "bad";
+    setTimeout(() => {
+      if (mine == all) start();
+    }, 2000);
   };
   try {
     const d = await (await fetch("/debug/live" + query)).json();
     if (mine != all) return;
-    points = d.history.map(level); lessons = d.lessons || [];
+    points = d.history.map(level);
+    lessons = d.lessons || [];
     show(d);
-  } catch (e) { return again("the pod cannot be reached, trying again"); }
+  } catch (e) {
+    return again("the pod cannot be reached, trying again");
+  }
   source = new EventSource("/debug/live/events" + query);
   source.onmessage = e => {
     const s = JSON.parse(e.data);
-    $("link").textContent = "live"; $("link").className = "good";
-    if (!points.length || points[points.length - 1].at != s.point.at) points = [...points, level(s.point)].slice(-KEEP);
+    $("link").textContent = "live";
+    $("link").className = "good";
+    if (!points.length || points[points.length - 1].at != s.point.at)
+      points = [...points, level(s.point)].slice(-KEEP);
     show(s);
   };
-  source.onerror = () => { source.close(); again("no events, trying again"); };
+  source.onerror = () => {
+    source.close();
+    again("no events, trying again");
+  };
 }
 start();
