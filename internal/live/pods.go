@@ -19,7 +19,7 @@ type Board interface {
 // Bounds of what pods leave.
 const (
 	askEvery   = 5               // seconds between two looks whether figures are wanted
-	maxFigures = 32 << 10        // bytes that a pod leaves at most; it leaves about five thousand
+	maxFigures = 32 << 10        // bytes that a pod leaves at most; it leaves about six thousand
 	watchTime  = 5 * time.Second // that a page shows all pods after it has asked
 )
 
