@@ -24,7 +24,8 @@ type sseSink struct {
 	timeout time.Duration
 	info    *middleware.Info
 	started bool
-	events  bool // what is sent are server-sent events, so that one of ours may follow
+	events  bool      // what is sent are server-sent events, so that one of ours may follow
+	until   time.Time // the deadline of writes
 
 	open *streams.Set
 	one  streams.Stream
@@ -69,7 +70,7 @@ func (s *sseSink) Start(header http.Header) error {
 
 // Event writes and flushes one event. The error wraps errClientGone: the client has left or does not read.
 func (s *sseSink) Event(raw []byte) error {
-	takeWithin(s.rc, s.timeout)
+	s.extend()
 	_, err := s.w.Write(raw)
 	if err == nil {
 		err = s.rc.Flush()
@@ -81,6 +82,16 @@ func (s *sseSink) Event(raw []byte) error {
 		s.info.FirstEvent = time.Now()
 	}
 	return nil
+}
+
+// extend gives the client the timeout for what is written now, or up to an eighth more: a new deadline for each event would
+// cost a twentieth of it.
+func (s *sseSink) extend() {
+	now := time.Now()
+	if s.until.Sub(now) < s.timeout {
+		s.until = now.Add(s.timeout + s.timeout/8)
+		_ = s.rc.SetWriteDeadline(s.until)
+	}
 }
 
 // end gives the client time to take the end of the stream. That may come long after the last event, whose deadline has

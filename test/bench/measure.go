@@ -101,9 +101,9 @@ func (b *bench) addRequests(saturated, steady map[string][]sample) {
 	redis := func(s sample) float64 { return s.redis }
 	at := ", " + strconv.Itoa(steadyRate) + " requests/s"
 	b.add(row{what: "a request at saturation: CPU, µs", figures: figuresOf(saturated, cpu)})
-	b.add(row{what: "the same, Redis's CPU, µs", figures: figuresOf(saturated, redis)})
+	b.add(row{what: "the same, Redis's CPU, µs", figures: figuresOf(saturated, redis), against: nothing})
 	b.add(row{what: "a request" + at + ": CPU, µs", figures: figuresOf(steady, cpu)})
-	b.add(row{what: "the same, Redis's CPU, µs", figures: figuresOf(steady, redis)})
+	b.add(row{what: "the same, Redis's CPU, µs", figures: figuresOf(steady, redis), against: nothing})
 	b.add(row{kind: speed, what: "requests per second at saturation", figures: figuresOf(saturated, func(s sample) float64 { return s.perSecond }), least: .9})
 	b.add(row{kind: speed, what: "p50" + at + ", µs", figures: figuresOf(steady, func(s sample) float64 { return s.p50 }), against: pingName})
 	b.add(row{kind: speed, what: "p99" + at + ", µs", figures: figuresOf(steady, func(s sample) float64 { return s.p99 }), against: pingName, ratio: 1.25})

@@ -52,6 +52,9 @@ const (
 	bareName, ownName, pingName, besideName, nginxName = "bare", "spillway", "bare, and two PINGs", "beside", "nginx"
 )
 
+// nothing is what a figure without a ratio is compared with.
+const nothing = "nothing"
+
 func (b *bench) add(r row) { b.rows = append(b.rows, r) }
 
 // report prints the table. Behind a figure of the service stands its ratio to what it is compared with.

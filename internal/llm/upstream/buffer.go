@@ -16,7 +16,13 @@ type buffer struct {
 	room memory.Share
 }
 
-var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 4<<10)} }}
+var (
+	buffers = sync.Pool{New: func() any { return new(buffer) }}
+	starts  = sync.Pool{New: func() any { return new([startSize]byte) }}
+)
+
+// startSize is the size of the slice that a buffer begins with.
+const startSize = 4 << 10
 
 // keepBuffer is the largest slice that goes back to the pool. Pooled ones are not in the budget: this bounds them.
 const keepBuffer = 64 << 10
@@ -25,8 +31,23 @@ const keepBuffer = 64 << 10
 func newBuffer(ctx context.Context, budget *memory.Budget) *buffer {
 	b := buffers.Get().(*buffer)
 	b.ctx, b.room = ctx, budget.Share(memory.Answer)
+	if b.b == nil {
+		b.back()
+	}
 	return b
 }
+
+// lend gives the slice and its memory away for as long as the buffer holds nothing.
+func (b *buffer) lend() {
+	b.room.Free()
+	if cap(b.b) == startSize {
+		starts.Put((*[startSize]byte)(b.b[:startSize]))
+	}
+	b.b = nil
+}
+
+// back ends lend.
+func (b *buffer) back() { b.b = starts.Get().(*[startSize]byte)[:0] }
 
 // Free gives the buffer and its memory back. Its bytes must not be used afterwards.
 func (b *buffer) Free() {

@@ -27,7 +27,12 @@ type eventReader struct {
 	inEvent bool // the event at cut has a line that is not empty
 	afterCR bool // a LF at seen belongs to the line end before it
 	started bool // the first event has been cut, so that no byte order mark can come
+
+	first [firstBytes]byte // of what comes while nothing is held
 }
+
+// firstBytes is the size of most events. What an idle stream waits with is no more than that.
+const firstBytes = 512
 
 // newEventReader returns a reader of events of up to largest bytes, which it keeps in b. It must be freed.
 func newEventReader(src io.Reader, b *buffer, largest int64) *eventReader {
@@ -103,6 +108,9 @@ func (e *eventReader) fill() error {
 		return &llm.VendorError{Kind: llm.KindTooLarge, Err: errEventTooLarge}
 	}
 	b := e.memory.b
+	if e.taken == len(b) {
+		return e.wait()
+	}
 	if e.taken > 0 {
 		b = b[:copy(b, b[e.taken:])]
 		e.cut, e.seen, e.taken = e.cut-e.taken, e.seen-e.taken, 0
@@ -119,6 +127,19 @@ func (e *eventReader) fill() error {
 		return nil // an error that came with bytes comes again
 	}
 	return err
+}
+
+// wait is fill while nothing is held: most streams are idle most of the time, and the buffer is other streams' meanwhile.
+func (e *eventReader) wait() error {
+	e.memory.lend()
+	e.cut, e.seen, e.taken = 0, 0, 0
+	n, err := e.src.Read(e.first[:])
+	if n == 0 {
+		return err
+	}
+	e.memory.back()
+	e.memory.b = append(e.memory.b, e.first[:n]...)
+	return nil
 }
 
 // lineEnd is the index of the first CR or LF, -1 if there is none.
