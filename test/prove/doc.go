@@ -7,6 +7,7 @@
 //	load.go       an open loop of clients: they come at their rate, whether or not the answers do
 //	timeline.go   what every request got, and when
 //	chart.go      the pictures
+//	memorywatch.go what a pod holds, over the time
 //	report.go     docs/proofs
 //	s01_….go      the scenarios
 //

@@ -31,6 +31,7 @@ var scenarios = []scenario{
 	oneUserMisuses,
 	vendorIsReplaced,
 	lanesAreApart,
+	memoryIsBounded,
 }
 
 // Stage is where one scenario runs. What it measures goes into the report.
