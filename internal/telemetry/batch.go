@@ -13,7 +13,8 @@ import (
 // the process is killed; the service's own end flushes. It is safe for concurrent use.
 type Batch struct {
 	w    io.Writer
-	wake chan struct{}
+	wake chan struct{} // something is pending
+	full chan struct{} // so much that it does not wait for batchAge
 	stop chan struct{}
 	done sync.WaitGroup
 
@@ -26,33 +27,43 @@ type Batch struct {
 
 const (
 	batchAge  = 50 * time.Millisecond
-	batchSize = 64 << 10 // a fuller batch is passed on by whoever fills it
+	batchSize = 64 << 10 // a fuller batch does not wait for batchAge
+	batchMost = 1 << 20  // where w is slower than the lines come, the line that fills this waits for it
 )
 
 // NewBatch returns a Batch in front of w. It must be closed.
 func NewBatch(w io.Writer) *Batch {
-	b := &Batch{w: w, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	b := &Batch{w: w, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{})}
 	b.done.Go(b.run)
 	return b
 }
 
-// Write takes one or more whole lines. It never fails; what w refuses is lost, as with any log.
+// Write takes one or more whole lines. It never fails; what w refuses is lost, as with any log. slog calls it within its own
+// lock, for which every request waits that ends meanwhile: so it leaves the writing to the background.
 func (b *Batch) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	first := len(b.pending) == 0
 	b.pending = append(b.pending, line...)
-	full := len(b.pending) >= batchSize
+	pending := len(b.pending)
 	b.mu.Unlock()
+	if first {
+		signal(b.wake)
+	}
 	switch {
-	case full:
+	case pending >= batchMost:
 		b.Flush()
-	case first:
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+	case pending >= batchSize:
+		signal(b.full)
 	}
 	return len(line), nil
+}
+
+// signal leaves a sign in a channel that has room for one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // Flush passes on what is pending.
@@ -67,7 +78,7 @@ func (b *Batch) Flush() {
 	}
 }
 
-// run passes a batch on when its first line has reached batchAge. With nothing to write it sleeps.
+// run passes a batch on when it is full or its first line has reached batchAge. With nothing to write it sleeps.
 func (b *Batch) run() {
 	for {
 		select {
@@ -78,6 +89,7 @@ func (b *Batch) run() {
 		select {
 		case <-b.stop:
 			return
+		case <-b.full:
 		case <-time.After(batchAge):
 		}
 		b.Flush()

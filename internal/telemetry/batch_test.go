@@ -102,3 +102,30 @@ func TestUrgentRecordsDoNotWait(t *testing.T) {
 		t.Errorf("a warning waits in the batch: %q", &s.out)
 	}
 }
+
+// stuck is a log whose disk hangs until free is closed.
+type stuck struct {
+	sink
+
+	free chan struct{}
+}
+
+func (s *stuck) Write(b []byte) (int, error) {
+	<-s.free
+	return s.sink.Write(b)
+}
+
+// TestLinesDoNotWaitForTheDisk: slog writes within a lock for which all requests wait.
+func TestLinesDoNotWaitForTheDisk(t *testing.T) {
+	t.Parallel()
+	s := &stuck{free: make(chan struct{})}
+	b := telemetry.NewBatch(s)
+	const lines = 900 // of 1 kB: a log that falls behind by more than a megabyte does have them wait
+	for range lines {
+		fmt.Fprintln(b, strings.Repeat("x", 999))
+	}
+	close(s.free)
+	if err := b.Close(); err != nil || strings.Count(s.out.String(), "\n") != lines {
+		t.Errorf("%v, %d lines", err, strings.Count(s.out.String(), "\n"))
+	}
+}
