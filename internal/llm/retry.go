@@ -27,7 +27,14 @@ func (c RetryConfig) Validate() error {
 		errs = append(errs, fmt.Errorf("RETRY_MAX is %d: use 0 (off) or more", c.Max))
 	}
 	if c.Base <= 0 || c.MaxDelay < c.Base {
-		errs = append(errs, fmt.Errorf("RETRY_BASE is %v and RETRY_MAX_DELAY %v: use positive durations, the first not above the second", c.Base, c.MaxDelay))
+		errs = append(
+			errs,
+			fmt.Errorf(
+				"RETRY_BASE is %v and RETRY_MAX_DELAY %v: use positive durations, the first not above the second",
+				c.Base,
+				c.MaxDelay,
+			),
+		)
 	}
 	if !(c.Budget >= 0 && c.Budget <= 1) {
 		errs = append(errs, fmt.Errorf("RETRY_BUDGET is %v: use a share from 0 to 1", c.Budget))

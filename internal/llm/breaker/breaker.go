@@ -62,7 +62,8 @@ func (c Config) Validate() error {
 //	snapshot.go  the snapshot: what calls count in, and when a new one is taken
 //	users.go     whose calls they were: one user's failures alone open nothing
 //	repeats.go   which failures only repeat one user's: they make no row
-//	sync.go      keeps the snapshot true: reports in the background, a slow poll, pub/sub
+//	sync.go      keeps the snapshot true: reports in the background, a slow poll
+//	listen.go    what other pods tell of their changes
 //	lease.go     keeps a probe's lease while the probe runs
 //	machine.go   the state machine, for when Redis is away
 //	breaker.lua  the same machine, in Redis; wire.go encodes what it reads and decodes what it returns
@@ -80,7 +81,13 @@ type Breaker struct {
 }
 
 // New returns a breaker that is closed until it has read the shared state, which it begins to follow.
-func New(cfg Config, rdb *redisx.Client, vendorName string, log *slog.Logger, reg prometheus.Registerer) (*Breaker, error) {
+func New(
+	cfg Config,
+	rdb *redisx.Client,
+	vendorName string,
+	log *slog.Logger,
+	reg prometheus.Registerer,
+) (*Breaker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -126,7 +133,8 @@ const askAgain = 200 * time.Millisecond
 // at a time; the others are turned away at once.
 func (b *Breaker) probe(ctx context.Context, call *llm.Call, c *snapshot) (func(llm.Outcome), error) {
 	now := time.Now()
-	if c.state == Open && now.Before(c.until) || now.Sub(b.start) < time.Duration(b.nextAt.Load()) || !b.asking.CompareAndSwap(false, true) {
+	if c.state == Open && now.Before(c.until) || now.Sub(b.start) < time.Duration(b.nextAt.Load()) ||
+		!b.asking.CompareAndSwap(false, true) {
 		return nil, b.reject()
 	}
 	defer b.asking.Store(false)
@@ -165,7 +173,11 @@ func (b *Breaker) Recheck(call *llm.Call) error {
 
 func (b *Breaker) reject() error {
 	b.metrics.rejected.Inc()
-	return &outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable, RetryAfter: max(time.Second, b.RetryAfter())}
+	return &outcome.Rejected{
+		Layer:      "breaker",
+		Reason:     outcome.VendorUnavailable,
+		RetryAfter: max(time.Second, b.RetryAfter()),
+	}
 }
 
 // judge says what an outcome tells about the vendor. Rejections of other gates, clients that hung up, the SLA and

@@ -107,7 +107,14 @@ func (m *machine) take(now time.Time, r request) reply {
 
 // change changes the state.
 func (m *machine) change(now time.Time, to State) {
-	next := machine{cfg: m.cfg, state: to, gen: max(m.gen+1, now.UnixMilli()), until: m.until, opened: m.opened, seq: m.seq}
+	next := machine{
+		cfg:    m.cfg,
+		state:  to,
+		gen:    max(m.gen+1, now.UnixMilli()),
+		until:  m.until,
+		opened: m.opened,
+		seq:    m.seq,
+	}
 	switch to {
 	case Open:
 		next.until = now.Add(m.cfg.openFor(m.opened))

@@ -79,7 +79,12 @@ type contract struct {
 
 // newContract does the arithmetic of cfg once.
 func newContract(cfg Config, queueTimeout time.Duration) contract {
-	c := contract{requests: cfg.Requests, tokens: cfg.Tokens, window: cfg.Window.Microseconds(), queue: queueTimeout.Microseconds()}
+	c := contract{
+		requests: cfg.Requests,
+		tokens:   cfg.Tokens,
+		window:   cfg.Window.Microseconds(),
+		queue:    queueTimeout.Microseconds(),
+	}
 	c.slice = (c.window + ledgerSlices - 1) / ledgerSlices
 	if c.requests > 0 {
 		c.burst = cfg.Burst

@@ -58,7 +58,14 @@ type Quota struct {
 // share it. queueTimeout is the longest time between Enter and the start of the call. With a nil rdb this pod uses its
 // share only. When the contract limits neither requests nor tokens, the gate only applies the pauses that the vendor
 // asks for, and makes no round trip.
-func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName string, log *slog.Logger, reg prometheus.Registerer) (*Quota, error) {
+func New(
+	cfg Config,
+	queueTimeout time.Duration,
+	rdb *redisx.Client,
+	vendorName string,
+	log *slog.Logger,
+	reg prometheus.Registerer,
+) (*Quota, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -79,7 +86,11 @@ func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName 
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	if q.limited && !q.local.ok && !q.rejectWhenAway {
-		log.WarnContext(ctx, "quota: QUOTA_SHARES leaves no share of the contract; no call will start while redis is away", slog.Int("shares", cfg.Shares))
+		log.WarnContext(
+			ctx,
+			"quota: QUOTA_SHARES leaves no share of the contract; no call will start while redis is away",
+			slog.Int("shares", cfg.Shares),
+		)
 	}
 	if rdb != nil {
 		q.shared = newSharedQuota(q.contract, rdb, vendorName)
@@ -163,7 +174,12 @@ func (q *Quota) Recheck(*llm.Call) error {
 		return nil
 	}
 	q.metrics.of(q.local.active.Load()).recheck.Inc()
-	return &outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited, RetryAfter: left, Detail: q.details[whyPause]}
+	return &outcome.Rejected{
+		Layer:      "quota",
+		Reason:     outcome.VendorRateLimited,
+		RetryAfter: left,
+		Detail:     q.details[whyPause],
+	}
 }
 
 // pauseSlack is how much of a pause may remain for a call that has waited for its end. It covers the time that

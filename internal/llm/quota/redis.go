@@ -22,10 +22,20 @@ const (
 // source returns quota.lua with the contract in front. The constants are part of the text, so that a run sends only
 // its own data. Pods with two contracts work on the same state, each by its own contract.
 func (c contract) source() string {
-	return fmt.Sprintf("local Q, span, reqT, reqB = %d, %d, %d, %d\nlocal tokL, tokT, tokB, slice = %d, %.17g, %d, %d\nlocal holdMax, holdSlack, ttl = %d, %d, %d\n",
-		c.queue, c.window+c.queue, c.interval, int64(c.burst)*c.interval,
-		c.tokens, c.pace, c.tokenBurst, c.slice,
-		pauseWindows*c.window, pauseSlack.Microseconds(), quotaTTL.Milliseconds()) + quotaLua
+	return fmt.Sprintf(
+		"local Q, span, reqT, reqB = %d, %d, %d, %d\nlocal tokL, tokT, tokB, slice = %d, %.17g, %d, %d\nlocal holdMax, holdSlack, ttl = %d, %d, %d\n",
+		c.queue,
+		c.window+c.queue,
+		c.interval,
+		int64(c.burst)*c.interval,
+		c.tokens,
+		c.pace,
+		c.tokenBurst,
+		c.slice,
+		pauseWindows*c.window,
+		pauseSlack.Microseconds(),
+		quotaTTL.Milliseconds(),
+	) + quotaLua
 }
 
 // sharedQuota moves bytes between the quota and its script.
@@ -38,7 +48,11 @@ type sharedQuota struct {
 // newSharedQuota names the key after the window too: the ledger's slices of two windows do not fit together.
 func newSharedQuota(c contract, rdb *redisx.Client, vendor string) *sharedQuota {
 	window := time.Duration(c.window) * time.Microsecond
-	return &sharedQuota{rdb: rdb, keys: []string{"llm:{" + vendor + "}:quota:" + window.String()}, script: redis.NewScript(c.source())}
+	return &sharedQuota{
+		rdb:    rdb,
+		keys:   []string{"llm:{" + vendor + "}:quota:" + window.String()},
+		script: redis.NewScript(c.source()),
+	}
 }
 
 // channel is where the script announces pauses.

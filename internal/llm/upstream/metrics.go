@@ -27,19 +27,28 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	tokens := telemetry.CounterVec("llm_tokens_total", "Tokens by the vendor's own account.", "direction")
 	took := []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60}
 	m := &metrics{
-		attempts: telemetry.CounterVec("llm_vendor_attempts_total", "Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, or the kind of failure.", "result"),
+		attempts: telemetry.CounterVec(
+			"llm_vendor_attempts_total",
+			"Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, or the kind of failure.",
+			"result",
+		),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "llm_vendor_duration_seconds", Help: "Duration of vendor exchanges, streams until their last byte.",
 			Buckets: took,
 		}),
 		firstEvent: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "llm_vendor_first_event_seconds", Help: "Time from the start of a streamed exchange until it had something to show.",
+			Name:    "llm_vendor_first_event_seconds",
+			Help:    "Time from the start of a streamed exchange until it had something to show.",
 			Buckets: took,
 		}),
 		connections: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "llm_vendor_connections_total", Help: "Connections to the vendor that were begun.",
 		}),
-		lists:            telemetry.CounterVec("llm_model_lists_total", "Lists of models that the vendor was asked for: ok, none (it has no list) or failed.", "result"),
+		lists: telemetry.CounterVec(
+			"llm_model_lists_total",
+			"Lists of models that the vendor was asked for: ok, none (it has no list) or failed.",
+			"result",
+		),
 		promptTokens:     tokens.WithLabelValues("prompt"),
 		completionTokens: tokens.WithLabelValues("completion"),
 	}
@@ -47,7 +56,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	for _, kind := range []llm.Kind{llm.KindAuth, llm.KindQuota} { // at 0 from the start: an alert counts the first one
 		m.attempts.WithLabelValues(string(kind))
 	}
-	return m, errors.Join(reg.Register(tokens), reg.Register(m.attempts), reg.Register(m.lists), reg.Register(m.duration), reg.Register(m.firstEvent), reg.Register(m.connections))
+	return m, errors.Join(
+		reg.Register(tokens),
+		reg.Register(m.attempts),
+		reg.Register(m.lists),
+		reg.Register(m.duration),
+		reg.Register(m.firstEvent),
+		reg.Register(m.connections),
+	)
 }
 
 func (m *metrics) observe(out *llm.Outcome, resp *llm.Response) {

@@ -70,7 +70,8 @@ func (d *errorDocument) outOfCredit(limits *llm.Limits) bool {
 
 // keyCodes are the codes of an answer that refuses the vendor key, whatever its status is.
 var keyCodes = map[string]bool{
-	"invalid_api_key": true, "incorrect_api_key": true, "invalid_key": true, "api_key_invalid": true, "API_KEY_INVALID": true,
+	"invalid_api_key": true, "incorrect_api_key": true, "invalid_key": true, "api_key_invalid": true,
+	"API_KEY_INVALID":        true,
 	"invalid_authentication": true, "authentication_error": true, "account_deactivated": true, "UNAUTHENTICATED": true,
 	"expired_api_key": true, "API_KEY_EXPIRED": true,
 }
@@ -81,7 +82,8 @@ func (d *errorDocument) refusesKey() bool {
 
 // statuses are the statuses that codes and types of errors stand for, where an answer with status 200 carries one.
 var statuses = map[string]int{
-	"invalid_request_error": 400, "bad_request": 400, "invalid_prompt": 400, "content_filter": 400, "INVALID_ARGUMENT": 400,
+	"invalid_request_error": 400, "bad_request": 400, "invalid_prompt": 400, "content_filter": 400,
+	"INVALID_ARGUMENT":         400,
 	"content_policy_violation": 400, "context_length_exceeded": 400, "FAILED_PRECONDITION": 400, "OUT_OF_RANGE": 400,
 	"BadRequestError": 400, "invalid_image_format": 400,
 	"authentication_error": 401, "invalid_api_key": 401, "UNAUTHENTICATED": 401, "AuthenticationError": 401,
@@ -89,8 +91,9 @@ var statuses = map[string]int{
 	"permission_error": 403, "PERMISSION_DENIED": 403, "permission_denied": 403,
 	"not_found_error": 404, "model_not_found": 404, "NOT_FOUND": 404, "NotFoundError": 404, "not_found": 404,
 	"request_too_large": 413,
-	"rate_limit_error":  429, "rate_limit_exceeded": 429, "RESOURCE_EXHAUSTED": 429, "RateLimitError": 429, "too_many_requests": 429,
-	"api_error": 500, "server_error": 500, "internal_error": 500, "internal_server_error": 500, "INTERNAL": 500,
+	"rate_limit_error":  429, "rate_limit_exceeded": 429, "RESOURCE_EXHAUSTED": 429, "RateLimitError": 429,
+	"too_many_requests": 429,
+	"api_error":         500, "server_error": 500, "internal_error": 500, "internal_server_error": 500, "INTERNAL": 500,
 	"InternalServerError": 500, "UNKNOWN": 500,
 	"UNAVAILABLE": 503, "service_unavailable": 503, "engine_overloaded": 503, "ServiceUnavailableError": 503,
 	"timeout_error": 504, "timeout": 504, "DEADLINE_EXCEEDED": 504, "vector_store_timeout": 504,
@@ -104,7 +107,7 @@ const statusOverloaded = 529
 // then of its type. An unknown error is the vendor's, unless it names a parameter of the request.
 func (d *errorDocument) status() int {
 	byPrefix := 0
-	if strings.HasPrefix(d.code, "invalid_") || strings.Contains(d.code, "image") { // of OpenAI's Responses, about images sent
+	if strings.HasPrefix(d.code, "invalid_") || strings.Contains(d.code, "image") { // OpenAI's, about images sent
 		byPrefix = http.StatusBadRequest
 	}
 	fallback := http.StatusBadGateway

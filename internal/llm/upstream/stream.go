@@ -36,31 +36,6 @@ func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm
 
 var eventStream = []string{"text/event-stream; charset=utf-8"}
 
-// beginsAsJSON reports whether the first byte that is no white space, after a byte order mark, opens an object or
-// array.
-func beginsAsJSON(body *bufio.Reader) bool {
-	for n := 1; n <= body.Size(); n++ {
-		b, err := body.Peek(n)
-		if err != nil {
-			return false
-		}
-		switch b[n-1] {
-		case '{', '[':
-			return true
-		case ' ', '\t', '\r', '\n', 0xef, 0xbb, 0xbf:
-		default:
-			return false
-		}
-	}
-	return false
-}
-
-// buffered is a body whose first bytes have been looked at.
-type buffered struct {
-	io.Reader
-	io.Closer
-}
-
 // stream is one streamed answer on its way to the client. The call keeps its slot meanwhile. Nothing goes out before
 // there is something to show: until then a failed attempt can be made again, and never after.
 type stream struct {

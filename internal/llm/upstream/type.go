@@ -1,6 +1,8 @@
 package upstream
 
 import (
+	"bufio"
+	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -21,4 +23,29 @@ func mediaType(h http.Header) string {
 func isJSON(h http.Header) bool {
 	kind := mediaType(h)
 	return (kind == "application/json" || strings.HasSuffix(kind, "+json")) && !isEncoded(h)
+}
+
+// beginsAsJSON reports whether the first byte that is no white space, after a byte order mark, opens an object or
+// array.
+func beginsAsJSON(body *bufio.Reader) bool {
+	for n := 1; n <= body.Size(); n++ {
+		b, err := body.Peek(n)
+		if err != nil {
+			return false
+		}
+		switch b[n-1] {
+		case '{', '[':
+			return true
+		case ' ', '\t', '\r', '\n', 0xef, 0xbb, 0xbf:
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// buffered is a body whose first bytes have been looked at.
+type buffered struct {
+	io.Reader
+	io.Closer
 }

@@ -78,10 +78,27 @@ func New(cfg Config, times Times, slots int, log *slog.Logger, reg prometheus.Re
 		transport = cfg.Wrap(pool)
 	}
 	v := &Vendor{
-		transport: transport, pool: pool, at: at, passed: cfg.passed(), name: cmp.Or(cfg.Name, u.Host), maxResponse: cfg.MaxResponse, memory: cfg.Memory, metrics: m,
-		callTimeout: times.Call, firstEvent: times.FirstEvent,
-		streamIdle: times.StreamIdle, streamMax: times.StreamMax, propagator: otel.GetTextMapPropagator(),
-		request: http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
+		transport:   transport,
+		pool:        pool,
+		at:          at,
+		passed:      cfg.passed(),
+		name:        cmp.Or(cfg.Name, u.Host),
+		maxResponse: cfg.MaxResponse,
+		memory:      cfg.Memory,
+		metrics:     m,
+		callTimeout: times.Call,
+		firstEvent:  times.FirstEvent,
+		streamIdle:  times.StreamIdle,
+		streamMax:   times.StreamMax,
+		propagator:  otel.GetTextMapPropagator(),
+		request: http.Request{
+			Method:     http.MethodPost,
+			URL:        u,
+			Host:       u.Host,
+			Proto:      "HTTP/1.1",
+			ProtoMajor: 1,
+			ProtoMinor: 1,
+		},
 	}
 	if err := v.authenticate(cfg, log, reg); err != nil {
 		return nil, err

@@ -12,9 +12,10 @@ func refusals() []Named {
 			failed(request, "content_filter", "The response was filtered due to the prompt.")),
 		document("400-anthropic-credit", "Anthropic: the account is out of credit", 400,
 			failedAnthropic(request, "Your credit balance is too low to access the Anthropic API.")),
-		document("400-gemini-key", "Gemini refuses the key", 400, `[{"error":{"code":400,"message":"API key not valid: AIza-abc",`+
-			`"status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo",`+
-			`"reason":"API_KEY_INVALID"}]}}]`),
+		document("400-gemini-key", "Gemini refuses the key", 400,
+			`[{"error":{"code":400,"message":"API key not valid: AIza-abc",`+
+				`"status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo",`+
+				`"reason":"API_KEY_INVALID"}]}}]`),
 		document("401-anthropic", "Anthropic refuses the key", 401,
 			failedAnthropic("authentication_error", "invalid x-api-key")),
 		document("402-credit", "OpenRouter: the account is out of credit", 402,
