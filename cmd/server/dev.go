@@ -14,14 +14,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
 // devTiers are the tiers that get a well-known key: dev-free, dev-pro and dev-enterprise.
 const devTiers = "free pro enterprise"
 
-// chatPath is where the simulated vendor is called; it answers on any path.
-const chatPath = "/v1/chat/completions"
+// vendorRoot is where a simulated vendor is steered, which is called at vendorURL.
+func vendorRoot(vendorURL string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(vendorURL, llm.Endpoints[0].Path), llm.Base)
+}
 
 // devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that are
 // well known, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
@@ -85,7 +88,7 @@ func startVendor(ctx context.Context, cleanup *closers) (string, error) {
 		defer serving.Wait()
 		return server.Close()
 	})
-	return "http://" + listener.Addr().String() + chatPath, nil
+	return "http://" + listener.Addr().String() + llm.Base, nil
 }
 
 // playUsers is how many users of each tier the live page sends load as. Their own limits leave room for the limits behind

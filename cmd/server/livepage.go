@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,7 +37,7 @@ func told(page *live.Live) func(middleware.Refusal) {
 func playOn(svc *service, vendor string, redis *devRedis) {
 	with := live.Playground{
 		Service: func() string { return "http://" + reachable(svc.addr) },
-		Vendor:  strings.TrimSuffix(vendor, chatPath),
+		Vendor:  vendorRoot(vendor),
 		Keys:    playKeys(),
 	}
 	if redis.listener != nil {

@@ -124,7 +124,7 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	if o.dev {
-		vendor := strings.TrimSuffix(cfg.LLM.Vendor.URL, chatPath)
+		vendor := vendorRoot(cfg.LLM.Vendor.URL)
 		playOn(svc, cfg.LLM.Vendor.URL, redis)
 		svc.greet = func() { welcome(stdout, svc, vendor) }
 	}

@@ -124,7 +124,7 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bounded(inbound.SLA+cfg.WriteTimeout, noSniffing(handler)), nil
+	return bounded(inbound.SLA+cfg.WriteTimeout, noSniffing(azurePaths(handler))), nil
 }
 
 // noSniffing tells browsers to believe the Content-Type of every answer. What a vendor or a model wrote would otherwise

@@ -56,10 +56,14 @@ func readDescription(t *testing.T) (d description) {
 	return d
 }
 
+// azurePath is how Azure's other paths of the same endpoints begin.
+var azurePath = regexp.MustCompile(`^/openai/(v1|deployments/[^/]+)/`)
+
 var parameter = regexp.MustCompile(`\\\{\w+\\\}`)
 
 // route is the description of the answers of a route; nil when there is no such route.
 func (d description) route(method, path string) map[string]answerDescribed {
+	path = azurePath.ReplaceAllString(path, "/v1/")
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
@@ -77,7 +78,10 @@ var noRetry = []string{"false"}
 
 // speaksOpenAI reports whether the path is one of OpenAI's API or of one built like it. Such clients expect errors, also
 // for paths that do not exist, to be declared as plain JSON.
-func speaksOpenAI(c *gin.Context) bool { return strings.HasPrefix(c.Request.URL.Path, "/v1/") }
+func speaksOpenAI(c *gin.Context) bool {
+	path := c.Request.URL.Path
+	return strings.HasPrefix(path, llm.Base+"/") || strings.HasPrefix(path, azurePrefix)
+}
 
 // cause is what the log says beyond the code: nothing for a plain rejection.
 func cause(err error) error {

@@ -32,13 +32,16 @@ func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte, block *me
 		s.fail(c, err)
 		return
 	}
+	asked := azureOf(c)
+	body, changed := asked.apply(body, &payload)
 	in := middleware.InfoFrom(c.Request.Context())
 	header := c.Request.Header
 	call := &llm.Call{
-		ID: in.ID, Body: body, Payload: payload, Endpoint: e, User: in.User, Priority: in.Priority,
+		APIVersion: asked.version,
+		ID:         in.ID, Body: body, Payload: payload, Endpoint: e, User: in.User, Priority: in.Priority,
 		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Header: traceHeaders(header), Client: header,
 	}
-	if block.Reused() {
+	if block.Reused() && !changed {
 		call.Hold = block
 	}
 	booked, err := s.tokens.Book(c.Request.Context(), c.Writer.Header(), payload.Tokens(), payload.Text())

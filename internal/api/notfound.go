@@ -75,7 +75,7 @@ func bases(r *http.Request) string {
 		base = "https://"
 	}
 	base += echoed(r.Host)
-	return "OpenAI clients need the base URL " + base + llm.Base + "; Anthropic clients " + base + ". "
+	return "OpenAI clients need the base URL " + base + llm.Base + "; Anthropic and Azure clients " + base + ". "
 }
 
 func echoed(s string) string {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/spillway-dev/spillway/internal/api"
 	"github.com/spillway-dev/spillway/internal/jobs"
+	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/llm/chain"
 	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/middleware"
@@ -123,6 +124,11 @@ func (c *Config) contradictions() []error {
 		"CALL_TIMEOUT (%v) is above SLA (%v): it could never run out; lower it, or raise the SLA", c.LLM.CallTimeout, sla)
 	refuse(c.Server.ShutdownGrace < drained,
 		"SHUTDOWN_GRACE (%v) is below DRAIN_DELAY + SLA (%v): a rolling update would cut requests; raise it, and terminationGracePeriodSeconds with it", c.Server.ShutdownGrace, drained)
+	for _, name := range c.API.Endpoints {
+		e := llm.EndpointNamed(name) // an unknown one is refused elsewhere
+		refuse(e != nil && !c.LLM.Speaks(e),
+			"ENDPOINTS opens %s, which no lane's vendor has: take it out, or let VENDOR_URL be a base URL and VENDOR_ENDPOINTS name it", name)
+	}
 	for _, route := range slices.Sorted(maps.Keys(c.Inbound.EndpointRates)) {
 		refuse(!slices.Contains(api.Routes(), route),
 			"ENDPOINT_RATES names %q, which is no route that is limited: use %s", route, strings.Join(api.Routes(), " or "))

@@ -43,6 +43,7 @@ type Call struct {
 	IdempotencyKey string      // the client's Idempotency-Key, sent on when not empty
 	Header         http.Header // further headers to send on; nil means none
 	Client         http.Header // the client's own headers, of which a lane sends on those that its settings list; read only
+	APIVersion     string      // of the vendor's API, as the client asks for it; sent on as api-version when not empty
 	Stream         Sink        // where server-sent events go; required when Payload.Stream, else unused
 	Background     bool        // gives way to every call that is not: see Quota.Enter and Slots.Enter
 	Started        func()      // called before each attempt, when every gate is passed; may be nil

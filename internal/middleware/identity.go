@@ -10,11 +10,11 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// Identity turns an API key into a user, a tier and a priority. The key comes as a bearer token or as X-API-Key; it is
-// hashed at once and is stored nowhere. A request without a known key is refused before its body is read.
+// Identity turns an API key into a user, a tier and a priority. The key comes as a bearer token, as X-API-Key or as
+// Azure's api-key; it is hashed at once and is stored nowhere. A request without a known key is refused before its body is read.
 func Identity(cfg Config, keys *Keys, fail Fail) gin.HandlerFunc {
 	unknown := &outcome.Rejected{Layer: "identity", Reason: outcome.Unauthenticated,
-		Detail: "Send a valid API key as \"Authorization: Bearer <key>\" or as \"X-API-Key: <key>\"."}
+		Detail: "Send a valid API key as \"Authorization: Bearer <key>\", as \"X-API-Key: <key>\" or as \"api-key: <key>\"."}
 	challenge := []string{`Bearer realm="llm"`}
 	priorities := cfg.priorities()
 	return func(c *gin.Context) {
@@ -31,12 +31,15 @@ func Identity(cfg Config, keys *Keys, fail Fail) gin.HandlerFunc {
 	}
 }
 
-// apiKey prefers the bearer token. Another scheme may belong to a gateway; it does not hide an X-API-Key.
+// apiKey prefers the bearer token. Another scheme may belong to a gateway; it does not hide one of the others.
 func apiKey(header http.Header) string {
 	if scheme, key, _ := strings.Cut(firstValue(header, "Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(key)
 	}
-	return firstValue(header, "X-Api-Key")
+	if key := firstValue(header, "X-Api-Key"); key != "" {
+		return key
+	}
+	return firstValue(header, "Api-Key")
 }
 
 // firstValue is the first value of a header whose name is given in the canonical form of net/http. Unlike Header.Get it

@@ -153,3 +153,36 @@ func TestAnthropicErrors(t *testing.T) {
 		}
 	})
 }
+
+// Errors of the service have Anthropic's shape and types, with the request's ID, and the vendor's version goes through.
+func TestAnthropicErrorsOfTheService(t *testing.T) {
+	t.Parallel()
+	for kind, tt := range map[anthropic.ErrorType]struct {
+		status  int
+		options []option.RequestOption
+		fault   vendorsim.Fault
+		env     []string
+	}{
+		"authentication_error":  {status: 401, options: []option.RequestOption{option.WithAPIKey("none")}},
+		"invalid_request_error": {status: 400, options: []option.RequestOption{option.WithRequestBody("application/json", []byte("{"))}},
+		"rate_limit_error":      {status: 429, fault: vendorsim.Fault{Kind: "status", Status: 429}},
+		"api_error":             {status: 502, fault: vendorsim.Fault{Kind: "reset"}},
+		"request_too_large":     {status: 413, env: []string{"LLM_MAX_BODY=16"}},
+		"not_found_error":       {status: 404, env: []string{"LLM_VENDOR_ENDPOINTS=chat"}},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := start(t, vendorsim.Config{}, append([]string{"LLM_RETRY_MAX=0"}, tt.env...)...)
+			if tt.fault.Kind != "" {
+				if err := s.AddFault(tt.fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := s.claude(tt.options...).Messages.New(t.Context(), greet())
+			failed, ok := errors.AsType[*anthropic.Error](err)
+			if !ok || failed.StatusCode != tt.status || failed.Type() != kind || failed.RequestID == "" {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}

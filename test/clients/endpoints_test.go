@@ -190,8 +190,9 @@ func TestModels(t *testing.T) {
 	})
 }
 
-// throughAll runs a test for an endpoint against the vendor alone.
+// throughAll runs a test for an endpoint against the vendor alone, and through the service.
 func throughAll(t *testing.T, test func(*testing.T, *service)) {
 	t.Helper()
 	t.Run("vendor", func(t *testing.T) { t.Parallel(); test(t, alone(t, vendorsim.Config{})) })
+	t.Run("service", func(t *testing.T) { t.Parallel(); test(t, start(t, vendorsim.Config{}, "LLM_RETRY_MAX=0")) })
 }

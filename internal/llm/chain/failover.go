@@ -80,7 +80,7 @@ func (l *Lane) elsewhere(e *llm.Endpoint) *Lane {
 func (l *Lane) ask(call, asked *llm.Call) {
 	call.Body, call.Payload = asked.Body, asked.Payload
 	if model := l.model.of(asked.Payload.Model); model != "" && model != asked.Payload.Model {
-		call.Body, call.Payload.Model = withModel(asked.Body, model), model
+		call.Body, call.Payload.Model = llm.WithModel(asked.Body, model), model
 	}
 	if asked.IdempotencyKey != "" {
 		call.IdempotencyKey = asked.IdempotencyKey + "/" + l.name

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/spillway-dev/spillway/internal/llm"
 )
 
 // TestOverlapIsWhatTwoPatternsBothCover compares with the models themselves.
@@ -64,7 +66,7 @@ func TestOnlyTheModelIsChanged(t *testing.T) {
 		` { }`:                                       ` {"model":"new" }`,
 	} {
 		before := strings.Clone(body)
-		if got := withModel([]byte(body), "new"); string(got) != want || body != before {
+		if got := llm.WithModel([]byte(body), "new"); string(got) != want || body != before {
 			t.Errorf("%s becomes %s, want %s", body, got, want)
 		}
 	}
@@ -78,7 +80,7 @@ func FuzzOnlyTheModelIsChanged(f *testing.F) {
 		if json.Unmarshal([]byte(body), &before) != nil || before == nil || strings.ToValidUTF8(model, "") != model {
 			return
 		}
-		if err := json.Unmarshal(withModel([]byte(body), model), &after); err != nil || after["model"] != model {
+		if err := json.Unmarshal(llm.WithModel([]byte(body), model), &after); err != nil || after["model"] != model {
 			t.Fatalf("%q with %q: %v, %v", body, model, after, err)
 		}
 		delete(before, "model")

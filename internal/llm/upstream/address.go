@@ -12,10 +12,11 @@ import (
 
 // address is where a vendor's endpoints are, and which it has.
 type address struct {
-	own    *llm.Endpoint   // what a call is for that names no endpoint
-	speaks []*llm.Endpoint // what the vendor has
-	urls   map[*llm.Endpoint]*url.URL
-	models *url.URL // nil: the vendor's list of models is not known to be anywhere
+	own     *llm.Endpoint   // what a call is for that names no endpoint
+	speaks  []*llm.Endpoint // what the vendor has
+	urls    map[*llm.Endpoint]*url.URL
+	byModel bool     // the name of the model stands in the path
+	models  *url.URL // nil: the vendor's list of models is not known to be anywhere
 }
 
 // knownVendor is what is known of a vendor by its host.
@@ -30,10 +31,11 @@ var knownVendors = map[string]knownVendor{
 	"api.anthropic.com": {"/v1", []string{"messages"}},
 }
 
-// address reads URL and Endpoints. URL takes one of three forms:
+// address reads URL and Endpoints. URL takes one of these forms:
 //
 //	https://api.openai.com/v1                        the base; endpoints are below it
 //	https://api.openai.com/v1/chat/completions       one endpoint, known by its path
+//	https://r.openai.azure.com/openai/deployments/{model}?api-version=…   the same, with the call's model in the path
 //	https://vendor.example/generate#chat             one endpoint at a path of its own, known by the name behind the #
 func (c Config) address() (address, error) {
 	u, err := url.Parse(c.URL)
@@ -76,6 +78,9 @@ func (c Config) address() (address, error) {
 	a := address{own: own, speaks: speaks, urls: map[*llm.Endpoint]*url.URL{}, models: below(u, base, llm.Models)}
 	for _, e := range speaks {
 		a.urls[e] = below(u, base, e)
+	}
+	if a.byModel = strings.Contains(base, modelInPath); a.byModel {
+		a.models = nil
 	}
 	return a, nil
 }
@@ -139,5 +144,28 @@ func (v *Vendor) asked(call *llm.Call) *llm.Endpoint {
 	return v.at.own
 }
 
-// url is where a call goes.
-func (v *Vendor) url(call *llm.Call) *url.URL { return v.at.urls[v.asked(call)] }
+// modelInPath stands for the name of the model in the path of a vendor that has a path for each.
+const modelInPath = "{model}"
+
+// url is where a call goes. The client's api-version replaces the one of the settings.
+func (v *Vendor) url(call *llm.Call) *url.URL {
+	u := v.at.urls[v.asked(call)]
+	if !v.at.byModel && call.APIVersion == "" {
+		return u
+	}
+	own := *u
+	if v.at.byModel {
+		model := call.Payload.Model
+		if model == "." || model == ".." { // would lead elsewhere, and no model has such a name
+			model = "_"
+		}
+		own.Path = strings.ReplaceAll(u.Path, modelInPath, model)
+		own.RawPath = strings.ReplaceAll(u.Path, modelInPath, url.PathEscape(model))
+	}
+	if call.APIVersion != "" {
+		query := own.Query()
+		query.Set("api-version", call.APIVersion)
+		own.RawQuery = query.Encode()
+	}
+	return &own
+}

@@ -1,4 +1,4 @@
-package chain
+package llm
 
 import (
 	"bytes"
@@ -7,10 +7,10 @@ import (
 	"github.com/spillway-dev/spillway/internal/jsonscan"
 )
 
-// withModel returns a copy of body that asks for another model. Only that member differs: every other byte stays. A body
+// WithModel returns a copy of body that asks for another model. Only that member differs: every other byte stays. A body
 // without the member gets it in front. Of a member that stands more than once all are changed, because vendors do not
 // agree on which one counts.
-func withModel(body []byte, model string) []byte {
+func WithModel(body []byte, model string) []byte {
 	quoted, err := json.Marshal(model)
 	if err != nil { // a string always marshals
 		return body

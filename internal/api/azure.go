@@ -1,0 +1,81 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+)
+
+// Azure's clients have other paths for the same endpoints:
+//
+//	/openai/deployments/{model}/chat/completions?api-version=…   the path names the model, also where the body does not
+//	/openai/v1/chat/completions                                  OpenAI's paths below another base
+//
+// A request for one of them becomes a request for the endpoint itself before it meets any layer, so that limits, logs,
+// metrics and errors know one path for each endpoint. Its api-version goes on to the vendor.
+
+// azure is what a request says beside its endpoint.
+type azure struct {
+	model   string // of the deployment; empty: the body names it
+	version string // api-version; empty: none
+}
+
+type azureKey struct{}
+
+const azurePrefix = "/openai/"
+
+var (
+	deployment = regexp.MustCompile(`^/openai/deployments/([^/]{1,256})(/.+)$`)
+	apiVersion = regexp.MustCompile(`^[0-9A-Za-z.-]{1,40}$`)
+)
+
+// azurePaths serves Azure's paths as the endpoints that they stand for. Paths that stand for none are left alone.
+func azurePaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, azurePrefix) {
+			r = asEndpoint(r)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// asEndpoint is the request with the path of its endpoint; r itself where there is none.
+func asEndpoint(r *http.Request) *http.Request {
+	var asked azure
+	path := strings.TrimPrefix(r.URL.Path, "/openai")
+	if parts := deployment.FindStringSubmatch(r.URL.Path); parts != nil {
+		asked.model, path = parts[1], llm.Base+parts[2]
+	}
+	if e, base := llm.EndpointAt(path); (e == nil || base != llm.Base) && !strings.HasPrefix(path, llm.Models.Route()) {
+		return r
+	}
+	if version := r.URL.Query().Get("api-version"); apiVersion.MatchString(version) {
+		asked.version = version
+	}
+	r = r.WithContext(context.WithValue(r.Context(), azureKey{}, asked))
+	u := *r.URL
+	u.Path, u.RawPath = path, ""
+	r.URL = &u
+	return r
+}
+
+// apply makes the body ask for the model of the deployment, which counts more than the body's own, as with Azure. It
+// reports whether the body is another one now.
+func (a azure) apply(body []byte, payload *llm.Payload) (changed []byte, is bool) {
+	if a.model == "" || a.model == payload.Model {
+		return body, false
+	}
+	payload.Model = a.model
+	return llm.WithModel(body, a.model), true
+}
+
+// azureOf is what a request by one of Azure's paths says beside its endpoint.
+func azureOf(c *gin.Context) azure {
+	asked, _ := c.Request.Context().Value(azureKey{}).(azure)
+	return asked
+}
