@@ -66,7 +66,7 @@ image-ko: ## the same without Docker, as archives in dist/ for docker load: the 
 test: redis ## run every test, with the race detector, against a real Redis
 	go build -race ./... # first, because some tests build too: what is compiled by then is compiled once
 	go test -race $(PKG)
-	$(MAKE) prove-short chart-test clients-go live-test
+	$(MAKE) prove-short chart-test clients-go openapi-test live-test
 
 .PHONY: test-fast
 test-fast: redis ## the same without the race detector
@@ -87,6 +87,10 @@ chart-test: ## render the chart with Helm 4 and 3 and check what comes out; need
 .PHONY: clients-go
 clients-go: # official Go clients against the real binary; never from the cache, which does not know it
 	cd test/clients && go test -count=1 .
+
+.PHONY: openapi-test
+openapi-test: # every answer against /openapi.json; never from the cache, which does not know the server
+	cd test/openapi && go test -count=1 .
 
 .PHONY: live-test
 live-test: browser # the live page in a real browser; never from the cache, which does not know the server
@@ -178,7 +182,7 @@ lint: ## vet, golangci-lint, actionlint, and a go.mod and go fix that leave no d
 	$(ACTIONLINT)
 	go mod tidy -diff
 	go fix -diff ./...
-	for dir in test/chart test/prove test/clients test/live test/dashboard; do \
+	for dir in test/chart test/prove test/clients test/openapi test/live test/dashboard; do \
 		(cd $$dir && go vet ./... && go tool -modfile=../../tools/golangci-lint/go.mod golangci-lint run && go mod tidy -diff && go fix -diff ./...) || exit 1; \
 	done
 
