@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"sync"
 
@@ -16,6 +17,8 @@ type connLimit struct {
 	places chan struct{} // one element for each open connection
 	closed chan struct{} // ends a waiting Accept
 	once   sync.Once
+
+	malformed *malformed // counts what net/http refuses by itself; set before the first Accept
 }
 
 func newConnLimit(l net.Listener, limit int) *connLimit {
@@ -34,7 +37,7 @@ func (l *connLimit) Accept() (net.Conn, error) {
 		<-l.places
 		return nil, err
 	}
-	return &countedConn{Conn: conn, leave: func() { <-l.places }}, nil
+	return &countedConn{Conn: conn, malformed: l.malformed, leave: func() { <-l.places }}, nil
 }
 
 // Close closes the listener and ends a waiting Accept. Connections that were accepted stay open.
@@ -51,8 +54,14 @@ func (l *connLimit) crowded() bool { return len(l.places) > cap(l.places)*3/4 }
 type countedConn struct {
 	net.Conn
 
-	once  sync.Once
-	leave func()
+	malformed *malformed
+	once      sync.Once
+	leave     func()
+}
+
+func (c *countedConn) Write(p []byte) (int, error) {
+	c.malformed.note(p)
+	return c.Conn.Write(p)
 }
 
 func (c *countedConn) Close() error {
@@ -60,9 +69,13 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// registerConnections exports how many connections each port has, and how many it may have.
+// registerConnections exports how many connections each port has, how many it may have, and what came that was no request.
 func registerConnections(reg prometheus.Registerer, limits map[string]*connLimit) error {
-	return reg.Register(connections(limits))
+	counter, err := newMalformed(reg)
+	for port, l := range limits {
+		l.malformed = malformedOf(counter, port)
+	}
+	return errors.Join(err, reg.Register(connections(limits)))
 }
 
 // connections are the limits by the name of their port.

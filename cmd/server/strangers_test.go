@@ -82,7 +82,7 @@ func TestIdleConnectionsAreClosedWhenThereAreMany(t *testing.T) {
 	}
 }
 
-// TestLargeHeadersAreRefused: 16 KB are enough for every honest client.
+// TestLargeHeadersAreRefused: 16 KB are enough for every honest client. What net/http refuses by itself is counted.
 func TestLargeHeadersAreRefused(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1"))
@@ -100,6 +100,16 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 		if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 			t.Errorf("%s: %d", url, res.StatusCode)
 		}
+	}
+	for _, text := range []string{"nonsense\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"} { // no HTTP, and no Host
+		conn := dial(t, p.URL)
+		fmt.Fprint(conn, text)
+		if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
+			t.Errorf("%q: %s %v", text, answer, err)
+		}
+	}
+	for _, want := range []string{`port="main",status="431"} 1`, `port="admin",status="431"} 1`, `port="main",status="400"} 2`} {
+		awaitMetric(t, p, "llm_malformed_requests_total{"+want)
 	}
 }
 

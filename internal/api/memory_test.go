@@ -40,7 +40,7 @@ func (b *bundle) counter(name, value string) float64 {
 // the queue timeout and is refused; when the first client leaves, its memory is back.
 func TestBodyThatFindsNoMemoryIs503(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, answers, options{env: []string{"LLM_MEMORY_BUDGET=1048576", "LLM_QUEUE_TIMEOUT=50ms"}})
+	b := newBundle(t, answers, options{env: []string{"LLM_TIER_CONCURRENCY=enterprise:0", "LLM_MEMORY_BUDGET=1048576", "LLM_QUEUE_TIMEOUT=50ms"}})
 	first := b.announced(600_000)
 	defer first.Close()
 	large := `{"a":"` + strings.Repeat("x", 300_000) + `"}`

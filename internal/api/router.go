@@ -50,7 +50,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	share, err := middleware.NewConcurrency(cfg, d.Reg)
+	share, err := middleware.NewConcurrency(cfg, d.Memory.Largest(), d.Reg)
 	if err != nil {
 		return nil, err
 	}

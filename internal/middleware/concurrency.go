@@ -13,34 +13,51 @@ import (
 
 // Concurrency bounds how many requests one user has inside this pod: those that wait for the vendor, those under way and
 // those whose bodies are being read. Without it one user's long streams hold every slot, and that user's bodies the
-// memory. It counts per pod, because what it divides is the pod's: places, memory, slots. Beyond the limit a request is
-// refused at once and counts against no other limit.
+// memory. It counts per pod, because what it divides is the pod's: places, memory, slots. The bodies of one user together
+// may take half of what the pod has for bodies; one body alone may be larger. Beyond a limit a request is refused at
+// once and counts against no other limit.
 type Concurrency struct {
 	tiers map[string]tierConcurrency
+	bytes int64 // of the bodies of one user
 
 	mu     sync.Mutex
-	inside map[string]int // requests by user
+	inside map[string]held // by user
+}
+
+// held is what the requests of one user hold of a pod.
+type held struct {
+	requests int
+	bytes    int64 // of bodies, by their declared length
 }
 
 // tierConcurrency is the limit of one tier, with what a refusal says.
 type tierConcurrency struct {
-	limit   int // 0: none
-	refuse  *outcome.Rejected
-	refused prometheus.Counter
+	limit         int // 0: none
+	requests      *outcome.Rejected
+	bytes         *outcome.Rejected
+	tooMany       prometheus.Counter
+	tooManyOfSize prometheus.Counter
 }
 
-// NewConcurrency returns the limit of every tier in cfg.
-func NewConcurrency(cfg Config, reg prometheus.Registerer) (*Concurrency, error) {
+// NewConcurrency returns the limit of every tier in cfg. bodies is what the pod has for the bodies of all requests, in
+// bytes.
+func NewConcurrency(cfg Config, bodies int64, reg prometheus.Registerer) (*Concurrency, error) {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "llm_user_concurrency_rejections_total", Help: "Requests refused because their user had as many inside the pod as the tier allows.",
-	}, []string{"tier"})
-	c := &Concurrency{tiers: map[string]tierConcurrency{}, inside: map[string]int{}}
+		Name: "llm_user_concurrency_rejections_total", Help: "Requests refused because their user had as many, or as many bytes of bodies, inside the pod as one user may.",
+	}, []string{"tier", "limit"})
+	c := &Concurrency{tiers: map[string]tierConcurrency{}, bytes: bodies / 2, inside: map[string]held{}}
+	refusal := func(format string, args ...any) *outcome.Rejected {
+		return &outcome.Rejected{Layer: "user_concurrency", Reason: outcome.TooManyCalls, RetryAfter: time.Second, Detail: fmt.Sprintf(format, args...)}
+	}
 	for tier := range cfg.TierRates {
 		limit := cfg.TierConcurrency[tier]
-		c.tiers[tier] = tierConcurrency{limit: limit, refused: refused.WithLabelValues(tier), refuse: &outcome.Rejected{
-			Layer: "user_concurrency", Reason: outcome.TooManyCalls, RetryAfter: time.Second,
-			Detail: fmt.Sprintf("This key may have %d requests at a time with each pod. Wait until one has ended.", limit),
-		}}
+		c.tiers[tier] = tierConcurrency{
+			limit:   limit,
+			tooMany: refused.WithLabelValues(tier, "requests"), tooManyOfSize: refused.WithLabelValues(tier, "bytes"),
+			requests: refusal("This key may have %d requests at a time with each pod. Wait until one has ended.", limit),
+			bytes: refusal("The bodies of this key's requests may have %d bytes together at a time with each pod. "+
+				"Wait until one has ended, and send large bodies with their Content-Length.", c.bytes),
+		}
 	}
 	return c, reg.Register(refused)
 }
@@ -54,32 +71,42 @@ func (l *Concurrency) Handler(fail Fail) gin.HandlerFunc {
 			c.Next()
 			return
 		}
-		if !l.enter(in.User, tier.limit) {
-			tier.refused.Inc()
-			fail(c, tier.refuse)
+		size := c.Request.ContentLength
+		if size < 0 { // not declared: it may become large
+			size = l.bytes / 2
+		}
+		if reason := l.enter(in.User, size, tier); reason != nil {
+			fail(c, reason)
 			return
 		}
-		defer l.leave(in.User)
+		defer l.leave(in.User, size)
 		c.Next()
 	}
 }
 
-func (l *Concurrency) enter(user string, limit int) bool {
+// enter counts a request in, or says why not.
+func (l *Concurrency) enter(user string, size int64, tier tierConcurrency) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := l.inside[user]
-	if n >= limit {
-		return false
+	h := l.inside[user]
+	switch {
+	case h.requests >= tier.limit:
+		tier.tooMany.Inc()
+		return tier.requests
+	case h.bytes > 0 && h.bytes+size > l.bytes:
+		tier.tooManyOfSize.Inc()
+		return tier.bytes
 	}
-	l.inside[user] = n + 1
-	return true
+	l.inside[user] = held{h.requests + 1, h.bytes + size}
+	return nil
 }
 
-func (l *Concurrency) leave(user string) {
+func (l *Concurrency) leave(user string, size int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := l.inside[user] - 1; n > 0 {
-		l.inside[user] = n
+	h := l.inside[user]
+	if h.requests > 1 {
+		l.inside[user] = held{h.requests - 1, h.bytes - size}
 		return
 	}
 	delete(l.inside, user)

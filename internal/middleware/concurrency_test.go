@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +20,7 @@ func TestOneUserHasALimitedNumberOfRequestsInside(t *testing.T) {
 	cfg := config()
 	cfg.TierConcurrency = map[string]int{"free": 2, "pro": 3}
 	reg := prometheus.NewRegistry()
-	limit, err := middleware.NewConcurrency(cfg, reg)
+	limit, err := middleware.NewConcurrency(cfg, 1000, reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,14 +60,56 @@ func TestOneUserHasALimitedNumberOfRequestsInside(t *testing.T) {
 		t.Errorf("after the others have ended: %d", code)
 	}
 	const counted = `
-# HELP llm_user_concurrency_rejections_total Requests refused because their user had as many inside the pod as the tier allows.
+# HELP llm_user_concurrency_rejections_total Requests refused because their user had as many, or as many bytes of bodies, inside the pod as one user may.
 # TYPE llm_user_concurrency_rejections_total counter
-llm_user_concurrency_rejections_total{tier="enterprise"} 0
-llm_user_concurrency_rejections_total{tier="free"} 1
-llm_user_concurrency_rejections_total{tier="pro"} 0
+llm_user_concurrency_rejections_total{limit="bytes",tier="enterprise"} 0
+llm_user_concurrency_rejections_total{limit="requests",tier="enterprise"} 0
+llm_user_concurrency_rejections_total{limit="bytes",tier="free"} 0
+llm_user_concurrency_rejections_total{limit="requests",tier="free"} 1
+llm_user_concurrency_rejections_total{limit="bytes",tier="pro"} 0
+llm_user_concurrency_rejections_total{limit="requests",tier="pro"} 0
 `
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(counted)); err != nil {
 		t.Error(err)
+	}
+}
+
+// The bodies of one user take half of what the pod has for bodies, one large one apart; another user finds the rest.
+func TestOneUsersBodiesLeaveRoomForOthers(t *testing.T) {
+	t.Parallel()
+	cfg := config()
+	cfg.TierConcurrency = map[string]int{"free": 10}
+	limit, err := middleware.NewConcurrency(cfg, 1000, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside, release := make(chan bool), make(chan bool)
+	send := func(user string, size int64, h gin.HandlerFunc) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/llm", strings.NewReader(strings.Repeat("x", int(max(size, 1)))))
+		r.ContentLength = size
+		w := httptest.NewRecorder()
+		chain(h, middleware.RequestID(), as(user, "free"), limit.Handler(fail)).ServeHTTP(w, r)
+		return w
+	}
+	var held sync.WaitGroup
+	held.Go(func() { send("ada", 400, func(*gin.Context) { inside <- true; <-release }) })
+	<-inside
+	for _, tt := range []struct {
+		user string
+		size int64
+		code int
+	}{
+		{"ada", 100, http.StatusOK}, {"ada", 101, http.StatusTooManyRequests}, {"ada", -1, http.StatusTooManyRequests},
+		{"bob", 900, http.StatusOK}, {"bob", -1, http.StatusOK},
+	} {
+		if w := send(tt.user, tt.size, served); w.Code != tt.code {
+			t.Errorf("%s with %d bytes: %d, want %d", tt.user, tt.size, w.Code, tt.code)
+		}
+	}
+	release <- true
+	held.Wait()
+	if w := send("ada", 900, served); w.Code != http.StatusOK {
+		t.Errorf("alone: %d", w.Code)
 	}
 }
 
@@ -75,7 +118,7 @@ func TestAPanicGivesThePlaceBack(t *testing.T) {
 	t.Parallel()
 	cfg := config()
 	cfg.TierConcurrency = map[string]int{"free": 1}
-	limit, err := middleware.NewConcurrency(cfg, prometheus.NewRegistry())
+	limit, err := middleware.NewConcurrency(cfg, 1000, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
