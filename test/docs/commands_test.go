@@ -18,6 +18,7 @@ var runBy = []struct{ begins, by string }{
 	{"curl http://localhost:8080/llm ", "TestNewcomer"},
 	{"curl -i http://localhost:8080/llm ", "TestNewcomer"},
 	{"curl -sS ", "TestVendors"},
+	{"curl -X POST localhost:9091/", "TestLivePageCommands"},
 	{"go run ./cmd/vendorsim", "TestVendors"}, // which starts the same simulator
 	{"KEY=", "TestRunningWithAVendor"},
 	{"echo ", "TestRunningWithAVendor"},

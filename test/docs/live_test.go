@@ -1,0 +1,29 @@
+package docs
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/proctest"
+	"github.com/spillway-dev/spillway/internal/vendorsim"
+)
+
+// TestLivePageCommands runs what docs/live.md tells the simulated vendor.
+func TestLivePageCommands(t *testing.T) {
+	t.Parallel()
+	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sim.Close)
+	vendor := strings.TrimPrefix(strings.TrimSuffix(sim.URL, "/v1/chat/completions"), "http://")
+	for _, c := range commands(t) {
+		if c.page != "docs/live.md" || !strings.HasPrefix(c.text, "curl -X POST localhost:9091/") {
+			continue
+		}
+		curl := proctest.Command(t, "bash", "-ec", strings.ReplaceAll(c.text, "localhost:9091", vendor))
+		if out, err := curl.CombinedOutput(); err != nil || len(sim.Faults()) != 1 {
+			t.Errorf("%s\n%v\n%s", c.text, err, out)
+		}
+	}
+}
