@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -59,7 +60,7 @@ func stale(t *testing.T, reg *prometheus.Registry) float64 {
 // metric.
 func TestAFileIsFollowed(t *testing.T) {
 	t.Parallel()
-	path, reg := filepath.Join(t.TempDir(), "secret"), prometheus.NewRegistry()
+	path, reg, begin := filepath.Join(t.TempDir(), "secret"), prometheus.NewRegistry(), time.Now()
 	write(t, path, "one\n")
 	f, inForce, err := following(t, path, reg)
 	if err != nil || inForce.Load() != "one" || f.Trouble() != "" || stale(t, reg) != 0 {
@@ -85,6 +86,9 @@ func TestAFileIsFollowed(t *testing.T) {
 		await.True(t, "a trouble that says: "+bad.says, func() bool { return strings.Contains(f.Trouble(), bad.says) })
 		if inForce.Load() != "two" || stale(t, reg) <= 0 || !strings.HasPrefix(f.Trouble(), "since ") {
 			t.Errorf("%s: %v in force, %v s stale, %q", bad.says, inForce.Load(), stale(t, reg), f.Trouble())
+		}
+		if age := stale(t, reg); age > time.Since(begin).Seconds() {
+			t.Errorf("%s: %v s stale, longer than the test runs", bad.says, age)
 		}
 		if strings.Contains(f.Trouble(), "three") || strings.Contains(f.Trouble(), "xxx") {
 			t.Errorf("the trouble repeats the text: %q", f.Trouble())

@@ -44,6 +44,7 @@ func TestRefusals(t *testing.T) {
 		"400-should-retry-true":  {"", 400, "", "", false},
 		"400-gemini-key":         {auth, 400, "API_KEY_INVALID", "INVALID_ARGUMENT", false},
 		"401-key":                {auth, 401, "invalid_api_key", "", false},
+		"401-bare":               {auth, 401, "", "", false},
 		"401-anthropic":          {auth, 401, "", "authentication_error", false},
 		"402-credit":             {quota, 402, "", "", false},
 		"403-moderation":         {"", 403, "", "", false},

@@ -16,6 +16,7 @@ func refusals() []Named {
 			`[{"error":{"code":400,"message":"API key not valid: AIza-abc",`+
 				`"status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo",`+
 				`"reason":"API_KEY_INVALID"}]}}]`),
+		document("401-bare", "a 401 that says nothing more", 401, "no", "Content-Type", "text/plain"),
 		document("401-anthropic", "Anthropic refuses the key", 401,
 			failedAnthropic("authentication_error", "invalid x-api-key")),
 		document("402-credit", "OpenRouter: the account is out of credit", 402,
