@@ -2,6 +2,7 @@ package chain_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"testing"
 
@@ -41,8 +42,11 @@ func TestALaneThatIsNotUsedAllocatesNothing(t *testing.T) { //nolint:paralleltes
 	measure := func(change func(*chain.Config)) float64 {
 		l := newLanes(t, answers(http.StatusOK), answers(http.StatusOK), change)
 		call := llmtest.NewCall()
-		l.once(t.Context(), call)
-		return testing.AllocsPerRun(200, func() { l.once(t.Context(), call) })
+		least := math.Inf(1) // of many calls: pools are emptied now and then, and other goroutines allocate too
+		for range 200 {
+			least = min(least, testing.AllocsPerRun(1, func() { l.once(t.Context(), call) }))
+		}
+		return least
 	}
 	if one, two := measure(alone), measure(unlimited); two > one {
 		t.Errorf("%v allocations a call with one lane, %v with a second one that is not used", one, two)
