@@ -159,6 +159,10 @@ func (c *Config) Warnings() []string {
 		list = append(list, fmt.Sprintf("LLM_MAX_BODY (%d) is above three quarters of the memory budget: bodies over %d bytes "+
 			"are refused; raise the memory limit or LLM_MEMORY_BUDGET", c.API.MaxBody, most))
 	}
+	if own := int64(c.Jobs.Workers) * c.Jobs.MaxBody; c.Jobs.Enabled && own > c.Memory.Bytes(memory.Limit())/4 {
+		list = append(list, fmt.Sprintf("LLM_JOBS_WORKERS x LLM_JOBS_MAX_BODY are %d bytes beside the memory budget of %d: bodies of jobs are not "+
+			"in it; lower one of them, or raise the memory limit", own, c.Memory.Bytes(memory.Limit())))
+	}
 	if longest := c.Server.DrainDelay + c.Inbound.SLA + c.LLM.StreamMax; c.LLM.StreamMax > 0 && c.Server.ShutdownGrace < longest {
 		list = append(list, fmt.Sprintf("LLM_SHUTDOWN_GRACE (%v) is below LLM_DRAIN_DELAY + LLM_SLA + LLM_STREAM_MAX (%v): "+
 			"a rolling update cuts the longest streams", c.Server.ShutdownGrace, longest))

@@ -191,6 +191,7 @@ func TestWarnings(t *testing.T) {
 		"LLM_QUOTA_REQUESTS=0":   "no vendor contract is set",
 		"LLM_QUOTA_WINDOW=2s":    "LLM_QUEUE_TIMEOUT (5s) is long beside LLM_QUOTA_WINDOW (2s): at most 28 % of the contract can be used",
 		"LLM_MAX_BODY=300000000": "LLM_MAX_BODY (300000000) is above three quarters of the memory budget",
+		"LLM_JOBS_WORKERS=65":    "LLM_JOBS_WORKERS x LLM_JOBS_MAX_BODY are 68157440 bytes beside the memory budget of 268435456",
 		"LLM_ADMISSION_MAX=40":   "LLM_ADMISSION_MAX (40) is below LLM_SLOTS (50)",
 		"LLM_ADMISSION_MAX=120":  "LLM_QUEUE_MAX (100) is above LLM_ADMISSION_MAX - LLM_SLOTS (70)",
 	} {

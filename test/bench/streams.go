@@ -87,8 +87,9 @@ func (b *bench) stream(t *target) (s streamSample, err error) {
 	if err != nil {
 		return s, err
 	}
-	events, wait := l.events, b.profiled(t, b.length)
-	if err := l.readUntil(time.Now().Add(b.length), never); err != nil {
+	length := 2 * b.length // opening leaves garbage, whose collection is not an event's
+	events, wait := l.events, b.profiled(t, length)
+	if err := l.readUntil(time.Now().Add(length), never); err != nil {
 		return s, err
 	}
 	used, err := t.process.cpu()
