@@ -25,9 +25,10 @@ func TestExtend(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs := map[string]struct{ packages, tests string }{
-		"An endpoint": {"./internal/api", "^(TestSummaries|TestOpenAPI.*|TestRoutes.*)$"},
-		"A vendor":    {"./internal/llm/upstream", "^(TestVendor.*)$"},
-		"A gate":      {"./internal/llm ./internal/llm/chain", "^(TestHeavy.*|ExampleChain_Order)$"},
+		"An endpoint":                    {"./internal/api", "^(TestSummaries|TestOpenAPI.*|TestRoutes.*)$"},
+		"A further endpoint of a vendor": {"./internal/api", "^(TestCountTokens|TestOpenAPI.*)$"},
+		"A vendor":                       {"./internal/llm/upstream", "^(TestVendor.*)$"},
+		"A gate":                         {"./internal/llm ./internal/llm/chain", "^(TestHeavy.*|ExampleChain_Order)$"},
 	}
 	sections := strings.Split(string(page), "\n## ")[1:]
 	if len(sections) != len(runs)+1 {
