@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -23,28 +24,31 @@ func main() {
 	db := flag.String("db", "https://vuln.go.dev", "address of the database")
 	list := flag.String("list", "cmd/server/testdata/weaknesses.txt", "file to write")
 	flag.Parse()
-	if err := run(*db, *list); err != nil {
+	ctx, stop := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer stop()
+	if err := run(ctx, *db, *list); err != nil {
 		fmt.Fprintln(os.Stderr, "weaknesses:", err)
-		os.Exit(1)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has been called
 	}
 }
 
-func run(db, list string) error {
+func run(ctx context.Context, db, list string) error {
 	old, err := os.ReadFile(list)
 	if err != nil {
 		return err
 	}
-	linked, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/server").Output()
+	linked, err := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/server").Output()
 	if err != nil {
 		return fmt.Errorf("listing the modules of the server: %w", err)
 	}
-	index, err := read(db)
+	index, err := read(ctx, db)
 	if err != nil {
 		return err
 	}
 	comments, modules := split(string(old))
 	text := comments + index.lines(append(modules, strings.Fields(string(linked))...))
-	return os.WriteFile(list, []byte(text), 0o644)
+	return os.WriteFile(list, []byte(text), 0o644) //nolint:gosec // a file of the repository
 }
 
 // database is the index of the database by module, as index/modules.json has it.
@@ -56,9 +60,12 @@ type database []struct {
 	} `json:"vulns"`
 }
 
-func read(db string) (index database, err error) {
-	client := http.Client{Timeout: time.Minute}
-	res, err := client.Get(db + "/index/modules.json")
+func read(ctx context.Context, db string) (index database, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, db+"/index/modules.json", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -71,14 +78,15 @@ func read(db string) (index database, err error) {
 
 // split divides a list into the comments at its top and the modules in it.
 func split(text string) (comments string, modules []string) {
+	var top strings.Builder
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "#") {
-			comments += line
+			top.WriteString(line)
 		} else if fields := strings.Fields(line); len(fields) > 0 {
 			modules = append(modules, fields[0])
 		}
 	}
-	return comments, modules
+	return top.String(), modules
 }
 
 // lines is the list of those modules that are in the database with a weakness that is fixed.

@@ -24,7 +24,7 @@ func TestListIsWrittenFromTheDatabase(t *testing.T) {
 	if err := os.WriteFile(list, []byte("# A comment.\nexample.com/listed v1.0.0 GO-4\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(db.URL, list); err != nil {
+	if err := run(t.Context(), db.URL, list); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(list)
