@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import OpenAI from "openai";
+import OpenAI, { AzureOpenAI } from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 import { abortSeen, apiKey, counted, further, messages, parameters, service } from "./common.js";
@@ -99,4 +99,12 @@ test("embeddings, moderations, completions and models", async () => {
   const models = [];
   for await (const model of more.models.list()) models.push(model.id);
   assert.ok(models.includes("demo"));
+});
+
+test("Azure's client", async () => {
+  const azure = new AzureOpenAI({ endpoint: service, apiKey, apiVersion: "2024-10-21", deployment: "demo", maxRetries: 0 });
+  const got = await azure.chat.completions.create({ model: "demo", messages });
+  assert.equal(got.choices[0].message.content, "You said: hello");
+  const missing = new AzureOpenAI({ endpoint: service, apiKey: "none", apiVersion: "2024-10-21", maxRetries: 0 });
+  await assert.rejects(missing.chat.completions.create({ model: "demo", messages }), OpenAI.AuthenticationError);
 });
