@@ -50,7 +50,7 @@ type world struct {
 var tight = []string{
 	"LLM_SLOTS=3", "LLM_ADMISSION_MAX=12", "LLM_QUEUE_MAX=4", "LLM_QUEUE_TIMEOUT=1s", "LLM_SLA=3s", "LLM_CALL_TIMEOUT=3s",
 	"LLM_STREAM_MAX=1m", "LLM_BREAKER_OPEN=500ms", "LLM_BREAKER_LEASE=5s", "LLM_PACER_RATE=20", "LLM_MEMORY_BUDGET=1048576", "LLM_MAX_BODY=600000",
-	"LLM_JOBS_MAX_BODY=600000", "LLM_QUOTA_REQUESTS=1200", "LLM_QUOTA_TOKENS=100000000", "LLM_TIER_RATES=free:5,pro:100000,enterprise:200000",
+	"LLM_JOBS_MAX_BODY=600000", "LLM_QUOTA_REQUESTS=1200", "LLM_QUOTA_TOKENS=100000000", "LLM_TIER_TOKENS=free:40", "LLM_TIER_RATES=free:5,pro:100000,enterprise:200000",
 	"LLM_LANES=second", "LLM_FALLBACK=second", "LLM_LANE_SECOND_SLOTS_MAX=1", "LLM_LANE_SECOND_QUOTA_REQUESTS=1200", "LLM_LANE_SECOND_QUOTA_TOKENS=100000000", "LLM_REDIS_BUDGET=500ms",
 }
 
@@ -118,6 +118,18 @@ func (w *world) ask(key, body string, header ...string) (code string) {
 	var problem struct{ Code string }
 	_ = json.Unmarshal(said, &problem) // a stream is no document
 	return problem.Code
+}
+
+// list asks for the models.
+func (w *world) list() {
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.pod.URL+"/v1/models", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer dev-pro")
+	if answer, err := http.DefaultClient.Do(r); err == nil {
+		answer.Body.Close()
+	}
 }
 
 // users is how many users of each tier there are with --dev.

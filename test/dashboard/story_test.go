@@ -3,6 +3,7 @@ package dashboard
 import (
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
@@ -21,7 +22,12 @@ func story(w *world) {
 	w.until(`llm_jobs_submitted_total`, func() { w.ask("dev-pro", chat, "Prefer", "respond-async") })
 	w.until(`llm_jobs_waits_total`, func() { w.ask("dev-pro", chat, "Prefer", "respond-async, wait=5") })
 	w.ask("no such key", chat)
-	w.crowd(200, "free", chat) // each of 20 users may send 5
+	w.until(`llm_model_lists_total`, w.list)
+	w.crowd(200, "free", chat) // each of 20 users may send 5, and fewer by their tokens
+	await.True(w.t, "a user's tokens are used up", func() bool {
+		n, err := w.pod.Metric(`llm_user_tokens_total`)
+		return err == nil && n > 0
+	})
 
 	// A crowd: slots are in use, the queue is full, the pacer smooths, the pod sheds and is full; bodies wait for memory.
 	w.faults(slow)
