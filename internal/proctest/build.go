@@ -55,7 +55,7 @@ func WithBinary(dir, pkg string, use func(path string) int) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(temp)
+	defer func() { _ = os.RemoveAll(temp) }()
 	path := filepath.Join(temp, filepath.Base(pkg))
 	if err := Build(dir, pkg, path); err != nil {
 		fmt.Fprintln(os.Stderr, err)
