@@ -33,11 +33,12 @@ import (
 
 // Config holds the settings of the HTTP interface.
 type Config struct {
-	// MaxBody is the largest request body in bytes.
+	// Largest request body in bytes. A body also has to fit into three quarters of MEMORY_BUDGET.
 	MaxBody int64 `split_words:"true" default:"33554432" desc:"Largest request body in bytes. A body also has to fit into three quarters of MEMORY_BUDGET."`
-	// Endpoints are those that are open to clients; none stands for all that the vendors have.
+	// Endpoints that are open to clients, as chat,embeddings,models. Empty means all that a vendor has. /llm is always
+	// open.
 	Endpoints []string `desc:"Endpoints that are open to clients, as chat,embeddings,models. Empty means all that a vendor has. /llm is always open."`
-	// WriteTimeout is the time a client may take to accept an answer, or one event of a stream.
+	// Time a client may take to accept 256 KiB of an answer, or one event of a stream, before it counts as gone.
 	WriteTimeout time.Duration `split_words:"true" default:"15s" desc:"Time a client may take to accept 256 KiB of an answer, or one event of a stream, before it counts as gone."`
 }
 

@@ -10,16 +10,28 @@ import (
 
 // ServerConfig holds the settings of the process itself: where it listens and how it ends.
 type ServerConfig struct {
-	Addr      string     `split_words:"true" default:":8080" desc:"Address clients call."`
-	AdminAddr string     `split_words:"true" default:":9090" desc:"Address of /metrics, /livez, /readyz and pprof; never to be reached from outside the cluster."`
-	Pprof     bool       `split_words:"true" default:"false" desc:"Serve /debug/pprof on the admin port."`
-	LogLevel  slog.Level `split_words:"true" default:"info" desc:"Lowest level logged: debug, info, warn or error. At debug every request has its line, rejected ones too."`
-	// MaxConnections bounds the open connections to the main port, at least 1. The default takes at most 40 MB.
-	MaxConnections int           `split_words:"true" default:"1000" desc:"Connections to the main port at a time, at least 1; further ones wait to be accepted. Above three quarters of it a connection is closed after each answer. Each takes up to 40 KB before its first request is read."`
-	ReadTimeout    time.Duration `split_words:"true" default:"30s" desc:"Time a client may take to send a whole request, its body included. Streams of answers are not touched by it."`
-	IdleTimeout    time.Duration `split_words:"true" default:"120s" desc:"Time an unused keep-alive connection stays open. Above the gateway's own idle limit, so that the gateway is the one to close."`
-	DrainDelay     time.Duration `split_words:"true" default:"5s" desc:"Time the pod keeps accepting after SIGTERM while it is already unready, so that every balancer has noticed. 0 stops accepting at once."`
-	ShutdownGrace  time.Duration `split_words:"true" default:"670s" desc:"Time from SIGTERM until what is still in flight is cut. At least DRAIN_DELAY + SLA; below DRAIN_DELAY + SLA + STREAM_MAX long streams are cut. Keep terminationGracePeriodSeconds some seconds above it."`
+	// Address clients call.
+	Addr string `split_words:"true" default:":8080" desc:"Address clients call."`
+	// Address of /metrics, /livez, /readyz and pprof; never to be reached from outside the cluster.
+	AdminAddr string `split_words:"true" default:":9090" desc:"Address of /metrics, /livez, /readyz and pprof; never to be reached from outside the cluster."`
+	// Serve /debug/pprof on the admin port.
+	Pprof bool `split_words:"true" default:"false" desc:"Serve /debug/pprof on the admin port."`
+	// Lowest level logged: debug, info, warn or error. At debug every request has its line, rejected ones too.
+	LogLevel slog.Level `split_words:"true" default:"info" desc:"Lowest level logged: debug, info, warn or error. At debug every request has its line, rejected ones too."`
+	// Connections to the main port at a time, at least 1; further ones wait to be accepted. Above three quarters of it
+	// a connection is closed after each answer. Each takes up to 40 KB before its first request is read.
+	MaxConnections int `split_words:"true" default:"1000" desc:"Connections to the main port at a time, at least 1; further ones wait to be accepted. Above three quarters of it a connection is closed after each answer. Each takes up to 40 KB before its first request is read."`
+	// Time a client may take to send a whole request, its body included. Streams of answers are not touched by it.
+	ReadTimeout time.Duration `split_words:"true" default:"30s" desc:"Time a client may take to send a whole request, its body included. Streams of answers are not touched by it."`
+	// Time an unused keep-alive connection stays open. Above the gateway's own idle limit, so that the gateway is the
+	// one to close.
+	IdleTimeout time.Duration `split_words:"true" default:"120s" desc:"Time an unused keep-alive connection stays open. Above the gateway's own idle limit, so that the gateway is the one to close."`
+	// Time the pod keeps accepting after SIGTERM while it is already unready, so that every balancer has noticed. 0
+	// stops accepting at once.
+	DrainDelay time.Duration `split_words:"true" default:"5s" desc:"Time the pod keeps accepting after SIGTERM while it is already unready, so that every balancer has noticed. 0 stops accepting at once."`
+	// Time from SIGTERM until what is still in flight is cut. At least DRAIN_DELAY + SLA; below DRAIN_DELAY + SLA +
+	// STREAM_MAX long streams are cut. Keep terminationGracePeriodSeconds some seconds above it.
+	ShutdownGrace time.Duration `split_words:"true" default:"670s" desc:"Time from SIGTERM until what is still in flight is cut. At least DRAIN_DELAY + SLA; below DRAIN_DELAY + SLA + STREAM_MAX long streams are cut. Keep terminationGracePeriodSeconds some seconds above it."`
 }
 
 // Validate reports every value that makes no sense.

@@ -9,25 +9,50 @@ import (
 
 // Config holds the settings of asynchronous jobs.
 type Config struct {
-	Enabled bool   `split_words:"true" default:"true" desc:"Take jobs: POST /llm with \"Prefer: respond-async\". When off the preference is ignored and /llm/jobs is not there."`
-	Name    string `split_words:"true" default:"llm" desc:"Name of the queues in Redis. Releases that share a Redis need one each, or they work on each other's jobs, with their own vendor."`
+	// Take jobs: POST /llm with "Prefer: respond-async". When off the preference is ignored and /llm/jobs is not there.
+	Enabled bool `split_words:"true" default:"true" desc:"Take jobs: POST /llm with \"Prefer: respond-async\". When off the preference is ignored and /llm/jobs is not there."`
+	// Name of the queues in Redis. Releases that share a Redis need one each, or they work on each other's jobs, with
+	// their own vendor.
+	Name string `split_words:"true" default:"llm" desc:"Name of the queues in Redis. Releases that share a Redis need one each, or they work on each other's jobs, with their own vendor."`
 
-	Workers   int            `split_words:"true" default:"10" desc:"Jobs this pod works on at once, at most; never as many as SLOTS, so that calls whose clients wait find one that no job can take. 0 takes jobs in and leaves them to other pods."`
-	Weights   map[string]int `split_words:"true" default:"high:100,normal:10,low:1" desc:"How often a free worker looks into each queue first. The larger the steps, the stricter the order; none starves."`
-	Attempts  int            `split_words:"true" default:"3" desc:"Attempts at a job before it counts as failed. Each is a whole call with retries of its own; waiting for the contract or the breaker is none."`
-	Deaths    int            `split_words:"true" default:"2" desc:"Pods that may die while they work on a job before it is set aside as poisoned."`
-	Lease     time.Duration  `split_words:"true" default:"15s" desc:"Time without a sign of life after which a pod counts as dead and its jobs go to others."`
-	Retention time.Duration  `split_words:"true" default:"24h" desc:"Time that results and failures are kept."`
-	MaxAge    time.Duration  `split_words:"true" default:"24h" desc:"Age at which a job that is still not done fails with deadline_exceeded."`
-	StopGrace time.Duration  `split_words:"true" default:"30s" desc:"Time that jobs whose vendor call is under way get to end when the pod stops; jobs that wait are handed back at once, and the rest after it. Never longer than SHUTDOWN_GRACE lasts."`
+	// Jobs this pod works on at once, at most; never as many as SLOTS, so that calls whose clients wait find one that
+	// no job can take. 0 takes jobs in and leaves them to other pods.
+	Workers int `split_words:"true" default:"10" desc:"Jobs this pod works on at once, at most; never as many as SLOTS, so that calls whose clients wait find one that no job can take. 0 takes jobs in and leaves them to other pods."`
+	// How often a free worker looks into each queue first. The larger the steps, the stricter the order; none starves.
+	Weights map[string]int `split_words:"true" default:"high:100,normal:10,low:1" desc:"How often a free worker looks into each queue first. The larger the steps, the stricter the order; none starves."`
+	// Attempts at a job before it counts as failed. Each is a whole call with retries of its own; waiting for the
+	// contract or the breaker is none.
+	Attempts int `split_words:"true" default:"3" desc:"Attempts at a job before it counts as failed. Each is a whole call with retries of its own; waiting for the contract or the breaker is none."`
+	// Pods that may die while they work on a job before it is set aside as poisoned.
+	Deaths int `split_words:"true" default:"2" desc:"Pods that may die while they work on a job before it is set aside as poisoned."`
+	// Time without a sign of life after which a pod counts as dead and its jobs go to others.
+	Lease time.Duration `split_words:"true" default:"15s" desc:"Time without a sign of life after which a pod counts as dead and its jobs go to others."`
+	// Time that results and failures are kept.
+	Retention time.Duration `split_words:"true" default:"24h" desc:"Time that results and failures are kept."`
+	// Age at which a job that is still not done fails with deadline_exceeded.
+	MaxAge time.Duration `split_words:"true" default:"24h" desc:"Age at which a job that is still not done fails with deadline_exceeded."`
+	// Time that jobs whose vendor call is under way get to end when the pod stops; jobs that wait are handed back at
+	// once, and the rest after it. Never longer than SHUTDOWN_GRACE lasts.
+	StopGrace time.Duration `split_words:"true" default:"30s" desc:"Time that jobs whose vendor call is under way get to end when the pod stops; jobs that wait are handed back at once, and the rest after it. Never longer than SHUTDOWN_GRACE lasts."`
 
-	MaxBody    int64 `split_words:"true" default:"1048576" desc:"Largest body of a job in bytes, at most MAX_BODY. It lies in Redis until the job has ended."`
-	UserMax    int   `split_words:"true" default:"200" desc:"Jobs of one user that are queued or running, at most."`
-	Memory     int64 `split_words:"true" default:"0" desc:"Bytes in Redis that jobs, their bodies and results, may take before no more are taken in. 0 is half of Redis's maxmemory, or 256 MiB where Redis has none or does not say."`
+	// Largest body of a job in bytes, at most MAX_BODY. It lies in Redis until the job has ended.
+	MaxBody int64 `split_words:"true" default:"1048576" desc:"Largest body of a job in bytes, at most MAX_BODY. It lies in Redis until the job has ended."`
+	// Jobs of one user that are queued or running, at most.
+	UserMax int `split_words:"true" default:"200" desc:"Jobs of one user that are queued or running, at most."`
+	// Bytes in Redis that jobs, their bodies and results, may take before no more are taken in. 0 is half of Redis's
+	// maxmemory, or 256 MiB where Redis has none or does not say.
+	Memory int64 `split_words:"true" default:"0" desc:"Bytes in Redis that jobs, their bodies and results, may take before no more are taken in. 0 is half of Redis's maxmemory, or 256 MiB where Redis has none or does not say."`
+	// Bytes in Redis that the jobs of one user may take before no more of that user's are taken in. 0 is a quarter of
+	// what all may take.
 	UserMemory int64 `split_words:"true" default:"0" desc:"Bytes in Redis that the jobs of one user may take before no more of that user's are taken in. 0 is a quarter of what all may take."`
 
-	Looks     int `split_words:"true" default:"600" desc:"Requests per minute with which one user may look at jobs or cancel them, over all pods. They do not count against the user's other limits. 0 is no limit."`
-	Waits     int `split_words:"true" default:"50" desc:"Requests in this pod that wait for a job (Prefer: wait=N), at most, and never more than half of ADMISSION_MAX; more are answered at once with what is known. 0 means that none waits."`
+	// Requests per minute with which one user may look at jobs or cancel them, over all pods. They do not count against
+	// the user's other limits. 0 is no limit.
+	Looks int `split_words:"true" default:"600" desc:"Requests per minute with which one user may look at jobs or cancel them, over all pods. They do not count against the user's other limits. 0 is no limit."`
+	// Requests in this pod that wait for a job (Prefer: wait=N), at most, and never more than half of ADMISSION_MAX;
+	// more are answered at once with what is known. 0 means that none waits.
+	Waits int `split_words:"true" default:"50" desc:"Requests in this pod that wait for a job (Prefer: wait=N), at most, and never more than half of ADMISSION_MAX; more are answered at once with what is known. 0 means that none waits."`
+	// Requests of one user in this pod that wait for a job, at most.
 	UserWaits int `split_words:"true" default:"5" desc:"Requests of one user in this pod that wait for a job, at most."`
 }
 

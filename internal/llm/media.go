@@ -13,9 +13,12 @@ import (
 // each vendor counts an image by its area and a recording by its length. The defaults err upwards for usual ones, and
 // the vendor's own count replaces them when the answer has come.
 type EstimateConfig struct {
+	// Tokens booked for an image, whatever its size, until the vendor has counted.
 	Image int `default:"1600" desc:"Tokens booked for an image, whatever its size, until the vendor has counted."`
+	// Tokens booked for a kilobyte of audio: a second of speech has 4 as MP3, 32 as WAV.
 	Audio int `default:"8" desc:"Tokens booked for a kilobyte of audio: a second of speech has 4 as MP3, 32 as WAV."`
-	File  int `default:"64" desc:"Tokens booked for a kilobyte of any other file, a PDF or a video."`
+	// Tokens booked for a kilobyte of any other file, a PDF or a video.
+	File int `default:"64" desc:"Tokens booked for a kilobyte of any other file, a PDF or a video."`
 }
 
 // Validate reports figures that make no sense.

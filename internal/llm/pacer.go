@@ -17,8 +17,10 @@ import (
 
 // PacerConfig sets how fast this pod may start calls.
 type PacerConfig struct {
-	Rate  float64 `split_words:"true" default:"0" desc:"Vendor calls this pod starts per second at most, smoothed. 0 switches the pacer off."`
-	Burst int     `split_words:"true" default:"0" desc:"Calls that may start at once before the pacer smooths. 0 means a tenth of a second's worth, at least 1."`
+	// Vendor calls this pod starts per second at most, smoothed. 0 switches the pacer off.
+	Rate float64 `split_words:"true" default:"0" desc:"Vendor calls this pod starts per second at most, smoothed. 0 switches the pacer off."`
+	// Calls that may start at once before the pacer smooths. 0 means a tenth of a second's worth, at least 1.
+	Burst int `split_words:"true" default:"0" desc:"Calls that may start at once before the pacer smooths. 0 means a tenth of a second's worth, at least 1."`
 }
 
 // Validate reports values that make no sense.

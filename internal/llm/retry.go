@@ -14,10 +14,15 @@ import (
 
 // RetryConfig sets how a failed attempt is tried again.
 type RetryConfig struct {
-	Max      int           `split_words:"true" default:"3" desc:"Retries of one call at most, when the pod is calm. 0 switches retries off."`
-	Base     time.Duration `split_words:"true" default:"250ms" desc:"Upper bound of the first delay, which is random between half of it and all of it; it doubles with every attempt."`
+	// Retries of one call at most, when the pod is calm. 0 switches retries off.
+	Max int `split_words:"true" default:"3" desc:"Retries of one call at most, when the pod is calm. 0 switches retries off."`
+	// Upper bound of the first delay, which is random between half of it and all of it; it doubles with every attempt.
+	Base time.Duration `split_words:"true" default:"250ms" desc:"Upper bound of the first delay, which is random between half of it and all of it; it doubles with every attempt."`
+	// Upper bound of every random delay. The vendor's own Retry-After may be longer.
 	MaxDelay time.Duration `split_words:"true" default:"10s" desc:"Upper bound of every random delay. The vendor's own Retry-After may be longer."`
-	Budget   float64       `split_words:"true" default:"0.1" desc:"Retries per call this pod may make over time, those that succeed left out: 0.1 lets a dead vendor see at most 1.1 times the load. A quiet pod may make one retry every 5 s in any case. 0 switches retries off."`
+	// Retries per call this pod may make over time, those that succeed left out: 0.1 lets a dead vendor see at most 1.1
+	// times the load. A quiet pod may make one retry every 5 s in any case. 0 switches retries off.
+	Budget float64 `split_words:"true" default:"0.1" desc:"Retries per call this pod may make over time, those that succeed left out: 0.1 lets a dead vendor see at most 1.1 times the load. A quiet pod may make one retry every 5 s in any case. 0 switches retries off."`
 }
 
 // Validate reports values that make no sense.

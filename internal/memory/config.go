@@ -11,7 +11,8 @@ const unlimited = 256 << 20
 
 // Config holds the settings of the budget.
 type Config struct {
-	// Budget is what request bodies and answers may take up together, in bytes; 0 means half of GOMEMLIMIT.
+	// Bytes of request bodies and answers that this pod holds at most, with answers that wait for slow readers. 0 means
+	// half of GOMEMLIMIT, or 256 MiB where that is not set. Bodies may use three quarters of it.
 	Budget int64 `default:"0" desc:"Bytes of request bodies and answers that this pod holds at most, with answers that wait for slow readers. 0 means half of GOMEMLIMIT, or 256 MiB where that is not set. Bodies may use three quarters of it."`
 }
 

@@ -11,20 +11,37 @@ import (
 
 // Config holds the settings of the inbound layers.
 type Config struct {
-	SLA          time.Duration  `split_words:"true" default:"60s" desc:"Time a buffered answer, or the first event of a stream, may take, with retries. STREAM_MAX bounds the stream."`
-	AdmissionMax int            `split_words:"true" default:"200" desc:"Requests inside this pod at most; more are refused at once."`
-	QueueMax     int            `split_words:"true" default:"100" desc:"Waiting calls that mean full pressure, 1.0."`
-	ShedFree     float64        `split_words:"true" default:"0.7" desc:"Pressure above which the lowest tier is shed."`
-	ShedAll      float64        `split_words:"true" default:"0.9" desc:"Pressure above which all tiers but the highest are shed."`
-	APIKeysFile  string         `split_words:"true" desc:"File with a line \"<sha256 hex> <user> <tier>\" for each API key; reloaded when it changes. Required."`
-	TierRates    map[string]int `split_words:"true" default:"free:10,pro:100,enterprise:1000" desc:"Requests per minute of one user, by tier. The order of the rates is the order of the tiers: the lowest is shed first, the highest never."`
-	// TierConcurrency is per pod: see Concurrency.
+	// Time a buffered answer, or the first event of a stream, may take, with retries. STREAM_MAX bounds the stream.
+	SLA time.Duration `split_words:"true" default:"60s" desc:"Time a buffered answer, or the first event of a stream, may take, with retries. STREAM_MAX bounds the stream."`
+	// Requests inside this pod at most; more are refused at once.
+	AdmissionMax int `split_words:"true" default:"200" desc:"Requests inside this pod at most; more are refused at once."`
+	// Waiting calls that mean full pressure, 1.0.
+	QueueMax int `split_words:"true" default:"100" desc:"Waiting calls that mean full pressure, 1.0."`
+	// Pressure above which the lowest tier is shed.
+	ShedFree float64 `split_words:"true" default:"0.7" desc:"Pressure above which the lowest tier is shed."`
+	// Pressure above which all tiers but the highest are shed.
+	ShedAll float64 `split_words:"true" default:"0.9" desc:"Pressure above which all tiers but the highest are shed."`
+	// File with a line "<sha256 hex> <user> <tier>" for each API key; reloaded when it changes. Required.
+	APIKeysFile string `split_words:"true" desc:"File with a line \"<sha256 hex> <user> <tier>\" for each API key; reloaded when it changes. Required."`
+	// Requests per minute of one user, by tier. The order of the rates is the order of the tiers: the lowest is shed
+	// first, the highest never.
+	TierRates map[string]int `split_words:"true" default:"free:10,pro:100,enterprise:1000" desc:"Requests per minute of one user, by tier. The order of the rates is the order of the tiers: the lowest is shed first, the highest never."`
+	// Requests of one user inside one pod at a time, by tier: those that wait, those under way, streams until their
+	// end. Keep each below SLOTS, or one user can hold every slot. A tier that is not named, or has 0, has no limit.
 	TierConcurrency map[string]int `split_words:"true" default:"free:4,pro:20,enterprise:40" desc:"Requests of one user inside one pod at a time, by tier: those that wait, those under way, streams until their end. Keep each below SLOTS, or one user can hold every slot. A tier that is not named, or has 0, has no limit."`
 
-	RetryAfterMax time.Duration  `split_words:"true" default:"15s" desc:"Longest Retry-After that callers' libraries may wait for by themselves. Above it the answer has X-Should-Retry: false, because a program that waits for longer looks hung. 0 means that none may be waited for."`
-	TierTokens    map[string]int `split_words:"true" desc:"Tokens per minute of one user, by tier, as free:20000,pro:200000: prompt and answer, booked by estimate before the call and corrected by what it used. Jobs count too. Empty, a tier that is not named, or 0 is no limit."`
+	// Longest Retry-After that callers' libraries may wait for by themselves. Above it the answer has X-Should-Retry:
+	// false, because a program that waits for longer looks hung. 0 means that none may be waited for.
+	RetryAfterMax time.Duration `split_words:"true" default:"15s" desc:"Longest Retry-After that callers' libraries may wait for by themselves. Above it the answer has X-Should-Retry: false, because a program that waits for longer looks hung. 0 means that none may be waited for."`
+	// Tokens per minute of one user, by tier, as free:20000,pro:200000: prompt and answer, booked by estimate before
+	// the call and corrected by what it used. Jobs count too. Empty, a tier that is not named, or 0 is no limit.
+	TierTokens map[string]int `split_words:"true" desc:"Tokens per minute of one user, by tier, as free:20000,pro:200000: prompt and answer, booked by estimate before the call and corrected by what it used. Jobs count too. Empty, a tier that is not named, or 0 is no limit."`
 
-	CORSOrigins   []string       `split_words:"true" desc:"Origins whose pages may call the service from a browser, such as https://app.example, or * for all. Empty allows none."`
+	// Origins whose pages may call the service from a browser, such as https://app.example, or * for all. Empty allows
+	// none.
+	CORSOrigins []string `split_words:"true" desc:"Origins whose pages may call the service from a browser, such as https://app.example, or * for all. Empty allows none."`
+	// Requests per minute of one user at one route, as /route:rate. Such a route counts in a bucket of its own, at the
+	// lower of its and the tier's rate.
 	EndpointRates map[string]int `split_words:"true" desc:"Requests per minute of one user at one route, as /route:rate. Such a route counts in a bucket of its own, at the lower of its and the tier's rate."`
 }
 

@@ -16,12 +16,20 @@ import (
 
 // Config says where Redis is and how long it may take.
 type Config struct {
-	URL     string        `split_words:"true" desc:"redis://[user:password@]host:port[/db], or rediss:// for TLS; further hosts as ?addr=host:port. Required." secret:"true"`
-	URLFile string        `split_words:"true" desc:"File with the URL, in place of REDIS_URL, as Kubernetes mounts it from a Secret. It is followed: a rotated password or another host needs no restart, another database number does."`
-	Master  string        `split_words:"true" desc:"Name of the Sentinel master. When set, the hosts of REDIS_URL are Sentinels."`
-	Cluster bool          `split_words:"true" default:"false" desc:"REDIS_URL leads to a Redis Cluster."`
-	Budget  time.Duration `split_words:"true" default:"50ms" desc:"Time one command may take before it counts as failed. After three failures in a row Redis is skipped until it is back."`
-	Pool    int           `split_words:"true" default:"32" desc:"Connections to Redis at most, to each node."`
+	// redis://[user:password@]host:port[/db], or rediss:// for TLS; further hosts as ?addr=host:port. Required.
+	URL string `split_words:"true" desc:"redis://[user:password@]host:port[/db], or rediss:// for TLS; further hosts as ?addr=host:port. Required." secret:"true"`
+	// File with the URL, in place of REDIS_URL, as Kubernetes mounts it from a Secret. It is followed: a rotated
+	// password or another host needs no restart, another database number does.
+	URLFile string `split_words:"true" desc:"File with the URL, in place of REDIS_URL, as Kubernetes mounts it from a Secret. It is followed: a rotated password or another host needs no restart, another database number does."`
+	// Name of the Sentinel master. When set, the hosts of REDIS_URL are Sentinels.
+	Master string `split_words:"true" desc:"Name of the Sentinel master. When set, the hosts of REDIS_URL are Sentinels."`
+	// REDIS_URL leads to a Redis Cluster.
+	Cluster bool `split_words:"true" default:"false" desc:"REDIS_URL leads to a Redis Cluster."`
+	// Time one command may take before it counts as failed. After three failures in a row Redis is skipped until it is
+	// back.
+	Budget time.Duration `split_words:"true" default:"50ms" desc:"Time one command may take before it counts as failed. After three failures in a row Redis is skipped until it is back."`
+	// Connections to Redis at most, to each node.
+	Pool int `split_words:"true" default:"32" desc:"Connections to Redis at most, to each node."`
 }
 
 // Validate reports every value that makes no sense.

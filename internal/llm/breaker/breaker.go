@@ -24,16 +24,24 @@ import (
 
 // Config sets when the vendor counts as down, and for how long.
 type Config struct {
-	// Failures opens the breaker when so many calls in a row have failed, over all pods (more in a row when the vendor
-	// is busy: log2 of the calls in the window). It is also the least number of failures that opens it by their share.
+	// Failures in a row, over all pods, that open the breaker; the row must be longer on a busy vendor. More than half
+	// of at least ten calls in BREAKER_WINDOW open it too. One user's failures alone open it only when no other user
+	// calls.
 	Failures int `split_words:"true" default:"5" desc:"Failures in a row, over all pods, that open the breaker; the row must be longer on a busy vendor. More than half of at least ten calls in BREAKER_WINDOW open it too. One user's failures alone open it only when no other user calls."`
 
-	Window  time.Duration `split_words:"true" default:"60s" desc:"Time over which calls and failures are counted."`
-	Open    time.Duration `split_words:"true" default:"5s" desc:"Time the breaker stays open before it lets a probe through. It doubles each time the probe fails, up to BREAKER_OPEN_MAX."`
+	// Time over which calls and failures are counted.
+	Window time.Duration `split_words:"true" default:"60s" desc:"Time over which calls and failures are counted."`
+	// Time the breaker stays open before it lets a probe through. It doubles each time the probe fails, up to
+	// BREAKER_OPEN_MAX.
+	Open time.Duration `split_words:"true" default:"5s" desc:"Time the breaker stays open before it lets a probe through. It doubles each time the probe fails, up to BREAKER_OPEN_MAX."`
+	// Longest time the breaker stays open before it lets a probe through. 0, or less than BREAKER_OPEN, means always
+	// BREAKER_OPEN.
 	OpenMax time.Duration `split_words:"true" default:"60s" desc:"Longest time the breaker stays open before it lets a probe through. 0, or less than BREAKER_OPEN, means always BREAKER_OPEN."`
 
-	Successes int           `split_words:"true" default:"2" desc:"Probes in a row that must succeed before the breaker closes."`
-	Lease     time.Duration `split_words:"true" default:"40s" desc:"Time after which a probe whose pod has died is given to another. Above CALL_TIMEOUT plus QUEUE_TIMEOUT."`
+	// Probes in a row that must succeed before the breaker closes.
+	Successes int `split_words:"true" default:"2" desc:"Probes in a row that must succeed before the breaker closes."`
+	// Time after which a probe whose pod has died is given to another. Above CALL_TIMEOUT plus QUEUE_TIMEOUT.
+	Lease time.Duration `split_words:"true" default:"40s" desc:"Time after which a probe whose pod has died is given to another. Above CALL_TIMEOUT plus QUEUE_TIMEOUT."`
 }
 
 // Validate reports every value that makes no sense.

@@ -16,18 +16,27 @@ import (
 
 // Config holds every setting of the ways to the vendors. The LaneConfig in it is the lane "default".
 type Config struct {
-	Slots        int           `split_words:"true" default:"50" desc:"Vendor calls in flight in this pod at most, of all lanes together."`
-	SlotsReserve float64       `split_words:"true" default:"0.1" desc:"Share of SLOTS, rounded down, that only calls of high priority take: those of the highest tier that do not ask for less. Jobs do not take it. 0 reserves none; with a single tier there is no reserve."`
+	// Vendor calls in flight in this pod at most, of all lanes together.
+	Slots int `split_words:"true" default:"50" desc:"Vendor calls in flight in this pod at most, of all lanes together."`
+	// Share of SLOTS, rounded down, that only calls of high priority take: those of the highest tier that do not ask
+	// for less. Jobs do not take it. 0 reserves none; with a single tier there is no reserve.
+	SlotsReserve float64 `split_words:"true" default:"0.1" desc:"Share of SLOTS, rounded down, that only calls of high priority take: those of the highest tier that do not ask for less. Jobs do not take it. 0 reserves none; with a single tier there is no reserve."`
+	// Time a call may spend in the gates before it is rejected. Must be below SLA.
 	QueueTimeout time.Duration `split_words:"true" default:"5s" desc:"Time a call may spend in the gates before it is rejected. Must be below SLA."`
-	CallTimeout  time.Duration `split_words:"true" default:"30s" desc:"Time one vendor attempt may take; for a stream, the time to its first event."`
-	StreamIdle   time.Duration `split_words:"true" default:"60s" desc:"Time a stream may pause between two events before it is cut."`
-	StreamMax    time.Duration `split_words:"true" default:"10m" desc:"Time a whole stream may take before it is cut. 0 means no limit. SLA bounds a stream only up to its first event."`
+	// Time one vendor attempt may take; for a stream, the time to its first event.
+	CallTimeout time.Duration `split_words:"true" default:"30s" desc:"Time one vendor attempt may take; for a stream, the time to its first event."`
+	// Time a stream may pause between two events before it is cut.
+	StreamIdle time.Duration `split_words:"true" default:"60s" desc:"Time a stream may pause between two events before it is cut."`
+	// Time a whole stream may take before it is cut. 0 means no limit. SLA bounds a stream only up to its first event.
+	StreamMax time.Duration `split_words:"true" default:"10m" desc:"Time a whole stream may take before it is cut. 0 means no limit. SLA bounds a stream only up to its first event."`
 
 	LaneConfig
 
 	Estimate llm.EstimateConfig
 	Retry    llm.RetryConfig
 
+	// Names of further lanes, as mini,claude. Each takes the settings of a lane with its name in front, as
+	// LLM_LANE_MINI_VENDOR_URL. Empty means the lane default alone.
 	Lanes []string `split_words:"true" desc:"Names of further lanes, as mini,claude. Each takes the settings of a lane with its name in front, as LLM_LANE_MINI_VENDOR_URL. Empty means the lane default alone."`
 
 	Further []FurtherLane `ignored:"true"` // one for each of Lanes
@@ -40,9 +49,16 @@ type LaneConfig struct {
 	Quota   quota.Config
 	Pacer   llm.PacerConfig
 
-	SlotsMax          int           `split_words:"true" default:"0" desc:"Slots of the pod that calls of this lane may hold at most, so that a slow vendor leaves some to other lanes. Calls beyond it wait as they do for a slot. 0 means all of them."`
-	Fallback          string        `split_words:"true" desc:"Lane that calls go to when this one cannot serve them. Empty means none."`
-	Model             Mapping       `split_words:"true" desc:"Model that calls ask for which come from another lane: a name, or a list such as gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5. Empty leaves the model as it is."`
+	// Slots of the pod that calls of this lane may hold at most, so that a slow vendor leaves some to other lanes.
+	// Calls beyond it wait as they do for a slot. 0 means all of them.
+	SlotsMax int `split_words:"true" default:"0" desc:"Slots of the pod that calls of this lane may hold at most, so that a slow vendor leaves some to other lanes. Calls beyond it wait as they do for a slot. 0 means all of them."`
+	// Lane that calls go to when this one cannot serve them. Empty means none.
+	Fallback string `split_words:"true" desc:"Lane that calls go to when this one cannot serve them. Empty means none."`
+	// Model that calls ask for which come from another lane: a name, or a list such as
+	// gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5. Empty leaves the model as it is.
+	Model Mapping `split_words:"true" desc:"Model that calls ask for which come from another lane: a name, or a list such as gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5. Empty leaves the model as it is."`
+	// Time to the first event of a stream, at most CALL_TIMEOUT. 0 means 10s while a fallback can take over, else
+	// CALL_TIMEOUT.
 	FirstEventTimeout time.Duration `split_words:"true" default:"0s" desc:"Time to the first event of a stream, at most CALL_TIMEOUT. 0 means 10s while a fallback can take over, else CALL_TIMEOUT."`
 
 	ContractSet bool `ignored:"true"` // whether the contract was given, be it as 0 for none
@@ -52,6 +68,8 @@ type LaneConfig struct {
 type FurtherLane struct {
 	LaneConfig
 
+	// Models that the lane serves, as gpt-4o-mini*,o4-mini; a * stands at the end only. The lane default serves the
+	// rest.
 	Models []string `split_words:"true" desc:"Models that the lane serves, as gpt-4o-mini*,o4-mini; a * stands at the end only. The lane default serves the rest."`
 
 	Name string `ignored:"true"`

@@ -8,12 +8,18 @@ import (
 
 // Config is the vendor's contract and how pods share it.
 type Config struct {
-	Requests int           `split_words:"true" default:"0" desc:"Vendor calls all pods together may start in any QUOTA_WINDOW. 0 means not limited."`
-	Tokens   int           `split_words:"true" default:"0" desc:"Tokens all pods together may use in any QUOTA_WINDOW, prompt and completion. 0 means not limited."`
-	Window   time.Duration `split_words:"true" default:"60s" desc:"The window of the contract, the same for all services that share it."`
-	Burst    int           `split_words:"true" default:"0" desc:"Calls of QUOTA_REQUESTS that may start at once after a quiet time. 0 means 2 %, at least 1."`
-	Shares   int           `split_words:"true" default:"10" desc:"Pods that divide the contract while Redis is away; at least as many as ever run."`
-	Fallback string        `split_words:"true" default:"share" desc:"While Redis is away: share (each pod keeps to its share of the contract) or reject (no call starts)."`
+	// Vendor calls all pods together may start in any QUOTA_WINDOW. 0 means not limited.
+	Requests int `split_words:"true" default:"0" desc:"Vendor calls all pods together may start in any QUOTA_WINDOW. 0 means not limited."`
+	// Tokens all pods together may use in any QUOTA_WINDOW, prompt and completion. 0 means not limited.
+	Tokens int `split_words:"true" default:"0" desc:"Tokens all pods together may use in any QUOTA_WINDOW, prompt and completion. 0 means not limited."`
+	// The window of the contract, the same for all services that share it.
+	Window time.Duration `split_words:"true" default:"60s" desc:"The window of the contract, the same for all services that share it."`
+	// Calls of QUOTA_REQUESTS that may start at once after a quiet time. 0 means 2 %, at least 1.
+	Burst int `split_words:"true" default:"0" desc:"Calls of QUOTA_REQUESTS that may start at once after a quiet time. 0 means 2 %, at least 1."`
+	// Pods that divide the contract while Redis is away; at least as many as ever run.
+	Shares int `split_words:"true" default:"10" desc:"Pods that divide the contract while Redis is away; at least as many as ever run."`
+	// While Redis is away: share (each pod keeps to its share of the contract) or reject (no call starts).
+	Fallback string `split_words:"true" default:"share" desc:"While Redis is away: share (each pod keeps to its share of the contract) or reject (no call starts)."`
 }
 
 // The values of Config.Fallback. Empty means share.
