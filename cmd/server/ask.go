@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// askTimeout is how long ask waits for an answer: longer than the SLA anybody would set.
+// askTimeout is how long ask waits for an answer: longer than any SLA that makes sense.
 const askTimeout = 5 * time.Minute
 
-// ask is server -ask: one POST /llm to a service that runs at base, the answer's text to w. `helm test` does it from inside
-// the cluster, where the image has no shell and no curl. The key comes from ASK_API_KEY and the model from ASK_MODEL.
-// Without a key it is enough that the service answers and wants one. With ASK_ADMIN_URL, the admin port, it says first what
-// the parts that the pod depends on say of themselves.
+// ask is server -ask: one POST /llm to a service that runs at base, the answer's text to w. `helm test` does it from
+// inside the cluster, where the image has no shell and no curl. The key comes from ASK_API_KEY and the model from
+// ASK_MODEL. Without a key it is enough that the service answers and wants one. With ASK_ADMIN_URL, the admin port, it
+// says first what the parts that the pod depends on say of themselves.
 func ask(ctx context.Context, base string, lookup func(string) (string, bool), w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -45,7 +45,8 @@ func askOnce(ctx context.Context, base string, lookup func(string) (string, bool
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+"/llm", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+"/llm",
+		bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("-ask: %w", err)
 	}
@@ -79,7 +80,8 @@ func askOnce(ctx context.Context, base string, lookup func(string) (string, bool
 
 // askParts prints the state of the pod behind the admin port, and each part with "ok" or what is wrong with it.
 func askParts(ctx context.Context, admin string, w io.Writer) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(admin, "/")+"/readyz?verbose", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(admin, "/")+"/readyz?verbose",
+		http.NoBody)
 	if err != nil {
 		return fmt.Errorf("-ask: %w", err)
 	}
@@ -105,7 +107,8 @@ func askParts(ctx context.Context, admin string, w io.Writer) error {
 // unreached says which of the usual reasons keeps a request from a service in the cluster.
 func unreached(err error) error {
 	if _, dns := errors.AsType[*net.DNSError](err); dns {
-		return fmt.Errorf("the name is not resolved: DNS does not work on this node, or the Service is not there: %w", err)
+		return fmt.Errorf("the name is not resolved: DNS does not work on this node, or the Service is not there: %w",
+			err)
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("nothing listens there: no pod is ready: %w", err)

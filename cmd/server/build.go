@@ -24,9 +24,10 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// build makes every part once, each from its own settings and from the parts above it. What has to be closed is handed to
-// cleanup as soon as it exists, so that a later failure leaves nothing behind.
-func build(ctx context.Context, cfg config.Config, lookup func(string) (string, bool), log *slog.Logger, cleanup *closers) (*service, error) {
+// build makes every part once, each from its own settings and from the parts above it. What has to be closed is handed
+// to cleanup as soon as it exists, so that a later failure leaves nothing behind.
+func build(ctx context.Context, cfg config.Config, lookup func(string) (string, bool), log *slog.Logger,
+	cleanup *closers) (*service, error) {
 	routeLibraryLogs(log)
 	reg := telemetry.NewRegistry()
 	tracer, flush, err := telemetry.Setup(ctx, lookup, "spillway", buildVersion())
@@ -79,8 +80,10 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	load := func() middleware.Load {
 		return middleware.Load{Waiting: caller.Slots.Waiting(), SlotUse: caller.Slots.Use()}
 	}
-	// Readiness looks at the queue alone: slots that are all in use while no call waits make a busy pod, not a full one.
-	pod := health.New(health.Config{}, func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
+	// Readiness looks at the queue alone: slots that are all in use while no call waits make a busy pod, not a full
+	// one.
+	pod := health.New(health.Config{},
+		func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
 	pod.Tell("api_keys", keys.Trouble)
 	pod.Tell("redis", rdb.Trouble)
 	pod.Tell("vendor", caller.Trouble)
@@ -93,7 +96,9 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	cleanup.add("live page", time.Second, now(func() error { page.Close(); return nil }))
 
 	handler, err := api.New(cfg.API, cfg.Inbound, api.Deps{
-		Caller: caller, Jobs: queue, VendorDown: caller.Down, Refused: told(page), Estimate: cfg.LLM.Estimate, Memory: room, Streams: open, Redis: rdb, Tokens: tokens, Keys: keys, Load: load, Health: pod, Log: log, Reg: reg, Tracer: tracer,
+		Caller: caller, Jobs: queue, VendorDown: caller.Down, Refused: told(page), Estimate: cfg.LLM.Estimate,
+		Memory: room, Streams: open, Redis: rdb, Tokens: tokens, Keys: keys, Load: load, Health: pod, Log: log,
+		Reg: reg, Tracer: tracer,
 		Models: caller.Models, Spoken: caller.Speaks, Passed: caller.Passed(),
 	})
 	if err != nil {
@@ -110,7 +115,8 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 const handBackTime = 2 * time.Second
 
 // newJobs returns the queue, or nil when the configuration wants none.
-func newJobs(cfg config.Config, caller *chain.Chain, tokens *middleware.TokenLimit, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer, tracer trace.TracerProvider, cleanup *closers) (*jobs.Service, error) {
+func newJobs(cfg config.Config, caller *chain.Chain, tokens *middleware.TokenLimit, rdb *redisx.Client,
+	log *slog.Logger, reg prometheus.Registerer, tracer trace.TracerProvider, cleanup *closers) (*jobs.Service, error) {
 	if !cfg.Jobs.Enabled {
 		return nil, nil
 	}
@@ -123,7 +129,8 @@ func newJobs(cfg config.Config, caller *chain.Chain, tokens *middleware.TokenLim
 		lane = nil
 	}
 	queue, err := jobs.New(settings, jobs.Deps{
-		Caller: caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Used: tokens.Charge,
+		Caller: caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline,
+		Used:     tokens.Charge,
 		Estimate: cfg.LLM.Estimate, Log: log, Reg: reg, Tracer: tracer,
 	})
 	if err != nil {
@@ -133,8 +140,8 @@ func newJobs(cfg config.Config, caller *chain.Chain, tokens *middleware.TokenLim
 	return queue, nil
 }
 
-// routeLibraryLogs makes the libraries that write to standard error on their own use our log. Their hooks are globals of
-// theirs, which is why this is done here and nowhere else.
+// routeLibraryLogs makes the libraries that write to standard error on their own use our log. Their hooks are globals
+// of theirs, which is why this is done here and nowhere else.
 func routeLibraryLogs(log *slog.Logger) {
 	gin.SetMode(gin.ReleaseMode)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {

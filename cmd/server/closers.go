@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// closers is a stack of what has to be closed: last opened, first closed. Each entry has a budget of its own, so that one
-// that hangs cannot take the time of the others.
+// closers is a stack of what has to be closed: last opened, first closed. Each entry has a budget of its own, so that
+// one that hangs cannot take the time of the others.
 type closers struct {
 	log     *slog.Logger
 	entries []closer
@@ -32,8 +32,8 @@ func (c *closers) addLax(name string, budget time.Duration, f func(context.Conte
 	c.entries = append(c.entries, closer{name: name, budget: budget, close: f, lax: true})
 }
 
-// closeAll closes everything and returns what went wrong, joined. What overruns its budget is left behind: the process is
-// about to end. It runs after the program's context has ended, so it starts from one of its own.
+// closeAll closes everything and returns what went wrong, joined. What overruns its budget is left behind: the process
+// is about to end. It runs after the program's context has ended, so it starts from one of its own.
 func (c *closers) closeAll() error {
 	var errs []error
 	for n := len(c.entries); n > 0; n = len(c.entries) {

@@ -69,7 +69,8 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// registerConnections exports how many connections each port has, how many it may have, and what came that was no request.
+// registerConnections exports how many connections each port has, how many it may have, and what came that was no
+// request.
 func registerConnections(reg prometheus.Registerer, limits map[string]*connLimit) error {
 	counter, err := newMalformed(reg)
 	for port, l := range limits {
@@ -82,8 +83,10 @@ func registerConnections(reg prometheus.Registerer, limits map[string]*connLimit
 type connections map[string]*connLimit
 
 var (
-	connectionsDesc = prometheus.NewDesc("llm_connections", "Open connections of clients, by port.", []string{"port"}, nil)
-	connectionsMax  = prometheus.NewDesc("llm_connections_max", "Connections of clients that are accepted at a time, by port.", []string{"port"}, nil)
+	connectionsDesc = prometheus.NewDesc("llm_connections", "Open connections of clients, by port.", []string{"port"},
+		nil)
+	connectionsMax = prometheus.NewDesc("llm_connections_max",
+		"Connections of clients that are accepted at a time, by port.", []string{"port"}, nil)
 )
 
 func (c connections) Describe(ch chan<- *prometheus.Desc) {

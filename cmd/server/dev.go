@@ -26,8 +26,8 @@ func vendorRoot(vendorURL string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(vendorURL, llm.Endpoints[0].Path), llm.Base)
 }
 
-// devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that are
-// well known, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
+// devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that
+// are well known, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
 // known the service listens on the loopback interface only.
 func devEnvironment(ctx context.Context, environ []string, redis *devRedis, cleanup *closers) ([]string, error) {
 	settings := []string{
@@ -91,8 +91,8 @@ func startVendor(ctx context.Context, cleanup *closers) (string, error) {
 	return "http://" + listener.Addr().String() + llm.Base, nil
 }
 
-// playUsers is how many users of each tier the live page sends load as. Their own limits leave room for the limits behind
-// them to be seen.
+// playUsers is how many users of each tier the live page sends load as. Their own limits leave room for the limits
+// behind them to be seen.
 const playUsers = 20
 
 // playKeys are the keys of the load that the live page sends, the tiers in turn.

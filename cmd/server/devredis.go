@@ -26,8 +26,8 @@ type devRedis struct {
 	conns map[net.Conn]bool
 }
 
-// start runs an embedded Redis that knows the same Lua scripts. Its clock for expiry stands still unless it is told that
-// time has passed.
+// start runs an embedded Redis that knows the same Lua scripts. Its clock for expiry stands still unless it is told
+// that time has passed.
 func (d *devRedis) start(ctx context.Context, cleanup *closers) (string, error) {
 	d.embedded, d.stop, d.conns = miniredis.NewMiniRedis(), make(chan struct{}), map[net.Conn]bool{}
 	if err := d.embedded.StartAddr("127.0.0.1:0"); err != nil {

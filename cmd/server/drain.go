@@ -19,11 +19,13 @@ const (
 
 // shutDown takes the pod out of service. Readiness goes first; the pod serves on until every balancer has noticed, then
 // stops accepting and finishes what is in flight, streams too. What is left when the grace period ends is cut.
-func (s *service) shutDown(ctx context.Context, main *http.Server, leaving *atomic.Bool, cut context.CancelCauseFunc) error {
+func (s *service) shutDown(ctx context.Context, main *http.Server, leaving *atomic.Bool,
+	cut context.CancelCauseFunc) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
 	defer cancel()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "draining",
-		append(s.rest(), slog.String("delay", s.cfg.DrainDelay.String()), slog.String("grace", s.cfg.ShutdownGrace.String()))...)
+		append(s.rest(), slog.String("delay", s.cfg.DrainDelay.String()),
+			slog.String("grace", s.cfg.ShutdownGrace.String()))...)
 	s.drain()
 	leaving.Store(true)
 	telling, told := context.WithCancel(ctx)
@@ -69,8 +71,8 @@ func (s *service) rest() []slog.Attr {
 	return rest
 }
 
-// tellRest logs what a pod that drains still waits for, until ctx ends: soon when it has changed, now and then when not.
-// It says too how long the grace period lasts, at whose end the rest is cut.
+// tellRest logs what a pod that drains still waits for, until ctx ends: soon when it has changed, now and then when
+// not. It says too how long the grace period lasts, at whose end the rest is cut.
 func (s *service) tellRest(ctx context.Context) {
 	end, _ := ctx.Deadline()
 	look := time.NewTicker(tellEvery)
@@ -90,6 +92,7 @@ func (s *service) tellRest(ctx context.Context) {
 			continue
 		}
 		requests, open, last = inside, streams, time.Now()
-		s.log.LogAttrs(ctx, slog.LevelInfo, "still draining", append(s.rest(), slog.String("cut_in", time.Until(end).Round(time.Second).String()))...)
+		s.log.LogAttrs(ctx, slog.LevelInfo, "still draining",
+			append(s.rest(), slog.String("cut_in", time.Until(end).Round(time.Second).String()))...)
 	}
 }

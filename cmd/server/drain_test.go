@@ -13,7 +13,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/streams"
 )
 
-// TestADrainingPodSaysWhatItWaitsFor: a line when the rest has changed, one every half minute when not, none without any.
+// TestADrainingPodSaysWhatItWaitsFor: a line when the rest has changed, one every half minute when not, none without
+// any.
 func TestADrainingPodSaysWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

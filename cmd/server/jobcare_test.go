@@ -17,12 +17,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// TestLongPollsLeaveThePodOpen: one user with as many long polls as the pod admits requests gets most of them answered at once, and
-// the pod serves on. SIGTERM answers those that wait.
+// TestLongPollsLeaveThePodOpen: one user with as many long polls as the pod admits requests gets most of them answered
+// at once, and the pod serves on. SIGTERM answers those that wait.
 func TestLongPollsLeaveThePodOpen(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
-	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_ADMISSION_MAX=20", "LLM_JOBS_USER_WAITS=5", "LLM_DRAIN_DELAY=0s", "LLM_JOBS_STOP_GRACE=0s"))
+	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_ADMISSION_MAX=20", "LLM_JOBS_USER_WAITS=5",
+		"LLM_DRAIN_DELAY=0s", "LLM_JOBS_STOP_GRACE=0s"))
 	id := submitJob(t, p, "high")
 	vendor.called()
 	var polls sync.WaitGroup
@@ -92,7 +93,8 @@ func TestJobThatTwoPodsWereKilledByIsSetAside(t *testing.T) {
 	}
 	p := start(t, settings)
 	await.True(t, "the job is set aside", func() bool { return lookAtJob(t, p, id).State == "poisoned" })
-	if status, body := ask(t, http.MethodGet, p.URL+"/llm/jobs?state=poisoned", ""); status != http.StatusOK || !strings.Contains(body, id) {
+	if status, body := ask(t, http.MethodGet, p.URL+"/llm/jobs?state=poisoned", ""); status != http.StatusOK ||
+		!strings.Contains(body, id) {
 		t.Errorf("listed: %d %s", status, body)
 	}
 	if metric(t, p, `llm_jobs_processed_total{priority="high",state="poisoned"}`) != 1 {
@@ -105,8 +107,8 @@ func TestJobThatTwoPodsWereKilledByIsSetAside(t *testing.T) {
 	}
 }
 
-// TestJobsSurviveAWrongVendorKey: the vendor refuses the service's key for five seconds. Twenty jobs wait, say why, and are done
-// afterwards, with few calls meanwhile.
+// TestJobsSurviveAWrongVendorKey: the vendor refuses the service's key for five seconds. Twenty jobs wait, say why, and
+// are done afterwards, with few calls meanwhile.
 func TestJobsSurviveAWrongVendorKey(t *testing.T) {
 	t.Parallel()
 	sim, url := judge(t, vendorsim.Config{})
@@ -163,7 +165,8 @@ func TestRedisFullOfJobs(t *testing.T) {
 	vendor.called()
 	vendor.called()
 	rdb.Fill()
-	if status, body := ask(t, http.MethodPost, p.URL+"/llm", question, "Prefer", "respond-async"); status != http.StatusServiceUnavailable || code(body) != "jobs_full" {
+	if status, body := ask(t, http.MethodPost, p.URL+"/llm", question, "Prefer",
+		"respond-async"); status != http.StatusServiceUnavailable || code(body) != "jobs_full" {
 		t.Errorf("submitted: %d %s", status, body)
 	}
 	if status, body := ask(t, http.MethodDelete, p.URL+"/llm/jobs/"+cancelled, ""); status != http.StatusNoContent {
@@ -184,7 +187,7 @@ func TestRedisFullOfJobs(t *testing.T) {
 		}
 	}
 	if limited == 0 {
-		t.Error("nobody is limited any more")
+		t.Error("no user is limited any more")
 	}
 	if n := metric(t, p, `llm_user_limit_decisions_total{counted="local"`); n != 0 {
 		t.Errorf("%v requests were counted by this pod alone", n)

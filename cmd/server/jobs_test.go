@@ -100,8 +100,8 @@ func TestJobSurvivesSIGKILL(t *testing.T) {
 	}
 }
 
-// A pod that stops finishes the job whose vendor call is under way, and hands back at once what does not end in time. The
-// lease is an hour: it has no part in this.
+// A pod that stops finishes the job whose vendor call is under way, and hands back at once what does not end in time.
+// The lease is an hour: it has no part in this.
 func TestJobIsHandedBackOnSIGTERM(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -111,7 +111,8 @@ func TestJobIsHandedBackOnSIGTERM(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			vendor := newGatedVendor(t)
-			settings := production(t, redistest.Start(t), vendor.URL, "LLM_JOBS_LEASE=1h", "LLM_JOBS_STOP_GRACE="+c.grace, "LLM_DRAIN_DELAY=0s")
+			settings := production(t, redistest.Start(t), vendor.URL, "LLM_JOBS_LEASE=1h", "LLM_JOBS_STOP_GRACE="+
+				c.grace, "LLM_DRAIN_DELAY=0s")
 			old := start(t, settings)
 			id := submitJob(t, old, "low")
 			vendor.called()
@@ -142,7 +143,8 @@ func TestWaitingJobIsHandedBackAtOnce(t *testing.T) {
 	rdb := redistest.Start(t)
 	shared := []string{"LLM_JOBS_LEASE=1h", "LLM_JOBS_STOP_GRACE=1h", "LLM_SHUTDOWN_GRACE=2h", "LLM_DRAIN_DELAY=0s"}
 	// The old pod's contract is used up for good: it may not even make one call in an hour.
-	old := start(t, production(t, rdb, url, append(shared, "LLM_VENDOR_NAME=other", "LLM_QUOTA_REQUESTS=1", "LLM_QUOTA_WINDOW=1h")...))
+	old := start(t, production(t, rdb, url, append(shared, "LLM_VENDOR_NAME=other", "LLM_QUOTA_REQUESTS=1",
+		"LLM_QUOTA_WINDOW=1h")...))
 	id := submitJob(t, old, "high")
 	await.True(t, "the job waits", func() bool { return lookAtJob(t, old, id).State == "running" })
 	young := start(t, production(t, rdb, url, shared...))
@@ -156,7 +158,7 @@ func TestWaitingJobIsHandedBackAtOnce(t *testing.T) {
 	}
 }
 
-// TestJobsAcrossPods: four pods and a contract, jobs of three priorities, calls that somebody waits for beside them; one pod
+// TestJobsAcrossPods: four pods and a contract, jobs of three priorities, calls whose clients wait beside them; one pod
 // is killed and one rolled. Nothing is lost, a job is called twice only where a pod died, high goes first, and the
 // contract holds.
 func TestJobsAcrossPods(t *testing.T) {
@@ -165,7 +167,8 @@ func TestJobsAcrossPods(t *testing.T) {
 	sim, url := judge(t, vendorsim.Config{
 		Contract: vendorsim.Contract{Requests: rate, Window: vendorsim.Duration(4 * time.Second)},
 	})
-	settings := production(t, redistest.Start(t), url, "LLM_JOBS_LEASE=6s", "LLM_JOBS_USER_MAX=1000", "LLM_JOBS_WORKERS=4", "LLM_DRAIN_DELAY=0s",
+	settings := production(t, redistest.Start(t), url, "LLM_JOBS_LEASE=6s", "LLM_JOBS_USER_MAX=1000",
+		"LLM_JOBS_WORKERS=4", "LLM_DRAIN_DELAY=0s",
 		"LLM_QUOTA_REQUESTS="+strconv.Itoa(rate), "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_WINDOW=4s", "LLM_QUEUE_TIMEOUT=2s")
 	pods := []*process{start(t, settings), start(t, settings), start(t, settings), start(t, settings)}
 	killed, rolled, left := pods[0], pods[1], pods[2:]
@@ -187,7 +190,8 @@ func TestJobsAcrossPods(t *testing.T) {
 			case <-ctx.Done():
 				return
 			}
-			if status, body, err := post(t.Context(), http.DefaultClient, pods[3].URL, question); err != nil || status != http.StatusOK {
+			if status, body, err := post(t.Context(), http.DefaultClient, pods[3].URL, question); err != nil ||
+				status != http.StatusOK {
 				t.Errorf("a call beside the jobs: %d %s %v", status, body, err)
 			}
 		}
@@ -228,7 +232,8 @@ func TestJobsAcrossPods(t *testing.T) {
 		slices.Sort(waits[class])
 		return waits[class][len(waits[class])/2]
 	}
-	t.Logf("%d vendor calls, repeats %v; median waits: high %v, normal %v, low %v", st.Calls, st.Repeats, median("high"), median("normal"), median("low"))
+	t.Logf("%d vendor calls, repeats %v; median waits: high %v, normal %v, low %v", st.Calls, st.Repeats,
+		median("high"), median("normal"), median("low"))
 	if len(waits["high"]) != each || median("high") >= median("low") {
 		t.Errorf("high waited %v, low %v", median("high"), median("low"))
 	}

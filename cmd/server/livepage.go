@@ -16,13 +16,15 @@ import (
 
 // livePage shows what the pod does. It reads the metrics once a second when it is started. name is the service's, which
 // its pods share.
-func livePage(name string, metrics prometheus.Gatherer, rdb *redisx.Client, log *slog.Logger, probeIn func() time.Duration) *live.Live {
+func livePage(name string, metrics prometheus.Gatherer, rdb *redisx.Client, log *slog.Logger,
+	probeIn func() time.Duration) *live.Live {
 	pod, err := os.Hostname()
 	if err != nil {
 		pod = "unknown"
 	}
 	id := pod + "-" + rand.Text() // a container that starts again has the same host name
-	return live.New(live.Config{Pod: pod, Metrics: metrics, Log: log, ProbeIn: probeIn, Board: board.New(rdb, name, id)})
+	return live.New(live.Config{Pod: pod, Metrics: metrics, Log: log, ProbeIn: probeIn,
+		Board: board.New(rdb, name, id)})
 }
 
 // told hands the page the requests that were refused or failed.

@@ -46,7 +46,8 @@ func status(err error, stderr io.Writer) int {
 	case errors.Is(err, errUsage): // flag has said what is wrong
 		return 2
 	case misconfigured:
-		fmt.Fprintf(stderr, "%s: %v\nSee %[1]s -config-help for every setting, or start with --dev for a trial without any.\n", program, err)
+		fmt.Fprintf(stderr, "%s: %v\nSee %[1]s -config-help for every setting, or start with --dev for a trial "+
+			"without any.\n", program, err)
 		return 2
 	}
 	fmt.Fprintln(stderr, program+":", err)
@@ -64,10 +65,12 @@ type options struct {
 func parseArgs(args []string, stderr io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet(program, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.BoolVar(&o.dev, "dev", false, "run without any configuration: embedded Redis, simulated vendor, well-known keys")
+	flags.BoolVar(&o.dev, "dev", false, "run without any configuration: embedded Redis, simulated vendor, well-known "+
+		"keys")
 	flags.BoolVar(&o.configHelp, "config-help", false, "print every setting and exit")
 	flags.BoolVar(&o.check, "check", false, "check the configuration and exit")
-	flags.StringVar(&o.ask, "ask", "", "post one request to the service at this `URL`, print the answer and exit; key and model from ASK_API_KEY and ASK_MODEL")
+	flags.StringVar(&o.ask, "ask", "", "post one request to the service at this `URL`, print the answer and exit; "+
+		"key and model from ASK_API_KEY and ASK_MODEL")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -114,7 +117,8 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	}
 	level.Set(cfg.Server.LogLevel)
 	calmGC(lookupIn(environ))
-	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("version", buildVersion()), slog.Any("changed_settings", cfg))
+	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("version", buildVersion()),
+		slog.Any("changed_settings", cfg))
 	log.LogAttrs(ctx, slog.LevelInfo, "what the settings rule out", slog.Any("answers", cfg.RulesOut()))
 	for _, w := range cfg.Warnings() {
 		log.LogAttrs(ctx, slog.LevelWarn, w)

@@ -122,7 +122,8 @@ func TestWithoutConfigurationEveryProblemIsListed(t *testing.T) {
 		t.Errorf("exit status %d, want 2", code)
 	}
 	said := p.Stderr.String()
-	for _, want := range []string{"4 problems", "LLM_VENDOR_URL", "LLM_REDIS_URL", "LLM_API_KEYS_FILE", "did you mean LLM_SLOTS?", "--dev"} {
+	for _, want := range []string{"4 problems", "LLM_VENDOR_URL", "LLM_REDIS_URL", "LLM_API_KEYS_FILE",
+		"did you mean LLM_SLOTS?", "--dev"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in: %s", want, said)
 		}
@@ -136,15 +137,18 @@ func TestFlags(t *testing.T) {
 		code           int
 		stdout, stderr string
 	}{
-		"config help":   {args: []string{"-config-help"}, stdout: "LLM_VENDOR_URL"},
-		"version":       {args: []string{"-version"}, stdout: "\n"},
-		"help":          {args: []string{"-help"}, stderr: "-dev"},
-		"unknown flag":  {args: []string{"-devv"}, code: 2, stderr: "not defined: -devv"},
-		"argument":      {args: []string{"dev"}, code: 2, stderr: `["dev"]`},
-		"check, bad":    {args: []string{"-check"}, code: 2, stderr: "LLM_VENDOR_URL"},
-		"check, good":   {args: []string{"-check"}, env: []string{"LLM_VENDOR_URL=http://v/", "LLM_REDIS_URL=redis://r", "LLM_API_KEYS_FILE=f"}},
-		"missing file":  {env: []string{"LLM_VENDOR_URL=http://v/", "LLM_REDIS_URL=redis://127.0.0.1:1", "LLM_API_KEYS_FILE=/nowhere"}, code: 1, stderr: "/nowhere"},
-		"taken address": {args: []string{"--dev"}, env: []string{"LLM_ADDR=256.0.0.1:1"}, code: 1, stderr: "listening on LLM_ADDR"},
+		"config help":  {args: []string{"-config-help"}, stdout: "LLM_VENDOR_URL"},
+		"version":      {args: []string{"-version"}, stdout: "\n"},
+		"help":         {args: []string{"-help"}, stderr: "-dev"},
+		"unknown flag": {args: []string{"-devv"}, code: 2, stderr: "not defined: -devv"},
+		"argument":     {args: []string{"dev"}, code: 2, stderr: `["dev"]`},
+		"check, bad":   {args: []string{"-check"}, code: 2, stderr: "LLM_VENDOR_URL"},
+		"check, good": {args: []string{"-check"},
+			env: []string{"LLM_VENDOR_URL=http://v/", "LLM_REDIS_URL=redis://r", "LLM_API_KEYS_FILE=f"}},
+		"missing file": {env: []string{"LLM_VENDOR_URL=http://v/", "LLM_REDIS_URL=redis://127.0.0.1:1",
+			"LLM_API_KEYS_FILE=/nowhere"}, code: 1, stderr: "/nowhere"},
+		"taken address": {args: []string{"--dev"}, env: []string{"LLM_ADDR=256.0.0.1:1"}, code: 1,
+			stderr: "listening on LLM_ADDR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -165,12 +169,14 @@ func TestFlags(t *testing.T) {
 func TestAdminPort(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "--dev")
-	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/metrics": 200, "/debug/pprof/": 200, "/": 200, "/debug/live": 200, "/llm": 404} {
+	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/metrics": 200, "/debug/pprof/": 200,
+		"/": 200, "/debug/live": 200, "/llm": 404} {
 		if code, _ := get(t, p.Admin+path); code != want {
 			t.Errorf("admin %s: %d, want %d", path, code, want)
 		}
 	}
-	for path, want := range map[string]int{"/health": 200, "/ready": 200, "/docs": 200, "/openapi.json": 200, "/": 200, "/debug/live": 200, "/metrics": 404, "/debug/pprof/": 404} {
+	for path, want := range map[string]int{"/health": 200, "/ready": 200, "/docs": 200, "/openapi.json": 200, "/": 200,
+		"/debug/live": 200, "/metrics": 404, "/debug/pprof/": 404} {
 		if code, _ := get(t, p.URL+path); code != want {
 			t.Errorf("main %s: %d, want %d", path, code, want)
 		}
@@ -192,7 +198,8 @@ func TestProductionSettings(t *testing.T) {
 		_, _ = io.WriteString(w, `{"usage":{"prompt_tokens":3,"completion_tokens":4}}`)
 	}))
 	t.Cleanup(vendor.Close)
-	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_LOG_LEVEL=debug", "LLM_DRAIN_DELAY=0s", "GOMEMLIMIT=64MiB"))
+	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_LOG_LEVEL=debug", "LLM_DRAIN_DELAY=0s",
+		"GOMEMLIMIT=64MiB"))
 	code, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`)
 	if code != 200 || err != nil {
 		t.Errorf("got %d, %v", code, err)
@@ -214,7 +221,8 @@ func TestProductionSettings(t *testing.T) {
 	for _, r := range p.records() {
 		if r["msg"] == "request" && r["route"] == "/llm" {
 			lines++
-			if r["user"] != "tester" || r["tier"] != "enterprise" || r["status"] != 200.0 || r["request_id"] == nil || r["completion_tokens"] != 4.0 {
+			if r["user"] != "tester" || r["tier"] != "enterprise" || r["status"] != 200.0 || r["request_id"] == nil ||
+				r["completion_tokens"] != 4.0 {
 				t.Errorf("access log: %v", r)
 			}
 		}
@@ -236,7 +244,8 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	head := "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer dev-pro\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+	head := "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer dev-pro\r\nContent-Type: " +
+		"application/json\r\nContent-Length: 100\r\n\r\n"
 	if _, err := io.WriteString(conn, head+`{"model":`); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +271,9 @@ func production(tb testing.TB, rdb *redistest.Server, vendor string, more ...str
 		tb.Fatal(err)
 	}
 	return append([]string{
-		"LLM_REDIS_URL=" + rdb.URL(), "LLM_REDIS_BUDGET=5s", "LLM_VENDOR_URL=" + vendor, "LLM_VENDOR_API_KEY=sk-hunter2",
-		"LLM_API_KEYS_FILE=" + keys, "LLM_TIER_RATES=free:10,enterprise:100000", "LLM_TIER_CONCURRENCY=enterprise:0", "LLM_JOBS_LOOKS=0", "LLM_QUOTA_REQUESTS=100000", "LLM_QUOTA_TOKENS=100000000",
+		"LLM_REDIS_URL=" + rdb.URL(), "LLM_REDIS_BUDGET=5s", "LLM_VENDOR_URL=" + vendor,
+		"LLM_VENDOR_API_KEY=sk-hunter2",
+		"LLM_API_KEYS_FILE=" + keys, "LLM_TIER_RATES=free:10,enterprise:100000", "LLM_TIER_CONCURRENCY=enterprise:0",
+		"LLM_JOBS_LOOKS=0", "LLM_QUOTA_REQUESTS=100000", "LLM_QUOTA_TOKENS=100000000",
 	}, more...)
 }

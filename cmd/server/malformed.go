@@ -12,7 +12,8 @@ import (
 // large (431), and what is no HTTP (400). There is no hook for them, so they are recognised by what is written.
 func newMalformed(reg prometheus.Registerer) (*prometheus.CounterVec, error) {
 	v := telemetry.CounterVec("llm_malformed_requests_total",
-		"Requests that the server refused before any layer saw them, by port and status: headers too large (431), no HTTP (400), or others.", "port", "status")
+		"Requests that the server refused before any layer saw them, by port and status: headers too large (431), no "+
+			"HTTP (400), or others.", "port", "status")
 	return v, reg.Register(v)
 }
 

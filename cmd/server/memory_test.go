@@ -28,9 +28,9 @@ const (
 	goMemLimit = "204MiB"
 )
 
-// TestMemoryStaysWithinThePod sends what an attacker would, and watches the largest resident memory that the process has had:
-// readers that do not read answers of 3 MB, and then two gigabytes of bodies at once. What fits is served, the others
-// are told that the pod is full, and nothing is killed.
+// TestMemoryStaysWithinThePod sends what an attacker would, and watches the largest resident memory that the process
+// has had: readers that do not read answers of 3 MB, and then two gigabytes of bodies at once. What fits is served, the
+// others are told that the pod is full, and nothing is killed.
 func TestMemoryStaysWithinThePod(t *testing.T) {
 	t.Parallel()
 	answer := `{"choices":[{"message":{"content":"` + strings.Repeat("x", 3<<20) + `"}}]}`
@@ -43,7 +43,8 @@ func TestMemoryStaysWithinThePod(t *testing.T) {
 		_, _ = io.WriteString(w, answer) // in chunks: its length is not announced
 	}))
 	t.Cleanup(func() { vendor.CloseClientConnections(); vendor.Close() })
-	p := memoryBound(t, production(t, redistest.Start(t), vendor.URL, "LLM_QUOTA_TOKENS=0", "LLM_WRITE_TIMEOUT=2s", "LLM_READ_TIMEOUT=2m"))
+	p := memoryBound(t, production(t, redistest.Start(t), vendor.URL, "LLM_QUOTA_TOKENS=0", "LLM_WRITE_TIMEOUT=2s",
+		"LLM_READ_TIMEOUT=2m"))
 
 	const readers = 150
 	for range readers {
@@ -53,7 +54,8 @@ func TestMemoryStaysWithinThePod(t *testing.T) {
 		}
 		defer conn.Close()
 		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-		fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
+		fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+			"application/json\r\n"+
 			"Content-Length: %d\r\n\r\n%s", testKey, len(question), question)
 	}
 	await.True(t, "the end of the readers", func() bool { // all have been cut or refused: none holds a place any more
@@ -67,7 +69,8 @@ func TestMemoryStaysWithinThePod(t *testing.T) {
 
 	got := bodies(p.URL, 200, `{"model":"m","messages":[{"content":"`+strings.Repeat("word ", 2<<20)+`"}]}`)
 	t.Logf("200 bodies of 10 MB: %v; the most memory was %d MiB", got, peak(t, p))
-	if got["200"] == 0 || got["200"]+got["503 overloaded"]+got["429 queue_timeout"] != 200 { // the last: no slot in time
+	// The last: no slot in time.
+	if got["200"] == 0 || got["200"]+got["503 overloaded"]+got["429 queue_timeout"] != 200 {
 		t.Errorf("want 200, 503 overloaded and 429 queue_timeout only, got %v", got)
 	}
 	if most := peak(t, p); most >= podMemory {

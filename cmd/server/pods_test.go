@@ -58,7 +58,8 @@ func flood(ctx context.Context, pods []*process, clients int) func() map[string]
 	for c := range clients {
 		wg.Go(func() {
 			for i := c; ctx.Err() == nil; i++ {
-				status, body, err := post(context.WithoutCancel(ctx), http.DefaultClient, pods[i%len(pods)].URL, question)
+				status, body, err := post(context.WithoutCancel(ctx), http.DefaultClient, pods[i%len(pods)].URL,
+					question)
 				what := strconv.Itoa(status) + " " + code(body)
 				if err != nil {
 					what = err.Error()
@@ -78,14 +79,16 @@ func TestServersShareTheVendorsContract(t *testing.T) {
 	t.Parallel()
 	contract := vendorsim.Contract{Requests: 60, Window: vendorsim.Duration(2 * time.Second)}
 	sim, url := judge(t, vendorsim.Config{Contract: contract})
-	settings := production(t, redistest.Start(t), url, "LLM_QUOTA_REQUESTS=60", "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_WINDOW=2s", "LLM_QUEUE_TIMEOUT=200ms")
+	settings := production(t, redistest.Start(t), url, "LLM_QUOTA_REQUESTS=60", "LLM_QUOTA_TOKENS=0",
+		"LLM_QUOTA_WINDOW=2s", "LLM_QUEUE_TIMEOUT=200ms")
 	pods := []*process{start(t, settings), start(t, settings), start(t, settings)}
 	ctx, stop := context.WithTimeout(t.Context(), 6*time.Second)
 	defer stop()
 	got := flood(ctx, pods, 9)()
 	st := sim.Stats()
 	if st.RequestViolations != 0 {
-		t.Errorf("%d violations; %d requests in one window of a contract of %d", st.RequestViolations, st.MaxRequests, contract.Requests)
+		t.Errorf("%d violations; %d requests in one window of a contract of %d", st.RequestViolations, st.MaxRequests,
+			contract.Requests)
 	}
 	if st.MaxRequests < contract.Requests/2 {
 		t.Errorf("at most %d requests in a window: the contract of %d was not used", st.MaxRequests, contract.Requests)
@@ -107,13 +110,15 @@ func TestPodsShareTheBreaker(t *testing.T) {
 	settings := production(t, redistest.Start(t), url, "LLM_BREAKER_OPEN=10s", "LLM_RETRY_MAX=0")
 	a, b := start(t, settings), start(t, settings)
 	for range 5 {
-		if status, body, err := post(t.Context(), http.DefaultClient, a.URL, question); err != nil || code(body) != "vendor_error" || status != http.StatusBadGateway {
+		if status, body, err := post(t.Context(), http.DefaultClient, a.URL, question); err != nil ||
+			code(body) != "vendor_error" || status != http.StatusBadGateway {
 			t.Errorf("while the vendor fails: %d %s %v", status, body, err)
 		}
 	}
 	await.True(t, "the other pod opens", func() bool { return metric(t, b, `llm_breaker_state{lane="default"}`) == 2 })
 	before := sim.Stats().Calls
-	if status, body, err := post(t.Context(), http.DefaultClient, b.URL, question); err != nil || status != http.StatusServiceUnavailable || code(body) != "vendor_unavailable" {
+	if status, body, err := post(t.Context(), http.DefaultClient, b.URL, question); err != nil ||
+		status != http.StatusServiceUnavailable || code(body) != "vendor_unavailable" {
 		t.Errorf("while open: %d %s %v", status, body, err)
 	}
 	if after := sim.Stats().Calls; after != before {
@@ -122,7 +127,8 @@ func TestPodsShareTheBreaker(t *testing.T) {
 	sim.ClearFaults()
 	await.True(t, "both pods call again", func() bool {
 		for _, p := range []*process{a, b} {
-			if status, _, err := post(t.Context(), http.DefaultClient, p.URL, question); err != nil || status != http.StatusOK {
+			if status, _, err := post(t.Context(), http.DefaultClient, p.URL, question); err != nil ||
+				status != http.StatusOK {
 				return false
 			}
 		}
@@ -146,7 +152,8 @@ func TestClientsThatLeave(t *testing.T) {
 	const clients = 20
 	for i := range clients {
 		wg.Go(func() {
-			body := strings.Replace(question, `"max_tokens":16`, `"max_tokens":`+strconv.Itoa(booked)+`,"stream":`+strconv.FormatBool(i%2 == 0), 1)
+			body := strings.Replace(question, `"max_tokens":16`, `"max_tokens":`+strconv.Itoa(booked)+`,"stream":`+
+				strconv.FormatBool(i%2 == 0), 1)
 			if _, _, err := post(ctx, http.DefaultClient, p.URL, body); err == nil {
 				t.Error("a stalled vendor answered")
 			}
@@ -162,7 +169,9 @@ func TestClientsThatLeave(t *testing.T) {
 	await.True(t, "the slots come back", func() bool { return metric(t, p, "llm_slots_in_use") == 0 })
 	await.True(t, "the requests are counted as 499", func() bool {
 		_, text := get(t, p.Admin+"/metrics")
-		return strings.Contains(text, `llm_http_requests_total{method="POST",reason="client_closed",route="/llm",status="499"} `+strconv.Itoa(clients))
+		return strings.Contains(text,
+			`llm_http_requests_total{method="POST",reason="client_closed",route="/llm",status="499"} `+
+				strconv.Itoa(clients))
 	})
 	// Those of the streams: what a buffered call asked for the vendor may yet do, so it stays booked.
 	await.True(t, "the tokens of the streams come back", func() bool {
@@ -181,9 +190,11 @@ func TestRedisGoesAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const requests = 600
-			sim, url := judge(t, vendorsim.Config{Contract: vendorsim.Contract{Requests: requests, Window: vendorsim.Duration(2 * time.Second)}})
+			sim, url := judge(t, vendorsim.Config{Contract: vendorsim.Contract{Requests: requests,
+				Window: vendorsim.Duration(2 * time.Second)}})
 			rdb := redistest.Start(t)
-			settings := production(t, rdb, url, "LLM_REDIS_BUDGET=300ms", "LLM_QUOTA_REQUESTS="+strconv.Itoa(requests), "LLM_QUOTA_TOKENS=0",
+			settings := production(t, rdb, url, "LLM_REDIS_BUDGET=300ms", "LLM_QUOTA_REQUESTS="+strconv.Itoa(requests),
+				"LLM_QUOTA_TOKENS=0",
 				"LLM_QUOTA_WINDOW=2s", "LLM_QUOTA_SHARES=2", "LLM_QUEUE_TIMEOUT=500ms")
 			pods := []*process{start(t, settings), start(t, settings)}
 			ctx, stop := context.WithCancel(t.Context())
@@ -195,7 +206,10 @@ func TestRedisGoesAway(t *testing.T) {
 			}
 			served(50)
 			trouble.begin(rdb)
-			await.True(t, "both pods notice", func() bool { return metric(t, pods[0], "llm_redis_up") == 0 && metric(t, pods[1], "llm_redis_up") == 0 })
+			await.True(t, "both pods notice", func() bool {
+				return metric(t, pods[0], "llm_redis_up") == 0 &&
+					metric(t, pods[1], "llm_redis_up") == 0
+			})
 			served(50)
 			for _, p := range pods {
 				if status, body := get(t, p.Admin+"/readyz"); status != http.StatusOK {
@@ -203,7 +217,11 @@ func TestRedisGoesAway(t *testing.T) {
 				}
 			}
 			trouble.end(rdb)
-			await.True(t, "both pods share again", func() bool { return metric(t, pods[0], "llm_redis_up") == 1 && metric(t, pods[1], "llm_redis_up") == 1 })
+			await.True(t, "both pods share again",
+				func() bool {
+					return metric(t, pods[0], "llm_redis_up") == 1 &&
+						metric(t, pods[1], "llm_redis_up") == 1
+				})
 			served(50)
 			stop()
 			for what, n := range result() {
@@ -212,7 +230,8 @@ func TestRedisGoesAway(t *testing.T) {
 				}
 			}
 			if st := sim.Stats(); st.RequestViolations != 0 {
-				t.Errorf("%d violations; %d requests in one window of a contract of %d", st.RequestViolations, st.MaxRequests, requests)
+				t.Errorf("%d violations; %d requests in one window of a contract of %d", st.RequestViolations,
+					st.MaxRequests, requests)
 			}
 		})
 	}
@@ -227,11 +246,13 @@ func TestRedisTopologies(t *testing.T) {
 			sim, url := judge(t, vendorsim.Config{})
 			p := start(t, production(t, redistest.Start(t), url, settings...))
 			for range 20 {
-				if status, body, err := post(t.Context(), http.DefaultClient, p.URL, question); err != nil || status != http.StatusOK {
+				if status, body, err := post(t.Context(), http.DefaultClient, p.URL, question); err != nil ||
+					status != http.StatusOK {
 					t.Fatalf("%d %s %v", status, body, err)
 				}
 			}
-			shared := metric(t, p, `llm_quota_decisions_total{decision="at_once",lane="default",mode="shared"}`) + metric(t, p, `llm_quota_decisions_total{decision="booked",lane="default",mode="shared"}`)
+			shared := metric(t, p, `llm_quota_decisions_total{decision="at_once",lane="default",mode="shared"}`) +
+				metric(t, p, `llm_quota_decisions_total{decision="booked",lane="default",mode="shared"}`)
 			if shared != 20 {
 				t.Errorf("%v of 20 calls were booked in Redis", shared)
 			}
@@ -245,8 +266,8 @@ func TestRedisTopologies(t *testing.T) {
 	}
 }
 
-// topologies starts every kind of Redis that is more than a server without a lock. They come as the settings for it. Where there
-// is a user, it may do what docs/kubernetes.md says is enough.
+// topologies starts every kind of Redis that is more than a server without a lock. They come as the settings for it.
+// Where there is a user, it may do what docs/kubernetes.md says is enough.
 func topologies(t *testing.T) map[string][]string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/kubernetes.md")
@@ -260,7 +281,8 @@ func topologies(t *testing.T) map[string][]string {
 	locked, ca := redistest.StartTLS(t, enough...)
 	cluster, nodes := redistest.StartClusterNodes(t)
 	for _, node := range nodes {
-		if err := node.Client().ACLSetUser(t.Context(), "app", append([]string{"on", ">secret"}, enough...)...).Err(); err != nil {
+		if err := node.Client().ACLSetUser(t.Context(), "app",
+			append([]string{"on", ">secret"}, enough...)...).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -140,7 +140,8 @@ func TestSecretFilesAreCheckedAtTheStart(t *testing.T) {
 		{"LLM_REDIS_URL_FILE=/nowhere", "LLM_REDIS_URL_FILE cannot be read: open /nowhere"},
 	} {
 		inPlaceOf := strings.Split(strings.Replace(tt.setting, "_FILE=", "=", 1), "=")[0] + "="
-		p := launch(t, production(t, redistest.Start(t), "http://vendor.test/v1/chat/completions", inPlaceOf, tt.setting))
+		p := launch(t, production(t, redistest.Start(t), "http://vendor.test/v1/chat/completions", inPlaceOf,
+			tt.setting))
 		if code := p.exit(); code == 0 || !strings.Contains(p.Stderr.String(), tt.says) {
 			t.Errorf("%s: exit status %d, says %s", tt.setting, code, p.Stderr.String())
 		}

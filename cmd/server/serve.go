@@ -62,7 +62,8 @@ func (s *service) serve(ctx context.Context) error {
 	if err := registerConnections(s.reg, connections{"main": mainConns, "admin": adminConns}); err != nil {
 		return errors.Join(err, mainConns.Close(), adminConns.Close())
 	}
-	main := s.server(closeWhen(func() bool { return leaving.Load() || mainConns.crowded() }, s.count(s.handler)), s.cfg.IdleTimeout)
+	main := s.server(closeWhen(func() bool { return leaving.Load() || mainConns.crowded() }, s.count(s.handler)),
+		s.cfg.IdleTimeout)
 	main.BaseContext = func(net.Listener) context.Context { return requests }
 	admin := s.server(closeWhen(adminConns.crowded, s.admin), min(adminIdle, s.cfg.IdleTimeout))
 	s.addr, s.adminAddr = mainConns.Addr(), adminConns.Addr()
@@ -80,7 +81,8 @@ func (s *service) serve(ctx context.Context) error {
 		s.page.Start()
 	}
 	s.started()
-	s.log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("addr", s.addr.String()), slog.String("admin_addr", s.adminAddr.String()))
+	s.log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("addr", s.addr.String()),
+		slog.String("admin_addr", s.adminAddr.String()))
 	if s.greet != nil {
 		s.greet()
 	}

@@ -14,15 +14,16 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// TestCutSaysWhy: a handler that has not ended with the grace period learns the reason from its context, and has a moment
-// left to tell its client.
+// TestCutSaysWhy: a handler that has not ended with the grace period learns the reason from its context, and has a
+// moment left to tell its client.
 func TestCutSaysWhy(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	entered, cause := make(chan struct{}), make(chan error, 1)
 	var events []string
 	s := &service{
-		cfg: config.ServerConfig{Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", ReadTimeout: time.Minute, IdleTimeout: time.Minute, ShutdownGrace: 50 * time.Millisecond, MaxConnections: 10},
+		cfg: config.ServerConfig{Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", ReadTimeout: time.Minute,
+			IdleTimeout: time.Minute, ShutdownGrace: 50 * time.Millisecond, MaxConnections: 10},
 		log: slog.New(slog.DiscardHandler), reg: prometheus.NewRegistry(),
 		handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(entered)

@@ -99,7 +99,8 @@ func (v *gatedVendor) serve(w http.ResponseWriter, r *http.Request) {
 func TestSIGTERMLosesNothing(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
-	settings := production(t, redistest.Start(t), vendor.URL, "LLM_DRAIN_DELAY=6s", "LLM_SHUTDOWN_GRACE=80s", "LLM_SLOTS=64")
+	settings := production(t, redistest.Start(t), vendor.URL, "LLM_DRAIN_DELAY=6s", "LLM_SHUTDOWN_GRACE=80s",
+		"LLM_SLOTS=64")
 	old, young := start(t, settings), start(t, settings)
 
 	ready := &balancer{pods: []*process{old, young}}
@@ -214,7 +215,8 @@ func (b *balancer) pick(n int) string {
 	return b.urls[n%len(b.urls)]
 }
 
-// TestADrainingPodStillServes sends new connections to a pod that is already unready: a balancer that has not noticed yet.
+// TestADrainingPodStillServes sends new connections to a pod that is already unready: a balancer that has not noticed
+// yet.
 func TestADrainingPodStillServes(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -237,8 +239,8 @@ func TestADrainingPodStillServes(t *testing.T) {
 	}
 }
 
-// TestInFlightIsFinished: what was in the middle of its answer when the pod stopped accepting is answered whole, streams
-// too.
+// TestInFlightIsFinished: what was in the middle of its answer when the pod stopped accepting is answered whole,
+// streams too.
 func TestInFlightIsFinished(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -268,8 +270,8 @@ func TestInFlightIsFinished(t *testing.T) {
 	}
 }
 
-// TestNothingOutlivesTheGracePeriod: a vendor that never answers cannot keep a pod from ending. The callers are told; no
-// cut answer looks whole.
+// TestNothingOutlivesTheGracePeriod: a vendor that never answers cannot keep a pod from ending. The callers are told;
+// no cut answer looks whole.
 func TestNothingOutlivesTheGracePeriod(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t) // never opens
@@ -381,7 +383,8 @@ func TestAStreamOutlivesTheReadTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", testKey)
+	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+		"application/json\r\nContent-Length: 9\r\n\r\n{", testKey)
 	if _, err := io.Copy(io.Discard, conn); err != nil {
 		t.Logf("the unfinished request: %v", err)
 	}
@@ -407,8 +410,10 @@ func TestACollectorThatHangsCostsALine(t *testing.T) {
 	defer close(hang)
 	vendor := newGatedVendor(t)
 	close(vendor.open)
-	p := start(t, production(t, redistest.Start(t), vendor.URL, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "LLM_DRAIN_DELAY=0s"))
-	if status, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`); err != nil || status != http.StatusOK {
+	p := start(t, production(t, redistest.Start(t), vendor.URL, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL,
+		"LLM_DRAIN_DELAY=0s"))
+	if status, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`); err != nil ||
+		status != http.StatusOK {
 		t.Fatalf("%d, %v", status, err)
 	}
 	p.terminate()

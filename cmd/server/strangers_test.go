@@ -44,7 +44,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 		}
 	}
 	awaitMetric(t, p, "llm_connections{port=\"main\"} 8")
-	if status, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`); err != nil || status != http.StatusOK {
+	if status, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`); err != nil ||
+		status != http.StatusOK {
 		t.Errorf("a client with a key gets %d, %v", status, err)
 	}
 }
@@ -108,7 +109,8 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 			t.Errorf("%q: %s %v", text, answer, err)
 		}
 	}
-	for _, want := range []string{`port="main",status="431"} 1`, `port="admin",status="431"} 1`, `port="main",status="400"} 2`} {
+	for _, want := range []string{`port="main",status="431"} 1`, `port="admin",status="431"} 1`,
+		`port="main",status="400"} 2`} {
 		awaitMetric(t, p, "llm_malformed_requests_total{"+want)
 	}
 }
@@ -118,9 +120,11 @@ func TestStrangersWriteNoLog(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1", "LLM_MAX_BODY=10"))
 	before := len(p.records())
-	for _, request := range []string{"GET /nowhere", "GET /llm", "POST /llm", "BREW /x", "GET /health", "GET /docs", "GET /v1/models"} {
+	for _, request := range []string{"GET /nowhere", "GET /llm", "POST /llm", "BREW /x", "GET /health", "GET /docs",
+		"GET /v1/models"} {
 		method, path, _ := strings.Cut(request, " ")
-		req, err := http.NewRequestWithContext(t.Context(), method, p.URL+path, strings.NewReader("a body that is too large"))
+		req, err := http.NewRequestWithContext(t.Context(), method, p.URL+path,
+			strings.NewReader("a body that is too large"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +154,8 @@ func TestAnUnknownKeyIsRefusedBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1"))
 	conn := dial(t, p.URL)
-	fmt.Fprint(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
+	fmt.Fprint(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "+
+		"1000000\r\n\r\n")
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +171,8 @@ func TestTwoLengthsCloseTheConnection(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1"))
 	conn := dial(t, p.URL)
-	fmt.Fprint(conn, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+
+	fmt.Fprint(conn, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: "+
+		"chunked\r\n\r\n0\r\n\r\n"+
 		"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
 	all, err := io.ReadAll(conn)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// A user's tokens are counted over all pods, with what the vendor says of their use, and who has none left does not reach
-// the vendor. Each call is estimated at about 70 tokens and uses about 50; a minute has 700.
+// A user's tokens are counted over all pods, with what the vendor says of their use, and who has none left does not
+// reach the vendor. Each call is estimated at about 70 tokens and uses about 50; a minute has 700.
 func TestTokensOfAUserAreCountedOverAllPods(t *testing.T) {
 	t.Parallel()
 	const (

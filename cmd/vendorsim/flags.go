@@ -66,7 +66,8 @@ func counting(flags *flag.FlagSet, cfg *vendorsim.Config) {
 	flags.IntVar(&cfg.Tokens.CacheWrite, "cache-write-tokens", 0, "tokens of each prompt that are written into a cache")
 	flags.IntVar(&cfg.Tokens.CacheRead, "cache-read-tokens", 0, "tokens of each prompt that are read from a cache")
 	flags.BoolVar(&cfg.Tokens.Unsaid, "no-usage", false, "report no usage")
-	flags.IntVar(&cfg.KeepCalls, "keep-calls", 0, "calls that /log remembers; 0 means 100,000, -1 none (for benchmarks)")
+	flags.IntVar(&cfg.KeepCalls, "keep-calls", 0,
+		"calls that /log remembers; 0 means 100,000, -1 none (for benchmarks)")
 	flags.IntVar(&cfg.KeepRequests, "keep-requests", 0,
 		"calls that /log remembers with their headers and bodies, at most 1,000")
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/health"
 )
 
-// NewAdmin returns the handler of the admin port: metrics, probes and, when asked for, profiles. It must not be reachable
-// from outside the cluster.
+// NewAdmin returns the handler of the admin port: metrics, probes and, when asked for, profiles. It must not be
+// reachable from outside the cluster.
 func NewAdmin(h *health.Health, metrics prometheus.Gatherer, profiles bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
@@ -29,15 +29,16 @@ func NewAdmin(h *health.Health, metrics prometheus.Gatherer, profiles bool) http
 	return mux
 }
 
-// RegisterReadiness exports what /readyz says: llm_ready is 1 while the pod wants traffic, and llm_pod_state is 1 for the
-// one state it is in, which is the reason when it does not.
+// RegisterReadiness exports what /readyz says: llm_ready is 1 while the pod wants traffic, and llm_pod_state is 1 for
+// the one state it is in, which is the reason when it does not.
 func RegisterReadiness(h *health.Health, reg prometheus.Registerer) error {
 	return reg.Register(readiness{h})
 }
 
 var (
 	readyDesc = prometheus.NewDesc("llm_ready", "1 while the pod wants traffic, else 0.", nil, nil)
-	stateDesc = prometheus.NewDesc("llm_pod_state", "1 for the state the pod is in: starting, ready, saturated or draining.", []string{"state"}, nil)
+	stateDesc = prometheus.NewDesc("llm_pod_state",
+		"1 for the state the pod is in: starting, ready, saturated or draining.", []string{"state"}, nil)
 )
 
 // readiness asks the health once for both metrics, so that they cannot disagree within a scrape.

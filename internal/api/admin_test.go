@@ -67,12 +67,14 @@ func TestAdminPort(t *testing.T) {
 		"/debug/pprof/": {404, ""},
 		"/llm":          {404, ""},
 	} {
-		if got := look(admin, http.MethodGet, path); got.status != want.status || !strings.Contains(got.body, want.says) {
+		if got := look(admin, http.MethodGet, path); got.status != want.status ||
+			!strings.Contains(got.body, want.says) {
 			t.Errorf("%s: got %d %s", path, got.status, got.body)
 		}
 	}
 	b.health.Drain()
-	if got := look(admin, http.MethodGet, "/readyz"); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "draining") {
+	if got := look(admin, http.MethodGet, "/readyz"); got.status != http.StatusServiceUnavailable ||
+		!strings.Contains(got.body, "draining") {
 		t.Errorf("draining: got %d %s", got.status, got.body)
 	}
 	if got := look(admin, http.MethodGet, "/livez"); got.status != http.StatusOK {
@@ -85,7 +87,8 @@ func TestAdminPortWithProfiles(t *testing.T) {
 	b := newBundle(t, answers, options{})
 	admin := api.NewAdmin(b.health, b.reg, true)
 	for path, methods := range map[string][]string{
-		"/debug/pprof/": {"GET"}, "/debug/pprof/heap": {"GET"}, "/debug/pprof/cmdline": {"GET"}, "/debug/pprof/symbol": {"GET", "POST"},
+		"/debug/pprof/": {"GET"}, "/debug/pprof/heap": {"GET"}, "/debug/pprof/cmdline": {"GET"},
+		"/debug/pprof/symbol": {"GET", "POST"},
 	} {
 		for _, method := range methods {
 			if got := look(admin, method, path); got.status != http.StatusOK {
@@ -108,10 +111,12 @@ func TestPagesForEverybody(t *testing.T) {
 		"/docs/docs.js": {"text/javascript; charset=utf-8", "SwaggerUIBundle"},
 	} {
 		got := b.send(http.MethodGet, path, "", "Authorization", "")
-		if got.status != http.StatusOK || got.header.Get("Content-Type") != want.media || !strings.Contains(got.body, want.says) {
+		if got.status != http.StatusOK || got.header.Get("Content-Type") != want.media ||
+			!strings.Contains(got.body, want.says) {
 			t.Errorf("%s: got %d %s %.200s", path, got.status, got.header.Get("Content-Type"), got.body)
 		}
-		if got := b.send(http.MethodHead, path, "", "Authorization", ""); got.status != http.StatusOK || got.body != "" {
+		if got := b.send(http.MethodHead, path, "", "Authorization", ""); got.status != http.StatusOK ||
+			got.body != "" {
 			t.Errorf("HEAD %s: got %d %s", path, got.status, got.body)
 		}
 	}

@@ -53,8 +53,8 @@ func (c Config) Validate() error {
 	return c.validateEndpoints()
 }
 
-// Deps are the parts that the HTTP interface uses. Tracer, VendorDown, Models, Spoken and Jobs may be nil: no traces are recorded, the
-// vendor never counts as down, no jobs are accepted. All others are required.
+// Deps are the parts that the HTTP interface uses. Tracer, VendorDown, Models, Spoken and Jobs may be nil: no traces
+// are recorded, the vendor never counts as down, no jobs are accepted. All others are required.
 type Deps struct {
 	Caller caller
 	Jobs   *jobs.Service
@@ -116,7 +116,8 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	}
 	s := &server{
 		cfg: cfg, sla: inbound.SLA, fail: failing(inbound.RetryAfterMax), longestRetry: inbound.RetryAfterMax,
-		caller: d.Caller, spoken: d.Spoken, lister: d.Models, estimate: d.Estimate, tokens: d.Tokens, memory: d.Memory, streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs,
+		caller: d.Caller, spoken: d.Spoken, lister: d.Models, estimate: d.Estimate, tokens: d.Tokens, memory: d.Memory,
+		streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs,
 	}
 	if s.lister == nil {
 		s.lister = func(context.Context) ([]llm.Model, error) { return nil, nil }

@@ -89,33 +89,40 @@ func badRequest(r *rand.Rand) string {
 		return good[:r.IntN(len(good))]
 	case 3: // wrong JSON
 		i := r.IntN(len(goodBody))
-		return with(goodBody[:i] + pick("{", "}", "\"", ",", "\x00", "\xff", "\\", "\ufeff", "NaN", "01") + goodBody[i:])
+		return with(goodBody[:i] + pick("{", "}", "\"", ",", "\x00", "\xff", "\\", "\ufeff", "NaN", "01") +
+			goodBody[i:])
 	case 4:
 		return with(strings.Repeat(pick("[", `{"a":`, "[{\"a\":"), 1+r.IntN(150_000)))
 	case 5: // JSON of the wrong kind
-		return with(pick("[]", "null", "1", `"x"`, "true", `{"model":7}`, `{"stream":"yes"}`, `{"max_tokens":1e999}`, `{"max_tokens":-1}`, `{"max_tokens":[]}`))
+		return with(pick("[]", "null", "1", `"x"`, "true", `{"model":7}`, `{"stream":"yes"}`, `{"max_tokens":1e999}`,
+			`{"max_tokens":-1}`, `{"max_tokens":[]}`))
 	case 6:
 		return "POST /llm HTTP/1.1\r\nHost: pod\r\nConnection: close\r\nX-API-Key: key-enterprise\r\nContent-Type: " +
-			pick("text/plain", "", ";", "application/json;;=", "multipart/form-data", noise(20)) + "\r\nContent-Length: 2\r\n\r\n{}"
+			pick("text/plain", "", ";", "application/json;;=", "multipart/form-data", noise(20)) +
+			"\r\nContent-Length: 2\r\n\r\n{}"
 	case 7:
-		return head + "Transfer-Encoding: chunked\r\n\r\n" + pick("zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "2\r\n{}XX", "2\r\n{", "5\r\n{}\r\n0\r\n\r\n")
+		return head + "Transfer-Encoding: chunked\r\n\r\n" +
+			pick("zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "2\r\n{}XX", "2\r\n{", "5\r\n{}\r\n0\r\n\r\n")
 	case 8:
-		return with(goodBody, pick("Content-Encoding: br", "Content-Length: 1", "X-Priority: "+noise(9), "X-Request-ID: "+noise(300), "Traceparent: "+noise(60),
+		return with(goodBody, pick("Content-Encoding: br", "Content-Length: 1", "X-Priority: "+noise(9),
+			"X-Request-ID: "+noise(300), "Traceparent: "+noise(60),
 			"Authorization: Bearer "+noise(30), "X: "+strings.Repeat("y", 2<<20))+"\r\n")
 	default:
-		return pick("GET", "PUT", "BREW", "OPTIONS", "CONNECT", noise(5)) + " /" + url.PathEscape(noise(30)) + " HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n"
+		return pick("GET", "PUT", "BREW", "OPTIONS", "CONNECT", noise(5)) + " /" + url.PathEscape(noise(30)) +
+			" HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n"
 	}
 }
 
-// FuzzRequest sends requests past net/http: no 5xx, every refusal whole, and what reaches the vendor is JSON in UTF-8, byte
-// for byte.
+// FuzzRequest sends requests past net/http: no 5xx, every refusal whole, and what reaches the vendor is JSON in UTF-8,
+// byte for byte.
 func FuzzRequest(f *testing.F) {
 	var called []byte
 	b := newBundle(f, func(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 		called = call.Body
 		return answers(ctx, call)
 	}, options{})
-	for _, body := range []string{goodBody, streamBody, "", "[", "\xff", "\ufeff{}", `{"a":"\ud800"}`, `{"max_tokens":1e3}`, strings.Repeat("[", 2000)} {
+	for _, body := range []string{goodBody, streamBody, "", "[", "\xff", "\ufeff{}", `{"a":"\ud800"}`,
+		`{"max_tokens":1e3}`, strings.Repeat("[", 2000)} {
 		f.Add(http.MethodPost, "/llm", "application/json", "id", body)
 		f.Add(http.MethodPost, "/v1/chat/completions", "application/json; charset=utf-8", "no id", body)
 	}
@@ -124,7 +131,8 @@ func FuzzRequest(f *testing.F) {
 		r := (&http.Request{
 			Method: method, URL: &url.URL{Path: path}, ProtoMajor: 1, ProtoMinor: 1,
 			Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
-			Header: http.Header{"Content-Type": {media}, "X-Request-Id": {id}, "Authorization": {"Bearer key-enterprise"}},
+			Header: http.Header{"Content-Type": {media}, "X-Request-Id": {id},
+				"Authorization": {"Bearer key-enterprise"}},
 		}).WithContext(t.Context())
 		w := httptest.NewRecorder()
 		b.handler.ServeHTTP(w, r)
@@ -135,7 +143,8 @@ func FuzzRequest(f *testing.F) {
 		if got.status >= 500 || got.status >= 400 && got.code() == "" {
 			t.Errorf("got %d %s", got.status, got.body)
 		}
-		if id := got.header.Get("X-Request-Id"); got.status >= 400 && !strings.Contains(got.body, `"request_id":"`+id+`"`) {
+		if id := got.header.Get("X-Request-Id"); got.status >= 400 &&
+			!strings.Contains(got.body, `"request_id":"`+id+`"`) {
 			t.Errorf("the request ID is %q, the answer %s", id, got.body)
 		}
 		if got.status >= 400 && !json.Valid([]byte(got.body)) {

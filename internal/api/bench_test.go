@@ -26,8 +26,8 @@ func (n *nowhere) WriteHeader(status int)           { n.status = status }
 func (n *nowhere) FlushError() error                { return nil }
 func (n *nowhere) SetWriteDeadline(time.Time) error { return nil }
 
-// BenchmarkHandler is the whole handler with every inbound layer, the user limit on a real Redis, and a vendor call that
-// costs nothing. What is turned away early shows what that costs.
+// BenchmarkHandler is the whole handler with every inbound layer, the user limit on a real Redis, and a vendor call
+// that costs nothing. What is turned away early shows what that costs.
 func BenchmarkHandler(b *testing.B) {
 	tenEvents := streams(func(_ context.Context, client llm.Sink) error {
 		for range 10 {
@@ -38,7 +38,8 @@ func BenchmarkHandler(b *testing.B) {
 		return nil
 	})
 	url := redistest.Start(b).URL()
-	conversation := `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("What does the fox do? ", 20) + `"}],"max_tokens":64}`
+	conversation := `{"model":"m","messages":[{"role":"user","content":"` +
+		strings.Repeat("What does the fox do? ", 20) + `"}],"max_tokens":64}`
 	for _, c := range []struct {
 		name    string
 		call    fakeCaller
@@ -49,7 +50,8 @@ func BenchmarkHandler(b *testing.B) {
 	}{
 		{"served", answers, options{}, conversation, "key-enterprise", 200},
 		{"streamed, 10 events", tenEvents, options{}, streamBody, "key-enterprise", 200},
-		{"queue timeout", fails(&outcome.Rejected{Layer: "slots", Reason: outcome.QueueTimeout, RetryAfter: time.Second}), options{}, conversation, "key-enterprise", 429},
+		{"queue timeout", fails(&outcome.Rejected{Layer: "slots", Reason: outcome.QueueTimeout,
+			RetryAfter: time.Second}), options{}, conversation, "key-enterprise", 429},
 		{"bad JSON", answers, options{}, `{"model":`, "key-enterprise", 400},
 		{"shed", answers, options{load: middleware.Load{Waiting: 100}}, conversation, "key-free", 429},
 		{"breaker open", answers, options{down: time.Minute}, conversation, "key-enterprise", 503},

@@ -44,7 +44,8 @@ func readWithin(r *http.Request, limit int64, block *memory.Block) ([]byte, erro
 }
 
 func tooLarge(limit int64) error {
-	return &outcome.Rejected{Layer: "payload", Reason: outcome.PayloadTooLarge, Detail: fmt.Sprintf("The body may have %d bytes at most.", limit)}
+	return &outcome.Rejected{Layer: "payload", Reason: outcome.PayloadTooLarge,
+		Detail: fmt.Sprintf("The body may have %d bytes at most.", limit)}
 }
 
 // errClientGone is a client that cannot be reached any more: it broke off while it sent, or stopped reading.
@@ -58,21 +59,25 @@ func unreadable(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return fmt.Errorf("%w: reading the body: %w", errClientGone, err)
 	}
-	return &outcome.Rejected{Layer: "payload", Reason: outcome.InvalidJSON, Detail: "The body could not be read: its chunks are not as HTTP has them.", Err: err}
+	return &outcome.Rejected{Layer: "payload", Reason: outcome.InvalidJSON,
+		Detail: "The body could not be read: its chunks are not as HTTP has them.", Err: err}
 }
 
 // checkMediaType wants JSON, unpacked, and declared as such.
 func checkMediaType(h http.Header) error {
 	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return &outcome.Rejected{Layer: "payload", Reason: outcome.UnsupportedMediaType, Detail: "Send the body without Content-Encoding."}
+		return &outcome.Rejected{Layer: "payload", Reason: outcome.UnsupportedMediaType,
+			Detail: "Send the body without Content-Encoding."}
 	}
 	value := h.Get("Content-Type")
 	if value == "application/json" {
 		return nil
 	}
 	kind, _, err := mime.ParseMediaType(value)
-	if err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
+	if err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") &&
+		strings.HasSuffix(kind, "+json")) {
 		return nil
 	}
-	return &outcome.Rejected{Layer: "payload", Reason: outcome.UnsupportedMediaType, Detail: `Send JSON with "Content-Type: application/json".`}
+	return &outcome.Rejected{Layer: "payload", Reason: outcome.UnsupportedMediaType,
+		Detail: `Send JSON with "Content-Type: application/json".`}
 }

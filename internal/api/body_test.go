@@ -13,7 +13,8 @@ import (
 )
 
 // head is the beginning of a request that is sent by hand.
-const head = "POST /llm HTTP/1.1\r\nHost: pod\r\nConnection: close\r\nAuthorization: Bearer key-enterprise\r\nContent-Type: application/json\r\n"
+const head = "POST /llm HTTP/1.1\r\nHost: pod\r\nConnection: close\r\nAuthorization: Bearer " +
+	"key-enterprise\r\nContent-Type: application/json\r\n"
 
 func chunk(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
 
@@ -22,17 +23,22 @@ func TestBodiesAsHTTPHasThem(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{env: []string{"LLM_MAX_BODY=1000"}})
 	for name, c := range map[string]struct{ request, status, code string }{
-		"of exactly the limit": {head + "Content-Length: 1000\r\n\r\n" + `{"a":"` + strings.Repeat("x", 992) + `"}`, "200", ""},
-		"in chunks":            {head + "Transfer-Encoding: chunked\r\n\r\n" + chunk(`{"mo`) + chunk(`del":"m"}`) + chunk(""), "200", ""},
-		"too many chunks":      {head + "Transfer-Encoding: chunked\r\n\r\n" + chunk(`{"a":"`+strings.Repeat("x", 1000)) + chunk(`"}`) + chunk(""), "413", "payload_too_large"},
-		"announced too large":  {head + "Content-Length: 1001\r\n\r\n", "413", "payload_too_large"},
-		"of a size in words":   {head + "Content-Length: some\r\n\r\n{}", "400", ""},
-		"of two sizes":         {head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", "400", ""},
-		"in broken chunks":     {head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", "400", "invalid_json"},
-		"empty":                {head + "Content-Length: 0\r\n\r\n", "400", "invalid_json"},
-		"none":                 {head + "\r\n", "400", "invalid_json"},
-		"asked for":            {head + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}", "100", ""},
-		"not asked for":        {head + "Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n", "413", "payload_too_large"},
+		"of exactly the limit": {head + "Content-Length: 1000\r\n\r\n" + `{"a":"` + strings.Repeat("x", 992) + `"}`,
+			"200", ""},
+		"in chunks": {head + "Transfer-Encoding: chunked\r\n\r\n" + chunk(`{"mo`) + chunk(`del":"m"}`) +
+			chunk(""), "200", ""},
+		"too many chunks": {head + "Transfer-Encoding: chunked\r\n\r\n" +
+			chunk(`{"a":"`+strings.Repeat("x", 1000)) + chunk(`"}`) + chunk(""), "413", "payload_too_large"},
+		"announced too large": {head + "Content-Length: 1001\r\n\r\n", "413", "payload_too_large"},
+		"of a size in words":  {head + "Content-Length: some\r\n\r\n{}", "400", ""},
+		"of two sizes":        {head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", "400", ""},
+		"in broken chunks": {head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", "400",
+			"invalid_json"},
+		"empty":     {head + "Content-Length: 0\r\n\r\n", "400", "invalid_json"},
+		"none":      {head + "\r\n", "400", "invalid_json"},
+		"asked for": {head + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}", "100", ""},
+		"not asked for": {head + "Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n", "413",
+			"payload_too_large"},
 	} {
 		got := b.raw(c.request)
 		if status(got) != c.status || !strings.Contains(got, c.code) {
@@ -45,7 +51,8 @@ func TestBodiesAsHTTPHasThem(t *testing.T) {
 func TestSlowBodyIs408(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{})
-	if got := b.raw(head + "Content-Length: 100\r\n\r\n{"); status(got) != "408" || !strings.Contains(got, `"code":"request_timeout"`) {
+	if got := b.raw(head + "Content-Length: 100\r\n\r\n{"); status(got) != "408" ||
+		!strings.Contains(got, `"code":"request_timeout"`) {
 		t.Errorf("got %s", got)
 	}
 	if line := b.accessLine(); line["status"] != 408.0 || line["reason"] != "request_timeout" {
@@ -104,8 +111,8 @@ func TestDepthCountsBracketsThatNest(t *testing.T) {
 	}
 }
 
-// TestDeepBodyCostsNoMemory: a body of brackets alone used to cost hundreds of times its size. It runs alone, because it
-// looks at the memory of the process.
+// TestDeepBodyCostsNoMemory: a body of brackets alone used to cost hundreds of times its size. It runs alone, because
+// it looks at the memory of the process.
 func TestDeepBodyCostsNoMemory(t *testing.T) { //nolint:paralleltest // it measures the process
 	b := newBundle(t, answers, options{})
 	body := `{"a":` + strings.Repeat("[", 1<<20-10)

@@ -58,7 +58,8 @@ const completion = `{"choices":[{"message":{"content":"hello"}}]}`
 
 // answers is a vendor that answers at once.
 func answers(context.Context, *llm.Call) (*llm.Response, error) {
-	return &llm.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(completion)}, nil
+	return &llm.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: []byte(completion)}, nil
 }
 
 // fails is a vendor call that ends with err.
@@ -66,7 +67,7 @@ func fails(err error) fakeCaller {
 	return func(context.Context, *llm.Call) (*llm.Response, error) { return nil, err }
 }
 
-// bundle is one pod's HTTP face with everything before the vendor call being real.
+// bundle is one pod's HTTP handler, real up to the vendor call.
 type bundle struct {
 	tb      testing.TB
 	handler http.Handler
@@ -127,7 +128,8 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 	}
 	if o.jobs {
 		d.Jobs, err = jobs.New(cfg.Jobs, jobs.Deps{
-			Caller: d.Caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline, Used: tokens.Charge, Log: log, Reg: b.reg,
+			Caller: d.Caller, Lane: lane, Redis: rdb, Problem: api.ProblemDocument, Expired: middleware.ErrDeadline,
+			Used: tokens.Charge, Log: log, Reg: b.reg,
 		})
 		check(tb, err)
 		check(tb, d.Jobs.Start())
@@ -160,7 +162,8 @@ func settings(tb testing.TB, o options) config.Config {
 		o.redis = "redis://" + miniredis.RunT(tb).Addr()
 	}
 	cfg, err := config.Load(append([]string{
-		"LLM_VENDOR_URL=http://127.0.0.1:1/", "LLM_REDIS_URL=" + o.redis, "LLM_REDIS_BUDGET=1s", "LLM_API_KEYS_FILE=" + path,
+		"LLM_VENDOR_URL=http://127.0.0.1:1/", "LLM_REDIS_URL=" + o.redis, "LLM_REDIS_BUDGET=1s", "LLM_API_KEYS_FILE=" +
+			path,
 		"LLM_TIER_RATES=free:10,pro:100,enterprise:1000000",
 	}, o.env...))
 	check(tb, err)

@@ -11,12 +11,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// TestTheContractHoldsByTheVendorsCount: what the vendor counts and no client sees is in the settlement, so that several
-// clients that call without pause stay within the contract in tokens, by the vendor's own log.
+// TestTheContractHoldsByTheVendorsCount: what the vendor counts and no client sees is in the settlement, so that
+// several clients that call without pause stay within the contract in tokens, by the vendor's own log.
 func TestTheContractHoldsByTheVendorsCount(t *testing.T) {
 	t.Parallel()
 	chat := func(more string) string {
-		return `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("word ", 800) + `"}],` + more + `}`
+		return `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("word ", 800) + `"}],` + more +
+			`}`
 	}
 	for name, tt := range map[string]struct {
 		sim  vendorsim.Config
@@ -44,7 +45,8 @@ func TestTheContractHoldsByTheVendorsCount(t *testing.T) {
 			const tokens = 60_000
 			tt.sim.Contract = vendorsim.Contract{Tokens: tokens, Window: vendorsim.Duration(2 * time.Second)}
 			b, sim := realBundle(t, tt.sim, "LLM_QUOTA_REQUESTS=0", "LLM_QUOTA_TOKENS=60000", "LLM_QUOTA_WINDOW=2s",
-				"LLM_QUEUE_TIMEOUT=500ms", "LLM_SLOTS=8", "LLM_JOBS_ENABLED=false", "LLM_TIER_RATES=free:99998,pro:99999,enterprise:100000")
+				"LLM_QUEUE_TIMEOUT=500ms", "LLM_SLOTS=8", "LLM_JOBS_ENABLED=false",
+				"LLM_TIER_RATES=free:99998,pro:99999,enterprise:100000")
 			ctx, stop := context.WithTimeout(t.Context(), 4*time.Second)
 			defer stop()
 			var clients sync.WaitGroup
@@ -62,7 +64,8 @@ func TestTheContractHoldsByTheVendorsCount(t *testing.T) {
 			clients.Wait()
 			st := sim.Stats()
 			if st.TokenViolations != 0 || st.MaxTokens > tokens {
-				t.Errorf("%d violations, %d tokens in a window of a contract of %d", st.TokenViolations, st.MaxTokens, tokens)
+				t.Errorf("%d violations, %d tokens in a window of a contract of %d", st.TokenViolations, st.MaxTokens,
+					tokens)
 			}
 			if st.MaxTokens < tokens/10 {
 				t.Errorf("at most %d tokens in a window: the contract of %d was not used", st.MaxTokens, tokens)

@@ -12,8 +12,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/api"
 )
 
-// described passes requests to next and holds each answer against /openapi.json: an answer of a route, whatever test has
-// asked for it, has a status, a content type and a code that the description names.
+// described passes requests to next and holds each answer against /openapi.json: an answer of a route, whatever test
+// has asked for it, has a status, a content type and a code that the description names.
 func described(t *testing.T, next http.Handler) http.Handler {
 	t.Helper()
 	d := readDescription(t)
@@ -81,7 +81,8 @@ func (d description) trouble(r *http.Request, got *answerSeen) string {
 	answers := d.route(r.Method, r.URL.Path)
 	status := strconv.Itoa(got.status)
 	if answers == nil || r.Method == http.MethodOptions {
-		if got.status == http.StatusNotFound || got.status == http.StatusMethodNotAllowed || got.status == http.StatusNoContent {
+		if got.status == http.StatusNotFound || got.status == http.StatusMethodNotAllowed ||
+			got.status == http.StatusNoContent {
 			return ""
 		}
 		return "status " + status + " of no route"

@@ -13,7 +13,8 @@ import (
 func (c Config) validateEndpoints() error {
 	for _, name := range c.Endpoints {
 		if name != llm.Models.Name && llm.EndpointNamed(name) == nil {
-			return fmt.Errorf("ENDPOINTS names %q, which is not known: use %s, %s", name, llm.EndpointNames(), llm.Models.Name)
+			return fmt.Errorf("ENDPOINTS names %q, which is not known: use %s, %s", name, llm.EndpointNames(),
+				llm.Models.Name)
 		}
 	}
 	return nil

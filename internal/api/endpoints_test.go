@@ -88,7 +88,8 @@ func TestFullURLIsOneEndpoint(t *testing.T) {
 func TestEndpointsThatAreOpen(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{env: []string{"LLM_ENDPOINTS=embeddings"}})
-	for path, status := range map[string]int{"/v1/embeddings": 200, "/llm": 200, "/v1/chat/completions": 404, "/v1/models": 404} {
+	for path, status := range map[string]int{"/v1/embeddings": 200, "/llm": 200, "/v1/chat/completions": 404,
+		"/v1/models": 404} {
 		method := http.MethodPost
 		if path == "/v1/models" {
 			method = http.MethodGet
@@ -99,16 +100,18 @@ func TestEndpointsThatAreOpen(t *testing.T) {
 	}
 }
 
-// TestLanesAreChosenByEndpoint: one whose vendor does not have it is passed by, and a call that no lane may take is told
-// which would.
+// TestLanesAreChosenByEndpoint: one whose vendor does not have it is passed by, and a call that no lane may take is
+// told which would.
 func TestLanesAreChosenByEndpoint(t *testing.T) {
 	t.Parallel()
 	first, chats := newVendor(t, vendorsim.Config{})
 	second, claude := newVendor(t, vendorsim.Config{})
 	b := newBundle(t, nil, options{real: true, env: []string{
 		"LLM_VENDOR_URL=" + chats, "LLM_VENDOR_ENDPOINTS=chat", "LLM_FALLBACK=claude", "LLM_LANES=claude,more",
-		"LLM_LANE_CLAUDE_VENDOR_URL=" + claude, "LLM_LANE_CLAUDE_VENDOR_API_KEY=sk", "LLM_LANE_CLAUDE_VENDOR_ENDPOINTS=messages", "LLM_LANE_CLAUDE_MODEL=opus",
-		"LLM_LANE_MORE_VENDOR_URL=" + claude, "LLM_LANE_MORE_VENDOR_ENDPOINTS=embeddings", "LLM_LANE_MORE_MODELS=embed*",
+		"LLM_LANE_CLAUDE_VENDOR_URL=" + claude, "LLM_LANE_CLAUDE_VENDOR_API_KEY=sk",
+		"LLM_LANE_CLAUDE_VENDOR_ENDPOINTS=messages", "LLM_LANE_CLAUDE_MODEL=opus",
+		"LLM_LANE_MORE_VENDOR_URL=" + claude, "LLM_LANE_MORE_VENDOR_ENDPOINTS=embeddings",
+		"LLM_LANE_MORE_MODELS=embed*",
 		"LLM_RETRY_MAX=0", "LLM_BREAKER_FAILURES=100",
 	}})
 	for _, c := range []struct {
@@ -122,7 +125,8 @@ func TestLanesAreChosenByEndpoint(t *testing.T) {
 		{"/v1/messages", bodies["messages"], 200, "claude", nil},
 		{"/v1/embeddings", `{"model":"embed-3","input":"x"}`, 200, "more", nil},
 		{"/v1/embeddings", bodies["embeddings"], 404, "", []string{"endpoint_not_served",
-			"served by the lane default, whose vendor does not have /v1/embeddings", "more (embed*)", "LLM_LANE_<NAME>_MODELS"}},
+			"served by the lane default, whose vendor does not have /v1/embeddings", "more (embed*)",
+			"LLM_LANE_<NAME>_MODELS"}},
 		{"/v1/chat/completions", `{"model":"embed-3"}`, 404, "", []string{"endpoint_not_served",
 			"default (every model that no other lane serves)"}},
 	} {
@@ -141,7 +145,8 @@ func TestLanesAreChosenByEndpoint(t *testing.T) {
 	}
 	check(t, first.AddFault(vendorsim.Fault{Kind: "reset"}))
 	before := len(second.Calls())
-	if got := b.send(http.MethodPost, "/llm", bodies["chat"]); got.status != http.StatusBadGateway || len(second.Calls()) != before {
+	if got := b.send(http.MethodPost, "/llm", bodies["chat"]); got.status != http.StatusBadGateway ||
+		len(second.Calls()) != before {
 		t.Errorf("a chat went on to a lane that has none: %d %s", got.status, got.body)
 	}
 }
@@ -151,7 +156,8 @@ func TestRequestIDHasAnthropicsName(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{})
 	for _, key := range []string{"key-pro", "unknown"} {
-		got := b.send(http.MethodPost, "/v1/messages", bodies["messages"], "Authorization", "", "X-Api-Key", key, "X-Request-Id", "req-7")
+		got := b.send(http.MethodPost, "/v1/messages", bodies["messages"], "Authorization", "", "X-Api-Key", key,
+			"X-Request-Id", "req-7")
 		if got.header.Get("Request-Id") != "req-7" {
 			t.Errorf("%d %v", got.status, got.header)
 		}

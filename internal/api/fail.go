@@ -76,8 +76,8 @@ func advise(h http.Header, status int, longest time.Duration) {
 // noRetry is the header's value that tells OpenAI's and Anthropic's clients not to repeat a request.
 var noRetry = []string{"false"}
 
-// speaksOpenAI reports whether the path is one of OpenAI's API or of one built like it. Such clients expect errors, also
-// for paths that do not exist, to be declared as plain JSON.
+// speaksOpenAI reports whether the path is one of OpenAI's API or of one built like it. Such clients expect errors,
+// also for paths that do not exist, to be declared as plain JSON.
 func speaksOpenAI(c *gin.Context) bool {
 	path := c.Request.URL.Path
 	return strings.HasPrefix(path, llm.Base+"/") || strings.HasPrefix(path, azurePrefix)

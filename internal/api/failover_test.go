@@ -29,7 +29,8 @@ func TestNothingElseOfTheBodyChanges(t *testing.T) {
 		}
 		calls := v.second.Calls()
 		want := strings.NewReplacer(`l":"gpt-4o"`, `l":"claude"`, "model\"\t:  \"gpt-4o\"", "model\"\t:  \"claude\"",
-			`"model":"a"`, `"model":"claude"`, `"gpt\u002d4o"`, `"claude"`, `"metadata":{"model":"gpt-4o"}`, `"metadata":{"model":"gpt-4o"}`,
+			`"model":"a"`, `"model":"claude"`, `"gpt\u002d4o"`, `"claude"`, `"metadata":{"model":"gpt-4o"}`,
+			`"metadata":{"model":"gpt-4o"}`,
 			`\"model\":\"gpt-4o\"`, `\"model\":\"gpt-4o\"`).Replace(body)
 		if seen := calls[len(calls)-1].Seen.Body; seen != want {
 			t.Errorf("body %d: the fallback saw\n%s\nwant\n%s", i, seen, want)
@@ -70,7 +71,8 @@ func TestAClientThatLeftIsNotAskedForElsewhere(t *testing.T) {
 // TestNoTimeIsLeftForElsewhere: a call whose SLA is over ends.
 func TestNoTimeIsLeftForElsewhere(t *testing.T) {
 	t.Parallel()
-	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_SLA=500ms", "LLM_QUEUE_TIMEOUT=400ms", "LLM_CALL_TIMEOUT=500ms")
+	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_SLA=500ms", "LLM_QUEUE_TIMEOUT=400ms",
+		"LLM_CALL_TIMEOUT=500ms")
 	check(t, v.first.AddFault(vendorsim.Fault{Kind: "hang"}))
 	if got := v.send(http.MethodPost, "/llm", wholeAsk); got.status != http.StatusGatewayTimeout {
 		t.Errorf("%d %s", got.status, got.body)
@@ -80,7 +82,8 @@ func TestNoTimeIsLeftForElsewhere(t *testing.T) {
 	}
 }
 
-// TestAnOpenBreakerSendsCallsElsewhere at once, and when both are open the client is told when the first of them closes.
+// TestAnOpenBreakerSendsCallsElsewhere at once, and when both are open the client is told when the first of them
+// closes.
 func TestAnOpenBreakerSendsCallsElsewhere(t *testing.T) {
 	t.Parallel()
 	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_BREAKER_FAILURES=1", "LLM_BREAKER_OPEN=1h", "LLM_RETRY_MAX=0",
@@ -97,19 +100,21 @@ func TestAnOpenBreakerSendsCallsElsewhere(t *testing.T) {
 		}
 	}
 	if got := v.failovers()[open]; got != counted+10 || len(v.first.Calls()) != seen {
-		t.Errorf("%v of 10 calls went elsewhere because of the breaker, %d did not", got-counted, len(v.first.Calls())-seen)
+		t.Errorf("%v of 10 calls went elsewhere because of the breaker, %d did not", got-counted,
+			len(v.first.Calls())-seen)
 	}
 	check(t, v.second.AddFault(down))
 	var got answer
 	await.True(t, "the second breaker opens", func() bool { got = ask(); return got.code() == "vendor_unavailable" })
 	seen = len(v.second.Calls())
-	if wait, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || wait > 1800 || ask().code() != "vendor_unavailable" || len(v.second.Calls()) != seen {
+	if wait, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || wait > 1800 ||
+		ask().code() != "vendor_unavailable" || len(v.second.Calls()) != seen {
 		t.Errorf("both breakers are open: Retry-After %q, %s", got.header.Get("Retry-After"), got.body)
 	}
 }
 
-// TestEachLaneHasItsOwnRetryBudget: a dead lane sees no more than without a fallback, the fallback one call for each that
-// came to it, and what the dead lane has used up is not the fallback's.
+// TestEachLaneHasItsOwnRetryBudget: a dead lane sees no more than without a fallback, the fallback one call for each
+// that came to it, and what the dead lane has used up is not the fallback's.
 func TestEachLaneHasItsOwnRetryBudget(t *testing.T) {
 	t.Parallel()
 	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_RETRY_BUDGET=0.1", "LLM_BREAKER_FAILURES=1000000")

@@ -57,17 +57,18 @@ func vendorFaults() map[string]vendorFault {
 	slow := vendorsim.Fault{Kind: "slow", Delay: vendorsim.Duration(time.Minute)}
 	both := func(f vendorsim.Fault, is fate) vendorFault { return vendorFault{f, is, is} }
 	return map[string]vendorFault{
-		"dead":                            both(fault("reset"), elsewhere(2, "connection")),
-		"silent":                          both(fault("hang"), elsewhere(1, "timeout")),
-		"slow first token":                both(slow, elsewhere(1, "timeout")),
-		"silent after its headers":        {named("silence-first"), never, elsewhere(1, "timeout")},
-		"silent after an empty chunk":     {named("role-then-silence"), never, elsewhere(1, "timeout")},
-		"500 once":                        both(status(500, 1), fate{status: 200, lane: "default", first: 2}),
-		"500 for good":                    both(status(500, 0), elsewhere(2, "status")),
-		"529 for good":                    both(status(529, 0), elsewhere(2, "status")),
-		"429 once":                        both(status(429, 1), elsewhere(1, "vendor_rate_limited")),
-		"429 for good":                    both(status(429, 0), elsewhere(1, "vendor_rate_limited")),
-		"429 with a wait that does fit":   both(wait(50*time.Millisecond, 1), fate{status: 200, lane: "default", first: 2}),
+		"dead":                        both(fault("reset"), elsewhere(2, "connection")),
+		"silent":                      both(fault("hang"), elsewhere(1, "timeout")),
+		"slow first token":            both(slow, elsewhere(1, "timeout")),
+		"silent after its headers":    {named("silence-first"), never, elsewhere(1, "timeout")},
+		"silent after an empty chunk": {named("role-then-silence"), never, elsewhere(1, "timeout")},
+		"500 once":                    both(status(500, 1), fate{status: 200, lane: "default", first: 2}),
+		"500 for good":                both(status(500, 0), elsewhere(2, "status")),
+		"529 for good":                both(status(529, 0), elsewhere(2, "status")),
+		"429 once":                    both(status(429, 1), elsewhere(1, "vendor_rate_limited")),
+		"429 for good":                both(status(429, 0), elsewhere(1, "vendor_rate_limited")),
+		"429 with a wait that does fit": both(wait(50*time.Millisecond, 1),
+			fate{status: 200, lane: "default", first: 2}),
 		"429 with a wait that does not":   both(wait(time.Minute, 0), elsewhere(1, "rate_limit")),
 		"no credit":                       both(named("429-billing"), elsewhere(1, "quota")),
 		"our key is refused":              both(status(401, 0), elsewhere(1, "auth")),
@@ -81,9 +82,11 @@ func vendorFaults() map[string]vendorFault {
 		"another mistake":                 both(status(400, 0), refused(400)),
 		"unknown model":                   both(status(404, 0), refused(404)),
 		"an invalid request":              both(status(422, 0), refused(422)),
-		"another model reported":          {reports(`"model":"another"`, `"usage":{"prompt_tokens":9,"completion_tokens":2}`), own, own},
-		"absurd usage reported":           {reports(`"model":"gpt-4o"`, `"usage":{"prompt_tokens":-7,"completion_tokens":1e99}`), own, own},
-		"usage of the wrong kind":         {reports(`"model":null`, `"usage":"much"`), own, own},
+		"another model reported": {reports(`"model":"another"`,
+			`"usage":{"prompt_tokens":9,"completion_tokens":2}`), own, own},
+		"absurd usage reported": {reports(`"model":"gpt-4o"`,
+			`"usage":{"prompt_tokens":-7,"completion_tokens":1e99}`), own, own},
+		"usage of the wrong kind": {reports(`"model":null`, `"usage":"much"`), own, own},
 	}
 }
 
@@ -92,7 +95,8 @@ func reports(members ...string) vendorsim.Fault {
 	const choice = `"choices":[{"index":0,"message":{"content":"hi"},"delta":{"content":"hi"},"finish_reason":"stop"}]`
 	body := "{" + strings.Join(append(members, choice), ",") + "}"
 	return vendorsim.Fault{Kind: "answer", Answer: &script.Answer{
-		Headers: map[string]string{"Content-Type": "application/json"}, Framing: script.Length, Body: []script.Piece{{Text: body}},
+		Headers: map[string]string{"Content-Type": "application/json"}, Framing: script.Length,
+		Body: []script.Piece{{Text: body}},
 	}}
 }
 
@@ -146,8 +150,8 @@ func (v twoVendors) checkFate(want fate, got answer, cut bool) {
 	}
 }
 
-// isWhole reports whether a client would take an answer for a whole one: a JSON document, or events of which one says why
-// the answer ends.
+// isWhole reports whether a client would take an answer for a whole one: a JSON document, or events of which one says
+// why the answer ends.
 func isWhole(a answer) bool {
 	if !strings.HasPrefix(a.header.Get("Content-Type"), "text/event-stream") {
 		return json.Valid([]byte(a.body))
@@ -166,7 +170,8 @@ func TestAnAnswerIsTheVendorsOwn(t *testing.T) {
 			fault := vendorFaults()[name].fault
 			check(t, v.first.AddFault(fault))
 			for range 3 { // the contract is not used up by what is absurd
-				if got := v.send(http.MethodPost, "/llm", wholeAsk); got.body != fault.Answer.Body[0].Text || got.header.Get("X-Llm-Lane") != "default" {
+				if got := v.send(http.MethodPost, "/llm", wholeAsk); got.body != fault.Answer.Body[0].Text ||
+					got.header.Get("X-Llm-Lane") != "default" {
 					t.Errorf("from %q: %s", got.header.Get("X-Llm-Lane"), got.body)
 				}
 			}

@@ -39,7 +39,8 @@ func TestJobsGoToTheFallback(t *testing.T) {
 	v := twoVendorsWith(t, options{redis: redistest.Start(t).URL(), jobs: true})
 	check(t, v.first.AddFault(vendorsim.Fault{Kind: "status", Status: 503}))
 	job := v.finished(v.submitAll(wholeAsk)[0])
-	if job.State != "succeeded" || job.Failures != 0 || job.Response == nil || !strings.Contains(string(job.Response.Body), `"model":"claude"`) {
+	if job.State != "succeeded" || job.Failures != 0 || job.Response == nil ||
+		!strings.Contains(string(job.Response.Body), `"model":"claude"`) {
 		t.Errorf("%+v", job)
 	}
 	for line := range v.lines {
@@ -58,7 +59,8 @@ func TestJobsGoToTheFallback(t *testing.T) {
 // TestALimitedLaneStopsNoJobOfAnotherLane, however many of its jobs stand in front.
 func TestALimitedLaneStopsNoJobOfAnotherLane(t *testing.T) {
 	t.Parallel()
-	v := twoVendorsWith(t, options{redis: redistest.Start(t).URL(), jobs: true}, "LLM_FALLBACK=", "LLM_LANE_SECOND_MODELS=mini*", "LLM_JOBS_WORKERS=4")
+	v := twoVendorsWith(t, options{redis: redistest.Start(t).URL(), jobs: true}, "LLM_FALLBACK=",
+		"LLM_LANE_SECOND_MODELS=mini*", "LLM_JOBS_WORKERS=4")
 	check(t, v.second.AddFault(vendorsim.Fault{Kind: "status", Status: 429, RetryAfter: vendorsim.Duration(4e9)}))
 	mini := strings.Replace(wholeAsk, "gpt-4o", "mini-2", 1)
 	limited := v.submitAll(mini, mini, mini, mini, mini, mini, mini, mini, mini, mini, mini, mini)
@@ -67,7 +69,8 @@ func TestALimitedLaneStopsNoJobOfAnotherLane(t *testing.T) {
 		t.Errorf("the job of the other lane: %+v", job)
 	}
 	for _, id := range limited {
-		if job := viewOf(t, v.send(http.MethodGet, "/llm/jobs/"+id, "")); job.State != "queued" && job.State != "running" || job.Failures != 0 {
+		if job := viewOf(t, v.send(http.MethodGet, "/llm/jobs/"+id, "")); job.State != "queued" &&
+			job.State != "running" || job.Failures != 0 {
 			t.Errorf("a job of the limited lane: %+v", job)
 		}
 	}

@@ -55,7 +55,8 @@ func TestAnswerThatDoesNotFitEndsItsJob(t *testing.T) {
 		return &llm.Response{Status: http.StatusOK, Body: bytes.Repeat([]byte("x"), 20_000)}, nil
 	}, "LLM_JOBS_MEMORY=8000", "LLM_JOBS_USER_MEMORY=8000")
 	v := end(t, b, submit(t, b).ID)
-	if v.State != "failed" || v.Problem == nil || v.Problem.Code != "job_result_dropped" || v.Problem.Status != http.StatusInsufficientStorage {
+	if v.State != "failed" || v.Problem == nil || v.Problem.Code != "job_result_dropped" ||
+		v.Problem.Status != http.StatusInsufficientStorage {
 		t.Errorf("%+v %+v", v, v.Problem)
 	}
 }
@@ -73,7 +74,8 @@ func TestLookingAtJobsHasALimitOfItsOwn(t *testing.T) {
 	for _, look := range []struct{ method, path string }{
 		{http.MethodGet, v.Self}, {http.MethodGet, "/llm/jobs"}, {http.MethodDelete, v.Self},
 	} {
-		if got := b.send(look.method, look.path, ""); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
+		if got := b.send(look.method, look.path, ""); got.status != http.StatusTooManyRequests ||
+			got.header.Get("Retry-After") == "" {
 			t.Errorf("%s %s: %d %s", look.method, look.path, got.status, got.body)
 		}
 	}
@@ -82,7 +84,8 @@ func TestLookingAtJobsHasALimitOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestAnswerOfAJobKeepsItsEncoding: to a client that waited it goes as the vendor sent it; in a document it is decoded, or in base64.
+// TestAnswerOfAJobKeepsItsEncoding: to a client that waited it goes as the vendor sent it; in a document it is decoded,
+// or in base64.
 func TestAnswerOfAJobKeepsItsEncoding(t *testing.T) {
 	t.Parallel()
 	const text = `{"choices":[]}`
@@ -107,7 +110,8 @@ func TestAnswerOfAJobKeepsItsEncoding(t *testing.T) {
 				Header: http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {c.coding}},
 			}, nil
 		})
-		waited := b.send(http.MethodPost, "/llm", goodBody, "Prefer", "respond-async, wait=10", "Accept-Encoding", c.coding)
+		waited := b.send(http.MethodPost, "/llm", goodBody, "Prefer", "respond-async, wait=10", "Accept-Encoding",
+			c.coding)
 		if waited.header.Get("Content-Encoding") != c.coding || waited.body != string(c.body) {
 			t.Errorf("%s, waited: %s %q", c.coding, waited.header, waited.body)
 		}

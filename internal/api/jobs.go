@@ -72,11 +72,13 @@ func (s *server) listJobs(c *gin.Context) {
 	user, err := s.userOf(ctx)
 	state, limit := jobs.State(c.Query("state")), listMost
 	if err == nil && state != "" && !state.Known() {
-		err = &outcome.Rejected{Layer: "jobs", Reason: outcome.InvalidPayload, Detail: fmt.Sprintf("state is one of %v.", jobs.States)}
+		err = &outcome.Rejected{Layer: "jobs", Reason: outcome.InvalidPayload,
+			Detail: fmt.Sprintf("state is one of %v.", jobs.States)}
 	}
 	if n := c.Query("limit"); err == nil && n != "" {
 		if limit, err = strconv.Atoi(n); err != nil || limit < 1 || limit > listMost {
-			err = &outcome.Rejected{Layer: "jobs", Reason: outcome.InvalidPayload, Detail: fmt.Sprintf("limit is a number from 1 to %d.", listMost)}
+			err = &outcome.Rejected{Layer: "jobs", Reason: outcome.InvalidPayload,
+				Detail: fmt.Sprintf("limit is a number from 1 to %d.", listMost)}
 		}
 	}
 	var list []*jobs.Job

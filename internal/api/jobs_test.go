@@ -109,7 +109,8 @@ func TestJobFromSubmissionToResult(t *testing.T) {
 	b, _ := newJobBundle(t, vendor.call)
 	v := submit(t, b, "X-Priority", "normal")
 	call := <-vendor.arrived
-	if call.ID != v.ID || call.IdempotencyKey != v.ID || !call.Background || string(call.Body) != goodBody || call.Priority != llm.Normal {
+	if call.ID != v.ID || call.IdempotencyKey != v.ID || !call.Background || string(call.Body) != goodBody ||
+		call.Priority != llm.Normal {
 		t.Errorf("the vendor is called with %+v", call)
 	}
 	running := viewOf(t, b.send(http.MethodGet, v.Self, ""))
@@ -118,7 +119,8 @@ func TestJobFromSubmissionToResult(t *testing.T) {
 	}
 	close(vendor.open)
 	done := end(t, b, v.ID)
-	if done.State != "succeeded" || done.Response == nil || done.Response.Status != 200 || string(done.Response.Body) != completion {
+	if done.State != "succeeded" || done.Response == nil || done.Response.Status != 200 ||
+		string(done.Response.Body) != completion {
 		t.Errorf("done: %+v", done)
 	}
 	var list struct{ Jobs []jobView }
@@ -133,7 +135,8 @@ func TestWaitHoldsTheConnection(t *testing.T) {
 	t.Parallel()
 	b, _ := newJobBundle(t, answers)
 	got := b.send(http.MethodPost, "/llm", goodBody, "Prefer", `respond-async, wait=30`)
-	if got.status != http.StatusOK || got.body != completion || got.header.Get("Preference-Applied") != "respond-async, wait=30" {
+	if got.status != http.StatusOK || got.body != completion ||
+		got.header.Get("Preference-Applied") != "respond-async, wait=30" {
 		t.Errorf("in time: %d %s %s", got.status, got.header, got.body)
 	}
 	vendor := newGate()
@@ -161,7 +164,8 @@ func TestClientThatLeavesKeepsItsJob(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		req.Header = http.Header{"Authorization": {"Bearer key-enterprise"}, "Content-Type": {"application/json"}, "Prefer": {"respond-async, wait=50"}}
+		req.Header = http.Header{"Authorization": {"Bearer key-enterprise"}, "Content-Type": {"application/json"},
+			"Prefer": {"respond-async, wait=50"}}
 		if res, err := b.server.Client().Do(req); err == nil {
 			res.Body.Close()
 			t.Errorf("answered: %d", res.StatusCode)
@@ -176,13 +180,15 @@ func TestClientThatLeavesKeepsItsJob(t *testing.T) {
 	}
 }
 
-// A failed job has the document that a synchronous call would have been given, or the vendor's own refusal; both are kept
-// and listed.
+// A failed job has the document that a synchronous call would have been given, or the vendor's own refusal; both are
+// kept and listed.
 func TestFailedJobsSayWhy(t *testing.T) {
 	t.Parallel()
-	dead, _ := newJobBundle(t, fails(&llm.VendorError{Kind: llm.KindStatus, Status: 500, Attempts: 3}), "LLM_JOBS_ATTEMPTS=2")
+	dead, _ := newJobBundle(t, fails(&llm.VendorError{Kind: llm.KindStatus, Status: 500, Attempts: 3}),
+		"LLM_JOBS_ATTEMPTS=2")
 	v := end(t, dead, submit(t, dead).ID)
-	if v.State != "failed" || v.Failures != 2 || v.Problem == nil || v.Problem.Code != "vendor_error" || v.Problem.Status != 502 || v.Problem.Attempts != 3 {
+	if v.State != "failed" || v.Failures != 2 || v.Problem == nil || v.Problem.Code != "vendor_error" ||
+		v.Problem.Status != 502 || v.Problem.Attempts != 3 {
 		t.Errorf("after all attempts: %+v", v)
 	}
 	var list struct{ Jobs []jobView }
@@ -191,10 +197,12 @@ func TestFailedJobsSayWhy(t *testing.T) {
 		t.Errorf("listed: %+v", list)
 	}
 	picky, _ := newJobBundle(t, func(context.Context, *llm.Call) (*llm.Response, error) {
-		return &llm.Response{Status: 400, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(`{"error":"filtered"}`)}, nil
+		return &llm.Response{Status: 400, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: []byte(`{"error":"filtered"}`)}, nil
 	})
 	v = end(t, picky, submit(t, picky).ID)
-	if v.State != "failed" || v.Failures != 1 || v.Response == nil || v.Response.Status != 400 || string(v.Response.Body) != `{"error":"filtered"}` {
+	if v.State != "failed" || v.Failures != 1 || v.Response == nil || v.Response.Status != 400 ||
+		string(v.Response.Body) != `{"error":"filtered"}` {
 		t.Errorf("refused: %+v", v)
 	}
 	got := dead.send(http.MethodPost, "/llm", goodBody, "Prefer", "respond-async, wait=30")
@@ -233,8 +241,8 @@ func TestClosedGatesAreNoFailure(t *testing.T) {
 	}
 }
 
-// Twenty submissions of the same key at once are one job; another body under that key is a mistake; another user's key is
-// another key.
+// Twenty submissions of the same key at once are one job; another body under that key is a mistake; another user's key
+// is another key.
 func TestIdempotencyKeyGivesTheSameJob(t *testing.T) {
 	t.Parallel()
 	vendor := newGate()
@@ -284,7 +292,8 @@ func TestJobsArePrivate(t *testing.T) {
 	other := []string{"Authorization", "Bearer key-pro"}
 	for _, method := range []string{http.MethodGet, http.MethodDelete} {
 		for _, path := range []string{v.Self, "/llm/jobs/none"} {
-			if got := b.send(method, path, "", other...); got.status != http.StatusNotFound || got.code() != "job_not_found" {
+			if got := b.send(method, path, "", other...); got.status != http.StatusNotFound ||
+				got.code() != "job_not_found" {
 				t.Errorf("%s %s by another: %d %s", method, path, got.status, got.body)
 			}
 		}
@@ -371,10 +380,11 @@ func TestJobsThatAreNotTaken(t *testing.T) {
 	if got[http.StatusAccepted] != 2 {
 		t.Errorf("a limit of 2, and %v", got)
 	}
-	submit(t, b, "Authorization", "Bearer key-pro") // who has a limit of his own
+	submit(t, b, "Authorization", "Bearer key-pro") // a user with another limit
 	close(vendor.open)
 	for _, path := range []string{"?state=lost", "?limit=0", "?limit=x"} {
-		if a := b.send(http.MethodGet, "/llm/jobs"+path, ""); a.status != http.StatusUnprocessableEntity || a.code() != "invalid_payload" {
+		if a := b.send(http.MethodGet, "/llm/jobs"+path, ""); a.status != http.StatusUnprocessableEntity ||
+			a.code() != "invalid_payload" {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
@@ -400,7 +410,8 @@ func TestJobsWithoutRedis(t *testing.T) {
 	rdb.Kill()
 	for range 5 { // the first ones find out
 		got := b.send(http.MethodPost, "/llm", goodBody, "Prefer", async)
-		if got.status != http.StatusServiceUnavailable || got.code() != "jobs_unavailable" || got.header.Get("Retry-After") == "" {
+		if got.status != http.StatusServiceUnavailable || got.code() != "jobs_unavailable" ||
+			got.header.Get("Retry-After") == "" {
 			t.Errorf("submitting: %d %s", got.status, got.body)
 		}
 		if got := b.send(http.MethodGet, v.Self, ""); got.code() != "jobs_unavailable" {
@@ -423,7 +434,8 @@ func TestJobsWithoutRedis(t *testing.T) {
 func TestJobsSwitchedOff(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{})
-	if got := b.send(http.MethodPost, "/llm", goodBody, "Prefer", async); got.status != http.StatusOK || got.header.Get("Preference-Applied") != "" {
+	if got := b.send(http.MethodPost, "/llm", goodBody, "Prefer", async); got.status != http.StatusOK ||
+		got.header.Get("Preference-Applied") != "" {
 		t.Errorf("%d %s", got.status, got.header)
 	}
 	if got := b.send(http.MethodGet, "/llm/jobs", ""); got.status != http.StatusNotFound {
@@ -436,7 +448,8 @@ func TestJobsGoByPriority(t *testing.T) {
 	t.Parallel()
 	const each = 100
 	vendor := newGate()
-	b, _ := newJobBundle(t, vendor.call, "LLM_JOBS_WORKERS=1", "LLM_JOBS_WEIGHTS=high:4,normal:1,low:1", "LLM_JOBS_USER_MAX=1000")
+	b, _ := newJobBundle(t, vendor.call, "LLM_JOBS_WORKERS=1", "LLM_JOBS_WEIGHTS=high:4,normal:1,low:1",
+		"LLM_JOBS_USER_MAX=1000")
 	submit(t, b)
 	<-vendor.arrived // it holds the only worker while the others come
 	classOf := map[string]string{}
@@ -464,10 +477,11 @@ func TestJobsGoByPriority(t *testing.T) {
 	}
 }
 
-// BenchmarkJobSubmit is what taking a job in costs, over HTTP and with a real Redis, while nobody works on it.
+// BenchmarkJobSubmit is what taking a job in costs, over HTTP and with a real Redis, while no pod works on it.
 func BenchmarkJobSubmit(b *testing.B) {
 	rdb := redistest.Start(b)
-	pod := newBundle(b, answers, options{jobs: true, redis: rdb.URL(), quiet: true, env: []string{"LLM_JOBS_WORKERS=0", "LLM_JOBS_USER_MAX=10000000"}})
+	pod := newBundle(b, answers, options{jobs: true, redis: rdb.URL(), quiet: true,
+		env: []string{"LLM_JOBS_WORKERS=0", "LLM_JOBS_USER_MAX=10000000"}})
 	b.ReportAllocs()
 	for b.Loop() {
 		if got := pod.send(http.MethodPost, "/llm", goodBody, "Prefer", async); got.status != http.StatusAccepted {
@@ -479,7 +493,8 @@ func BenchmarkJobSubmit(b *testing.B) {
 // BenchmarkCallBesideJobs is the same request as a call, for comparison.
 func BenchmarkCallBesideJobs(b *testing.B) {
 	rdb := redistest.Start(b)
-	pod := newBundle(b, answers, options{jobs: true, redis: rdb.URL(), quiet: true, env: []string{"LLM_JOBS_WORKERS=0"}})
+	pod := newBundle(b, answers, options{jobs: true, redis: rdb.URL(), quiet: true,
+		env: []string{"LLM_JOBS_WORKERS=0"}})
 	b.ReportAllocs()
 	for b.Loop() {
 		if got := pod.send(http.MethodPost, "/llm", goodBody); got.status != http.StatusOK {

@@ -104,7 +104,8 @@ func TestTheFallbackIsAskedForItsOwnModel(t *testing.T) {
 // its calls back when it is well again.
 func TestAnOutageIsNotNoticed(t *testing.T) {
 	t.Parallel()
-	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_BREAKER_FAILURES=3", "LLM_BREAKER_OPEN=300ms", "LLM_BREAKER_SUCCESSES=1")
+	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_BREAKER_FAILURES=3", "LLM_BREAKER_OPEN=300ms",
+		"LLM_BREAKER_SUCCESSES=1")
 	asked := 0
 	lane := func() string {
 		asked++
@@ -144,15 +145,18 @@ func TestBothVendorsFail(t *testing.T) {
 		"alike":                          {status(500), status(503), 502, ""},
 		"the second knows what is wrong": {status(500), status(400), 400, "second"},
 		"the second knows no such model": {status(500), status(404), 502, ""},
-		"the first knows what is wrong":  {vendorsim.Fault{Kind: "answer", Name: "400-context-length"}, status(500), 400, "default"},
-		"both know":                      {vendorsim.Fault{Kind: "answer", Name: "400-context-length"}, status(422), 400, "default"},
+		"the first knows what is wrong": {vendorsim.Fault{Kind: "answer", Name: "400-context-length"}, status(500),
+			400, "default"},
+		"both know": {vendorsim.Fault{Kind: "answer", Name: "400-context-length"}, status(422),
+			400, "default"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := newTwoVendors(t, redis)
 			check(t, v.first.AddFault(c.first))
 			check(t, v.second.AddFault(c.second))
-			if got := v.send(http.MethodPost, "/llm", wholeAsk); got.status != c.status || got.header.Get("X-Llm-Lane") != c.lane {
+			if got := v.send(http.MethodPost, "/llm", wholeAsk); got.status != c.status ||
+				got.header.Get("X-Llm-Lane") != c.lane {
 				t.Errorf("%d from %q: %s", got.status, got.header.Get("X-Llm-Lane"), got.body)
 			}
 		})
@@ -162,7 +166,8 @@ func TestBothVendorsFail(t *testing.T) {
 // TestOneModelsLimitStopsNoOther: two models with two contracts, of which one is used up.
 func TestOneModelsLimitStopsNoOther(t *testing.T) {
 	t.Parallel()
-	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_FALLBACK=", "LLM_LANE_SECOND_MODELS=mini*", "LLM_QUOTA_REQUESTS=6000",
+	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_FALLBACK=", "LLM_LANE_SECOND_MODELS=mini*",
+		"LLM_QUOTA_REQUESTS=6000",
 		"LLM_LANE_SECOND_QUOTA_REQUESTS=60", "LLM_LANE_SECOND_QUOTA_BURST=1", "LLM_LANE_SECOND_MODEL=never-asked-for")
 	mini := strings.Replace(wholeAsk, "gpt-4o", "mini-2", 1)
 	limited := 0
@@ -172,19 +177,22 @@ func TestOneModelsLimitStopsNoOther(t *testing.T) {
 		} else if got.header.Get("X-Llm-Lane") != "second" {
 			t.Errorf("%d %s", got.status, got.body)
 		}
-		if got := v.send(http.MethodPost, "/llm", wholeAsk); got.status != http.StatusOK || got.header.Get("X-Llm-Lane") != "default" {
+		if got := v.send(http.MethodPost, "/llm", wholeAsk); got.status != http.StatusOK ||
+			got.header.Get("X-Llm-Lane") != "default" {
 			t.Errorf("the other model got %d %s", got.status, got.body)
 		}
 	}
 	if limited == 0 {
 		t.Error("the contract of the lane does not hold")
 	}
-	if models := v.second.Calls(); slices.ContainsFunc(models, func(c vendorsim.Call) bool { return c.Model != "mini-2" }) {
+	if models := v.second.Calls(); slices.ContainsFunc(models,
+		func(c vendorsim.Call) bool { return c.Model != "mini-2" }) {
 		t.Errorf("a call that the lane serves itself was given another model: %v", models)
 	}
 }
 
-// TestOneLanesTroubleStopsNoOther: a pause that the vendor asks for, and an open breaker, are of the lane that met them.
+// TestOneLanesTroubleStopsNoOther: a pause that the vendor asks for, and an open breaker, are of the lane that met
+// them.
 func TestOneLanesTroubleStopsNoOther(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).URL()
@@ -195,7 +203,8 @@ func TestOneLanesTroubleStopsNoOther(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
-			v := newTwoVendors(t, redis, "LLM_FALLBACK=", "LLM_LANE_SECOND_MODELS=mini*", "LLM_BREAKER_FAILURES=2", "LLM_BREAKER_OPEN=1h")
+			v := newTwoVendors(t, redis, "LLM_FALLBACK=", "LLM_LANE_SECOND_MODELS=mini*", "LLM_BREAKER_FAILURES=2",
+				"LLM_BREAKER_OPEN=1h")
 			check(t, v.second.AddFault(fault))
 			await.True(t, "the lane turns its calls away", func() bool {
 				return v.send(http.MethodPost, "/llm", mini).code() == code
@@ -205,7 +214,8 @@ func TestOneLanesTroubleStopsNoOther(t *testing.T) {
 				if got := v.send(http.MethodPost, "/llm", wholeAsk); got.status != http.StatusOK {
 					t.Errorf("the other lane: %d %s", got.status, got.body)
 				}
-				if got := v.send(http.MethodPost, "/llm", mini); got.code() != code || got.header.Get("Retry-After") == "" {
+				if got := v.send(http.MethodPost, "/llm", mini); got.code() != code ||
+					got.header.Get("Retry-After") == "" {
 					t.Errorf("the lane: %d %s", got.status, got.body)
 				}
 			}
@@ -219,10 +229,12 @@ func TestOneLanesTroubleStopsNoOther(t *testing.T) {
 // TestAUsedUpContractSendsCallsElsewhere, those of low priority at once and others after a short wait.
 func TestAUsedUpContractSendsCallsElsewhere(t *testing.T) {
 	t.Parallel()
-	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_QUOTA_REQUESTS=10", "LLM_QUOTA_BURST=1", "LLM_LANE_SECOND_QUOTA_REQUESTS=0")
+	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_QUOTA_REQUESTS=10", "LLM_QUOTA_BURST=1",
+		"LLM_LANE_SECOND_QUOTA_REQUESTS=0")
 	for i := range 5 {
 		got := v.send(http.MethodPost, "/llm", wholeAsk)
-		if want := []string{"default", "second"}[min(i, 1)]; got.status != http.StatusOK || got.header.Get("X-Llm-Lane") != want {
+		if want := []string{"default", "second"}[min(i, 1)]; got.status != http.StatusOK ||
+			got.header.Get("X-Llm-Lane") != want {
 			t.Errorf("call %d: %d from %q: %s", i, got.status, got.header.Get("X-Llm-Lane"), got.body)
 		}
 	}

@@ -24,8 +24,9 @@ type caller interface {
 	Do(ctx context.Context, call *llm.Call) (*llm.Response, error)
 }
 
-// forward takes body to an endpoint of the vendor and answers with what comes back. Attempts hold block, where the body's
-// bytes are used again. A route of another shape builds the body that the vendor wants and ends here, without a block.
+// forward takes body to an endpoint of the vendor and answers with what comes back. Attempts hold block, where the
+// body's bytes are used again. A route of another shape builds the body that the vendor wants and ends here, without a
+// block.
 func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte, block *memory.Block) {
 	payload, err := llm.ParsePayload(e, body, s.estimate)
 	if err != nil {
@@ -97,13 +98,15 @@ func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 		h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
 	}
 	c.Status(resp.Status)
-	if err := writeInSteps(c.Writer, resp.Body, s.cfg.WriteTimeout); err != nil { // there is nobody to tell, but it was not served either
+	// No client is there to tell, but it was not served either.
+	if err := writeInSteps(c.Writer, resp.Body, s.cfg.WriteTimeout); err != nil {
 		in := middleware.InfoFrom(c.Request.Context())
 		in.Reason, in.Err, in.Status = string(outcome.ClientClosed), err, statusClosed
 	}
 }
 
-// smallAnswer is the size up to which writing an answer waits for nobody: net/http keeps it until the handler has returned.
+// smallAnswer is the size up to which writing an answer does not wait for the client: net/http keeps it until the
+// handler has returned.
 const smallAnswer = 2 << 10
 
 // timing tells the client where the time went, in milliseconds.

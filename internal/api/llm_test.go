@@ -26,10 +26,12 @@ func TestBytesPassThrough(t *testing.T) {
 	const body = " {\"b\" : 1e2,\n \"model\":\"m\\u0061\", \"a\":[ ], \"b\":2, \"x\":\"ü\"}\t"
 	for _, path := range []string{"/llm", "/v1/chat/completions"} {
 		got := b.send(http.MethodPost, path, body, "Content-Type", "application/json; charset=utf-8")
-		if got.status != http.StatusOK || got.body != completion || got.header.Get("Content-Type") != "application/json" {
+		if got.status != http.StatusOK || got.body != completion ||
+			got.header.Get("Content-Type") != "application/json" {
 			t.Errorf("got %d %s %s", got.status, got.header.Get("Content-Type"), got.body)
 		}
-		for _, name := range []string{"X-Request-Id", "Ratelimit", "Ratelimit-Policy", "X-Ratelimit-Limit", "Server-Timing", "Content-Length"} {
+		for _, name := range []string{"X-Request-Id", "Ratelimit", "Ratelimit-Policy", "X-Ratelimit-Limit",
+			"Server-Timing", "Content-Length"} {
 			if got.header.Get(name) == "" {
 				t.Errorf("%s is missing", name)
 			}
@@ -45,11 +47,13 @@ func TestVendorsOwn4xxPassesThrough(t *testing.T) {
 	t.Parallel()
 	const body = `{"error":{"code":"context_length_exceeded"}}`
 	b := newBundle(t, func(context.Context, *llm.Call) (*llm.Response, error) {
-		return &llm.Response{Status: http.StatusBadRequest, Header: http.Header{"Content-Type": {"application/vnd.vendor+json"}}, Body: []byte(body)}, nil
+		return &llm.Response{Status: http.StatusBadRequest,
+			Header: http.Header{"Content-Type": {"application/vnd.vendor+json"}}, Body: []byte(body)}, nil
 	}, options{})
 	for _, payload := range []string{goodBody, `{"stream":true}`} {
 		got := b.send(http.MethodPost, "/llm", payload)
-		if got.status != http.StatusBadRequest || got.body != body || got.header.Get("Content-Type") != "application/vnd.vendor+json" {
+		if got.status != http.StatusBadRequest || got.body != body ||
+			got.header.Get("Content-Type") != "application/vnd.vendor+json" {
 			t.Errorf("got %d %s %s", got.status, got.header.Get("Content-Type"), got.body)
 		}
 	}
@@ -61,9 +65,11 @@ func TestWhatTheCallCarries(t *testing.T) {
 	vendor, calls := records()
 	b := newBundle(t, vendor, options{})
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-	b.post("/llm", "X-Request-ID", "req-7", "Idempotency-Key", "once", "Traceparent", parent, "Tracestate", "a=b", "Cookie", "c=d")
+	b.post("/llm", "X-Request-ID", "req-7", "Idempotency-Key", "once", "Traceparent", parent, "Tracestate", "a=b",
+		"Cookie", "c=d")
 	call := <-calls
-	if call.ID != "req-7" || call.Header.Get("Traceparent") != parent || call.Header.Get("Tracestate") != "a=b" || len(call.Header) != 2 {
+	if call.ID != "req-7" || call.Header.Get("Traceparent") != parent || call.Header.Get("Tracestate") != "a=b" ||
+		len(call.Header) != 2 {
 		t.Errorf("got %q %v", call.ID, call.Header)
 	}
 	b.post("/llm")
@@ -101,7 +107,8 @@ func TestPriority(t *testing.T) {
 		want        llm.Priority
 	}{
 		{"free", "", llm.Low}, {"pro", "", llm.Normal}, {"enterprise", "", llm.High},
-		{"free", "high", llm.Low}, {"pro", "high", llm.Normal}, {"enterprise", "normal", llm.Normal}, {"enterprise", "low", llm.Low},
+		{"free", "high", llm.Low}, {"pro", "high", llm.Normal}, {"enterprise", "normal", llm.Normal},
+		{"enterprise", "low", llm.Low},
 	} {
 		b.post("/llm", "Authorization", "Bearer key-"+c.tier, "X-Priority", c.asked)
 		if call := <-calls; call.Priority != c.want {
@@ -125,7 +132,8 @@ func TestLogLineOfAServedRequest(t *testing.T) {
 		t.Errorf("the model's name has %d bytes: %.200q", len(model), model)
 	}
 	for name, want := range map[string]any{
-		"route": "/llm", "status": 200.0, "user": "pro", "tier": "pro", "priority": "normal", "stream": false, "attempts": 2.0,
+		"route": "/llm", "status": 200.0, "user": "pro", "tier": "pro", "priority": "normal", "stream": false,
+		"attempts": 2.0,
 		"queue_ms": 1.0, "vendor_ms": 2.0, "prompt_tokens": 7.0, "completion_tokens": 5.0,
 	} {
 		if line[name] != want {

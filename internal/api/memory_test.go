@@ -36,16 +36,18 @@ func (b *bundle) counter(name, value string) float64 {
 	return 0
 }
 
-// TestBodyThatFindsNoMemoryIs503: a body takes its declared length from the budget before it is read. The next one waits for
-// the queue timeout and is refused; when the first client leaves, its memory is back.
+// TestBodyThatFindsNoMemoryIs503: a body takes its declared length from the budget before it is read. The next one
+// waits for the queue timeout and is refused; when the first client leaves, its memory is back.
 func TestBodyThatFindsNoMemoryIs503(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, answers, options{env: []string{"LLM_TIER_CONCURRENCY=enterprise:0", "LLM_MEMORY_BUDGET=1048576", "LLM_QUEUE_TIMEOUT=50ms"}})
+	b := newBundle(t, answers, options{env: []string{"LLM_TIER_CONCURRENCY=enterprise:0", "LLM_MEMORY_BUDGET=1048576",
+		"LLM_QUEUE_TIMEOUT=50ms"}})
 	first := b.announced(600_000)
 	defer first.Close()
 	large := `{"a":"` + strings.Repeat("x", 300_000) + `"}`
 	got := b.send(http.MethodPost, "/llm", large)
-	if got.status != http.StatusServiceUnavailable || got.code() != "overloaded" || got.header.Get("Retry-After") == "" {
+	if got.status != http.StatusServiceUnavailable || got.code() != "overloaded" ||
+		got.header.Get("Retry-After") == "" {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 	if n := b.counter("llm_memory_rejections_total", "body"); n != 1 {
@@ -62,7 +64,8 @@ func TestBodyThatFindsNoMemoryIs503(t *testing.T) {
 func TestBodyThatCanNeverFitIs413(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{env: []string{"LLM_MEMORY_BUDGET=1048576"}})
-	if got := b.raw(head + "Content-Length: 800000\r\n\r\n"); status(got) != "413" || !strings.Contains(got, "786432 bytes") {
+	if got := b.raw(head + "Content-Length: 800000\r\n\r\n"); status(got) != "413" ||
+		!strings.Contains(got, "786432 bytes") {
 		t.Errorf("got %s", got)
 	}
 }

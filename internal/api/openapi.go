@@ -18,8 +18,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// written is the part of the description that is written by hand: paths, parameters, headers, schemas. What is said about
-// problems is made from the table of problems, so that the two cannot differ:
+// written is the part of the description that is written by hand: paths, parameters, headers, schemas. What is said
+// about problems is made from the table of problems, so that the two cannot differ:
 //
 //	components.responses  an answer for each kind of route and each status, such as "call-429"; the paths refer to them
 //	components.examples   an error document for each code
@@ -118,7 +118,8 @@ var kinds = []kind{
 	}},
 	{"call", "application/json", dialectOpenAI, true, ofCalls},
 	{"messages", "application/json", dialectAnthropic, true, ofCalls},
-	{"jobs", "application/problem+json", dialectOpenAI, false, func(code string) bool { return lookups[code] || common[code] }},
+	{"jobs", "application/problem+json", dialectOpenAI, false,
+		func(code string) bool { return lookups[code] || common[code] }},
 	{"models", "application/json", dialectOpenAI, false, func(code string) bool {
 		return common[code] || code == modelNotFound || code == rejections[outcome.VendorUnavailable].code
 	}},
@@ -140,7 +141,8 @@ var (
 	// routing are codes of paths and methods that do not exist.
 	routing = codesOf(reasonNotFound, reasonMethodNotAllowed)
 	// submissions are codes of requests that ask for a job.
-	submissions = codesOf(jobs.Unavailable, jobs.Full, jobs.TooMany, jobs.TooManyBytes, jobs.IdempotencyMismatch, reasonJobStream,
+	submissions = codesOf(jobs.Unavailable, jobs.Full, jobs.TooMany, jobs.TooManyBytes, jobs.IdempotencyMismatch,
+		reasonJobStream,
 		jobs.ResultDropped, jobs.JobPoisoned)
 )
 
@@ -173,7 +175,8 @@ func (c components) add(k kind) {
 		if k.dialect != dialectOpenAI {
 			name = k.name + "-" + name
 		}
-		if other, taken := c.Examples[name]; taken && !strings.Contains(string(other.Value), `"status":`+strconv.Itoa(p.status)) {
+		if other, taken := c.Examples[name]; taken &&
+			!strings.Contains(string(other.Value), `"status":`+strconv.Itoa(p.status)) {
 			name += "-" + strconv.Itoa(p.status) // one code with two statuses
 		}
 		c.Examples[name] = example{p.title, p.example(k.dialect)}

@@ -112,7 +112,8 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 }
 
-// TestOpenAPIHasEveryCode: with an example of its own, in the list of codes, and at each route for calls that may give it.
+// TestOpenAPIHasEveryCode: with an example of its own, in the list of codes, and at each route for calls that may give
+// it.
 func TestOpenAPIHasEveryCode(t *testing.T) {
 	t.Parallel()
 	d, _ := readDescription(t)
@@ -165,8 +166,8 @@ func TestOpenAPIRefersToWhatExists(t *testing.T) {
 	}
 }
 
-// TestNoHeaderIsFilledIn: Swagger UI sends a parameter's example, and a Prefer that was not asked for would make each call
-// that is tried out a job.
+// TestNoHeaderIsFilledIn: Swagger UI sends a parameter's example, and a Prefer that was not asked for would make each
+// call that is tried out a job.
 func TestNoHeaderIsFilledIn(t *testing.T) {
 	t.Parallel()
 	_, text := readDescription(t)
@@ -189,7 +190,8 @@ func TestNoHeaderIsFilledIn(t *testing.T) {
 func TestEveryProblemSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	for _, p := range allProblems() {
-		if p.title == "" || p.detail == "" && p.code != vendorFailed.code { // which is given its detail with the attempts
+		// Which is given its detail with the attempts.
+		if p.title == "" || p.detail == "" && p.code != vendorFailed.code {
 			t.Errorf("%+v", p)
 		}
 	}

@@ -17,14 +17,16 @@ func TestClientHeadersGoOnByAList(t *testing.T) {
 		"LLM_LANE_OWN_MODELS=own", "LLM_LANE_OWN_VENDOR_PASS_HEADERS=openai-project",
 	}})
 	headers := []string{
-		"Anthropic-Beta", "a,b", "OpenAI-Beta", "c", "Anthropic-Version", "9", "OpenAI-Project", "p", "OpenAI-Organization", "o",
+		"Anthropic-Beta", "a,b", "OpenAI-Beta", "c", "Anthropic-Version", "9", "OpenAI-Project", "p",
+		"OpenAI-Organization", "o",
 		"X-Api-Key", "secret", "Cookie", "secret", "X-Forwarded-For", "10.0.0.1", "X-Stainless-Lang", "js",
 	}
 	for model, want := range map[string]map[string]string{
 		"m":   {"Anthropic-Beta": "a,b", "Openai-Beta": "c", "Anthropic-Version": "2023-06-01"},
 		"own": {"Openai-Project": "p", "Anthropic-Version": "2023-06-01"},
 	} {
-		if got := b.send(http.MethodPost, "/v1/chat/completions", `{"model":"`+model+`"}`, headers...); got.status != http.StatusOK {
+		if got := b.send(http.MethodPost, "/v1/chat/completions", `{"model":"`+model+`"}`,
+			headers...); got.status != http.StatusOK {
 			t.Fatal(got.body)
 		}
 		calls := sim.Calls()

@@ -35,41 +35,83 @@ type row struct {
 
 // rows is the status table. What takes two requests at once, or no request at all, has tests of its own below.
 var rows = map[string]row{
-	"not JSON":          {body: `{"model":`, status: 400, code: "invalid_json", kind: "invalid_request_error", layer: "payload", says: "Line 1, column 10"},
-	"not an object":     {body: `[1]`, status: 422, code: "invalid_payload", kind: "invalid_request_error", layer: "payload", says: "JSON object"},
-	"a wrong member":    {body: `{"max_tokens":-1}`, status: 422, code: "invalid_payload", kind: "invalid_request_error", layer: "payload", says: "max_tokens"},
-	"too large":         {body: `{"a":"` + strings.Repeat("x", 100) + `"}`, options: options{env: []string{"LLM_MAX_BODY=100"}}, status: 413, code: "payload_too_large", kind: "invalid_request_error", layer: "payload", says: "100 bytes"},
-	"no content type":   {headers: []string{"Content-Type", ""}, status: 415, code: "unsupported_media_type", kind: "invalid_request_error", layer: "payload", says: "application/json"},
-	"a form":            {headers: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415, code: "unsupported_media_type", kind: "invalid_request_error", layer: "payload"},
-	"packed":            {headers: []string{"Content-Encoding", "gzip"}, status: 415, code: "unsupported_media_type", kind: "invalid_request_error", layer: "payload", says: "Content-Encoding"},
-	"no key":            {headers: []string{"Authorization", ""}, status: 401, code: "unauthenticated", kind: "authentication_error", layer: "identity", says: "X-API-Key"},
-	"unknown key":       {headers: []string{"Authorization", "Bearer guess"}, status: 401, code: "unauthenticated", kind: "authentication_error", layer: "identity"},
-	"a long header":     {headers: []string{"Idempotency-Key", strings.Repeat("x", 257)}, status: 400, code: "header_too_long", kind: "invalid_request_error", layer: "header_limit", says: "256 bytes"},
-	"over the limit":    {headers: []string{"Authorization", "Bearer key-free"}, before: 10, status: 429, code: "user_rate_limited", kind: "rate_limit_error", retry: "*", layer: "user_limit"},
-	"tokens used up":    {call: spends(300), options: options{env: []string{"LLM_TIER_TOKENS=enterprise:300"}}, before: 1, status: 429, code: "user_token_limited", kind: "rate_limit_error", retry: "*", layer: "token_limit", says: "300 a minute"},
-	"more than all":     {options: options{env: []string{"LLM_TIER_TOKENS=enterprise:100"}}, status: 413, code: "payload_too_large", kind: "invalid_request_error", layer: "token_limit", says: "100 a minute"},
-	"tier gives way":    {headers: []string{"Authorization", "Bearer key-free"}, options: options{load: middleware.Load{Waiting: 80}}, status: 429, code: "shed", kind: "rate_limit_error", retry: "*", layer: "shed"},
-	"queue too long":    {headers: []string{"Authorization", "Bearer key-pro"}, options: options{load: middleware.Load{Waiting: 100}}, status: 429, code: "shed", kind: "rate_limit_error", retry: "*", layer: "shed"},
-	"queue timeout":     {call: fails(&outcome.Rejected{Layer: "slots", Reason: outcome.QueueTimeout, RetryAfter: time.Second, Err: llm.ErrQueueTimeout}), status: 429, code: "queue_timeout", kind: "rate_limit_error", retry: "1", layer: "slots"},
-	"contract used up":  {call: fails(&outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited, RetryAfter: 1500 * time.Millisecond}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error", retry: "2", layer: "quota"},
-	"breaker open":      {call: fails(&outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable, RetryAfter: time.Minute}), status: 503, code: "vendor_unavailable", kind: "server_error", retry: "60", layer: "breaker"},
-	"known to be open":  {options: options{down: time.Millisecond}, status: 503, code: "vendor_unavailable", kind: "server_error", retry: "1", layer: "fail_fast"},
-	"vendor failed":     {call: fails(&llm.VendorError{Kind: llm.KindStatus, Status: 500, Attempts: 3}), status: 502, code: "vendor_error", kind: "server_error", layer: "vendor", says: "3"},
-	"no connection":     {call: fails(&llm.VendorError{Kind: llm.KindConnection, Attempts: 1}), status: 502, code: "vendor_error", kind: "server_error", layer: "vendor", says: "1"},
-	"vendor timed out":  {call: fails(&llm.VendorError{Kind: llm.KindTimeout, Attempts: 1, Err: llm.ErrCallTimeout}), status: 502, code: "vendor_error", kind: "server_error", layer: "vendor"},
-	"vendor's bare 429": {call: fails(&llm.VendorError{Kind: llm.KindRateLimit, Status: 429, Attempts: 2}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error", retry: "1", layer: "vendor"},
-	"vendor's own 429":  {call: fails(&llm.VendorError{Kind: llm.KindRateLimit, Status: 429, RetryAfter: 7 * time.Second, Attempts: 2}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error", retry: "7", layer: "vendor"},
-	"vendor refuses us": {call: fails(&llm.VendorError{Kind: llm.KindAuth, Status: 401, Attempts: 1}), status: 502, code: "vendor_auth", kind: "server_error", layer: "vendor"},
-	"no credit":         {call: fails(&llm.VendorError{Kind: llm.KindQuota, Status: 429, Code: "billing_not_active", Attempts: 1}), status: 429, code: "insufficient_quota", kind: "rate_limit_error", layer: "vendor", says: "operators"},
-	"answer too large":  {call: fails(&llm.VendorError{Kind: llm.KindTooLarge, Status: 200, Attempts: 1}), status: 502, code: "answer_too_large", kind: "server_error", layer: "vendor", says: "VENDOR_MAX_RESPONSE"},
-	"stream paused":     {call: fails(&llm.VendorError{Kind: llm.KindIdle, Attempts: 1, Err: llm.ErrStreamIdle}), status: 504, code: "stream_idle", kind: "server_error", layer: "vendor", says: "STREAM_IDLE"},
-	"stream too long":   {call: fails(&llm.VendorError{Kind: llm.KindLength, Attempts: 1, Err: llm.ErrStreamMax}), status: 504, code: "stream_too_long", kind: "server_error", layer: "vendor", says: "STREAM_MAX"},
-	"SLA deadline":      {call: untilTheEnd, options: options{env: shortSLA}, status: 504, code: "deadline_exceeded", kind: "server_error"},
-	"pod is closing":    {call: fails(&outcome.Rejected{Layer: "server", Reason: outcome.ShuttingDown}), status: 503, code: "shutting_down", kind: "server_error", retry: "1", layer: "server"},
-	"nobody's timeout":  {call: fails(context.DeadlineExceeded), status: 500, code: "internal", kind: "server_error"},
-	"unknown error":     {call: fails(errors.New("hunter2")), status: 500, code: "internal", kind: "server_error"},
-	"unknown reason":    {call: fails(&outcome.Rejected{Layer: "new", Reason: "new"}), status: 500, code: "internal", kind: "server_error"},
-	"panic":             {call: func(context.Context, *llm.Call) (*llm.Response, error) { panic("hunter2") }, status: 500, code: "internal", kind: "server_error"},
+	"not JSON": {body: `{"model":`, status: 400, code: "invalid_json", kind: "invalid_request_error",
+		layer: "payload", says: "Line 1, column 10"},
+	"not an object": {body: `[1]`, status: 422, code: "invalid_payload", kind: "invalid_request_error",
+		layer: "payload", says: "JSON object"},
+	"a wrong member": {body: `{"max_tokens":-1}`, status: 422, code: "invalid_payload",
+		kind: "invalid_request_error", layer: "payload", says: "max_tokens"},
+	"too large": {body: `{"a":"` + strings.Repeat("x", 100) + `"}`,
+		options: options{env: []string{"LLM_MAX_BODY=100"}}, status: 413, code: "payload_too_large",
+		kind: "invalid_request_error", layer: "payload", says: "100 bytes"},
+	"no content type": {headers: []string{"Content-Type", ""}, status: 415, code: "unsupported_media_type",
+		kind: "invalid_request_error", layer: "payload", says: "application/json"},
+	"a form": {headers: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415,
+		code: "unsupported_media_type", kind: "invalid_request_error", layer: "payload"},
+	"packed": {headers: []string{"Content-Encoding", "gzip"}, status: 415, code: "unsupported_media_type",
+		kind: "invalid_request_error", layer: "payload", says: "Content-Encoding"},
+	"no key": {headers: []string{"Authorization", ""}, status: 401, code: "unauthenticated",
+		kind: "authentication_error", layer: "identity", says: "X-API-Key"},
+	"unknown key": {headers: []string{"Authorization", "Bearer guess"}, status: 401, code: "unauthenticated",
+		kind: "authentication_error", layer: "identity"},
+	"a long header": {headers: []string{"Idempotency-Key", strings.Repeat("x", 257)}, status: 400,
+		code: "header_too_long", kind: "invalid_request_error", layer: "header_limit", says: "256 bytes"},
+	"over the limit": {headers: []string{"Authorization", "Bearer key-free"}, before: 10, status: 429,
+		code: "user_rate_limited", kind: "rate_limit_error", retry: "*", layer: "user_limit"},
+	"tokens used up": {call: spends(300), options: options{env: []string{"LLM_TIER_TOKENS=enterprise:300"}},
+		before: 1, status: 429, code: "user_token_limited", kind: "rate_limit_error", retry: "*", layer: "token_limit",
+		says: "300 a minute"},
+	"more than all": {options: options{env: []string{"LLM_TIER_TOKENS=enterprise:100"}}, status: 413,
+		code: "payload_too_large", kind: "invalid_request_error", layer: "token_limit", says: "100 a minute"},
+	"tier gives way": {headers: []string{"Authorization", "Bearer key-free"},
+		options: options{load: middleware.Load{Waiting: 80}}, status: 429, code: "shed", kind: "rate_limit_error",
+		retry: "*", layer: "shed"},
+	"queue too long": {headers: []string{"Authorization", "Bearer key-pro"},
+		options: options{load: middleware.Load{Waiting: 100}}, status: 429, code: "shed", kind: "rate_limit_error",
+		retry: "*", layer: "shed"},
+	"queue timeout": {call: fails(&outcome.Rejected{Layer: "slots", Reason: outcome.QueueTimeout,
+		RetryAfter: time.Second, Err: llm.ErrQueueTimeout}), status: 429, code: "queue_timeout",
+		kind: "rate_limit_error", retry: "1", layer: "slots"},
+	"contract used up": {call: fails(&outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited,
+		RetryAfter: 1500 * time.Millisecond}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error",
+		retry: "2", layer: "quota"},
+	"breaker open": {call: fails(&outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable,
+		RetryAfter: time.Minute}), status: 503, code: "vendor_unavailable", kind: "server_error", retry: "60",
+		layer: "breaker"},
+	"known to be open": {options: options{down: time.Millisecond}, status: 503, code: "vendor_unavailable",
+		kind: "server_error", retry: "1", layer: "fail_fast"},
+	"vendor failed": {call: fails(&llm.VendorError{Kind: llm.KindStatus, Status: 500, Attempts: 3}), status: 502,
+		code: "vendor_error", kind: "server_error", layer: "vendor", says: "3"},
+	"no connection": {call: fails(&llm.VendorError{Kind: llm.KindConnection, Attempts: 1}), status: 502,
+		code: "vendor_error", kind: "server_error", layer: "vendor", says: "1"},
+	"vendor timed out": {call: fails(&llm.VendorError{Kind: llm.KindTimeout, Attempts: 1, Err: llm.ErrCallTimeout}),
+		status: 502, code: "vendor_error", kind: "server_error", layer: "vendor"},
+	"vendor's bare 429": {call: fails(&llm.VendorError{Kind: llm.KindRateLimit, Status: 429, Attempts: 2}), status: 429,
+		code: "vendor_rate_limited", kind: "rate_limit_error", retry: "1", layer: "vendor"},
+	"vendor's own 429": {call: fails(&llm.VendorError{Kind: llm.KindRateLimit, Status: 429,
+		RetryAfter: 7 * time.Second, Attempts: 2}), status: 429, code: "vendor_rate_limited", kind: "rate_limit_error",
+		retry: "7", layer: "vendor"},
+	"vendor refuses us": {call: fails(&llm.VendorError{Kind: llm.KindAuth, Status: 401, Attempts: 1}), status: 502,
+		code: "vendor_auth", kind: "server_error", layer: "vendor"},
+	"no credit": {call: fails(&llm.VendorError{Kind: llm.KindQuota, Status: 429, Code: "billing_not_active",
+		Attempts: 1}), status: 429, code: "insufficient_quota", kind: "rate_limit_error", layer: "vendor",
+		says: "operators"},
+	"answer too large": {call: fails(&llm.VendorError{Kind: llm.KindTooLarge, Status: 200, Attempts: 1}), status: 502,
+		code: "answer_too_large", kind: "server_error", layer: "vendor", says: "VENDOR_MAX_RESPONSE"},
+	"stream paused": {call: fails(&llm.VendorError{Kind: llm.KindIdle, Attempts: 1, Err: llm.ErrStreamIdle}),
+		status: 504, code: "stream_idle", kind: "server_error", layer: "vendor", says: "STREAM_IDLE"},
+	"stream too long": {call: fails(&llm.VendorError{Kind: llm.KindLength, Attempts: 1, Err: llm.ErrStreamMax}),
+		status: 504, code: "stream_too_long", kind: "server_error", layer: "vendor", says: "STREAM_MAX"},
+	"SLA deadline": {call: untilTheEnd, options: options{env: shortSLA}, status: 504, code: "deadline_exceeded",
+		kind: "server_error"},
+	"pod is closing": {call: fails(&outcome.Rejected{Layer: "server", Reason: outcome.ShuttingDown}), status: 503,
+		code: "shutting_down", kind: "server_error", retry: "1", layer: "server"},
+	"unknown timeout": {call: fails(context.DeadlineExceeded), status: 500, code: "internal", kind: "server_error"},
+	"unknown error":   {call: fails(errors.New("hunter2")), status: 500, code: "internal", kind: "server_error"},
+	"unknown reason": {call: fails(&outcome.Rejected{Layer: "new", Reason: "new"}), status: 500, code: "internal",
+		kind: "server_error"},
+	"panic": {call: func(context.Context, *llm.Call) (*llm.Response, error) { panic("hunter2") },
+		status: 500, code: "internal", kind: "server_error"},
 }
 
 // shortSLA is an SLA that a test can wait for.
@@ -126,17 +168,19 @@ func (r row) test(t *testing.T, path string) {
 		t.Errorf("the cause leaks: %s", got.body)
 	}
 	wholeError(t, path, got, r.kind)
-	if line := b.accessLine(); line["reason"] != r.code || line["status"] != float64(r.status) || r.layer != "" && line["layer"] != r.layer {
+	if line := b.accessLine(); line["reason"] != r.code || line["status"] != float64(r.status) || r.layer != "" &&
+		line["layer"] != r.layer {
 		t.Errorf("the log says %v", line)
 	}
 }
 
-// TestWhatTheVendorSaidIsKept: its identifiers are in the document and in the log, and a repeat that cannot help is called
-// that.
+// TestWhatTheVendorSaidIsKept: its identifiers are in the document and in the log, and a repeat that cannot help is
+// called that.
 func TestWhatTheVendorSaidIsKept(t *testing.T) {
 	t.Parallel()
 	failure := &llm.VendorError{
-		Kind: llm.KindStatus, Status: 503, Code: "engine_overloaded", Type: "server_error", RequestID: "req_9", Advice: llm.AdviceNoRetry, Attempts: 1,
+		Kind: llm.KindStatus, Status: 503, Code: "engine_overloaded", Type: "server_error", RequestID: "req_9",
+		Advice: llm.AdviceNoRetry, Attempts: 1,
 	}
 	const document = `"vendor":{"status":503,"code":"engine_overloaded","type":"server_error","request_id":"req_9"}`
 	for _, path := range []string{"/llm", "/v1/chat/completions"} {
@@ -146,7 +190,8 @@ func TestWhatTheVendorSaidIsKept(t *testing.T) {
 			t.Errorf("%s: X-Should-Retry %q: %s", path, got.header.Get("X-Should-Retry"), got.body)
 		}
 		vendor, _ := b.accessLine()["vendor"].(map[string]any)
-		if vendor["status"] != 503.0 || vendor["code"] != "engine_overloaded" || vendor["request_id"] != "req_9" || vendor["failure"] != "status" {
+		if vendor["status"] != 503.0 || vendor["code"] != "engine_overloaded" || vendor["request_id"] != "req_9" ||
+			vendor["failure"] != "status" {
 			t.Errorf("%s: the log says %v", path, vendor)
 		}
 	}
@@ -176,7 +221,8 @@ func wholeError(t *testing.T, path string, got answer, kind string) {
 	if strings.HasPrefix(path, "/v1/") {
 		want = "application/json"
 	}
-	if media != want || p.Type != "/docs#"+p.Code || p.Title == "" || p.Detail == "" || p.Status != got.status || p.RequestID != "req-7" {
+	if media != want || p.Type != "/docs#"+p.Code || p.Title == "" || p.Detail == "" || p.Status != got.status ||
+		p.RequestID != "req-7" {
 		t.Errorf("not a whole problem: %s %s", media, got.body)
 	}
 	if p.Error.Message == "" || p.Error.Type != kind || p.Error.Code != p.Code || p.Error.RequestID != "req-7" {
@@ -196,7 +242,8 @@ func TestOverloadedWhenThePodIsFull(t *testing.T) {
 	first := make(chan answer, 1)
 	go func() { first <- b.post("/llm") }()
 	<-inside
-	if got := b.post("/llm"); got.status != http.StatusServiceUnavailable || got.code() != "overloaded" || got.header.Get("Retry-After") != "1" {
+	if got := b.post("/llm"); got.status != http.StatusServiceUnavailable || got.code() != "overloaded" ||
+		got.header.Get("Retry-After") != "1" {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 	close(leave)
@@ -220,7 +267,8 @@ func TestOneUserWithTooManyRequests(t *testing.T) {
 	go func() { first <- b.post("/llm", "Authorization", "Bearer key-pro") }()
 	<-inside
 	got := b.post("/llm", "Authorization", "Bearer key-pro")
-	if got.status != http.StatusTooManyRequests || got.code() != "too_many_calls" || got.header.Get("Retry-After") != "1" || got.header.Get("RateLimit") != "" {
+	if got.status != http.StatusTooManyRequests || got.code() != "too_many_calls" ||
+		got.header.Get("Retry-After") != "1" || got.header.Get("RateLimit") != "" {
 		t.Errorf("got %d %v %s", got.status, got.header, got.body)
 	}
 	if line := b.accessLine(); line["layer"] != "user_concurrency" || line["reason"] != "too_many_calls" {
@@ -254,7 +302,7 @@ func TestShedForLatency(t *testing.T) {
 	t.Error("a hundred requests in a row ran into the SLA and none was shed")
 }
 
-// TestClientThatHangsUp: nobody reads an answer, but the log has one.
+// TestClientThatHangsUp: no client reads the answer, but the log has it.
 func TestClientThatHangsUp(t *testing.T) {
 	t.Parallel()
 	inside := make(chan struct{})
@@ -304,7 +352,8 @@ func TestPagesThatAreNotThere(t *testing.T) {
 		wholeError(t, c.path, got, "invalid_request_error")
 	}
 	got := b.send(http.MethodGet, "/v1/chat/completion", "", "X-Forwarded-Proto", "https")
-	for _, want := range []string{"/v1/chat/completion.", "https://127.0.0.1:", "/v1; ", "POST /v1/chat/completions", "GET /llm/jobs/{id}"} {
+	for _, want := range []string{"/v1/chat/completion.", "https://127.0.0.1:", "/v1; ", "POST /v1/chat/completions",
+		"GET /llm/jobs/{id}"} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("not said: %s\nin: %s", want, got.body)
 		}
@@ -322,7 +371,8 @@ func TestAnthropicsClientsReadTheirOwnErrors(t *testing.T) {
 		Error      struct{ Type, Message string }
 	}
 	check(t, json.Unmarshal([]byte(got.body), &d))
-	if d.Type != "error" || d.Error.Type != "not_found_error" || d.Error.Message == "" || d.Code != "not_found" || d.RequestID != "req-7" {
+	if d.Type != "error" || d.Error.Type != "not_found_error" || d.Error.Message == "" || d.Code != "not_found" ||
+		d.RequestID != "req-7" {
 		t.Error(got.body)
 	}
 }
@@ -355,7 +405,8 @@ func TestARefusedBodyIsReadOn(t *testing.T) {
 	conn := b.dial()
 	defer conn.Close()
 	const size = 8 << 20
-	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-pro\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", size)
+	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-pro\r\nContent-Type: "+
+		"application/json\r\nContent-Length: %d\r\n\r\n", size)
 	if _, err := io.Copy(conn, strings.NewReader(strings.Repeat("x", size))); err != nil {
 		t.Fatalf("the client cannot write its body: %v", err)
 	}
@@ -365,14 +416,17 @@ func TestARefusedBodyIsReadOn(t *testing.T) {
 	}
 }
 
-// TestEveryCodeIsBroughtAbout: a problem that nobody has seen from outside may as well not work. The list is that of
+// TestEveryCodeIsBroughtAbout: a problem that was never seen from outside may as well not work. The list is that of
 // openapi.json, which has tests of its own.
 func TestEveryCodeIsBroughtAbout(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{ // in tests of their own
-		"overloaded": true, "too_many_calls": true, "request_timeout": true, "client_closed": true, "not_found": true, "method_not_allowed": true,
-		"jobs_unavailable": true, "too_many_jobs": true, "idempotency_mismatch": true, "job_without_stream": true, "job_not_found": true, "job_ended": true,
-		"endpoint_not_served": true, "model_not_found": true, "jobs_full": true, "too_many_job_bytes": true, "job_result_dropped": true, "job_poisoned": true,
+		"overloaded": true, "too_many_calls": true, "request_timeout": true, "client_closed": true, "not_found": true,
+		"method_not_allowed": true,
+		"jobs_unavailable":   true, "too_many_jobs": true, "idempotency_mismatch": true, "job_without_stream": true,
+		"job_not_found": true, "job_ended": true,
+		"endpoint_not_served": true, "model_not_found": true, "jobs_full": true, "too_many_job_bytes": true,
+		"job_result_dropped": true, "job_poisoned": true,
 	}
 	for _, r := range rows {
 		seen[r.code] = true
@@ -382,7 +436,8 @@ func TestEveryCodeIsBroughtAbout(t *testing.T) {
 			Schemas struct{ Code struct{ Enum []string } }
 		}
 	}
-	check(t, json.Unmarshal([]byte(newBundle(t, answers, options{}).send(http.MethodGet, "/openapi.json", "").body), &doc))
+	check(t, json.Unmarshal([]byte(newBundle(t, answers, options{}).send(http.MethodGet, "/openapi.json", "").body),
+		&doc))
 	if len(doc.Components.Schemas.Code.Enum) < 20 {
 		t.Errorf("only %v", doc.Components.Schemas.Code.Enum)
 	}

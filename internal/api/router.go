@@ -13,10 +13,11 @@ import (
 type scope int
 
 const (
-	everyRequest scope = iota // health checks, documentation and unknown paths too: such a layer holds and refuses nothing
-	everyCaller               // requests that need an API key
-	everyCounted              // requests that count in their user's limit
-	everyCall                 // requests that lead to a vendor call
+	// Health checks, documentation and unknown paths too: such a layer holds and refuses nothing.
+	everyRequest scope = iota
+	everyCaller        // requests that need an API key
+	everyCounted       // requests that count in their user's limit
+	everyCall          // requests that lead to a vendor call
 )
 
 func (s scope) String() string {

@@ -15,8 +15,8 @@ func takeWithin(rc *http.ResponseController, d time.Duration) {
 // step is how much of an answer a client has to take within WRITE_TIMEOUT.
 const step = 256 << 10
 
-// writeInSteps writes an answer, and gives the client d for each step of it: a slow client gets a large answer, and one that
-// has stopped reading is cut. Until then it holds the answer's memory and a place in this pod, but no vendor slot.
+// writeInSteps writes an answer, and gives the client d for each step of it: a slow client gets a large answer, and one
+// that has stopped reading is cut. Until then it holds the answer's memory and a place in this pod, but no vendor slot.
 func writeInSteps(w http.ResponseWriter, answer []byte, d time.Duration) error {
 	if len(answer) <= smallAnswer {
 		_, err := w.Write(answer)
@@ -32,9 +32,10 @@ func writeInSteps(w http.ResponseWriter, answer []byte, d time.Duration) error {
 	return nil
 }
 
-// bounded makes every answer end: a client that does not read it would otherwise hold its connection, and a place in this
-// pod, for ever. The limit is generous, because it counts from the request's start; whoever writes much sets a closer
-// one. It is set anew for each request, so that no request meets what an earlier one on its connection has left.
+// bounded makes every answer end: a client that does not read it would otherwise hold its connection, and a place in
+// this pod, without end. The limit is generous, because it counts from the request's start; a handler that writes much
+// sets a closer one. It is set anew for each request, so that no request meets what an earlier one on its connection
+// has left.
 func bounded(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if direct, ok := w.(interface {

@@ -51,8 +51,8 @@ func TestReaderThatStallsLosesItsAnswer(t *testing.T) {
 	}
 }
 
-// TestSlowReaderGetsItsAnswer: a client that takes longer than the limit for all of an answer, and not for any step of it,
-// gets it whole.
+// TestSlowReaderGetsItsAnswer: a client that takes longer than the limit for all of an answer, and not for any step of
+// it, gets it whole.
 func TestSlowReaderGetsItsAnswer(t *testing.T) {
 	t.Parallel()
 	const size, limit = 32 << 20, time.Second
@@ -75,8 +75,8 @@ func TestSlowReaderGetsItsAnswer(t *testing.T) {
 	}
 }
 
-// TestConnectionOutlivesItsStreams: the deadline of an event must harm neither the end of its stream, which may come much
-// later, nor the next request on the connection.
+// TestConnectionOutlivesItsStreams: the deadline of an event must harm neither the end of its stream, which may come
+// much later, nor the next request on the connection.
 func TestConnectionOutlivesItsStreams(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]error{

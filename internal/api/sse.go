@@ -15,8 +15,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/streams"
 )
 
-// sseSink passes a vendor's events to the client, each flushed as it comes. Every write has a deadline of its own: a reader
-// that has stopped reading must not hold a vendor slot.
+// sseSink passes a vendor's events to the client, each flushed as it comes. Every write has a deadline of its own: a
+// reader that has stopped reading must not hold a vendor slot.
 type sseSink struct {
 	w       gin.ResponseWriter
 	rc      *http.ResponseController
@@ -37,7 +37,8 @@ func isEventStream(contentType string) bool {
 }
 
 func newSSESink(c *gin.Context, call *llm.Call, timeout time.Duration, open *streams.Set) *sseSink {
-	return &sseSink{w: c.Writer, call: call, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout, open: open,
+	return &sseSink{w: c.Writer, call: call, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout,
+		open: open,
 		info: middleware.InfoFrom(c.Request.Context())}
 }
 
@@ -84,8 +85,8 @@ func (s *sseSink) Event(raw []byte) error {
 	return nil
 }
 
-// extend gives the client the timeout for what is written now, or up to an eighth more: a new deadline for each event would
-// cost a twentieth of it.
+// extend gives the client the timeout for what is written now, or up to an eighth more: a new deadline for each event
+// would cost a twentieth of it.
 func (s *sseSink) extend() {
 	now := time.Now()
 	if s.until.Sub(now) < s.timeout {
@@ -101,9 +102,9 @@ func (s *sseSink) end() { takeWithin(s.rc, s.timeout) }
 // leave is called when the request has ended, however it did.
 func (s *sseSink) leave() { s.open.End(&s.one) }
 
-// endStream ends a broken stream with an event that holds the error document, and then breaks the connection off. It never
-// looks like a good end, also to clients that do not know the event: no [DONE] follows, and the body does not end. The
-// vendor's own error event stays the only one.
+// endStream ends a broken stream with an event that holds the error document, and then breaks the connection off. It
+// never looks like a good end, also to clients that do not know the event: no [DONE] follows, and the body does not
+// end. The vendor's own error event stays the only one.
 func endStream(c *gin.Context, sink *sseSink, err error) {
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())

@@ -22,7 +22,8 @@ const streamBody = `{"model":"m","stream":true}`
 // streams is a vendor whose stream f writes. It ends well when f returns nil.
 func streams(f func(ctx context.Context, client llm.Sink) error) fakeCaller {
 	return func(ctx context.Context, call *llm.Call) (*llm.Response, error) {
-		if err := call.Stream.Start(http.Header{"Content-Type": {"text/event-stream"}, "X-Vendor-Request-Id": {"v1"}}); err != nil {
+		if err := call.Stream.Start(http.Header{"Content-Type": {"text/event-stream"},
+			"X-Vendor-Request-Id": {"v1"}}); err != nil {
 			return nil, err
 		}
 		if err := f(ctx, call.Stream); err != nil {
@@ -58,7 +59,8 @@ func TestEventsComeAsTheyAre(t *testing.T) {
 	}), options{})
 	res, events := b.open("/llm")
 	for name, want := range map[string]string{
-		"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Vendor-Request-Id": "v1",
+		"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+		"X-Vendor-Request-Id": "v1",
 	} {
 		if got := res.Header.Get(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
@@ -86,7 +88,8 @@ func TestEventsComeAsTheyAre(t *testing.T) {
 func TestVendorsOwnErrorEventIsTheOnlyOne(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, streams(func(_ context.Context, client llm.Sink) error {
-		return errors.Join(client.Event([]byte(event(0))), &llm.VendorError{Kind: llm.KindStatus, Status: 500, Streamed: true, Told: true})
+		return errors.Join(client.Event([]byte(event(0))),
+			&llm.VendorError{Kind: llm.KindStatus, Status: 500, Streamed: true, Told: true})
 	}), options{})
 	_, events := b.open("/v1/chat/completions")
 	all, err := io.ReadAll(events)
@@ -105,26 +108,31 @@ func TestOtherStreamsKeepTheirType(t *testing.T) {
 		if err := call.Stream.Start(http.Header{"Content-Type": {"application/x-ndjson"}}); err != nil {
 			return nil, err
 		}
-		return nil, errors.Join(call.Stream.Event([]byte("{}\n")), &llm.VendorError{Kind: llm.KindConnection, Streamed: true})
+		return nil, errors.Join(call.Stream.Event([]byte("{}\n")),
+			&llm.VendorError{Kind: llm.KindConnection, Streamed: true})
 	}, options{})
 	res, lines := b.open("/llm")
 	all, err := io.ReadAll(lines)
-	if string(all) != "{}\n" || !errors.Is(err, io.ErrUnexpectedEOF) || res.Header.Get("Content-Type") != "application/x-ndjson" {
+	if string(all) != "{}\n" || !errors.Is(err, io.ErrUnexpectedEOF) ||
+		res.Header.Get("Content-Type") != "application/x-ndjson" {
 		t.Errorf("got %q of type %q, %v", all, res.Header.Get("Content-Type"), err)
 	}
 }
 
-// TestBrokenStreamEndsWithAnError: a stream that breaks never looks like one that ended, neither in its events nor in how its
-// body ends.
+// TestBrokenStreamEndsWithAnError: a stream that breaks never looks like one that ended, neither in its events nor in
+// how its body ends.
 func TestBrokenStreamEndsWithAnError(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err  error
 		code string
 	}{
-		"cut":     {&llm.VendorError{Kind: llm.KindConnection, Attempts: 1, Streamed: true, Err: io.ErrUnexpectedEOF}, "vendor_error"},
-		"stalled": {&llm.VendorError{Kind: llm.KindIdle, Attempts: 1, Streamed: true, Err: llm.ErrStreamIdle}, "stream_idle"},
-		"long":    {&llm.VendorError{Kind: llm.KindLength, Attempts: 1, Streamed: true, Err: llm.ErrStreamMax}, "stream_too_long"},
+		"cut": {&llm.VendorError{Kind: llm.KindConnection, Attempts: 1, Streamed: true, Err: io.ErrUnexpectedEOF},
+			"vendor_error"},
+		"stalled": {&llm.VendorError{Kind: llm.KindIdle, Attempts: 1, Streamed: true, Err: llm.ErrStreamIdle},
+			"stream_idle"},
+		"long": {&llm.VendorError{Kind: llm.KindLength, Attempts: 1, Streamed: true, Err: llm.ErrStreamMax},
+			"stream_too_long"},
 		"SLA":     {middleware.ErrDeadline, "deadline_exceeded"},
 		"closing": {&outcome.Rejected{Layer: "server", Reason: outcome.ShuttingDown}, "shutting_down"},
 		"defect":  {errors.New("hunter2"), "internal"},
@@ -134,20 +142,24 @@ func TestBrokenStreamEndsWithAnError(t *testing.T) {
 			b := newBundle(t, streams(func(_ context.Context, client llm.Sink) error {
 				return errors.Join(client.Event([]byte(event(0))), c.err)
 			}), options{})
-			for path, lead := range map[string]string{"/llm": "event: error\ndata: {\"type\":", "/v1/chat/completions": "data: {\"type\":"} {
+			for path, lead := range map[string]string{"/llm": "event: error\ndata: {\"type\":",
+				"/v1/chat/completions": "data: {\"type\":"} {
 				res, events := b.open(path)
 				all, err := io.ReadAll(events)
 				if !errors.Is(err, io.ErrUnexpectedEOF) {
 					t.Errorf("%s: the body ended cleanly: %v", path, err)
 				}
 				last, ok := strings.CutPrefix(string(all), event(0))
-				if !ok || !strings.HasPrefix(last, lead) || !strings.HasSuffix(last, "}\n\n") || strings.Count(last, "\n\n") != 1 {
+				if !ok || !strings.HasPrefix(last, lead) || !strings.HasSuffix(last, "}\n\n") ||
+					strings.Count(last, "\n\n") != 1 {
 					t.Errorf("%s: want one event and the error, got %q", path, all)
 				}
-				if !strings.Contains(last, `"code":"`+c.code+`"`) || strings.Contains(last, "[DONE]") || strings.Contains(last, "hunter2") {
+				if !strings.Contains(last, `"code":"`+c.code+`"`) || strings.Contains(last, "[DONE]") ||
+					strings.Contains(last, "hunter2") {
 					t.Errorf("%s: the error is %q", path, last)
 				}
-				if line := b.accessLine(); line["reason"] != c.code || line["status"] == 200.0 || line["request_id"] != res.Header.Get("X-Request-ID") {
+				if line := b.accessLine(); line["reason"] != c.code || line["status"] == 200.0 ||
+					line["request_id"] != res.Header.Get("X-Request-ID") {
 					t.Errorf("%s: the log says %v", path, line)
 				}
 			}

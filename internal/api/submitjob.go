@@ -14,8 +14,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
-// submitJob serves POST /llm with Prefer: respond-async. With wait it holds the connection for a while and, when the job
-// is done in time, answers as a synchronous call would have.
+// submitJob serves POST /llm with Prefer: respond-async. With wait it holds the connection for a while and, when the
+// job is done in time, answers as a synchronous call would have.
 func (s *server) submitJob(c *gin.Context) {
 	body, block, err := s.readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
 	defer block.Drop() // a command to Redis that was given up may still be writing the body
@@ -39,10 +39,12 @@ func (s *server) submitJob(c *gin.Context) {
 		return
 	}
 	id, fresh, err := s.jobs.Submit(ctx, jobs.Submission{
-		User: in.User, Priority: in.Priority, Body: body, IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Traceparent: traceparent(ctx, header),
+		User: in.User, Priority: in.Priority, Body: body,
+		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Traceparent: traceparent(ctx, header),
 	})
 	in.Add(slog.String("priority", in.Priority.String()), slog.String("job", id), slog.Bool("fresh", fresh))
-	if err != nil || !fresh { // nothing new is to be done; of a new job what it uses beyond the estimate counts at its end
+	// Nothing new is to be done; of a new job what it uses beyond the estimate counts at its end.
+	if err != nil || !fresh {
 		booked.Settle(0)
 	}
 	if err != nil {
@@ -64,7 +66,8 @@ func (s *server) submitJob(c *gin.Context) {
 	}
 	// The state by now is for a GET to tell: this answer has to be given even if Redis went away meanwhile.
 	h.Set("Retry-After", "1")
-	c.JSON(http.StatusAccepted, jobDocument{ID: id, State: jobs.Queued, Priority: in.Priority.String(), Self: jobsPath + "/" + id})
+	c.JSON(http.StatusAccepted, jobDocument{ID: id, State: jobs.Queued, Priority: in.Priority.String(), Self: jobsPath +
+		"/" + id})
 }
 
 // answerAs answers with the end of the job, as if the client had waited for the call itself.

@@ -39,9 +39,12 @@ func TestTokensAreSettledWithTheUse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			await.True(t, strconv.Itoa(tt.left)+" left", func() bool { // unless some came back meanwhile, as time passes
-				b := newBundle(t, tt.call, options{level: slog.LevelDebug, env: []string{"LLM_TIER_TOKENS=enterprise:1000"}})
-				if got := b.send(http.MethodPost, "/llm", tokensBody); got.header.Get("X-RateLimit-Remaining-Tokens") != strconv.Itoa(1000-tokensOf) {
+			// Unless some came back meanwhile, as time passes.
+			await.True(t, strconv.Itoa(tt.left)+" left", func() bool {
+				b := newBundle(t, tt.call, options{level: slog.LevelDebug,
+					env: []string{"LLM_TIER_TOKENS=enterprise:1000"}})
+				if got := b.send(http.MethodPost, "/llm",
+					tokensBody); got.header.Get("X-RateLimit-Remaining-Tokens") != strconv.Itoa(1000-tokensOf) {
 					t.Fatalf("before: %v", got.header)
 				}
 				b.settled()
@@ -57,7 +60,8 @@ func TestTokensAreToldBesideRequests(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{env: []string{"LLM_TIER_TOKENS=pro:1000"}})
 	got := b.send(http.MethodPost, "/llm", tokensBody, "Authorization", "Bearer key-pro")
-	if policy := got.header.Get("RateLimit-Policy"); policy != `"user";q=100;w=60, "user-tokens";q=1000;w=60;qu="tokens"` {
+	if policy := got.header.Get(
+		"RateLimit-Policy"); policy != `"user";q=100;w=60, "user-tokens";q=1000;w=60;qu="tokens"` {
 		t.Errorf("the policy is %s", policy)
 	}
 	if got := b.send(http.MethodPost, "/llm", tokensBody); got.header.Get("X-RateLimit-Limit-Tokens") != "" {

@@ -24,7 +24,8 @@ func realBundle(t *testing.T, cfg vendorsim.Config, env ...string) (*bundle, *ve
 	check(t, err)
 	vendor := httptest.NewServer(sim)
 	t.Cleanup(func() { vendor.CloseClientConnections(); vendor.Close() })
-	env = append([]string{"LLM_VENDOR_URL=" + vendor.URL + "/v1/chat/completions", "LLM_RETRY_BASE=1ms", "LLM_RETRY_MAX_DELAY=2ms", "LLM_RETRY_BUDGET=1"}, env...)
+	env = append([]string{"LLM_VENDOR_URL=" + vendor.URL + "/v1/chat/completions", "LLM_RETRY_BASE=1ms",
+		"LLM_RETRY_MAX_DELAY=2ms", "LLM_RETRY_BUDGET=1"}, env...)
 	return newBundle(t, nil, options{real: true, redis: redistest.Start(t).URL(), env: env}), sim
 }
 
@@ -48,15 +49,19 @@ func TestVendorsFaultsAsClientsSeeThem(t *testing.T) {
 		"its own 403":         {vendorsim.Fault{Kind: "status", Status: 403}, 403, "", "", 1},
 		"its own 400":         {vendorsim.Fault{Kind: "status", Status: 400}, 400, "", "", 1},
 		"its own 404":         {vendorsim.Fault{Kind: "status", Status: 404}, 404, "", "", 1},
-		"its limit, for long": {vendorsim.Fault{Kind: "status", Status: 429, RetryAfter: vendorsim.Duration(90 * time.Second)}, 429, "vendor_rate_limited", "90", 1},
+		"its limit, for long": {vendorsim.Fault{Kind: "status", Status: 429,
+			RetryAfter: vendorsim.Duration(90 * time.Second)}, 429, "vendor_rate_limited", "90", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, sim := realBundle(t, vendorsim.Config{}, "LLM_CALL_TIMEOUT=1s", "LLM_VENDOR_MAX_RESPONSE=65536", "LLM_BREAKER_FAILURES=100")
+			b, sim := realBundle(t, vendorsim.Config{}, "LLM_CALL_TIMEOUT=1s", "LLM_VENDOR_MAX_RESPONSE=65536",
+				"LLM_BREAKER_FAILURES=100")
 			check(t, sim.AddFault(c.fault))
 			got := b.post("/llm")
-			if got.status != c.status || c.code != "" && got.code() != c.code || got.header.Get("Retry-After") != c.retry {
-				t.Errorf("got %d %q, Retry-After %q: %s", got.status, got.code(), got.header.Get("Retry-After"), got.body)
+			if got.status != c.status || c.code != "" && got.code() != c.code ||
+				got.header.Get("Retry-After") != c.retry {
+				t.Errorf("got %d %q, Retry-After %q: %s", got.status, got.code(), got.header.Get("Retry-After"),
+					got.body)
 			}
 			if calls := len(sim.Calls()); calls == 0 || c.calls > 0 && calls != c.calls {
 				t.Errorf("the vendor saw %d calls, want %d", calls, c.calls)
@@ -65,8 +70,8 @@ func TestVendorsFaultsAsClientsSeeThem(t *testing.T) {
 	}
 }
 
-// TestAdviceOnTheVendorsOwnRefusals: a 4xx that is passed on keeps the time that the vendor names, and tells libraries not
-// to repeat what cannot help or takes too long, unless the vendor has its own advice.
+// TestAdviceOnTheVendorsOwnRefusals: a 4xx that is passed on keeps the time that the vendor names, and tells libraries
+// not to repeat what cannot help or takes too long, unless the vendor has its own advice.
 func TestAdviceOnTheVendorsOwnRefusals(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -88,7 +93,8 @@ func TestAdviceOnTheVendorsOwnRefusals(t *testing.T) {
 			header := map[string]string{"Content-Type": "application/json"}
 			maps.Copy(header, c.header)
 			check(t, sim.AddFault(vendorsim.Fault{Kind: "answer", Answer: &script.Answer{
-				Status: c.status, Headers: header, Body: []script.Piece{{Text: `{"error":{"type":"invalid_request_error"}}`}},
+				Status: c.status, Headers: header,
+				Body: []script.Piece{{Text: `{"error":{"type":"invalid_request_error"}}`}},
 			}}))
 			got := b.post("/llm")
 			after, advice := got.header.Get("Retry-After"), got.header.Get("X-Should-Retry")
@@ -121,7 +127,8 @@ func TestRealStream(t *testing.T) {
 			if (err == nil) != (want.fault == nil) {
 				t.Errorf("the body ended with %v", err)
 			}
-			done, failed := strings.Contains(string(all), "[DONE]"), strings.Contains(string(all), `"code":"`+want.code+`"`)
+			done, failed := strings.Contains(string(all), "[DONE]"),
+				strings.Contains(string(all), `"code":"`+want.code+`"`)
 			if done != (want.fault == nil) || failed != (want.fault != nil) || strings.Count(string(all), "data:") < 3 {
 				t.Errorf("got %s", all)
 			}
@@ -143,7 +150,8 @@ func TestBreakerOpensAndClientsHearOfIt(t *testing.T) {
 			break
 		}
 	}
-	if got.status != http.StatusServiceUnavailable || got.code() != "vendor_unavailable" || got.header.Get("Retry-After") == "" {
+	if got.status != http.StatusServiceUnavailable || got.code() != "vendor_unavailable" ||
+		got.header.Get("Retry-After") == "" {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
 	before := len(sim.Calls())
@@ -173,7 +181,8 @@ func TestGatesTurnAwayWhatCannotStart(t *testing.T) {
 				}
 			}()
 			await.True(t, "the vendor is called", func() bool { return len(sim.Calls()) == 1 })
-			if got := b.post("/llm"); got.status != http.StatusTooManyRequests || got.code() != code || got.header.Get("Retry-After") == "" {
+			if got := b.post("/llm"); got.status != http.StatusTooManyRequests || got.code() != code ||
+				got.header.Get("Retry-After") == "" {
 				t.Errorf("got %d %s", got.status, got.body)
 			}
 			b.server.CloseClientConnections()

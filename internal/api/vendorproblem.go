@@ -18,15 +18,18 @@ var (
 		status: http.StatusBadGateway, code: "vendor_error", title: "The vendor failed",
 	}
 	vendorAuth = problem{
-		status: http.StatusBadGateway, code: "vendor_auth", title: "The vendor does not accept this service", final: true,
+		status: http.StatusBadGateway, code: "vendor_auth", title: "The vendor does not accept this service",
+		final:  true,
 		detail: "The operators of this service must mend this. Your own key is valid.",
 	}
 	vendorQuota = problem{
-		status: http.StatusTooManyRequests, code: "insufficient_quota", title: "The vendor's account is out of credit", final: true,
+		status: http.StatusTooManyRequests, code: "insufficient_quota", title: "The vendor's account is out of credit",
+		final:  true,
 		detail: "The operators of this service must mend this. Repeating the request does not help.",
 	}
 	answerTooLarge = problem{
-		status: http.StatusBadGateway, code: "answer_too_large", title: "The answer is larger than this service passes on",
+		status: http.StatusBadGateway, code: "answer_too_large",
+		title:  "The answer is larger than this service passes on",
 		detail: "Ask for less, or for a stream. The service's operators set the limit (VENDOR_MAX_RESPONSE).",
 	}
 	streamIdle = problem{
@@ -58,8 +61,10 @@ func vendorProblem(failed *llm.VendorError) problem {
 		p = streamTooLong
 	case llm.KindConnection, llm.KindTimeout, llm.KindStatus, llm.KindBadContent:
 	}
-	p.detail = cmp.Or(p.detail, "There was no answer, or it was an error. Attempts made: "+strconv.Itoa(failed.Attempts)+".")
-	p.layer, p.retryAfter, p.attempts, p.vendor = "vendor", max(failed.RetryAfter, p.retryAfter), failed.Attempts, failed
+	p.detail = cmp.Or(p.detail, "There was no answer, or it was an error. Attempts made: "+
+		strconv.Itoa(failed.Attempts)+".")
+	p.layer, p.retryAfter, p.attempts, p.vendor = "vendor", max(failed.RetryAfter, p.retryAfter), failed.Attempts,
+		failed
 	p.final = p.final || failed.Advice == llm.AdviceNoRetry
 	return p
 }
@@ -81,7 +86,8 @@ func appendVendor(b []byte, e *llm.VendorError) []byte {
 	}
 	b = append(b, `,"vendor":{"status":`...)
 	b = strconv.AppendInt(b, int64(e.Status), 10)
-	for _, member := range [...]struct{ name, value string }{{"code", e.Code}, {"type", e.Type}, {"request_id", e.RequestID}} {
+	for _, member := range [...]struct{ name, value string }{{"code", e.Code}, {"type", e.Type},
+		{"request_id", e.RequestID}} {
 		if member.value != "" {
 			b = append(b, `,"`...)
 			b = append(b, member.name...)

@@ -21,9 +21,11 @@ var source embed.FS
 // Policies of the pages. Each lets a page run what this service serves and nothing that is written into the page. ReDoc
 // makes its style sheets while it runs, so its page has to allow styles.
 const (
-	swaggerPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	swaggerPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src " +
+		"'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	redocPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
+	redocPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+		"connect-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

@@ -52,7 +52,8 @@ func files(t *testing.T) []string {
 	t.Helper()
 	paths := []string{"/openapi.json", "/docs", "/redoc"}
 	for _, page := range []string{"docs.html", "redoc.html"} {
-		for _, m := range regexp.MustCompile(`(?:src|href)="(docs/[^"]+)"`).FindAllStringSubmatch(readFile(t, page), -1) {
+		for _, m := range regexp.MustCompile(`(?:src|href)="(docs/[^"]+)"`).FindAllStringSubmatch(readFile(t, page),
+			-1) {
 			paths = append(paths, "/"+m[1])
 		}
 	}
@@ -77,7 +78,8 @@ func TestFilesAreServedPackedAndOnce(t *testing.T) {
 	d := newDocs(t)
 	for _, path := range files(t) {
 		w := get(t, d, http.MethodGet, path, "Accept-Encoding", "br, gzip;q=0.8")
-		if w.Code != http.StatusOK || w.Header().Get("Content-Encoding") != "gzip" || w.Header().Get("Content-Type") == "" {
+		if w.Code != http.StatusOK || w.Header().Get("Content-Encoding") != "gzip" ||
+			w.Header().Get("Content-Type") == "" {
 			t.Fatalf("%s: %d %v", path, w.Code, w.Header())
 		}
 		z, err := gzip.NewReader(w.Body)
@@ -94,10 +96,12 @@ func TestFilesAreServedPackedAndOnce(t *testing.T) {
 				t.Errorf("%s with %s: %d, %d bytes", path, has, w.Code, w.Body.Len())
 			}
 		}
-		if w := get(t, d, http.MethodGet, path, "Accept-Encoding", "gzip", "If-None-Match", `"other"`); w.Code != http.StatusOK {
+		if w := get(t, d, http.MethodGet, path, "Accept-Encoding", "gzip", "If-None-Match",
+			`"other"`); w.Code != http.StatusOK {
 			t.Errorf("%s: %d to a client that has another one", path, w.Code)
 		}
-		if w := get(t, d, http.MethodHead, path, "Accept-Encoding", "gzip"); w.Code != http.StatusOK || w.Body.Len() > 0 {
+		if w := get(t, d, http.MethodHead, path, "Accept-Encoding", "gzip"); w.Code != http.StatusOK ||
+			w.Body.Len() > 0 {
 			t.Errorf("HEAD %s: %d, %d bytes", path, w.Code, w.Body.Len())
 		}
 	}
@@ -143,7 +147,8 @@ func TestPagesLoadNothingFromElsewhere(t *testing.T) {
 				t.Errorf("%s: the policy lacks %s: %s", path, want, policy)
 			}
 		}
-		if m := regexp.MustCompile(`//|<script>|<style|\son\w+=|javascript:`).FindString(strings.TrimPrefix(page, "<!doctype html>")); m != "" {
+		if m := regexp.MustCompile(`//|<script>|<style|\son\w+=|javascript:`).FindString(strings.TrimPrefix(page,
+			"<!doctype html>")); m != "" {
 			t.Errorf("%s has %q", path, m)
 		}
 	}
@@ -158,7 +163,8 @@ func TestPagesLoadNothingFromElsewhere(t *testing.T) {
 func TestDistNamesItsLicences(t *testing.T) {
 	t.Parallel()
 	list := readFile(t, "dist/README.md")
-	rows := regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| (\\S+) \\| (\\S+) \\| (\\S+) \\|$").FindAllStringSubmatch(list, -1)
+	rows := regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| (\\S+) \\| (\\S+) \\| (\\S+) \\|$").FindAllStringSubmatch(list,
+		-1)
 	folders, err := filepath.Glob("dist/*/LICENSE")
 	if err != nil || len(rows) != 2 || len(folders) != len(rows) {
 		t.Fatalf("%d rows, licences %v, %v", len(rows), folders, err)

@@ -54,8 +54,8 @@ func etagOf(content []byte) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// serve answers GET and HEAD. Browsers ask each time whether the file is still the same, and are told so without it: after
-// an upgrade no page runs with the scripts of another version.
+// serve answers GET and HEAD. Browsers ask each time whether the file is still the same, and are told so without it:
+// after an upgrade no page runs with the scripts of another version.
 func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	packed := acceptsGzip(r.Header)
 	if f.plain == nil && !packed {

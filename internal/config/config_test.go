@@ -56,7 +56,7 @@ func TestEveryProblemAtOnce(t *testing.T) {
 		"LLM_TIER_RATES=free",                         // not a map
 		"LLM_REDIS_BUDGET=-1s",                        // out of range
 		"LLM_ENTIRELY_ELSEWHERE=1",                    // no near name
-		"LLM_ENDPOINT_RATES=/llm:5,/lllm:5,/health:5", // two that nobody counts
+		"LLM_ENDPOINT_RATES=/llm:5,/lllm:5,/health:5", // two that are not counted
 	})
 	problems, ok := errors.AsType[config.Problems](err)
 	if !ok {
@@ -97,19 +97,21 @@ func TestServiceLinksAreNoSettings(t *testing.T) {
 	t.Parallel()
 	if _, err := config.Load(enough(
 		"LLM_SERVICE_HOST=10.0.0.1", "LLM_SERVICE_PORT=80", "LLM_SERVICE_PORT_HTTP=80", "LLM_PORT=tcp://10.0.0.1:80",
-		"LLM_PORT_80_TCP=tcp://10.0.0.1:80", "LLM_PORT_80_TCP_PROTO=tcp", "LLM_PORT_80_TCP_PORT=80", "LLM_PORT_80_TCP_ADDR=10.0.0.1",
+		"LLM_PORT_80_TCP=tcp://10.0.0.1:80", "LLM_PORT_80_TCP_PROTO=tcp", "LLM_PORT_80_TCP_PORT=80",
+		"LLM_PORT_80_TCP_ADDR=10.0.0.1",
 		"LLM_GATEWAY_SERVICE_HOST=10.0.0.2", "LLM_GATEWAY_PORT=tcp://10.0.0.2:80",
 	)); err != nil {
 		t.Error(err)
 	}
 	if _, err := config.Load(enough("LLM_PORT=8080")); err == nil {
-		t.Error("LLM_PORT with a number is somebody's mistake for LLM_ADDR, and passed")
+		t.Error("LLM_PORT with a number is a mistake for LLM_ADDR, and passed")
 	}
 }
 
 func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load(enough("LLM_SLOTS=7", "LLM_TIER_RATES=pro:3,free:2", "LLM_VENDOR_HEADERS=X-Team-Key:hunter2,Referer:https://hunter2.example"))
+	c, err := config.Load(enough("LLM_SLOTS=7", "LLM_TIER_RATES=pro:3,free:2",
+		"LLM_VENDOR_HEADERS=X-Team-Key:hunter2,Referer:https://hunter2.example"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,8 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("starting", slog.Any("config", c))
 	if s := out.String(); strings.Contains(s, "hunter2") {
 		t.Errorf("a secret was logged: %s", s)
-	} else if !strings.Contains(s, `"slots":"7"`) || !strings.Contains(s, `"tier_rates":"free:2,pro:3"`) || !strings.Contains(s, `"vendor_api_key":"(set)"`) || strings.Contains(s, `"sla"`) {
+	} else if !strings.Contains(s, `"slots":"7"`) || !strings.Contains(s, `"tier_rates":"free:2,pro:3"`) ||
+		!strings.Contains(s, `"vendor_api_key":"(set)"`) || strings.Contains(s, `"sla"`) {
 		t.Errorf("want what differs from the defaults: %s", s)
 	}
 	_, err = config.Load(enough("LLM_VENDOR_HEADERS=hunter2"))
@@ -174,11 +177,13 @@ func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
 		"LLM_VENDOR_HEADERS=X-A:hunter2\nX-B:2,y:1": "LLM_VENDOR_HEADERS gives X-A a value with a line break",
 		"LLM_VENDOR_AUTH_HEADER=Authorization:":     `LLM_VENDOR_AUTH_HEADER is "Authorization:"`,
 	} {
-		if _, err := config.Load(enough(wrong)); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hunter2") {
+		if _, err := config.Load(enough(wrong)); err == nil || !strings.Contains(err.Error(), says) ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", wrong, err)
 		}
 	}
-	if _, err := config.Load(enough("LLM_VENDOR_AUTH_HEADER=x-api-key", "LLM_VENDOR_HEADERS=anthropic-version:2023-06-01,X_Odd.~:a b")); err != nil {
+	if _, err := config.Load(enough("LLM_VENDOR_AUTH_HEADER=x-api-key",
+		"LLM_VENDOR_HEADERS=anthropic-version:2023-06-01,X_Odd.~:a b")); err != nil {
 		t.Error(err)
 	}
 }
@@ -187,13 +192,15 @@ func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	for setting, says := range map[string]string{
-		"LLM_VENDOR_API_KEY=":    "no vendor API key is set",
-		"LLM_QUOTA_REQUESTS=0":   "no vendor contract is set",
-		"LLM_QUOTA_WINDOW=2s":    "LLM_QUEUE_TIMEOUT (5s) is long beside LLM_QUOTA_WINDOW (2s): at most 28 % of the contract can be used",
+		"LLM_VENDOR_API_KEY=":  "no vendor API key is set",
+		"LLM_QUOTA_REQUESTS=0": "no vendor contract is set",
+		"LLM_QUOTA_WINDOW=2s": "LLM_QUEUE_TIMEOUT (5s) is long beside LLM_QUOTA_WINDOW (2s): at most 28 % of the " +
+			"contract can be used",
 		"LLM_MAX_BODY=300000000": "LLM_MAX_BODY (300000000) is above three quarters of the memory budget",
-		"LLM_JOBS_WORKERS=65":    "LLM_JOBS_WORKERS x LLM_JOBS_MAX_BODY are 68157440 bytes beside the memory budget of 268435456",
-		"LLM_ADMISSION_MAX=40":   "LLM_ADMISSION_MAX (40) is below LLM_SLOTS (50)",
-		"LLM_ADMISSION_MAX=120":  "LLM_QUEUE_MAX (100) is above LLM_ADMISSION_MAX - LLM_SLOTS (70)",
+		"LLM_JOBS_WORKERS=65": "LLM_JOBS_WORKERS x LLM_JOBS_MAX_BODY are 68157440 bytes beside the memory budget " +
+			"of 268435456",
+		"LLM_ADMISSION_MAX=40":  "LLM_ADMISSION_MAX (40) is below LLM_SLOTS (50)",
+		"LLM_ADMISSION_MAX=120": "LLM_QUEUE_MAX (100) is above LLM_ADMISSION_MAX - LLM_SLOTS (70)",
 	} {
 		c, err := config.Load(enough("LLM_QUOTA_REQUESTS=600", setting))
 		if err != nil {

@@ -67,10 +67,11 @@ const lanePattern = lanePrefix + "<NAME>_"
 const laneHead = `
 ## Further lanes
 
-Each name in ` + "`LLM_LANES`" + ` is a lane: a vendor's address and key, a contract, a breaker and a pacer of its own. ` + "`LLM_LANE_<NAME>_…`" + ` has
-the lane's name in capitals, as ` + "`LLM_LANE_MINI_VENDOR_URL`" + `. A lane inherits from the settings above what it does not set, with three
-exceptions: its contract (` + "`QUOTA_REQUESTS`, `QUOTA_TOKENS`, `QUOTA_BURST`" + `) is its own and has to be set, be it to 0, once any lane has
-one; so are ` + "`FALLBACK` and `MODEL`" + `; and a lane whose ` + "`VENDOR_URL`" + ` has another host inherits no key, header or name of the vendor.
+Each name in ` + "`LLM_LANES`" + ` is a lane: a vendor's address and key, a contract, a breaker and a pacer of its own.
+` + "`LLM_LANE_<NAME>_…`" + ` has the lane's name in capitals, as ` + "`LLM_LANE_MINI_VENDOR_URL`" + `. A lane inherits from the
+settings above what it does not set, with three exceptions: its contract (` + "`QUOTA_REQUESTS`, `QUOTA_TOKENS`" + `,
+` + "`QUOTA_BURST`" + `) is its own and has to be set, be it to 0, once any lane has one; so are ` + "`FALLBACK` and `MODEL`" + `;
+and a lane whose ` + "`VENDOR_URL`" + ` has another host inherits no key, header or name of the vendor.
 
 | variable | default | meaning |
 |---|---|---|
@@ -88,16 +89,16 @@ const pageHead = `# Configuration
 
 <!-- Generated from the Config structs by "make generate"; a test fails when it is stale. -->
 
-The service is configured by environment variables only. ` + "`server -config-help`" + ` prints this list. A variable that is set and
-empty counts as absent. Values that cannot be read, names that do not exist and values that contradict each other are all
-reported at once at start, with what to change; the service does not start with any of them.
+The service is configured by environment variables only. ` + "`server -config-help`" + ` prints this list. A variable that
+is set and empty counts as absent. Values that cannot be read, names that do not exist and values that contradict each
+other are all reported at once at start, with what to change; the service does not start with any of them.
 
 Durations are written ` + "`500ms`, `30s`, `5m`" + `; lists ` + "`name:value,name:value`" + `.
 
-Three standard variables are honoured beside these: ` + "`GOMEMLIMIT`" + ` (the chart sets it from the memory limit; the service then
-collects garbage less often while memory is plentiful, unless ` + "`GOGC`" + ` is set),
-` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` and the rest of the ` + "`OTEL_*`" + ` family (traces, as OTLP over HTTP; nothing is recorded or dialled without an endpoint),
-and ` + "`HTTPS_PROXY`/`NO_PROXY`" + ` for calls to the vendor.
+Three standard variables are honoured beside these: ` + "`GOMEMLIMIT`" + ` (the chart sets it from the memory limit; the
+service then collects garbage less often while memory is plentiful, unless ` + "`GOGC`" + ` is set),
+` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` and the rest of the ` + "`OTEL_*`" + ` family (traces, as OTLP over HTTP; nothing is
+recorded or dialled without an endpoint), and ` + "`HTTPS_PROXY`/`NO_PROXY`" + ` for calls to the vendor.
 `
 
 // each visits every section with its settings.

@@ -72,7 +72,8 @@ func strangeLane(name string, known []setting) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("%s is for a lane that %s_LANES does not name: add %s there, or remove it", name, Prefix, strings.ToLower(lane))
+	return fmt.Sprintf("%s is for a lane that %s_LANES does not name: add %s there, or remove it", name, Prefix,
+		strings.ToLower(lane))
 }
 
 // laneNames returns a func that gives the settings in a text the names that they have for a lane.

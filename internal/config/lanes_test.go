@@ -17,8 +17,10 @@ func twoLanes(more ...string) []string {
 	return enough(append([]string{
 		"LLM_VENDOR_HEADERS=X-Team:red", "LLM_VENDOR_NAME=first", "LLM_BREAKER_OPEN=30s", "LLM_FALLBACK=claude",
 		"LLM_QUOTA_REQUESTS=600", "LLM_QUOTA_BURST=60", "LLM_LANES=mini, claude",
-		"LLM_LANE_MINI_MODELS=gpt-4o-mini*,o4-mini", "LLM_LANE_MINI_QUOTA_REQUESTS=100", "LLM_LANE_MINI_QUOTA_TOKENS=5000",
-		"LLM_LANE_CLAUDE_VENDOR_URL=https://other.example/v1/chat/completions", "LLM_LANE_CLAUDE_VENDOR_API_KEY=sk-hunter2-2",
+		"LLM_LANE_MINI_MODELS=gpt-4o-mini*,o4-mini", "LLM_LANE_MINI_QUOTA_REQUESTS=100",
+		"LLM_LANE_MINI_QUOTA_TOKENS=5000",
+		"LLM_LANE_CLAUDE_VENDOR_URL=https://other.example/v1/chat/completions",
+		"LLM_LANE_CLAUDE_VENDOR_API_KEY=sk-hunter2-2",
 		"LLM_LANE_CLAUDE_MODEL=gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5", "LLM_LANE_CLAUDE_QUOTA_REQUESTS=0",
 		"LLM_LANE_CLAUDE_BREAKER_OPEN=10s",
 	}, more...)...)
@@ -31,7 +33,8 @@ func TestLanesInheritWhatTheyDoNotSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	mini, claude := c.LLM.Further[0], c.LLM.Further[1]
-	if mini.Name != "mini" || mini.Vendor.APIKey != "sk-hunter2" || mini.Vendor.Headers["X-Team"] != "red" || mini.Vendor.Name != "first" {
+	if mini.Name != "mini" || mini.Vendor.APIKey != "sk-hunter2" || mini.Vendor.Headers["X-Team"] != "red" ||
+		mini.Vendor.Name != "first" {
 		t.Errorf("the lane at the same vendor has not its key, headers and name: %+v", mini)
 	}
 	if mini.Breaker.Open != 30*time.Second || claude.Breaker.Open != 10*time.Second {
@@ -40,7 +43,8 @@ func TestLanesInheritWhatTheyDoNotSet(t *testing.T) {
 	if mini.Quota.Requests != 100 || mini.Quota.Burst != 0 || claude.Quota.Requests != 0 || mini.Fallback != "" {
 		t.Errorf("a contract or a fallback was inherited: %+v, %+v", mini.Quota, claude.Quota)
 	}
-	if claude.Vendor.APIKey != "sk-hunter2-2" || claude.Vendor.Name != "" || len(claude.Vendor.Headers) != 0 || claude.Vendor.MaxResponse != c.LLM.Vendor.MaxResponse {
+	if claude.Vendor.APIKey != "sk-hunter2-2" || claude.Vendor.Name != "" || len(claude.Vendor.Headers) != 0 ||
+		claude.Vendor.MaxResponse != c.LLM.Vendor.MaxResponse {
 		t.Errorf("the lane at another vendor has what is not its own: %+v", claude.Vendor)
 	}
 	if got := claude.Model.String(); got != "gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5" {
@@ -49,11 +53,13 @@ func TestLanesInheritWhatTheyDoNotSet(t *testing.T) {
 	var out bytes.Buffer
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("starting", slog.Any("config", c))
 	if s := out.String(); strings.Contains(s, "hunter2") || strings.Contains(s, "lane_mini_breaker_open") ||
-		!strings.Contains(s, `"lane_claude_breaker_open":"10s"`) || !strings.Contains(s, `"lane_claude_vendor_api_key":"(set)"`) {
+		!strings.Contains(s, `"lane_claude_breaker_open":"10s"`) ||
+		!strings.Contains(s, `"lane_claude_vendor_api_key":"(set)"`) {
 		t.Errorf("want what differs from what is inherited, without secrets: %s", s)
 	}
 	c, err = config.Load(twoLanes("LLM_LANE_CLAUDE_VENDOR_API_KEY="))
-	if err != nil || c.LLM.Further[1].Vendor.APIKey != "" || !slices.ContainsFunc(c.Warnings(), func(w string) bool { return strings.Contains(w, "lane claude") }) {
+	if err != nil || c.LLM.Further[1].Vendor.APIKey != "" ||
+		!slices.ContainsFunc(c.Warnings(), func(w string) bool { return strings.Contains(w, "lane claude") }) {
 		t.Errorf("the key of one vendor is given to another, or nothing is said: %v, %v", err, c.Warnings())
 	}
 }
@@ -66,7 +72,8 @@ func TestALanesOwnKeyIsInPlaceOfTheInheritedOne(t *testing.T) {
 		key, file string
 	}{
 		{[]string{"LLM_VENDOR_API_KEY=", "LLM_VENDOR_API_KEY_FILE=/first"}, "", "/first"},
-		{[]string{"LLM_VENDOR_API_KEY=", "LLM_VENDOR_API_KEY_FILE=/first", "LLM_LANE_MINI_VENDOR_API_KEY=own"}, "own", ""},
+		{[]string{"LLM_VENDOR_API_KEY=", "LLM_VENDOR_API_KEY_FILE=/first", "LLM_LANE_MINI_VENDOR_API_KEY=own"}, "own",
+			""},
 		{[]string{"LLM_LANE_MINI_VENDOR_API_KEY_FILE=/own"}, "", "/own"},
 	} {
 		c, err := config.Load(twoLanes(tt.settings...))

@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// RulesOut lists the answers and bodies that cannot come through with these settings, each with the setting that decides.
-// The log says it at start: a limit that is met for the first time by a long answer looks like a fault of the vendor.
+// RulesOut lists the answers and bodies that cannot come through with these settings, each with the setting that
+// decides. The log says it at start: a limit that is met for the first time by a long answer looks like a fault of the
+// vendor.
 func (c *Config) RulesOut() []string {
 	list := []string{
 		fmt.Sprintf("buffered answers over %v fail (LLM_CALL_TIMEOUT)", plain(c.LLM.CallTimeout)),
-		fmt.Sprintf("streams whose first event takes over %v fail (%s)", plain(cmp.Or(c.LLM.FirstEventTimeout, c.LLM.CallTimeout)), c.firstEventSetting()),
+		fmt.Sprintf("streams whose first event takes over %v fail (%s)",
+			plain(cmp.Or(c.LLM.FirstEventTimeout, c.LLM.CallTimeout)), c.firstEventSetting()),
 		fmt.Sprintf("streams that pause for over %v are cut (LLM_STREAM_IDLE)", plain(c.LLM.StreamIdle)),
 	}
 	if c.LLM.StreamMax > 0 {

@@ -45,7 +45,8 @@ func (c ServerConfig) Validate() error {
 	if _, port, err := net.SplitHostPort(c.Addr); err == nil && port != "0" && c.Addr == c.AdminAddr {
 		errs = append(errs, fmt.Errorf("ADDR and ADMIN_ADDR are both %q: give the admin port another address", c.Addr))
 	}
-	for name, d := range map[string]time.Duration{"READ_TIMEOUT": c.ReadTimeout, "IDLE_TIMEOUT": c.IdleTimeout, "SHUTDOWN_GRACE": c.ShutdownGrace} {
+	for name, d := range map[string]time.Duration{"READ_TIMEOUT": c.ReadTimeout, "IDLE_TIMEOUT": c.IdleTimeout,
+		"SHUTDOWN_GRACE": c.ShutdownGrace} {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("%s is %v: use a positive duration such as 30s", name, d))
 		}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// row is one setting of the three sets of values: for chat, for reasoning models and for batches. The chart has the same
-// sets as values-chat.yaml, values-reasoning.yaml and values-batch.yaml.
+// row is one setting of the three sets of values: for chat, for reasoning models and for batches. The chart has the
+// same sets as values-chat.yaml, values-reasoning.yaml and values-batch.yaml.
 type row struct{ setting, chat, reasoning, batch string }
 
 // sets are values that belong together. "–" leaves the default.
@@ -35,13 +35,15 @@ const none = "–"
 const setsHead = `
 ## Three sets of values
 
-The defaults suit short answers, buffered or streamed. These values belong together for other uses; take a column as a whole.
-The chart has the same as ` + "`values-chat.yaml`, `values-reasoning.yaml` and `values-batch.yaml`" + `.
+The defaults suit short answers, buffered or streamed. These values belong together for other uses; take a column as a
+whole. The chart has the same as ` + "`values-chat.yaml`, `values-reasoning.yaml` and `values-batch.yaml`" + `.
 
-- **Chat**: people wait. A stream that does not begin within 10 s fails, or goes to the fallback; no pause is longer than 30 s.
-- **Reasoning models**: a buffered answer takes minutes, and a stream may think for minutes before its first event and between
-  two. A call holds its slot as long, so there are more of them. A retry fits in only after a failure that came soon.
-- **Batches**: jobs that no one waits for. They may wait, and they are retried for longer.
+- **Chat**: people wait. A stream that does not begin within 10 s fails, or goes to the fallback; no pause is longer
+  than 30 s.
+- **Reasoning models**: a buffered answer takes minutes, and a stream may think for minutes before its first event and
+  between two. A call holds its slot as long, so there are more of them. A retry fits in only after a failure that came
+  soon.
+- **Batches**: jobs whose clients do not wait. They may wait, and they are retried for longer.
 
 At start the service logs what its values rule out.
 

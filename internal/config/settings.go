@@ -21,9 +21,10 @@ type setting struct {
 	value reflect.Value
 }
 
-// settings lists the variables of spec, a pointer to a struct with envconfig's tags, in the order of its fields and under
-// the names that envconfig would use. envconfig itself lists them only through text/template. In a program that can execute
-// a template the linker keeps every method of every type, because a template may call any: 13 MB of this binary.
+// settings lists the variables of spec, a pointer to a struct with envconfig's tags, in the order of its fields and
+// under the names that envconfig would use. envconfig itself lists them only through text/template. In a program that
+// can execute a template the linker keeps every method of every type, because a template may call any: 13 MB of this
+// binary.
 func settings(prefix string, spec any) []setting {
 	return settingsOf(prefix, reflect.ValueOf(spec).Elem())
 }
@@ -51,7 +52,8 @@ func settingsOf(prefix string, fields reflect.Value) []setting {
 func words(name string) string {
 	var b strings.Builder
 	for i, r := range name {
-		if i > 0 && unicode.IsUpper(r) && (!unicode.IsUpper(rune(name[i-1])) || i+1 < len(name) && unicode.IsLower(rune(name[i+1]))) {
+		if i > 0 && unicode.IsUpper(r) && (!unicode.IsUpper(rune(name[i-1])) || i+1 < len(name) &&
+			unicode.IsLower(rune(name[i+1]))) {
 			b.WriteByte('_')
 		}
 		b.WriteRune(unicode.ToUpper(r))

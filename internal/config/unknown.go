@@ -40,7 +40,10 @@ func closest(name string, known []setting) string {
 	if len(known) == 0 {
 		return ""
 	}
-	best := slices.MinFunc(known, func(a, b setting) int { return cmp.Compare(edits(name, a.Name), edits(name, b.Name)) })
+	best := slices.MinFunc(known, func(a, b setting) int {
+		return cmp.Compare(edits(name, a.Name),
+			edits(name, b.Name))
+	})
 	if edits(name, best.Name) > len(name)/3 {
 		return ""
 	}

@@ -1,7 +1,8 @@
 // Package deadline bounds requests at no cost for those that never wait.
 //
-// A context of context.WithDeadlineCause starts a timer and registers with its parent at once. Most requests pass the gates
-// without a wait, and a refused one ends before any code asks for its end: for these the timer would be made in vain.
+// A context of context.WithDeadlineCause starts a timer and registers with its parent at once. Most requests pass the
+// gates without a wait, and a refused one ends before any code asks for its end: for these the timer would be made in
+// vain.
 package deadline
 
 import (
@@ -10,8 +11,8 @@ import (
 	"time"
 )
 
-// Context ends at a moment, with a cause of its own, as one of context.WithDeadlineCause would; the timer is only made when
-// code first asks for the end. It is safe for concurrent use.
+// Context ends at a moment, with a cause of its own, as one of context.WithDeadlineCause would; the timer is only made
+// when code first asks for the end. It is safe for concurrent use.
 type Context struct {
 	context.Context // the parent
 
@@ -29,9 +30,9 @@ func New(parent context.Context, at time.Time, cause error) *Context {
 	return &Context{Context: parent, at: at, cause: cause}
 }
 
-// Untimed returns ctx without its time limit, and the moment of that limit, for a caller that keeps to it with a timer of its
-// own, or that goes on without it. The limit may stand anywhere above ctx, if nothing between the two ends a context: what
-// only adds values does not. The zero time means that there is no limit; then ctx is returned as it is.
+// Untimed returns ctx without its time limit, and the moment of that limit, for a caller that keeps to it with a timer
+// of its own, or that goes on without it. The limit may stand anywhere above ctx, if nothing between the two ends a
+// context: what only adds values does not. The zero time means that there is no limit; then ctx is returned as it is.
 func Untimed(ctx context.Context) (context.Context, time.Time) {
 	if c, ok := ctx.(*Context); ok {
 		return c.Context, c.at
@@ -52,8 +53,8 @@ type untimed struct {
 	values context.Context
 }
 
-// Value looks above the limit first. A value that is a context itself is how package context finds out which context ends
-// another one: that has to be the one below.
+// Value looks above the limit first. A value that is a context itself is how package context finds out which context
+// ends another one: that has to be the one below.
 func (u *untimed) Value(key any) any {
 	value := u.values.Value(key)
 	if _, internal := value.(context.Context); internal || value == nil {

@@ -45,14 +45,16 @@ func TestEndsLikeOneWithATimer(t *testing.T) {
 				defer q.Stop()
 				child, cancel := context.WithCancel(q) // what a gate would make
 				defer cancel()
-				if at, ok := q.Deadline(); !ok || at.After(start.Add(5*time.Second)) || tt.sla > 0 && !at.Equal(start.Add(tt.sla)) {
+				if at, ok := q.Deadline(); !ok || at.After(start.Add(5*time.Second)) || tt.sla > 0 &&
+					!at.Equal(start.Add(tt.sla)) {
 					t.Errorf("deadline %v, %v", at, ok)
 				}
 				<-child.Done()
 				if took := time.Since(start); took != tt.after {
 					t.Errorf("ended after %v, want %v", took, tt.after)
 				}
-				if cause := context.Cause(child); !errors.Is(cause, tt.cause) || errors.Is(cause, errOver) != errors.Is(tt.cause, errOver) {
+				if cause := context.Cause(child); !errors.Is(cause, tt.cause) ||
+					errors.Is(cause, errOver) != errors.Is(tt.cause, errOver) {
 					t.Errorf("the cause is %v, want %v", cause, tt.cause)
 				}
 				if q.Value(testKey{}) != 7 {
@@ -82,7 +84,7 @@ func TestALateLookFindsTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := deadline.New(t.Context(), time.Now().Add(time.Second), errOver)
 		defer q.Stop()
-		time.Sleep(2 * time.Second) // nobody has waited so far
+		time.Sleep(2 * time.Second) // no caller has waited so far
 		if err := q.Err(); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(context.Cause(q), errOver) {
 			t.Errorf("err %v, cause %v", err, context.Cause(q))
 		}
@@ -131,7 +133,7 @@ func TestUntimed(t *testing.T) {
 		parent, leave := context.WithCancelCause(t.Context())
 		limited := deadline.New(parent, time.Now().Add(time.Second), errOver)
 		defer limited.Stop()
-		_ = limited.Done() // somebody waits, so that there is a timer
+		_ = limited.Done() // a caller waits, so that there is a timer
 		for _, ctx := range []context.Context{limited, context.WithValue(limited, testKey{}, 7)} {
 			free, at := deadline.Untimed(ctx)
 			if !at.Equal(time.Now().Add(time.Second)) || free.Value(testKey{}) != ctx.Value(testKey{}) {

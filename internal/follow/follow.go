@@ -28,8 +28,8 @@ type Config struct {
 	What   string // what the file holds, for the log, as "API keys"
 	Metric string // name of the gauge: seconds since the file stopped being in force as it is, 0 while it is
 
-	// Take brings a new text into force and reports whether it did. An error says what is wrong with the text and must not
-	// repeat it. Both together mean that a part is in force. It is called by Open, and then by one goroutine.
+	// Take brings a new text into force and reports whether it did. An error says what is wrong with the text and must
+	// not repeat it. Both together mean that a part is in force. It is called by Open, and then by one goroutine.
 	Take func(text []byte) (inForce bool, err error)
 	// Detail is added to each line of the log; nil adds nothing.
 	Detail func() slog.Attr

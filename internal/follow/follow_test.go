@@ -39,7 +39,8 @@ func following(t *testing.T, path string, reg prometheus.Registerer) (*follow.Fi
 		inForce.Store(line)
 		return true, nil
 	}
-	f, err := follow.Open(follow.Config{Path: path, What: "secret", Metric: "stale_seconds", Take: take}, discard(), reg)
+	f, err := follow.Open(follow.Config{Path: path, What: "secret", Metric: "stale_seconds", Take: take}, discard(),
+		reg)
 	if err == nil {
 		t.Cleanup(func() { _ = f.Close() })
 	}

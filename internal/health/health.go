@@ -1,5 +1,6 @@
-// Package health reports whether this process lives and whether it wants traffic. Both concern this process alone: a vendor
-// or a Redis in trouble is the same for every pod, and taking all of them out of the Service would only add an outage.
+// Package health reports whether this process lives and whether it wants traffic. Both concern this process alone: a
+// vendor or a Redis in trouble is the same for every pod, and taking all of them out of the Service would only add an
+// outage.
 //
 //	starting -> ready <-> saturated      temporary, with hysteresis
 //	                 \-> draining        final

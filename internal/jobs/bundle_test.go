@@ -62,7 +62,8 @@ func (v *vendor) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) 
 	}
 	select {
 	case text := <-c.answer:
-		return &llm.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(text)}, nil
+		return &llm.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: []byte(text)}, nil
 	case err := <-c.failed:
 		return nil, err
 	case <-cancelled:
@@ -120,9 +121,11 @@ func newPod(tb testing.TB, o options) *pod {
 	rdb, err := redisx.New(o.redis, log, p.reg)
 	ok(tb, err)
 	cfg := jobs.Config{
-		Name: "llm", Workers: max(cmp.Or(o.workers, 2), 0), Weights: map[string]int{"high": 100, "normal": 10, "low": 1}, Attempts: 3, Deaths: 2,
-		Lease: cmp.Or(o.lease, time.Hour), Retention: time.Hour, MaxAge: time.Hour, MaxBody: 1 << 20, UserMax: 100, StopGrace: 0,
-		Waits: 10, UserWaits: 5, Looks: 0,
+		Name: "llm", Workers: max(cmp.Or(o.workers, 2), 0),
+		Weights: map[string]int{"high": 100, "normal": 10, "low": 1}, Attempts: 3, Deaths: 2,
+		Lease: cmp.Or(o.lease, time.Hour), Retention: time.Hour, MaxAge: time.Hour, MaxBody: 1 << 20, UserMax: 100,
+		StopGrace: 0,
+		Waits:     10, UserWaits: 5, Looks: 0,
 	}
 	if o.change != nil {
 		o.change(&cfg)

@@ -20,7 +20,8 @@ import (
 // call takes the job to the vendor, through the same gates as any other call, and waits for as long as a gate says that
 // there is no room: that is no failure of the job. The error is a *waiting when the operator has to mend something.
 func (w *worker) call(ctx context.Context, r *run) (call *llm.Call, resp *llm.Response, err error) {
-	call = &llm.Call{ID: r.id, User: r.user, Body: r.body, IdempotencyKey: r.key, Priority: priorityOf(r.class), Background: true}
+	call = &llm.Call{ID: r.id, User: r.user, Body: r.body, IdempotencyKey: r.key, Priority: priorityOf(r.class),
+		Background: true}
 	if call.IdempotencyKey == "" {
 		call.IdempotencyKey = r.id // lets a vendor that knows it recognise the repeat after a pod's death
 	}
@@ -66,8 +67,8 @@ func (w *worker) settle(model string, began time.Time, err error) error {
 	return err
 }
 
-// once is one pass through the gates. The turnstile is held until the vendor is called, and while a gate that is closed is
-// waited for: the next job would find it closed too. again: it has been in front before.
+// once is one pass through the gates. The turnstile is held until the vendor is called, and while a gate that is closed
+// is waited for: the next job would find it closed too. again: it has been in front before.
 func (w *worker) once(ctx context.Context, r *run, call *llm.Call, again bool) (*llm.Response, error) {
 	gates := w.gates.at(call.Payload.Model)
 	leave, err := gates.pass(ctx, call.Priority, again)
@@ -152,6 +153,8 @@ func (w *worker) startSpan(ctx context.Context, j *claimed) (context.Context, tr
 	}
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": j.trace})
 	//nolint:spancheck // work ends it
-	return w.d.Tracer.Tracer(telemetry.Scope).Start(ctx, "job", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		attribute.String("llm.job_id", j.id), attribute.String("llm.priority", j.class), attribute.Int("llm.job_failures", j.failures)))
+	return w.d.Tracer.Tracer(telemetry.Scope).Start(ctx, "job", trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(
+			attribute.String("llm.job_id", j.id), attribute.String("llm.priority", j.class),
+			attribute.Int("llm.job_failures", j.failures)))
 }

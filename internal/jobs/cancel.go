@@ -9,8 +9,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// Cancel ends a job of the user's, also while its vendor call is under way. Cancelling twice is no mistake; a job that has
-// ended in another way stays as it is.
+// Cancel ends a job of the user's, also while its vendor call is under way. Cancelling twice is no mistake; a job that
+// has ended in another way stays as it is.
 func (s *Service) Cancel(ctx context.Context, user, id string) error {
 	var said reply
 	err := s.redis.Do(ctx, func(ctx context.Context, r redis.Cmdable) (err error) {
@@ -38,7 +38,8 @@ func (s *Service) Cancel(ctx context.Context, user, id string) error {
 	case Cancelled:
 	}
 	if err != nil {
-		s.log.LogAttrs(ctx, slog.LevelDebug, "the engine does not know a cancelled job", slog.String("job", id), slog.Any("error", err))
+		s.log.LogAttrs(ctx, slog.LevelDebug, "the engine does not know a cancelled job", slog.String("job", id),
+			slog.Any("error", err))
 	}
 	return nil
 }

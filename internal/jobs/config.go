@@ -70,12 +70,14 @@ func (c Config) Validate() error {
 	refuse(len(c.Weights) != len(classes), "JOBS_WEIGHTS must have high, normal and low, as high:100,normal:10,low:1")
 	for _, class := range classes {
 		weight := c.Weights[class]
-		refuse(weight < 1, "JOBS_WEIGHTS gives %s the weight %d: use at least 1, or it would never be served", class, weight)
+		refuse(weight < 1, "JOBS_WEIGHTS gives %s the weight %d: use at least 1, or it would never be served", class,
+			weight)
 		refuse(weight > maxWeight, "JOBS_WEIGHTS gives %s the weight %d: use at most %d", class, weight, maxWeight)
 	}
 	refuse(c.Attempts < 1, "JOBS_ATTEMPTS is %d: use at least 1", c.Attempts)
 	refuse(c.Deaths < 1, "JOBS_DEATHS is %d: use at least 1", c.Deaths)
-	refuse(c.Lease < time.Second, "JOBS_LEASE is %v: use at least 1s, so that a pod that pauses does not count as dead", c.Lease)
+	refuse(c.Lease < time.Second, "JOBS_LEASE is %v: use at least 1s, so that a pod that pauses does not count as dead",
+		c.Lease)
 	refuse(c.Retention < time.Second, "JOBS_RETENTION is %v: use at least 1s", c.Retention)
 	refuse(c.MaxAge < time.Second, "JOBS_MAX_AGE is %v: use at least 1s", c.MaxAge)
 	refuse(c.StopGrace < 0, "JOBS_STOP_GRACE is %v: use 0 or more", c.StopGrace)

@@ -96,8 +96,8 @@ type attemptError struct {
 func (e *attemptError) Error() string { return e.err.Error() }
 func (e *attemptError) Unwrap() error { return e.err }
 
-// delay is the pause before the engine brings a job again: after a failed attempt it grows, for the operator it lasts as long as
-// the others pause, after trouble with Redis or a lease that ran out it is short.
+// delay is the pause before the engine brings a job again: after a failed attempt it grows, for the operator it lasts
+// as long as the others pause, after trouble with Redis or a lease that ran out it is short.
 func delay(err error) time.Duration {
 	if failed, ok := errors.AsType[*attemptError](err); ok {
 		return min(time.Second<<min(failed.attempts, 10), time.Minute) + rand.N(time.Second)

@@ -27,15 +27,17 @@ func reasonOf(err error) outcome.Reason {
 
 // submission is a job of a user's with a body of about size bytes.
 func submission(user string, size int) jobs.Submission {
-	return jobs.Submission{User: user, Priority: llm.High, Body: []byte(`{"model":"m","messages":[],"user":"` + strings.Repeat("x", size) + `"}`)}
+	return jobs.Submission{User: user, Priority: llm.High,
+		Body: []byte(`{"model":"m","messages":[],"user":"` + strings.Repeat("x", size) + `"}`)}
 }
 
-// TestJobsEndInAFullRedis: a Redis that is full takes no more jobs, and those that it has are claimed, cancelled and ended, which
-// frees memory. An answer that does not fit ends its job with what is known: the vendor is paid once.
+// TestJobsEndInAFullRedis: a Redis that is full takes no more jobs, and those that it has are claimed, cancelled and
+// ended, which frees memory. An answer that does not fit ends its job with what is known: the vendor is paid once.
 func TestJobsEndInAFullRedis(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.StartLimited(t, 8<<20)
-	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: 1, lease: time.Second, change: func(c *jobs.Config) { c.Memory = 4 << 20 }})
+	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: 1, lease: time.Second,
+		change: func(c *jobs.Config) { c.Memory = 4 << 20 }})
 	submit := func(size int) string {
 		id, _, err := p.Submit(t.Context(), submission("ada", size))
 		ok(t, err)
@@ -56,10 +58,12 @@ func TestJobsEndInAFullRedis(t *testing.T) {
 	second := p.vendor.called(t) // it was claimed
 	rdb.Fill()
 	second.answer <- strings.Repeat("long ", 10<<10)
-	if j := p.end(t, ids[1]); j.State != jobs.Failed || !strings.Contains(string(j.Problem), string(jobs.ResultDropped)) || len(j.Answer) > 0 {
+	if j := p.end(t, ids[1]); j.State != jobs.Failed ||
+		!strings.Contains(string(j.Problem), string(jobs.ResultDropped)) || len(j.Answer) > 0 {
 		t.Errorf("the long answer: %+v", j)
 	}
-	await.True(t, "the dropped answer is counted", func() bool { return p.total(t, "llm_jobs_results_dropped_total") == 1 })
+	await.True(t, "the dropped answer is counted",
+		func() bool { return p.total(t, "llm_jobs_results_dropped_total") == 1 })
 	rdb.Drain()
 	id := submit(1 << 10)
 	p.vendor.called(t).answer <- "again"
@@ -73,9 +77,10 @@ func TestJobsEndInAFullRedis(t *testing.T) {
 func TestJobsHaveABudgetInBytes(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t)
-	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: -1, lease: time.Second, change: func(c *jobs.Config) {
-		c.Memory, c.UserMemory, c.Retention = 80<<10, 40<<10, time.Second
-	}})
+	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: -1, lease: time.Second,
+		change: func(c *jobs.Config) {
+			c.Memory, c.UserMemory, c.Retention = 80<<10, 40<<10, time.Second
+		}})
 	var ids []string
 	fill := func(user string) outcome.Reason {
 		for {
@@ -90,7 +95,8 @@ func TestJobsHaveABudgetInBytes(t *testing.T) {
 		user string
 		want outcome.Reason
 		jobs int // in all
-	}{{"ada", jobs.TooManyBytes, 3}, {"bob", jobs.TooManyBytes, 6}, {"eve", jobs.Full, 7}, {"ada", jobs.TooManyBytes, 7}} {
+	}{{"ada", jobs.TooManyBytes, 3}, {"bob", jobs.TooManyBytes, 6}, {"eve", jobs.Full, 7},
+		{"ada", jobs.TooManyBytes, 7}} {
 		if got := fill(c.user); got != c.want || len(ids) != c.jobs {
 			t.Errorf("%s: %s after %d jobs, want %s after %d", c.user, got, len(ids), c.want, c.jobs)
 		}
@@ -102,14 +108,16 @@ func TestJobsHaveABudgetInBytes(t *testing.T) {
 		t.Error(err)
 	}
 	c := rdb.Client()
-	await.True(t, "what was cancelled has expired", func() bool { return c.HLen(t.Context(), "llm:{llm:jobs}:sizes").Val() == 5 })
+	await.True(t, "what was cancelled has expired",
+		func() bool { return c.HLen(t.Context(), "llm:{llm:jobs}:sizes").Val() == 5 })
 	sizes, sum := c.HVals(t.Context(), "llm:{llm:jobs}:sizes").Val(), 0
 	for _, size := range sizes {
 		sum += len(size) // all have five digits
 	}
 	each, err := c.HGet(t.Context(), "llm:{llm:jobs}:sizes", ids[3]).Int()
 	ok(t, err)
-	if all, err := c.Get(t.Context(), "llm:{llm:jobs}:bytes").Int(); err != nil || all != len(sizes)*each || sum != 5*len(sizes) {
+	if all, err := c.Get(t.Context(), "llm:{llm:jobs}:bytes").Int(); err != nil || all != len(sizes)*each ||
+		sum != 5*len(sizes) {
 		t.Errorf("%d jobs of %d bytes take %d: %v %v", len(sizes), each, all, sizes, err)
 	}
 }
@@ -141,7 +149,8 @@ func TestAnswerThatCannotBeWrittenDownIsAnAttempt(t *testing.T) {
 	id := p.submit(t)
 	p.vendor.called(t).answer <- "lost"
 	p.vendor.called(t).answer <- "lost too"
-	if j := p.end(t, id); j.State != jobs.Failed || j.Failures != 2 || !strings.Contains(string(j.Problem), string(jobs.ResultDropped)) {
+	if j := p.end(t, id); j.State != jobs.Failed || j.Failures != 2 ||
+		!strings.Contains(string(j.Problem), string(jobs.ResultDropped)) {
 		t.Errorf("%+v", j)
 	}
 	p.vendor.quiet(t)

@@ -29,12 +29,13 @@ func (s State) Known() bool { return slices.Contains(States, s) }
 
 // Job is what its owner may see of a job.
 type Job struct {
-	ID         string
-	State      State
-	Priority   string
-	Before     int    // jobs that stand before it, about: the queues are weighted, not strict; 0 unless queued
-	Failures   int    // attempts that failed
-	WaitingFor string // what the operator has to mend before the job can go on, as the code of a problem; "" for nothing
+	ID       string
+	State    State
+	Priority string
+	Before   int // jobs that stand before it, about: the queues are weighted, not strict; 0 unless queued
+	Failures int // attempts that failed
+	// What the operator has to mend before the job can go on, as the code of a problem; "" for nothing.
+	WaitingFor string
 	Created    time.Time
 	Started    time.Time // the last time; zero before
 	Ended      time.Time // zero before
@@ -52,7 +53,8 @@ func (s *Service) jobOf(id string, f reply) *Job {
 		ID: id, State: State(f.text("state")), Priority: f.text("class"), Before: int(f.number("before")),
 		Failures: int(f.number("failures")), WaitingFor: f.text("waiting"),
 		Created: f.time("created"), Started: f.time("started"), Ended: f.time("ended"),
-		Status: int(f.number("status")), ContentType: f.text("type"), Coding: f.text("coding"), Problem: []byte(f.text("problem")),
+		Status: int(f.number("status")), ContentType: f.text("type"), Coding: f.text("coding"),
+		Problem: []byte(f.text("problem")),
 	}
 	if j.State == Poisoned { // no pod was left to write the problem down
 		j.Status, j.Problem = s.problem(errPoisoned, id)

@@ -1,4 +1,5 @@
-// Package jobs is the queue that all pods share: work whose client does not wait, done when there is room, and not lost.
+// Package jobs is the queue that all pods share: work whose client does not wait, done when there is room, and not
+// lost.
 //
 //	Submit     record and place in the queue, at once            submit.go, lua/submit.lua
 //	Look       queued, running, succeeded, failed, cancelled     look.go, job.go
@@ -11,10 +12,10 @@
 //	keeper     signs of life, and what dead pods left behind     keeper.go
 //	memory     bytes that jobs may take in Redis                 memory.go
 //
-// hibiken/asynq, the engine, moves the jobs: queues with weights, workers, delayed attempts, an archive of what failed. What a
-// job is stands in a record of our own, which changes only in the scripts of lua/. A record has a generation, a number that grows
-// whenever the job is given to another worker; a worker that holds an older generation is stale, and nothing it reports counts. So
-// however often the engine brings a job, one worker has it, and it ends once.
+// hibiken/asynq, the engine, moves the jobs: queues with weights, workers, delayed attempts, an archive of what failed.
+// What a job is stands in a record of our own, which changes only in the scripts of lua/. A record has a generation, a
+// number that grows whenever the job is given to another worker; a worker that holds an older generation is stale, and
+// nothing it reports counts. So however often the engine brings a job, one worker has it, and it ends once.
 package jobs
 
 import (
@@ -42,8 +43,9 @@ const (
 	NotFound            outcome.Reason = "job_not_found"        // no such job, or another user's
 	Ended               outcome.Reason = "job_ended"            // cannot be cancelled any more
 	IdempotencyMismatch outcome.Reason = "idempotency_mismatch" // the same key with another body
-	ResultDropped       outcome.Reason = "job_result_dropped"   // the vendor answered, and the answer could not be stored
-	JobPoisoned         outcome.Reason = "job_poisoned"         // pods died of it
+	// The vendor answered, and the answer could not be stored.
+	ResultDropped outcome.Reason = "job_result_dropped"
+	JobPoisoned   outcome.Reason = "job_poisoned" // pods died of it
 )
 
 // classes are the queues, the first served first.
@@ -131,8 +133,8 @@ func (s *Service) Start() error {
 	return s.worker.start()
 }
 
-// Stop answers the requests that wait for a job with what is known, hands back the jobs that wait, both at once, gives vendor calls
-// that are under way StopGrace to end, and hands back the rest.
+// Stop answers the requests that wait for a job with what is known, hands back the jobs that wait, both at once, gives
+// vendor calls that are under way StopGrace to end, and hands back the rest.
 func (s *Service) Stop() {
 	s.begin()
 	if s.worker != nil {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// keeper gives this pod's signs of life. With each of them it takes over the jobs of pods that give none any more, puts back those
-// that Redis gives to this pod and the pod does not know, and gives the engine the jobs that it should have and may not: a pod can
-// die between the record of a job and its place in the queue.
+// keeper gives this pod's signs of life. With each of them it takes over the jobs of pods that give none any more, puts
+// back those that Redis gives to this pod and the pod does not know, and gives the engine the jobs that it should have
+// and may not: a pod can die between the record of a job and its place in the queue.
 type keeper struct {
 	s    *Service
 	end  context.CancelFunc
@@ -51,8 +51,9 @@ func (k *keeper) beat(ctx context.Context) {
 	s := k.s
 	s.memory.learn(ctx, s)
 	a := args{
-		"pod": s.pod, "lease": s.cfg.Lease.Microseconds(), "patience": outboxPatience.Microseconds(), "before": k.last, "working": "",
-		"deaths": s.cfg.Deaths, "retention": s.cfg.Retention.Milliseconds(),
+		"pod": s.pod, "lease": s.cfg.Lease.Microseconds(), "patience": outboxPatience.Microseconds(), "before": k.last,
+		"working": "",
+		"deaths":  s.cfg.Deaths, "retention": s.cfg.Retention.Milliseconds(),
 	}
 	if s.worker != nil {
 		s.worker.reportLost(ctx)
@@ -72,12 +73,14 @@ func (k *keeper) beat(ctx context.Context) {
 	}
 	if rescued := said.number("rescued"); rescued > 0 {
 		s.metrics.again.WithLabelValues("rescued").Add(float64(rescued))
-		s.log.LogAttrs(ctx, slog.LevelWarn, "jobs: put back into the queue, because no pod works on them any more", slog.Int64("jobs", rescued))
+		s.log.LogAttrs(ctx, slog.LevelWarn, "jobs: put back into the queue, because no pod works on them any more",
+			slog.Int64("jobs", rescued))
 	}
 	for _, j := range said.replies("poisoned") {
 		s.metrics.finished(j.text("class"), Poisoned)
 		s.log.LogAttrs(ctx, slog.LevelError, "job set aside: too many pods died while they worked on it",
-			slog.String("job", j.text("id")), slog.String("priority", j.text("class")), slog.Int("deaths", s.cfg.Deaths))
+			slog.String("job", j.text("id")), slog.String("priority", j.text("class")),
+			slog.Int("deaths", s.cfg.Deaths))
 	}
 	k.hand(ctx, said.replies("due"))
 	s.metrics.observe(said)
@@ -90,7 +93,8 @@ func (k *keeper) hand(ctx context.Context, due []reply) {
 		if k.s.enqueue(ctx, t, j.text("class")) != nil {
 			return // it stays in the outbox
 		}
-		if _, err := k.s.store.run(ctx, k.s.patient, forgetScript, args{"id": t.id, "generation": t.generation}); err != nil {
+		if _, err := k.s.store.run(ctx, k.s.patient, forgetScript,
+			args{"id": t.id, "generation": t.generation}); err != nil {
 			k.s.log.LogAttrs(ctx, slog.LevelDebug, "jobs: outbox", slog.Any("error", err))
 		}
 	}

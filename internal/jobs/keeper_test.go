@@ -20,22 +20,25 @@ func TestOutboxBringsWhatTheEngineNeverGot(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t)
 	var lost atomic.Int32
-	submitter := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: -1, hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
-		if ours(cmd) || cmd.Name() == "ping" {
-			return next(ctx, cmd)
-		}
-		lost.Add(1) // whatever is for the engine
-		err := errors.New("dead")
-		cmd.SetErr(err)
-		return err
-	}})
+	submitter := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: -1,
+		hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if ours(cmd) || cmd.Name() == "ping" {
+				return next(ctx, cmd)
+			}
+			lost.Add(1) // whatever is for the engine
+			err := errors.New("dead")
+			cmd.SetErr(err)
+			return err
+		}})
 	id := submitter.submit(t)
 	if lost.Load() == 0 {
 		t.Fatal("the engine was given the job")
 	}
 	c := rdb.Client()
 	ok(t, c.ZScore(t.Context(), submitter.Outbox(), id).Err())
-	ok(t, c.ZAdd(t.Context(), submitter.Outbox(), redis.Z{Score: 1, Member: id}, redis.Z{Score: 1, Member: "long gone"}).Err()) // both waited long enough
+	// Both waited long enough.
+	ok(t, c.ZAdd(t.Context(), submitter.Outbox(), redis.Z{Score: 1, Member: id},
+		redis.Z{Score: 1, Member: "long gone"}).Err())
 	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: time.Second})
 	p.vendor.called(t).answer <- "hello"
 	if j := p.end(t, id); j.State != jobs.Succeeded {
@@ -45,8 +48,8 @@ func TestOutboxBringsWhatTheEngineNeverGot(t *testing.T) {
 	p.vendor.quiet(t)
 }
 
-// A job may be claimed and put back under a new turn while a keeper gives the engine the old one. The outbox must keep it then:
-// the pod that put it back may be dead before it tells the engine.
+// A job may be claimed and put back under a new turn while a keeper gives the engine the old one. The outbox must keep
+// it then: the pod that put it back may be dead before it tells the engine.
 func TestOutboxKeepsAJobThatHasANewTurn(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t)
@@ -55,14 +58,16 @@ func TestOutboxKeepsAJobThatHasANewTurn(t *testing.T) {
 	id := submitter.submit(t)
 	ok(t, c.ZAdd(t.Context(), submitter.Outbox(), redis.Z{Score: 1, Member: id}).Err()) // it has waited long enough
 	var turned atomic.Bool
-	newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: -1, lease: time.Second, hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
-		if asks(cmd, jobs.ForgetHash) && turned.CompareAndSwap(false, true) { // what claim.lua and leave.lua leave behind
-			if err := c.HIncrBy(ctx, submitter.Job(id), "turn", 1).Err(); err != nil {
-				t.Error(err)
+	newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: -1, lease: time.Second,
+		hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			// What claim.lua and leave.lua leave behind.
+			if asks(cmd, jobs.ForgetHash) && turned.CompareAndSwap(false, true) {
+				if err := c.HIncrBy(ctx, submitter.Job(id), "turn", 1).Err(); err != nil {
+					t.Error(err)
+				}
 			}
-		}
-		return next(ctx, cmd)
-	}})
+			return next(ctx, cmd)
+		}})
 	await.True(t, "a keeper has given the old turn to the engine", turned.Load)
 	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: time.Second})
 	p.vendor.called(t).answer <- "hello"
@@ -71,7 +76,8 @@ func TestOutboxKeepsAJobThatHasANewTurn(t *testing.T) {
 	}
 }
 
-// An answer that comes in the moment in which the job is handed back is paid for: it is kept, and nobody calls again.
+// An answer that comes in the moment in which the job is handed back is paid for: it is kept, and the vendor is not
+// called again.
 func TestAnswerThatComesWithTheHandBackIsKept(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t)
@@ -94,25 +100,26 @@ func TestAnswerThatComesWithTheHandBackIsKept(t *testing.T) {
 	other.vendor.quiet(t)
 }
 
-// A pod that was silent for too long finds that others have its jobs: its calls end at once, and what it says of them does
-// not count.
+// A pod that was silent for too long finds that others have its jobs: its calls end at once, and what it says of them
+// does not count.
 func TestSilentPodDropsItsJobs(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t)
 	var silent atomic.Bool
 	told := make(chan struct{}, 100)
-	first := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: time.Second, hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
-		if asks(cmd, jobs.BeatHash) && silent.Load() {
-			err := errors.New("no way through")
-			cmd.SetErr(err)
+	first := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: time.Second,
+		hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if asks(cmd, jobs.BeatHash) && silent.Load() {
+				err := errors.New("no way through")
+				cmd.SetErr(err)
+				return err
+			}
+			err := next(ctx, cmd)
+			if asks(cmd, jobs.LeaveHash) {
+				told <- struct{}{}
+			}
 			return err
-		}
-		err := next(ctx, cmd)
-		if asks(cmd, jobs.LeaveHash) {
-			told <- struct{}{}
-		}
-		return err
-	}})
+		}})
 	ids := []string{first.submit(t), first.submit(t)}
 	calls := map[string]*vendorCall{}
 	for range ids {
@@ -126,8 +133,8 @@ func TestSilentPodDropsItsJobs(t *testing.T) {
 		call := second.vendor.called(t)
 		again[call.ID] = call
 	}
-	calls[ids[0]].answer <- "of a ghost"
-	await.Value(t, "the ghost's answer", told)
+	calls[ids[0]].answer <- "of a stale owner"
+	await.Value(t, "the stale owner's answer", told)
 	silent.Store(false)
 	await.Value(t, "the end of the other call", calls[ids[1]].ctx.Done())
 	if err := context.Cause(calls[ids[1]].ctx); !errors.Is(err, jobs.ErrLost) {
@@ -146,8 +153,8 @@ func TestSilentPodDropsItsJobs(t *testing.T) {
 	second.vendor.quiet(t)
 }
 
-// The keeper gives back what the pod does not know of, and nothing else: not a job that is claimed while it counts them, and
-// not one whose claim is slow to be answered.
+// The keeper gives back what the pod does not know of, and nothing else: not a job that is claimed while it counts
+// them, and not one whose claim is slow to be answered.
 func TestKeeperLeavesYoungJobsAlone(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]struct{ delayed, until string }{
@@ -170,21 +177,25 @@ func TestKeeperLeavesYoungJobsAlone(t *testing.T) {
 					}
 				}
 			}
-			p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: time.Second, hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
-				hold := asks(cmd, o.delayed) && armed.CompareAndSwap(true, false)
-				if hold && o.delayed == jobs.BeatHash { // it has counted, and is not sent
-					wait()
-				}
-				err := next(ctx, cmd)
-				if hold && o.delayed == jobs.ClaimHash { // it is done, and not answered
-					wait()
-				}
-				if asks(cmd, o.until) && !armed.Load() {
-					others <- struct{}{}
-				}
-				return err
-			}})
-			await.True(t, "the keeper has begun", func() bool { return rdb.Client().Exists(t.Context(), "llm:{llm:jobs}:beat").Val() == 1 })
+			p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: time.Second,
+				hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+					hold := asks(cmd, o.delayed) && armed.CompareAndSwap(true, false)
+					if hold && o.delayed == jobs.BeatHash { // it has counted, and is not sent
+						wait()
+					}
+					err := next(ctx, cmd)
+					if hold && o.delayed == jobs.ClaimHash { // it is done, and not answered
+						wait()
+					}
+					if asks(cmd, o.until) && !armed.Load() {
+						others <- struct{}{}
+					}
+					return err
+				}})
+			await.True(t, "the keeper has begun", func() bool {
+				return rdb.Client().Exists(t.Context(),
+					"llm:{llm:jobs}:beat").Val() == 1
+			})
 			armed.Store(true)
 			if o.delayed == jobs.BeatHash {
 				await.Value(t, "a beat", held)
@@ -192,7 +203,8 @@ func TestKeeperLeavesYoungJobsAlone(t *testing.T) {
 			id := p.submit(t)
 			call := p.vendor.called(t)
 			beat := rdb.Client().Get(t.Context(), "llm:{llm:jobs}:beat").Val()
-			await.True(t, "the keeper has looked again", func() bool { return rdb.Client().Get(t.Context(), "llm:{llm:jobs}:beat").Val() != beat })
+			await.True(t, "the keeper has looked again",
+				func() bool { return rdb.Client().Get(t.Context(), "llm:{llm:jobs}:beat").Val() != beat })
 			call.answer <- "hello"
 			if j := p.end(t, id); string(j.Answer) != "hello" {
 				t.Errorf("%+v", j)

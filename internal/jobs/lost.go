@@ -8,9 +8,10 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// lostResult is a job whose end could not be written down while its worker tried. What is known of it is kept without the answer,
-// until Redis takes it: the vendor was called, so it counts as an attempt, and the last one ends the job. Without that the job would
-// be taken from this pod as one that it does not know, and the vendor be paid again and again.
+// lostResult is a job whose end could not be written down while its worker tried. What is known of it is kept without
+// the answer, until Redis takes it: the vendor was called, so it counts as an attempt, and the last one ends the job.
+// Without that the job would be taken from this pod as one that it does not know, and the vendor be paid again and
+// again.
 type lostResult struct {
 	job     *claimed
 	status  int
@@ -23,7 +24,8 @@ func (w *worker) resultLost(r *run, v verdict) lostResult {
 		return lostResult{r.claimed, v.status, v.problem}
 	}
 	status, problem := w.d.Problem(&outcome.Rejected{Layer: "jobs", Reason: ResultDropped,
-		Detail: fmt.Sprintf("The vendor answered %d with %d bytes, which could not be stored.", v.status, len(v.answer))}, r.id)
+		Detail: fmt.Sprintf("The vendor answered %d with %d bytes, which could not be stored.", v.status,
+			len(v.answer))}, r.id)
 	return lostResult{r.claimed, status, problem}
 }
 
@@ -59,7 +61,8 @@ func (w *worker) reportLost(ctx context.Context) {
 		w.mu.Lock()
 		w.lost = w.lost[1:]
 		w.mu.Unlock()
-		w.s.log.LogAttrs(ctx, slog.LevelWarn, "job: the vendor was called, and the end could not be written down in time",
+		w.s.log.LogAttrs(ctx, slog.LevelWarn,
+			"job: the vendor was called, and the end could not be written down in time",
 			slog.String("job", l.job.id), slog.String("priority", l.job.class), slog.Int("failures", l.job.failures+1),
 			slog.Bool("ended", left == leftDropped))
 		switch left {

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// memory knows how many bytes jobs may take in Redis, so that jobs leave room for the limits, which are in the same Redis. The
-// scripts count what each job takes and give it back when its record expires.
+// memory knows how many bytes jobs may take in Redis, so that jobs leave room for the limits, which are in the same
+// Redis. The scripts count what each job takes and give it back when its record expires.
 type memory struct {
 	all, user int64 // settings; 0 derives them from maxmemory
 
@@ -20,7 +20,8 @@ type memory struct {
 const (
 	// unlimited is what jobs may take where Redis states no maxmemory: its host or container has an end all the same.
 	unlimited = 256 << 20
-	// overhead is about what a job takes besides body and answer: its record, its places in the indexes, the engine's task.
+	// overhead is about what a job takes besides body and answer: its record, its places in the indexes, the engine's
+	// task.
 	overhead = 2 << 10
 )
 
@@ -42,7 +43,8 @@ func (m *memory) learn(ctx context.Context, s *Service) {
 	if err != nil || said.text("error") != "" {
 		if err == nil {
 			m.unknown.Do(func() {
-				s.log.LogAttrs(ctx, slog.LevelInfo, "jobs: redis does not tell its maxmemory; set LLM_JOBS_MEMORY or allow +info",
+				s.log.LogAttrs(ctx, slog.LevelInfo,
+					"jobs: redis does not tell its maxmemory; set LLM_JOBS_MEMORY or allow +info",
 					slog.String("error", said.text("error")))
 			})
 		}

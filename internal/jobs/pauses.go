@@ -8,8 +8,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// operatorFault returns the code of a failure that the service's operator has to mend: no repeat helps before that, and the job is
-// not to blame. It is the code with which a synchronous call fails.
+// operatorFault returns the code of a failure that the service's operator has to mend: no repeat helps before that, and
+// the job is not to blame. It is the code with which a synchronous call fails.
 func operatorFault(kind llm.Kind) (code string, ok bool) {
 	switch kind {
 	case llm.KindAuth:
@@ -28,9 +28,9 @@ type waiting struct {
 
 func (w *waiting) Error() string { return "waits for the operator: " + w.code }
 
-// pauses keep the jobs of this pod from calling the vendor while the operator's fault lasts. One job calls after each pause, and
-// the pauses grow; the others wait for what it finds. Faults are kept by model, because models may be at different vendors. The
-// zero value is ready. It is safe for concurrent use.
+// pauses keep the jobs of this pod from calling the vendor while the operator's fault lasts. One job calls after each
+// pause, and the pauses grow; the others wait for what it finds. Faults are kept by model, because models may be at
+// different vendors. The zero value is ready. It is safe for concurrent use.
 type pauses struct {
 	mu     sync.Mutex
 	models map[string]*modelPause
@@ -63,8 +63,8 @@ func (p *pauses) admit(model string, now time.Time) *waiting {
 	return nil
 }
 
-// failed begins a pause after a job of the model met the operator's fault, unless another job that called at the same time has
-// begun one.
+// failed begins a pause after a job of the model met the operator's fault, unless another job that called at the same
+// time has begun one.
 func (p *pauses) failed(model, code string, began, now time.Time) *waiting {
 	p.mu.Lock()
 	defer p.mu.Unlock()

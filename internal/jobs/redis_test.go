@@ -16,20 +16,21 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// Redis hangs while a job is called, for longer than a lease, and the answer comes meanwhile. The first attempt to write
-// it down reaches Redis all the same, and its reply nobody: the job ends once and is counted once.
+// Redis hangs while a job is called, for longer than a lease, and the answer comes meanwhile. The first attempt to
+// write it down reaches Redis all the same, and its reply is lost: the job ends once and is counted once.
 func TestRedisHangsWhileAJobIsCalled(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t)
 	ok(t, rdb.Client().ScriptLoad(t.Context(), jobs.LeaveText).Err()) // one command, not two
 	failed := make(chan struct{}, 100)
-	o := options{redis: redisx.Config{URL: rdb.URL()}, lease: 4 * time.Second, hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
-		err := next(ctx, cmd)
-		if asks(cmd, jobs.LeaveHash) && err != nil {
-			failed <- struct{}{}
-		}
-		return err
-	}}
+	o := options{redis: redisx.Config{URL: rdb.URL()}, lease: 4 * time.Second,
+		hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			err := next(ctx, cmd)
+			if asks(cmd, jobs.LeaveHash) && err != nil {
+				failed <- struct{}{}
+			}
+			return err
+		}}
 	p := newPod(t, o)
 	id := p.submit(t)
 	call := p.vendor.called(t)
@@ -46,28 +47,32 @@ func TestRedisHangsWhileAJobIsCalled(t *testing.T) {
 	if j := p.end(t, id); j.State != jobs.Succeeded || string(j.Answer) != "hello" || j.Failures != 0 {
 		t.Errorf("%+v", j)
 	}
-	await.True(t, "the job is counted", func() bool { return p.counted(t, "llm_jobs_processed_total", "succeeded") == 1 })
+	await.True(t, "the job is counted", func() bool {
+		return p.counted(t, "llm_jobs_processed_total",
+			"succeeded") == 1
+	})
 	p.vendor.quiet(t)
 	other.vendor.quiet(t)
 }
 
-// Redis hangs when a pod takes a job: it has it then, and has not heard of it. The job is given back, and called once.
+// Redis hangs when a pod takes a job: it has it then, and does not know it. The job is given back, and called once.
 func TestRedisHangsWhileAJobIsClaimed(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t)
 	ok(t, rdb.Client().ScriptLoad(t.Context(), jobs.ClaimText).Err()) // one command, not two
 	var once sync.Once
-	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: 3 * time.Second, hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
-		hangs := false
-		if asks(cmd, jobs.ClaimHash) {
-			once.Do(func() { hangs = true; rdb.Stop() })
-		}
-		err := next(ctx, cmd)
-		if hangs {
-			rdb.Cont()
-		}
-		return err
-	}})
+	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, lease: 3 * time.Second,
+		hook: func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			hangs := false
+			if asks(cmd, jobs.ClaimHash) {
+				once.Do(func() { hangs = true; rdb.Stop() })
+			}
+			err := next(ctx, cmd)
+			if hangs {
+				rdb.Cont()
+			}
+			return err
+		}})
 	id := p.submit(t)
 	call := p.vendor.called(t)
 	call.answer <- "hello"

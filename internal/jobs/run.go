@@ -21,7 +21,8 @@ func (w *worker) work(ctx context.Context, r *run) error {
 	defer resp.Close()
 	cause := context.Cause(ctx)
 	handedBack := errors.Is(cause, errHandBack)
-	if cause != nil && (err != nil || !handedBack) { // it was decided elsewhere; an answer that came all the same is paid for, and kept
+	// It was decided elsewhere; an answer that came all the same is paid for, and kept.
+	if cause != nil && (err != nil || !handedBack) {
 		telemetry.End(span, cause)
 		if handedBack {
 			return w.handBack(r)
@@ -61,8 +62,8 @@ func (w *worker) wait(ctx context.Context, r *run, call *llm.Call, waits *waitin
 	return waits
 }
 
-// noRoomPause is how long a job keeps its worker before it gives it up. It bounds how fast a pod looks through the jobs of a
-// lane that is closed, which costs Redis four scripts for each.
+// noRoomPause is how long a job keeps its worker before it gives it up. It bounds how fast a pod looks through the jobs
+// of a lane that is closed, which costs Redis four scripts for each.
 const noRoomPause = 100 * time.Millisecond
 
 // giveWay puts a job back whose lane has enough jobs waiting, so that its worker can do one of another lane.
@@ -147,8 +148,8 @@ func (w *worker) finish(ctx context.Context, r *run, call *llm.Call, v verdict, 
 	return nil
 }
 
-// leave reports to Redis how the run ended. When Redis is away it tries for as long as another pod would leave the job alone: a
-// paid answer is worth it.
+// leave reports to Redis how the run ended. When Redis is away it tries for as long as another pod would leave the job
+// alone: a paid answer is worth it.
 func (w *worker) leave(ctx context.Context, r *run, what string, more args) (outcome string, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.leaveFor)
 	defer cancel()
@@ -181,9 +182,11 @@ func (w *worker) handBack(r *run) error {
 // logAttempt writes the one line of an attempt.
 func (w *worker) logAttempt(ctx context.Context, r *run, call *llm.Call, state string, err error) {
 	attrs := []slog.Attr{
-		slog.String("job", r.id), slog.String("user", r.user), slog.String("priority", r.class), slog.String("state", state),
+		slog.String("job", r.id), slog.String("user", r.user), slog.String("priority", r.class),
+		slog.String("state", state),
 		slog.String("lane", call.Lane), slog.Int("failures", r.failures), slog.Int("attempts", call.Attempts),
-		slog.Int64("wait_ms", r.started.Sub(r.created).Milliseconds()), slog.Int64("queue_ms", call.Timing.Queue.Milliseconds()),
+		slog.Int64("wait_ms", r.started.Sub(r.created).Milliseconds()),
+		slog.Int64("queue_ms", call.Timing.Queue.Milliseconds()),
 		slog.Int64("vendor_ms", call.Timing.Vendor.Milliseconds()),
 	}
 	level := slog.LevelInfo

@@ -25,8 +25,8 @@ const (
 	traceparent = "00-" + traceID + "-" + spanID + "-01"
 )
 
-// Each attempt is a span in the trace of the request that submitted the job, though that has long been answered; the call
-// stands below it.
+// Each attempt is a span in the trace of the request that submitted the job, though that has long been answered; the
+// call stands below it.
 func TestSpanOfAnAttempt(t *testing.T) {
 	t.Parallel()
 	seen := tracetest.NewSpanRecorder()
@@ -38,7 +38,8 @@ func TestSpanOfAnAttempt(t *testing.T) {
 			telemetry.End(span, nil)
 		},
 	})
-	id, _, err := p.Submit(t.Context(), jobs.Submission{User: "ada", Priority: llm.Normal, Body: []byte(body), Traceparent: traceparent})
+	id, _, err := p.Submit(t.Context(), jobs.Submission{User: "ada", Priority: llm.Normal, Body: []byte(body),
+		Traceparent: traceparent})
 	ok(t, err)
 	first := p.vendor.called(t)
 	first.failed <- &llm.VendorError{Kind: llm.KindStatus, Status: 500}
@@ -51,7 +52,8 @@ func TestSpanOfAnAttempt(t *testing.T) {
 		switch span.Name() {
 		case "job":
 			attempts = append(attempts, span)
-			if child := seen.Ended()[i-1]; child.Name() != "vendor" || child.Parent().SpanID() != span.SpanContext().SpanID() {
+			if child := seen.Ended()[i-1]; child.Name() != "vendor" ||
+				child.Parent().SpanID() != span.SpanContext().SpanID() {
 				t.Errorf("below it stands %s, of %s", child.Name(), child.Parent().SpanID())
 			}
 		case "vendor":
@@ -60,11 +62,13 @@ func TestSpanOfAnAttempt(t *testing.T) {
 		}
 	}
 	for i, span := range attempts {
-		if span.SpanContext().TraceID().String() != traceID || span.Parent().SpanID().String() != spanID || span.SpanKind() != trace.SpanKindConsumer {
+		if span.SpanContext().TraceID().String() != traceID || span.Parent().SpanID().String() != spanID ||
+			span.SpanKind() != trace.SpanKindConsumer {
 			t.Errorf("%s, of trace %s below %s", span.SpanKind(), span.SpanContext().TraceID(), span.Parent().SpanID())
 		}
 		got := attribute.NewSet(span.Attributes()...)
-		want := attribute.NewSet(attribute.String("llm.job_id", id), attribute.String("llm.priority", "normal"), attribute.Int("llm.job_failures", i))
+		want := attribute.NewSet(attribute.String("llm.job_id", id), attribute.String("llm.priority", "normal"),
+			attribute.Int("llm.job_failures", i))
 		if !got.Equals(&want) {
 			t.Errorf("attributes %v", span.Attributes())
 		}
@@ -81,7 +85,8 @@ func TestSpanOfAnAttempt(t *testing.T) {
 func TestSpanOfACancelledJob(t *testing.T) {
 	t.Parallel()
 	seen := tracetest.NewSpanRecorder()
-	p := newPod(t, options{redis: redisx.Config{URL: redistest.Start(t).URL()}, tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(seen))})
+	p := newPod(t, options{redis: redisx.Config{URL: redistest.Start(t).URL()},
+		tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(seen))})
 	id := p.submit(t)
 	call := p.vendor.called(t)
 	ok(t, p.Cancel(t.Context(), "ada", id))
@@ -92,7 +97,7 @@ func TestSpanOfACancelledJob(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	if span.Parent().IsValid() {
-		t.Errorf("below %s, and nobody traced the submission", span.Parent().SpanID())
+		t.Errorf("below %s, and the submission was not traced", span.Parent().SpanID())
 	}
 }
 
@@ -100,7 +105,8 @@ func TestSpanOfACancelledJob(t *testing.T) {
 func TestTraceWithoutSpans(t *testing.T) {
 	t.Parallel()
 	p := newPod(t, options{redis: redisx.Config{URL: redistest.Start(t).URL()}})
-	_, _, err := p.Submit(t.Context(), jobs.Submission{User: "ada", Priority: llm.Low, Body: []byte(body), Traceparent: traceparent})
+	_, _, err := p.Submit(t.Context(), jobs.Submission{User: "ada", Priority: llm.Low, Body: []byte(body),
+		Traceparent: traceparent})
 	ok(t, err)
 	call := p.vendor.called(t)
 	if got := call.Header.Get("Traceparent"); got != traceparent {

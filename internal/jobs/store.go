@@ -147,12 +147,14 @@ type claimed struct {
 
 // claim returns nil when the job is not to be had.
 func (s store) claim(ctx context.Context, r redis.Scripter, t task, pod string, lease time.Duration) (*claimed, error) {
-	f, err := s.run(ctx, r, claimScript, args{"id": t.id, "generation": t.generation, "pod": pod, "lease": lease.Microseconds()})
+	f, err := s.run(ctx, r, claimScript, args{"id": t.id, "generation": t.generation, "pod": pod,
+		"lease": lease.Microseconds()})
 	if err != nil || len(f) == 0 {
 		return nil, err
 	}
 	return &claimed{
-		task: t, user: f.text("user"), class: f.text("class"), body: []byte(f.text("body")), key: f.text("client"), trace: f.text("trace"),
+		task: t, user: f.text("user"), class: f.text("class"), body: []byte(f.text("body")), key: f.text("client"),
+		trace:    f.text("trace"),
 		failures: int(f.number("failures")), created: f.time("created"), started: f.time("started"),
 	}, nil
 }
@@ -170,7 +172,8 @@ const (
 )
 
 // leave reports how a run ended.
-func (s store) leave(ctx context.Context, r redis.Scripter, j *claimed, pod, what string, more args) (outcome string, err error) {
+func (s store) leave(ctx context.Context, r redis.Scripter, j *claimed, pod, what string, more args) (outcome string,
+	err error) {
 	all := args{"id": j.id, "generation": j.generation, "pod": pod, "what": what}
 	maps.Copy(all, more)
 	said, err := s.run(ctx, r, leaveScript, all)

@@ -36,9 +36,11 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (id string, fresh 
 	}
 	all, user := s.memory.limits()
 	a := args{
-		"id": uuid.Must(uuid.NewV7()).String(), "user": sub.User, "class": class, "body": sub.Body, "fingerprint": fingerprint(sub.Body),
-		"keyhash": keyHash, "key": sub.IdempotencyKey, "trace": sub.Traceparent,
-		"open": s.cfg.UserMax, "bytes": all, "user_bytes": user, "overhead": overhead, "ttl": (s.cfg.MaxAge + s.cfg.Retention).Milliseconds(),
+		"id": uuid.Must(uuid.NewV7()).String(), "user": sub.User, "class": class, "body": sub.Body,
+		"fingerprint": fingerprint(sub.Body),
+		"keyhash":     keyHash, "key": sub.IdempotencyKey, "trace": sub.Traceparent,
+		"open": s.cfg.UserMax, "bytes": all, "user_bytes": user, "overhead": overhead,
+		"ttl": (s.cfg.MaxAge + s.cfg.Retention).Milliseconds(),
 	}
 	var said reply
 	err = s.redis.Do(ctx, func(ctx context.Context, r redis.Cmdable) (err error) {
@@ -60,7 +62,8 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (id string, fresh 
 	}
 	// The record is the promise. If the engine cannot take the job now, the keeper brings it soon.
 	if err := s.enqueue(ctx, t, class); err != nil {
-		s.log.LogAttrs(ctx, slog.LevelDebug, "a job waits in the outbox", slog.String("job", t.id), slog.Any("error", err))
+		s.log.LogAttrs(ctx, slog.LevelDebug, "a job waits in the outbox", slog.String("job", t.id),
+			slog.Any("error", err))
 	}
 	return t.id, fresh, nil
 }
@@ -73,10 +76,12 @@ func (s *Service) refusal(said reply) error {
 		return &outcome.Rejected{Layer: "jobs", Reason: IdempotencyMismatch}
 	case "full":
 		return &outcome.Rejected{Layer: "jobs", Reason: TooMany, RetryAfter: 5 * time.Second,
-			Detail: fmt.Sprintf("You have %d jobs that are not done, which is the limit. Wait for some, or cancel some.", s.cfg.UserMax)}
+			Detail: fmt.Sprintf("You have %d jobs that are not done, which is the limit. Wait for some, or cancel some.",
+				s.cfg.UserMax)}
 	case "user_bytes":
 		return &outcome.Rejected{Layer: "jobs", Reason: TooManyBytes, RetryAfter: time.Minute,
-			Detail: fmt.Sprintf("Your jobs and their results may take %d bytes. Results leave %v after they were made.", user, s.cfg.Retention)}
+			Detail: fmt.Sprintf("Your jobs and their results may take %d bytes. Results leave %v after they were made.",
+				user, s.cfg.Retention)}
 	case "redis_full":
 		s.redis.NoteFull(errors.New(said.text("reason")))
 	}

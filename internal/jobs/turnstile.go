@@ -38,11 +38,11 @@ func (t *turnstiles) at(model string) *turnstile {
 // errNoRoom says that enough workers wait for the lane, so that this one is for jobs of other lanes.
 var errNoRoom = errors.New("jobs: enough of them wait for this lane")
 
-// turnstile lets one job of this pod into the gates of a lane at a time: the one of the highest class, and within a class
-// the first that came. The others would get the same answer, and each would ask Redis for it.
+// turnstile lets one job of this pod into the gates of a lane at a time: the one of the highest class, and within a
+// class the first that came. The others would get the same answer, and each would ask Redis for it.
 //
-// With a room, only so many jobs of the lane keep their workers while they do nothing: the one in front, those that wait
-// behind it, and those that the vendor has told to wait.
+// With a room, only so many jobs of the lane keep their workers while they do nothing: the one in front, those that
+// wait behind it, and those that the vendor has told to wait.
 type turnstile struct {
 	room int // 0 means no limit
 
@@ -55,8 +55,8 @@ type turnstile struct {
 // waiter is told true when the job may enter, and false when it makes room for another one.
 type waiter chan bool
 
-// pass waits until the job may enter, in front of its class when it comes again. The caller calls leave, once or more often.
-// The error is errNoRoom, or the cause of ctx when that ended first.
+// pass waits until the job may enter, in front of its class when it comes again. The caller calls leave, once or more
+// often. The error is errNoRoom, or the cause of ctx when that ended first.
 func (t *turnstile) pass(ctx context.Context, class llm.Priority, again bool) (leave func(), err error) {
 	leave = sync.OnceFunc(t.release)
 	t.mu.Lock()
@@ -121,8 +121,8 @@ func (t *turnstile) rest() (done func(), ok bool) {
 
 func (t *turnstile) roomLocked() bool { return t.room == 0 || t.idle < t.room }
 
-// evictLocked makes room for a job of the class: the last one of the lowest class below it waits no longer. One that comes
-// again also takes the place of one of its own class.
+// evictLocked makes room for a job of the class: the last one of the lowest class below it waits no longer. One that
+// comes again also takes the place of one of its own class.
 func (t *turnstile) evictLocked(class llm.Priority, again bool) bool {
 	for lower := llm.Low; lower < class || again && lower == class; lower++ {
 		if queue := t.queues[lower]; len(queue) > 0 {

@@ -32,7 +32,8 @@ func TestTurnstileOrder(t *testing.T) {
 			class llm.Priority
 			again bool
 		}{
-			{"low", llm.Low, false}, {"normal", llm.Normal, false}, {"high 1", llm.High, false}, {"high 2", llm.High, false},
+			{"low", llm.Low, false}, {"normal", llm.Normal, false}, {"high 1", llm.High, false},
+			{"high 2", llm.High, false},
 			{"high again", llm.High, true}, {"low again", llm.Low, true},
 		} {
 			gates.queue(t.Context(), who.class, who.again, func(leave func(), err error) {
@@ -50,16 +51,17 @@ func TestTurnstileOrder(t *testing.T) {
 		}
 		first()
 		synctest.Wait()
-		if want := []string{"high again", "high 1", "high 2", "normal", "low again", "low"}; !slices.Equal(order, want) {
+		if want := []string{"high again", "high 1", "high 2", "normal", "low again", "low"}; !slices.Equal(order,
+			want) {
 			t.Errorf("they passed as %q, want %q", order, want)
 		}
 		if gates.taken {
-			t.Error("nobody is left, and the turnstile is taken")
+			t.Error("no job is left, and the turnstile is taken")
 		}
 	})
 }
 
-// Leaving twice gives nobody else's turn away.
+// Leaving twice does not give another job's turn away.
 func TestTurnstileLeftTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -130,8 +132,8 @@ func TestTurnstileTurnAtTheLastMoment(t *testing.T) {
 	}
 }
 
-// With room for three, one more gives its worker to other lanes at once, and one of a higher class takes the place of the
-// last of the lowest. One that comes again takes that of one of its own class.
+// With room for three, one more gives its worker to other lanes at once, and one of a higher class takes the place of
+// the last of the lowest. One that comes again takes that of one of its own class.
 func TestTurnstileWithRoomForThree(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -143,8 +145,10 @@ func TestTurnstileWithRoomForThree(t *testing.T) {
 			class llm.Priority
 			again bool
 		}{
-			{"low 1", llm.Low, false}, {"low 2", llm.Low, false}, {"low 3", llm.Low, false}, {"normal", llm.Normal, false},
-			{"high", llm.High, false}, {"normal 2", llm.Normal, false}, {"normal again", llm.Normal, true}, {"low again", llm.Low, true},
+			{"low 1", llm.Low, false}, {"low 2", llm.Low, false}, {"low 3", llm.Low, false},
+			{"normal", llm.Normal, false},
+			{"high", llm.High, false}, {"normal 2", llm.Normal, false}, {"normal again", llm.Normal, true},
+			{"low again", llm.Low, true},
 		} {
 			gates.queue(t.Context(), who.class, who.again, func(leave func(), err error) {
 				if errors.Is(err, errNoRoom) {
@@ -160,7 +164,8 @@ func TestTurnstileWithRoomForThree(t *testing.T) {
 		}
 		first()
 		synctest.Wait()
-		if want := []string{"low 3", "low 2", "low 1", "normal 2", "normal", "low again"}; !slices.Equal(turnedAway, want) {
+		if want := []string{"low 3", "low 2", "low 1", "normal 2", "normal", "low again"}; !slices.Equal(turnedAway,
+			want) {
 			t.Errorf("turned away: %q, want %q", turnedAway, want)
 		}
 		if want := []string{"high", "normal again"}; !slices.Equal(order, want) || gates.taken || gates.idle != 0 {

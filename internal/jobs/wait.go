@@ -13,8 +13,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// Wait looks until the job has ended, for d at most, or until ctx ends or the pod stops; then it returns the job as it is. Requests
-// that wait have a pool of their own in each pod, of which a user has a part: beyond it Wait looks once and reports held false.
+// Wait looks until the job has ended, for d at most, or until ctx ends or the pod stops; then it returns the job as it
+// is. Requests that wait have a pool of their own in each pod, of which a user has a part: beyond it Wait looks once
+// and reports held false.
 func (s *Service) Wait(ctx context.Context, user, id string, d time.Duration) (j *Job, held bool, err error) {
 	leave, full := s.waits.enter(user)
 	s.metrics.waits.WithLabelValues(full.String()).Inc()
@@ -104,7 +105,8 @@ func (w *waits) held() int {
 	return w.all
 }
 
-// CountLook counts a request of the user's that looks at jobs or cancels them, over all pods. The error is a *outcome.Rejected.
+// CountLook counts a request of the user's that looks at jobs or cancels them, over all pods. The error is a
+// *outcome.Rejected.
 func (s *Service) CountLook(ctx context.Context, user string) error {
 	if s.cfg.Looks == 0 {
 		return nil
@@ -122,7 +124,8 @@ func (s *Service) CountLook(ctx context.Context, user string) error {
 		return unavailable(err)
 	case res.Allowed == 0:
 		return &outcome.Rejected{Layer: "jobs", Reason: outcome.UserRateLimited, RetryAfter: res.RetryAfter,
-			Detail: "This key has looked at jobs too often. Look less often, or let the service wait with Prefer: wait=N."}
+			Detail: "This key has looked at jobs too often. Look less often, or let the service wait with Prefer: " +
+				"wait=N."}
 	}
 	return nil
 }

@@ -15,10 +15,12 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// TestWaitsHaveAPoolOfTheirOwn: a user has a part of it, and beyond it a request is answered at once with what is known.
+// TestWaitsHaveAPoolOfTheirOwn: a user has a part of it, and beyond it a request is answered at once with what is
+// known.
 func TestWaitsHaveAPoolOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	p := newPod(t, options{redis: redisx.Config{URL: redistest.Start(t).URL()}, change: func(c *jobs.Config) { c.Waits, c.UserWaits = 3, 2 }})
+	p := newPod(t, options{redis: redisx.Config{URL: redistest.Start(t).URL()},
+		change: func(c *jobs.Config) { c.Waits, c.UserWaits = 3, 2 }})
 	of := map[string]string{}
 	for _, user := range []string{"ada", "bob", "eve"} {
 		id, _, err := p.Submit(t.Context(), submission(user, 0))
@@ -62,7 +64,8 @@ func TestWaitsHaveAPoolOfTheirOwn(t *testing.T) {
 // TestLooksAreCounted by user, in Redis.
 func TestLooksAreCounted(t *testing.T) {
 	t.Parallel()
-	o := options{redis: redisx.Config{URL: redistest.Start(t).URL()}, workers: -1, change: func(c *jobs.Config) { c.Looks = 3 }}
+	o := options{redis: redisx.Config{URL: redistest.Start(t).URL()}, workers: -1,
+		change: func(c *jobs.Config) { c.Looks = 3 }}
 	a, b := newPod(t, o), newPod(t, o)
 	for i := range 3 {
 		ok(t, []*pod{a, b}[i%2].CountLook(t.Context(), "ada"))
@@ -98,7 +101,10 @@ func TestJobThatTwoPodsDiedOfIsSetAside(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].ID != id {
 		t.Errorf("listed: %v %v", list, err)
 	}
-	await.True(t, "it is counted", func() bool { return keeper.counted(t, "llm_jobs_processed_total", "poisoned") == 1 })
+	await.True(t, "it is counted", func() bool {
+		return keeper.counted(t, "llm_jobs_processed_total",
+			"poisoned") == 1
+	})
 	if !strings.Contains(log.String(), id) {
 		t.Errorf("said %q", log.String())
 	}
@@ -129,8 +135,8 @@ func TestBodyChangedInRedisEndsTheJobAlone(t *testing.T) {
 	p.vendor.quiet(t)
 }
 
-// TestJobWaitsForTheOperator: a refused vendor key ends no job. One call finds out, the other jobs wait with it and say why; when
-// it is mended, all go on.
+// TestJobWaitsForTheOperator: a refused vendor key ends no job. One call finds out, the other jobs wait with it and say
+// why; when it is mended, all go on.
 func TestJobWaitsForTheOperator(t *testing.T) {
 	t.Parallel()
 	for kind, code := range map[llm.Kind]string{llm.KindAuth: "vendor_auth", llm.KindQuota: "insufficient_quota"} {

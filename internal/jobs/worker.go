@@ -58,8 +58,8 @@ func newWorker(s *Service, d Deps) *worker {
 
 func (w *worker) start() error { return w.server.Start(asynq.HandlerFunc(w.process)) }
 
-// stop takes no more jobs. Those that wait in the gates go back into the queue at once, those whose vendor call is under
-// way when they have not ended within the grace.
+// stop takes no more jobs. Those that wait in the gates go back into the queue at once, those whose vendor call is
+// under way when they have not ended within the grace.
 func (w *worker) stop() {
 	w.server.Stop()
 	w.mu.Lock()

@@ -7,19 +7,21 @@ import (
 	"strings"
 )
 
-// addUp makes one snapshot of those of several pods. What all pods share is the largest that one of them tells: use of the
-// contract, the breaker, queued jobs. The rest is added up.
+// addUp makes one snapshot of those of several pods. What all pods share is the largest that one of them tells: use of
+// the contract, the breaker, queued jobs. The rest is added up.
 func addUp(pods []Snapshot) Snapshot {
 	var s Snapshot
 	ready := 0
 	for i, p := range pods {
 		s.Requests = s.Requests.plus(p.Requests)
 		s.Layers = plusLayers(s.Layers, p.Layers)
-		s.Slots = Slots{Size: s.Slots.Size + p.Slots.Size, Used: s.Slots.Used + p.Slots.Used, Waiting: s.Slots.Waiting + p.Slots.Waiting}
+		s.Slots = Slots{Size: s.Slots.Size + p.Slots.Size, Used: s.Slots.Used + p.Slots.Used, Waiting: s.Slots.Waiting +
+			p.Slots.Waiting}
 		s.Quota = s.Quota.with(p.Quota)
 		s.Breaker = s.Breaker.with(p.Breaker)
 		s.Vendor = s.Vendor.plus(p.Vendor)
-		s.Retries = Retries{s.Retries.plus(p.Retries.Rate), plusNamed(s.Retries.Denied, p.Retries.Denied), s.Retries.Budget + p.Retries.Budget}
+		s.Retries = Retries{s.Retries.plus(p.Retries.Rate), plusNamed(s.Retries.Denied, p.Retries.Denied),
+			s.Retries.Budget + p.Retries.Budget}
 		s.Redis = Redis{Shared: (i == 0 || s.Redis.Shared) && p.Redis.Shared, Full: s.Redis.Full || p.Redis.Full}
 		s.Jobs = plusJobs(s.Jobs, p.Jobs)
 		s.Memory = plusMemory(s.Memory, p.Memory)
@@ -60,7 +62,8 @@ func (v Vendor) plus(o Vendor) Vendor {
 
 // with counts what both have seen: every pod sees the shared breaker open, and makes probes of its own.
 func (b Breaker) with(o Breaker) Breaker {
-	return Breaker{State: worse(b.State, o.State), Opened: max(b.Opened, o.Opened), Probes: plusNamed(b.Probes, o.Probes)}
+	return Breaker{State: worse(b.State, o.State), Opened: max(b.Opened, o.Opened),
+		Probes: plusNamed(b.Probes, o.Probes)}
 }
 
 // worse is the state of a breaker that is farther from closed. A pod may not know yet that it has closed.
@@ -86,7 +89,8 @@ func merged[T any](a, b []T, name func(T) string, join func(x, y T) T) []T {
 }
 
 func plusNamed(a, b []Named) []Named {
-	all := merged(a, b, func(n Named) string { return n.Name }, func(x, y Named) Named { return Named{x.Name, x.plus(y.Rate)} })
+	all := merged(a, b, func(n Named) string { return n.Name },
+		func(x, y Named) Named { return Named{x.Name, x.plus(y.Rate)} })
 	slices.SortFunc(all, func(x, y Named) int { return strings.Compare(x.Name, y.Name) })
 	return all
 }
@@ -100,7 +104,10 @@ func plusLayers(a, b []Layer) []Layer {
 		known[l.Name] = nil
 	}
 	way := names(known)
-	slices.SortStableFunc(all, func(x, y Layer) int { return cmp.Compare(slices.Index(way, x.Name), slices.Index(way, y.Name)) })
+	slices.SortStableFunc(all, func(x, y Layer) int {
+		return cmp.Compare(slices.Index(way, x.Name),
+			slices.Index(way, y.Name))
+	})
 	return all
 }
 

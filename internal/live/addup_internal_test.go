@@ -48,8 +48,9 @@ func TestPodsAddUp(t *testing.T) {
 		"jobs":     {*s.Jobs, Jobs{[]Amount{{"low", 7}}, 4}},
 		"lane":     {s.Lanes[0].Quota, Quota{.3, 0, 4}},
 		"pods":     {[]string{s.Pods[0].Name, s.Pods[1].Name}, []string{"a", "b"}},
-		"layers":   {[]string{s.Layers[0].Name, s.Layers[1].Name, s.Layers[2].Name}, []string{"shed", "client", "vendor"}},
-		"refused":  {s.Layers[0].Refused, Rate{4, 4}},
+		"layers": {[]string{s.Layers[0].Name, s.Layers[1].Name, s.Layers[2].Name},
+			[]string{"shed", "client", "vendor"}},
+		"refused": {s.Layers[0].Refused, Rate{4, 4}},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			t.Errorf("%s: got %+v, want %+v", what, pair[0], pair[1])

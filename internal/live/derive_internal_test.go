@@ -27,8 +27,9 @@ func newBench(t *testing.T) *bench {
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "llm_vendor_duration_seconds", Help: "Durations.", Buckets: []float64{1, 2, 4},
 		}, []string{"lane"}),
-		breaker: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "llm_breaker_state", Help: "State."}, []string{"lane"}),
-		start:   time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
+		breaker: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "llm_breaker_state", Help: "State."},
+			[]string{"lane"}),
+		start: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	b.reg.MustRegister(b.requests, b.took, b.breaker)
 	return b
@@ -69,10 +70,12 @@ func TestRequestsAndLayersAddUp(t *testing.T) {
 			t.Errorf("%s is %v a second, want %v", name, got[name], want)
 		}
 	}
-	want := map[string]struct{ passed, refused float64 }{"admission": {8, 0}, "shed": {6, 2}, "slots": {6, 0}, "vendor": {5, 1}}
+	want := map[string]struct{ passed, refused float64 }{"admission": {8, 0}, "shed": {6, 2}, "slots": {6, 0},
+		"vendor": {5, 1}}
 	for _, layer := range s.Layers {
 		if w, ok := want[layer.Name]; ok && (layer.Passed != w.passed || layer.Refused.PerSecond != w.refused) {
-			t.Errorf("%s lets %v through and refuses %v, want %+v", layer.Name, layer.Passed, layer.Refused.PerSecond, w)
+			t.Errorf("%s lets %v through and refuses %v, want %+v", layer.Name, layer.Passed, layer.Refused.PerSecond,
+				w)
 		}
 	}
 	if p := s.point(); p.OK != 4 || p.Refused != 2 || p.Failed != 1 {
@@ -86,7 +89,8 @@ func TestTheFirstSnapshotHasNoRates(t *testing.T) {
 	b := newBench(t)
 	b.requests.WithLabelValues("/llm", "200", "").Add(100)
 	only := b.read(t, 0, nil)
-	if s := derive(only, only, only); s.Requests.PerSecond != 0 || s.Requests.Total != 100 || s.Vendor.Latency.P50 != nil {
+	if s := derive(only, only, only); s.Requests.PerSecond != 0 || s.Requests.Total != 100 ||
+		s.Vendor.Latency.P50 != nil {
 		t.Errorf("got %+v, vendor %+v", s.Requests, s.Vendor)
 	}
 }
@@ -100,7 +104,8 @@ func TestEachLaneIsARow(t *testing.T) {
 	b.took.WithLabelValues("default").Observe(.5)
 	b.took.WithLabelValues("spare").Observe(3)
 	s := derive(old, old, b.read(t, 1, nil))
-	if len(s.Lanes) != 2 || s.Lanes[0].Breaker != "closed" || s.Lanes[1].Breaker != "open" || s.Breaker.State != "open" {
+	if len(s.Lanes) != 2 || s.Lanes[0].Breaker != "closed" || s.Lanes[1].Breaker != "open" ||
+		s.Breaker.State != "open" {
 		t.Fatalf("lanes are %+v, the breaker is %q", s.Lanes, s.Breaker.State)
 	}
 	if low, high := *s.Lanes[0].Vendor.Latency.P99, *s.Lanes[1].Vendor.Latency.P99; low > 1 || high < 2 || high > 4 {

@@ -30,7 +30,8 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request) {
 	for {
 		event, changed := l.asked(r).now()
 		_ = stream.SetWriteDeadline(time.Now().Add(watcherTime))
-		if _, err := fmt.Fprintf(w, "data: %s\n", event); err != nil || stream.Flush() != nil { // event ends with a newline
+		// Event ends with a newline.
+		if _, err := fmt.Fprintf(w, "data: %s\n", event); err != nil || stream.Flush() != nil {
 			return
 		}
 		select {

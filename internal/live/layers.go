@@ -13,7 +13,8 @@ const (
 
 // order is the way of a request. Layers that are not named here come before the vendor.
 var order = []string{
-	"admission", "deadline", "identity", "header_limit", "user_concurrency", "fail_fast", "shed", "user_limit", "payload", "token_limit",
+	"admission", "deadline", "identity", "header_limit", "user_concurrency", "fail_fast", "shed", "user_limit",
+	"payload", "token_limit",
 	"breaker", "quota", "pacer", "slots",
 }
 

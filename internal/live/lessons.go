@@ -14,7 +14,8 @@ var lessons = []Lesson{
 	{"deadline", "The time that a request may take is over. Its client is told, and everything the request holds is " +
 		"given back.",
 		"internal/middleware/deadline.go"},
-	{"user_concurrency", "A user has as many requests inside this pod as the tier allows. The others keep their share of the slots.",
+	{"user_concurrency", "A user has as many requests inside this pod as the tier allows. The others keep their " +
+		"share of the slots.",
 		"internal/middleware/concurrency.go"},
 	{"fail_fast", "The breaker is open. A request that cannot succeed is refused before it costs anything.",
 		"internal/middleware/failfast.go"},
@@ -22,7 +23,8 @@ var lessons = []Lesson{
 		"internal/middleware/shed.go"},
 	{"user_limit", "A user has sent more requests in a minute than the tier allows. Other users do not notice.",
 		"internal/middleware/userlimit.go"},
-	{"token_limit", "A user has used more tokens in a minute than the tier allows. The vendor's contract is not touched.",
+	{"token_limit", "A user has used more tokens in a minute than the tier allows. The vendor's contract is not " +
+		"touched.",
 		"internal/middleware/tokenlimit.go"},
 	{"breaker", "Too many calls failed, so all pods have stopped calling the vendor. After a pause one probe tries " +
 		"it; when the probe succeeds, the breaker closes.",

@@ -5,8 +5,9 @@
 //	access log ──▶ refusals                    │
 //	                          GET /  GET /debug/live  GET /debug/live/events
 //
-// Most figures come from the service's own metrics, so that the page and /metrics cannot disagree. What is no metric comes
-// in through the func fields of Config. The package knows the names of metrics and nothing of the layers that count them.
+// Most figures come from the service's own metrics, so that the page and /metrics cannot disagree. What is no metric
+// comes in through the func fields of Config. The package knows the names of metrics and nothing of the layers that
+// count them.
 //
 //	live.go      Config, New, and what happens each second
 //	snapshot.go  the document
@@ -31,11 +32,12 @@ import (
 
 // Config is what a Live watches. Metrics and Log are required.
 type Config struct {
-	Pod     string               // the name of this pod
-	Metrics prometheus.Gatherer  // the service's own registry
-	Log     *slog.Logger         // told when the metrics cannot be read
-	ProbeIn func() time.Duration // time until the open breaker lets a probe through, 0 while it is closed; nil: not known
-	Board   Board                // where pods leave their figures for each other; nil: nowhere
+	Pod     string              // the name of this pod
+	Metrics prometheus.Gatherer // the service's own registry
+	Log     *slog.Logger        // told when the metrics cannot be read
+	// Time until the open breaker lets a probe through, 0 while it is closed; nil: not known.
+	ProbeIn func() time.Duration
+	Board   Board // where pods leave their figures for each other; nil: nowhere
 }
 
 // How much is kept.
@@ -110,7 +112,8 @@ func (l *Live) Close() {
 func (l *Live) look(now time.Time) {
 	fig, err := gather(l.cfg.Metrics)
 	if err != nil {
-		l.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "the live page cannot read every metric", slog.Any("error", err))
+		l.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "the live page cannot read every metric",
+			slog.Any("error", err))
 	}
 	read := reading{at: now, figures: fig, refused: l.refusals.totals()}
 	l.mu.Lock()

@@ -67,7 +67,10 @@ func send(l *live.Live, method, path, body string, header ...string) *httptest.R
 		r.Host = host
 	}
 	w := httptest.NewRecorder()
-	l.Over(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })).ServeHTTP(w, r)
+	l.Over(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+	})).ServeHTTP(w, r)
 	return w
 }
 
@@ -94,7 +97,8 @@ func TestThePageRunsItsOwnScriptOnly(t *testing.T) {
 	t.Parallel()
 	page := send(newLive(), "GET", "/", "")
 	policy, html := page.Header().Get("Content-Security-Policy"), page.Body.String()
-	for _, want := range []string{"default-src 'none'", "script-src 'sha256-", "style-src 'sha256-", "connect-src 'self'", "frame-ancestors 'none'"} {
+	for _, want := range []string{"default-src 'none'", "script-src 'sha256-", "style-src 'sha256-",
+		"connect-src 'self'", "frame-ancestors 'none'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("the policy has no %q: %s", want, policy)
 		}
@@ -122,14 +126,16 @@ func TestTheLastFiftyRefusals(t *testing.T) {
 		l.Start()
 		defer l.Close()
 		for n := range 60 {
-			l.Refused(live.Refusal{RequestID: strconv.Itoa(n), Layer: "shed", Reason: "shed", Status: 429, At: time.Now()})
+			l.Refused(live.Refusal{RequestID: strconv.Itoa(n), Layer: "shed", Reason: "shed", Status: 429,
+				At: time.Now()})
 		}
 		l.Refused(live.Refusal{RequestID: "lost", Layer: "router", Reason: "not_found", Status: 404})
 		l.Refused(live.Refusal{RequestID: "failed", Reason: "vendor_error", Status: 502})
 		time.Sleep(1500 * time.Millisecond)
 		synctest.Wait()
 		d := read(t, l)
-		if len(d.Refused) != 50 || d.Refused[0].RequestID != "failed" || d.Refused[0].Layer != "vendor" || d.Refused[49].RequestID != "11" {
+		if len(d.Refused) != 50 || d.Refused[0].RequestID != "failed" || d.Refused[0].Layer != "vendor" ||
+			d.Refused[49].RequestID != "11" {
 			t.Errorf("got %d refusals: %+v", len(d.Refused), d.Refused)
 		}
 		if len(d.History) != 2 {
@@ -151,7 +157,8 @@ func TestFiveMinutesAreKept(t *testing.T) {
 		defer l.Close()
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if d := read(t, l); len(d.History) != 300 || d.History[299].At != d.At || d.At.Sub(d.History[0].At) != 299*time.Second {
+		if d := read(t, l); len(d.History) != 300 || d.History[299].At != d.At ||
+			d.At.Sub(d.History[0].At) != 299*time.Second {
 			t.Errorf("got %d points from %v to %v", len(d.History), d.History[0].At, d.At)
 		}
 	})
@@ -167,7 +174,8 @@ func TestWatchersAreBounded(t *testing.T) {
 			go func() { ended <- send(l, "GET", "/debug/live/events", "") }()
 		}
 		synctest.Wait()
-		if got := send(l, "GET", "/debug/live/events", ""); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
+		if got := send(l, "GET", "/debug/live/events", ""); got.Code != http.StatusServiceUnavailable ||
+			got.Header().Get("Retry-After") == "" {
 			t.Errorf("watcher 17 got %d", got.Code)
 		}
 		time.Sleep(2500 * time.Millisecond)
@@ -186,7 +194,8 @@ func TestWatchersAreBounded(t *testing.T) {
 func TestButtonsAreRefusedWithoutDev(t *testing.T) {
 	t.Parallel()
 	l := newLive()
-	for path, body := range map[string]string{"fault": `{"fault":"down"}`, "load": `{"rate":5}`, "redis": `{"frozen":true}`} {
+	for path, body := range map[string]string{"fault": `{"fault":"down"}`, "load": `{"rate":5}`,
+		"redis": `{"frozen":true}`} {
 		if got := send(l, "POST", "/debug/live/"+path, body).Code; got != http.StatusForbidden {
 			t.Errorf("%s: got %d, want 403", path, got)
 		}
@@ -210,11 +219,13 @@ func TestFaultsReachTheSimulator(t *testing.T) {
 	for _, name := range read(t, l).Play.Faults {
 		got := send(l, "POST", "/debug/live/fault", fmt.Sprintf(`{"fault":%q}`, name))
 		small := sim.Config().Contract.Enforce
-		if got.Code != http.StatusNoContent || len(sim.Faults()) == 0 && !small || small != (name == "smaller contract") {
+		if got.Code != http.StatusNoContent || len(sim.Faults()) == 0 && !small ||
+			small != (name == "smaller contract") {
 			t.Errorf("%s: got %d %s, the faults are %+v, enforced: %v", name, got.Code, got.Body, sim.Faults(), small)
 		}
 	}
-	if got := send(l, "POST", "/debug/live/fault", `{"fault":""}`); got.Code != http.StatusNoContent || len(sim.Faults()) != 0 {
+	if got := send(l, "POST", "/debug/live/fault", `{"fault":""}`); got.Code != http.StatusNoContent ||
+		len(sim.Faults()) != 0 {
 		t.Errorf("well: got %d, and the faults are %+v", got.Code, sim.Faults())
 	}
 	if after := sim.Config(); !reflect.DeepEqual(after, before) {
@@ -231,7 +242,8 @@ func TestFaultsReachTheSimulator(t *testing.T) {
 		"another site":       {"fault", `{"fault":"down"}`, "Sec-Fetch-Site", "cross-site", 403},
 		"a name of a site's": {"fault", `{"fault":"down"}`, "Host", "evil.example", 403},
 	} {
-		if got := send(l, "POST", "/debug/live/"+refused.path, refused.body, refused.header, refused.value).Code; got != refused.want {
+		if got := send(l, "POST", "/debug/live/"+refused.path, refused.body, refused.header,
+			refused.value).Code; got != refused.want {
 			t.Errorf("%s: got %d, want %d", name, got, refused.want)
 		}
 	}

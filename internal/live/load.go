@@ -89,7 +89,8 @@ func (l *load) set(rate int) {
 // post sends request number n and reads its answer. How it ends is what the page shows.
 func (l *load) post(ctx context.Context, n int) {
 	stream := n/3%2 == 1 // every second one of a tier
-	body := fmt.Sprintf(`{"model":"demo","max_tokens":16,"stream":%t,"messages":[{"role":"user","content":"Hi!"}]}`, stream)
+	body := fmt.Sprintf(`{"model":"demo","max_tokens":16,"stream":%t,"messages":[{"role":"user","content":"Hi!"}]}`,
+		stream)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, l.with.Service()+"/llm", strings.NewReader(body))
 	if err != nil {
 		return

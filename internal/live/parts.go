@@ -17,7 +17,8 @@ func state(f figures) string {
 }
 
 func slots(f figures) Slots {
-	return Slots{Size: f.sum("llm_slots", ""), Used: f.sum("llm_slots_in_use", ""), Waiting: f.sum("llm_slots_waiting", "")}
+	return Slots{Size: f.sum("llm_slots", ""), Used: f.sum("llm_slots_in_use", ""),
+		Waiting: f.sum("llm_slots_waiting", "")}
 }
 
 func quota(f figures, lane string) Quota {
@@ -79,7 +80,8 @@ func (s span) lanes(long span) []Lane {
 	rows := []Lane{}
 	for _, name := range s.now.figures.lanes() {
 		f := s.now.figures
-		rows = append(rows, Lane{Name: name, Quota: quota(f, name), Breaker: breaker(f, name), Vendor: s.vendor(long, name)})
+		rows = append(rows, Lane{Name: name, Quota: quota(f, name), Breaker: breaker(f, name),
+			Vendor: s.vendor(long, name)})
 	}
 	return rows
 }
@@ -95,7 +97,8 @@ func jobs(f figures) *Jobs {
 func memory(f figures) *Memory {
 	found := map[string]float64{}
 	for name, family := range f {
-		if strings.HasPrefix(name, "llm_memory_") && len(family.GetMetric()) > 0 && family.GetMetric()[0].GetGauge() != nil {
+		if strings.HasPrefix(name, "llm_memory_") && len(family.GetMetric()) > 0 &&
+			family.GetMetric()[0].GetGauge() != nil {
 			found[name] = f.sum(name, "")
 		}
 	}

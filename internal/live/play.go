@@ -60,7 +60,8 @@ func (l *Live) change(do func(*play, *http.Request) error) http.HandlerFunc {
 			return
 		}
 		if err := sameOrigin.Check(r); err != nil || !local(r.Host) {
-			http.Error(w, "only the page itself, opened at localhost or an IP address, may ask for this", http.StatusForbidden)
+			http.Error(w, "only the page itself, opened at localhost or an IP address, may ask for this",
+				http.StatusForbidden)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<10)

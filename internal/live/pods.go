@@ -11,8 +11,8 @@ import (
 type Board interface {
 	// Wanted reports whether a page of any pod wants the figures of all pods.
 	Wanted(ctx context.Context) (bool, error)
-	// Exchange leaves the figures of this pod for a few seconds. With want it asks all pods for theirs, and returns what
-	// they have left, this pod's too.
+	// Exchange leaves the figures of this pod for a few seconds. With want it asks all pods for theirs, and returns
+	// what they have left, this pod's too.
 	Exchange(ctx context.Context, figures []byte, want bool) (left [][]byte, err error)
 }
 

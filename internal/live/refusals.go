@@ -34,8 +34,8 @@ type refusals struct {
 	last  ring[Refusal]
 }
 
-// Refused takes one request that was refused or failed, when it has ended. Requests for paths that do not exist are left
-// out: they are not on the way to the vendor.
+// Refused takes one request that was refused or failed, when it has ended. Requests for paths that do not exist are
+// left out: they are not on the way to the vendor.
 func (l *Live) Refused(r Refusal) {
 	if r.Layer != "router" {
 		l.refusals.add(r)

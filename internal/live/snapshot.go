@@ -58,7 +58,8 @@ type Named struct {
 	Rate
 }
 
-// Requests are those that ask for calls and jobs; health checks and documentation are left out. They count when they end.
+// Requests are those that ask for calls and jobs; health checks and documentation are left out. They count when they
+// end.
 type Requests struct {
 	Rate
 	Inside   float64 `json:"inside"`   // in this pod now
@@ -170,7 +171,8 @@ type Point struct {
 // point is what the history keeps of a snapshot.
 func (s *Snapshot) point() Point {
 	p := Point{
-		At: s.At, In: s.Requests.PerSecond, P50: s.Vendor.Latency.P50, P95: s.Vendor.Latency.P95, P99: s.Vendor.Latency.P99,
+		At: s.At, In: s.Requests.PerSecond, P50: s.Vendor.Latency.P50, P95: s.Vendor.Latency.P95,
+		P99:   s.Vendor.Latency.P99,
 		Slots: s.Slots.Used, Waiting: s.Slots.Waiting, Requests: s.Quota.RequestsUsed, Tokens: s.Quota.TokensUsed,
 		Breaker: s.Breaker.State, First: s.Vendor.First.P95, Retries: s.Retries.PerSecond, Budget: s.Retries.Budget,
 	}

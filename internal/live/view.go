@@ -2,7 +2,8 @@ package live
 
 import "sync"
 
-// view is what pages are shown: the latest snapshot, and its history. Its methods may be called from several goroutines.
+// view is what pages are shown: the latest snapshot, and its history. Its methods may be called from several
+// goroutines.
 type view struct {
 	mu      sync.Mutex
 	history ring[Point]

@@ -11,8 +11,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// A background call waits for as long as anybody else does, whatever their classes, came it first or not; and its waiting
-// is no pressure.
+// A background call waits for as long as any other call does, whatever their classes and order of arrival; and its
+// waiting is no pressure.
 func TestBackgroundGetsNoSlotThatOthersWaitFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

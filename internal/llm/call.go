@@ -11,8 +11,8 @@
 // Package chain puts the gates in their order. This package knows none of the packages below it: gates and the exchange
 // come in as arguments.
 //
-// Reject before waiting, wait before reserving, reserve before calling. What protects the vendor is shared through Redis;
-// what protects this pod is local. Every layer has one responsibility and can be read alone.
+// Reject before waiting, wait before reserving, reserve before calling. What protects the vendor is shared through
+// Redis; what protects this pod is local. Every layer has one responsibility and can be read alone.
 package llm
 
 import (
@@ -31,22 +31,25 @@ import (
 // Call is one request on its way to the vendor. The fields above the line are set by the caller of Do and not changed
 // afterwards; those below it are filled in on the way and read when Do has returned.
 type Call struct {
-	ID             string      // request ID, sent on as X-Request-ID
-	Body           []byte      // the payload exactly as the client sent it; must never change, even after Do
-	Hold           Holder      // makes Body one that may change when all its readers have let go; nil for most
-	Payload        Payload     // what the gates need to know of Body
-	Endpoint       *Endpoint   // what is asked for; nil: what the lane's VENDOR_URL names, set by package chain
-	User           string      // who the call is for; the breaker counts failures by distinct users. Empty is a user too
-	Priority       Priority    // class in the quota and the slots
-	Lane           string      // that takes the call; set by package chain
-	Elsewhere      bool        // another lane would take the call now, so this one is not waited for; set by package chain
+	ID       string    // request ID, sent on as X-Request-ID
+	Body     []byte    // the payload exactly as the client sent it; must never change, even after Do
+	Hold     Holder    // makes Body one that may change when all its readers have let go; nil for most
+	Payload  Payload   // what the gates need to know of Body
+	Endpoint *Endpoint // what is asked for; nil: what the lane's VENDOR_URL names, set by package chain
+	// Who the call is for; the breaker counts failures by distinct users. Empty is a user too.
+	User     string
+	Priority Priority // class in the quota and the slots
+	Lane     string   // that takes the call; set by package chain
+	// Another lane would take the call now, so this one is not waited for; set by package chain.
+	Elsewhere      bool
 	IdempotencyKey string      // the client's Idempotency-Key, sent on when not empty
 	Header         http.Header // further headers to send on; nil means none
-	Client         http.Header // the client's own headers, of which a lane sends on those that its settings list; read only
-	APIVersion     string      // of the vendor's API, as the client asks for it; sent on as api-version when not empty
-	Stream         Sink        // where server-sent events go; required when Payload.Stream, else unused
-	Background     bool        // gives way to every call that is not: see Quota.Enter and Slots.Enter
-	Started        func()      // called before each attempt, when every gate is passed; may be nil
+	// The client's own headers, of which a lane sends on those that its settings list; read only.
+	Client     http.Header
+	APIVersion string // of the vendor's API, as the client asks for it; sent on as api-version when not empty
+	Stream     Sink   // where server-sent events go; required when Payload.Stream, else unused
+	Background bool   // gives way to every call that is not: see Quota.Enter and Slots.Enter
+	Started    func() // called before each attempt, when every gate is passed; may be nil
 
 	Attempts int    // vendor attempts started, counting the first, over every Do that it went through
 	Timing   Timing // where the time went, over all attempts
@@ -91,8 +94,8 @@ type Usage struct {
 // Total is the sum of both sides.
 func (u Usage) Total() int { return u.Prompt + u.Completion }
 
-// Response is the vendor's answer: a success, or its own 4xx that is passed through. When the call was streamed the body
-// has gone to the Sink already and Body is empty.
+// Response is the vendor's answer: a success, or its own 4xx that is passed through. When the call was streamed the
+// body has gone to the Sink already and Body is empty.
 type Response struct {
 	Status   int
 	Header   http.Header // the vendor's headers that clients may see
@@ -123,8 +126,8 @@ type Sink interface {
 	Event(raw []byte) error
 }
 
-// Exchanger makes one exchange with the vendor for one attempt. A nil Outcome.Err means that the response is to be given
-// to the client: a success, or the vendor's own 4xx. When ctx ended first, Outcome.Err is its cause.
+// Exchanger makes one exchange with the vendor for one attempt. A nil Outcome.Err means that the response is to be
+// given to the client: a success, or the vendor's own 4xx. When ctx ended first, Outcome.Err is its cause.
 type Exchanger interface {
 	Send(ctx context.Context, call *Call) (*Response, Outcome)
 }
@@ -147,7 +150,8 @@ type Caller struct {
 
 // NewCaller returns a Caller that passes the gates in the order given, outermost first, and then calls the vendor. pod
 // tells the retry what the pod looks like.
-func NewCaller(cfg CallerConfig, gates []NamedGate, vendor Exchanger, pod func() Conditions, reg prometheus.Registerer) (*Caller, error) {
+func NewCaller(cfg CallerConfig, gates []NamedGate, vendor Exchanger, pod func() Conditions,
+	reg prometheus.Registerer) (*Caller, error) {
 	if len(gates) > maxGates {
 		return nil, fmt.Errorf("llm: %d gates, at most %d", len(gates), maxGates)
 	}
@@ -156,7 +160,8 @@ func NewCaller(cfg CallerConfig, gates []NamedGate, vendor Exchanger, pod func()
 		return nil, err
 	}
 	retry := newRetry(cfg.Retry, cfg.CallTimeout, pod, m)
-	left := telemetry.Gauge("llm_retry_budget", "Retries that this pod's budget would pay for now. A quiet pod may make one now and then beside it.", retry.left)
+	left := telemetry.Gauge("llm_retry_budget", "Retries that this pod's budget would pay for now. A quiet pod may "+
+		"make one now and then beside it.", retry.left)
 	if err := reg.Register(left); err != nil {
 		return nil, err
 	}
@@ -197,8 +202,8 @@ func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
 	}
 }
 
-// verdict is the error of the whole call. When the time ran out before another attempt reached the vendor, it is what the
-// last attempt died of: that says more than that the time is over.
+// verdict is the error of the whole call. When the time ran out before another attempt reached the vendor, it is what
+// the last attempt died of: that says more than that the time is over.
 func (t *tries) verdict(ctx context.Context, err error) error {
 	if t.last != nil && ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
 		return t.last

@@ -51,7 +51,8 @@ func TestAGateThatRejectsUndoesThoseBeforeIt(t *testing.T) {
 	t.Parallel()
 	var log []string
 	no := &outcome.Rejected{Layer: "b", Reason: outcome.VendorUnavailable}
-	c := llmtest.Caller(t, llmtest.Config(), llmtest.Hang, recordingGate("a", &log, nil), recordingGate("b", &log, no), recordingGate("c", &log, nil))
+	c := llmtest.Caller(t, llmtest.Config(), llmtest.Hang, recordingGate("a", &log, nil), recordingGate("b", &log, no),
+		recordingGate("c", &log, nil))
 	_, err := c.Do(t.Context(), llmtest.NewCall())
 	if !errors.Is(err, error(no)) {
 		t.Errorf("got %v", err)
@@ -74,7 +75,8 @@ func TestAGateMayChangeItsMindBeforeTheCall(t *testing.T) {
 	var log []string
 	gate := recordingGate("breaker", &log, nil)
 	no := &outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable}
-	c := llmtest.Caller(t, llmtest.Config(), llmtest.Hang, llm.Named("breaker", changing{gate.Gate.(llmtest.GateFunc), no}))
+	c := llmtest.Caller(t, llmtest.Config(), llmtest.Hang,
+		llm.Named("breaker", changing{gate.Gate.(llmtest.GateFunc), no}))
 	if _, err := c.Do(t.Context(), llmtest.NewCall()); !errors.Is(err, error(no)) {
 		t.Errorf("got %v", err)
 	}
@@ -106,7 +108,8 @@ func TestEveryAttemptPassesEveryGate(t *testing.T) {
 func TestAPanicLeavesTheGates(t *testing.T) {
 	t.Parallel()
 	var log []string
-	c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) { panic("oops") }, recordingGate("a", &log, nil))
+	c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) { panic("oops") },
+		recordingGate("a", &log, nil))
 	func() {
 		defer func() { _ = recover() }()
 		_, _ = c.Do(t.Context(), llmtest.NewCall())
@@ -139,7 +142,8 @@ func TestTheCauseOfAnEndIsNeverMistaken(t *testing.T) {
 				ctx, cancel := tt.ctx(t.Context())
 				_, err := c.Do(ctx, llmtest.NewCall())
 				cancel()
-				if !errors.Is(err, tt.want) || errors.Is(err, llm.ErrQueueTimeout) || errors.Is(err, llm.ErrCallTimeout) {
+				if !errors.Is(err, tt.want) || errors.Is(err, llm.ErrQueueTimeout) ||
+					errors.Is(err, llm.ErrCallTimeout) {
 					t.Errorf("%s: got %v", name, err)
 				}
 				leave, err := c.Slots.Enter(t.Context(), &llm.Call{})

@@ -16,8 +16,8 @@ func worthHere(err error, try int, took time.Duration) bool {
 	return ok && try == 1 && took <= quick && failed.Kind != KindTimeout && failed.RetryAfter <= quick
 }
 
-// asksToWait reports whether the vendor is well and said when to come again. A background call then ends at once: what made
-// it waits, and knows better than a sleep here would what to do meanwhile.
+// asksToWait reports whether the vendor is well and said when to come again. A background call then ends at once: what
+// made it waits, and knows better than a sleep here would what to do meanwhile.
 func asksToWait(err error) bool {
 	failed, ok := errors.AsType[*VendorError](err)
 	return ok && failed.askedToWait()

@@ -71,8 +71,8 @@ func TestTheQuickRetryNeedsTheConditions(t *testing.T) {
 	})
 }
 
-// TestABackgroundCallDoesNotSleepThroughThePauseOfTheVendor: it ends at once with the time to wait, so that what made it can
-// do something else meanwhile. Other failures are retried as for any call.
+// TestABackgroundCallDoesNotSleepThroughThePauseOfTheVendor: it ends at once with the time to wait, so that what made
+// it can do something else meanwhile. Other failures are retried as for any call.
 func TestABackgroundCallDoesNotSleepThroughThePauseOfTheVendor(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]int{http.StatusTooManyRequests: 1, http.StatusInternalServerError: 4} {

@@ -17,7 +17,8 @@ type Dialect struct {
 	TokenLimits []string
 	// Usage are the objects in which the member "usage" counts tokens; "" is the answer, or the event, itself.
 	Usage []string
-	// LastEvents end a stream: the type of an event, or its whole data where it has no type. Empty: there are no streams.
+	// LastEvents end a stream: the type of an event, or its whole data where it has no type. Empty: there are no
+	// streams.
 	LastEvents []string
 	// Choices says that an answer has several choices, as many as "n" asks for, each of which ends by its own
 	// finish_reason. A stream whose choices have all ended is whole without its last event.

@@ -11,12 +11,14 @@ type Kind string
 
 // The kinds of failure. The last three are limits of this service: the vendor did not fail, or cannot be said to have.
 const (
-	KindConnection Kind = "connection"  // no connection, or it broke before the answer was whole
-	KindTimeout    Kind = "timeout"     // no answer within the call timeout, or no first event within its own
-	KindStatus     Kind = "status"      // a status that is the vendor's failure: 5xx, 529, 408, 3xx, and what is no status of an answer
-	KindRateLimit  Kind = "rate_limit"  // 429: too many calls for now
-	KindQuota      Kind = "quota"       // the account is out of credit: a repeat cannot help until its owner has paid
-	KindAuth       Kind = "auth"        // 401, or another answer that refuses the vendor key: the operator's matter, not the caller's
+	KindConnection Kind = "connection" // no connection, or it broke before the answer was whole
+	KindTimeout    Kind = "timeout"    // no answer within the call timeout, or no first event within its own
+	// A status that is the vendor's failure: 5xx, 529, 408, 3xx, and what is no status of an answer.
+	KindStatus    Kind = "status"
+	KindRateLimit Kind = "rate_limit" // 429: too many calls for now
+	KindQuota     Kind = "quota"      // the account is out of credit: a repeat cannot help until its owner has paid
+	// 401, or another answer that refuses the vendor key: the operator's matter, not the caller's.
+	KindAuth       Kind = "auth"
 	KindBadContent Kind = "bad_content" // an answer that is not what it says: broken JSON, a stream without events
 	KindTooLarge   Kind = "too_large"   // an answer above VENDOR_MAX_RESPONSE
 	KindIdle       Kind = "idle"        // a stream that paused for longer than STREAM_IDLE
@@ -34,8 +36,9 @@ const (
 
 // VendorError is a vendor call that failed: one attempt of it, or the last one when Do gives up.
 type VendorError struct {
-	Kind       Kind
-	Status     int           // the vendor's status, or the one that an error within a 200 stands for; zero when there was none
+	Kind Kind
+	// The vendor's status, or the one that an error within a 200 stands for; zero when there was none.
+	Status     int
 	Code       string        // the vendor's own code, such as insufficient_quota; empty when there was none
 	Type       string        // the vendor's own type, such as rate_limit_error; empty when there was none
 	RequestID  string        // the vendor's name for the request; empty when there was none
@@ -62,9 +65,9 @@ func (e *VendorError) Error() string {
 // Unwrap returns the cause.
 func (e *VendorError) Unwrap() error { return e.Err }
 
-// Failure reports whether the failure speaks against the vendor's health, so that the breaker counts it: no connection, a
-// timeout, a broken or stalled stream, an answer that is not one, 5xx. It is false for 4xx, which is about the request or
-// the account, for 3xx, which is configuration, and for answers that are longer than this service passes on.
+// Failure reports whether the failure speaks against the vendor's health, so that the breaker counts it: no connection,
+// a timeout, a broken or stalled stream, an answer that is not one, 5xx. It is false for 4xx, which is about the
+// request or the account, for 3xx, which is configuration, and for answers that are longer than this service passes on.
 func (e *VendorError) Failure() bool {
 	switch e.Kind {
 	case KindConnection, KindTimeout, KindBadContent, KindIdle:

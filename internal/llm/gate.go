@@ -12,9 +12,9 @@ import (
 
 // Gate is anything a call must pass before it may start.
 //
-// Enter waits or rejects. If it admits the call it returns leave, which the caller calls exactly once with what happened.
-// leave never blocks on I/O: what it has to tell Redis it hands to a goroutine of its own. When Enter rejects it has
-// taken nothing, or has given it back.
+// Enter waits or rejects. If it admits the call it returns leave, which the caller calls exactly once with what
+// happened. leave never blocks on I/O: what it has to tell Redis it hands to a goroutine of its own. When Enter rejects
+// it has taken nothing, or has given it back.
 type Gate interface {
 	Enter(ctx context.Context, call *Call) (leave func(Outcome), err error)
 }
@@ -97,8 +97,8 @@ func Named(name string, gate Gate) NamedGate {
 	return n
 }
 
-// Ended says why a wait in a gate was cut short: the queue timeout is the gate's rejection; a client that hung up or the
-// SLA deadline are not ours, and their cause is returned as it is.
+// Ended says why a wait in a gate was cut short: the queue timeout is the gate's rejection; a client that hung up or
+// the SLA deadline are not ours, and their cause is returned as it is.
 func Ended(ctx context.Context, layer string) error {
 	cause := context.Cause(ctx)
 	if !errors.Is(cause, ErrQueueTimeout) {
@@ -120,7 +120,8 @@ type Outcome struct {
 }
 
 // Limits is what the vendor says about its limits, in headers and in the body of a refusal. All times are bounded and
-// relative to the answer's own Date. A zero value means that the vendor did not say, not that there is nothing to wait for.
+// relative to the answer's own Date. A zero value means that the vendor did not say, not that there is nothing to wait
+// for.
 type Limits struct {
 	RetryAfter        time.Duration // wait this long before the next call
 	RemainingRequests int           // only when HasRequests

@@ -59,7 +59,8 @@ func TestMediaIsNoText(t *testing.T) {
 
 // TestMediaCostsNoCopy: what is looked at is the beginning of each part.
 func TestMediaCostsNoCopy(t *testing.T) { //nolint:paralleltest // it counts the process's allocations
-	body := []byte(`{"messages":[{"content":[{"image_url":{"url":"data:image/png;base64,` + strings.Repeat("A", 1<<20) + `"}}]}]}`)
+	body := []byte(`{"messages":[{"content":[{"image_url":{"url":"data:image/png;base64,` + strings.Repeat("A", 1<<20) +
+		`"}}]}]}`)
 	if n := testing.AllocsPerRun(10, func() { _, _ = ParsePayload(nil, body, figures) }); n > 4 {
 		t.Errorf("%v allocations", n)
 	}

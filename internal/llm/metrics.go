@@ -9,7 +9,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// WaitBuckets are histogram buckets, in seconds, for waits in the gates: from a blink to the queue timeout and a little beyond.
+// WaitBuckets are histogram buckets, in seconds, for waits in the gates: from a blink to the queue timeout and a little
+// beyond.
 var WaitBuckets = []float64{.001, .005, .01, .05, .1, .25, .5, 1, 2, 3, 5, 10}
 
 // metrics counts what the Caller decides. Every gate counts its own decisions beside it.
@@ -21,9 +22,12 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		rejections:  telemetry.CounterVec("llm_gate_rejections_total", "Calls a gate turned away, by gate and reason.", "layer", "reason"),
-		retries:     telemetry.CounterVec("llm_retries_total", "Attempts made after a failed one, by the kind of failure.", "kind"),
-		retryDenied: telemetry.CounterVec("llm_retries_denied_total", "Retries not made, by what spoke against them: elsewhere, background, conditions, deadline, budget.", "reason"),
+		rejections: telemetry.CounterVec("llm_gate_rejections_total", "Calls a gate turned away, by gate and reason.",
+			"layer", "reason"),
+		retries: telemetry.CounterVec("llm_retries_total",
+			"Attempts made after a failed one, by the kind of failure.", "kind"),
+		retryDenied: telemetry.CounterVec("llm_retries_denied_total", "Retries not made, by what spoke against them: "+
+			"elsewhere, background, conditions, deadline, budget.", "reason"),
 	}
 	return m, errors.Join(reg.Register(m.rejections), reg.Register(m.retries), reg.Register(m.retryDenied))
 }

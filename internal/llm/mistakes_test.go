@@ -75,7 +75,7 @@ func TestQueueTimeoutTurnsAwayWhatGetsNoSlot(t *testing.T) {
 	})
 }
 
-// Mistake 3: no client timeout. A vendor that never answers costs a call the call timeout, not for ever.
+// Mistake 3: no client timeout. A vendor that never answers costs a call the call timeout, and no more.
 func TestCallTimeoutEndsACallThatIsNeverAnswered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -147,7 +147,10 @@ func TestACallThatWaitsForThePacerHoldsNoSlot(t *testing.T) {
 		cfg := llmtest.Config()
 		cfg.Slots = 1
 		cfg.Pacer = llm.PacerConfig{Rate: 1, Burst: 1}
-		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) { return llmtest.Answer(http.StatusOK, nil, `{}`), nil })
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response,
+			error) {
+			return llmtest.Answer(http.StatusOK, nil, `{}`), nil
+		})
 		resp, err := c.Do(t.Context(), llmtest.NewCall()) // uses the burst
 		llmtest.OK(t, err)
 		resp.Close()
@@ -240,7 +243,8 @@ func TestAQueueTimeoutIsNotRetried(t *testing.T) {
 		c := llmtest.Caller(t, llmtest.Config(), llmtest.Hang, full)
 		call := llmtest.NewCall()
 		_, err := c.Do(t.Context(), call)
-		if r, ok := errors.AsType[*outcome.Rejected](err); !ok || r.Reason != outcome.QueueTimeout || entered != 1 || call.Attempts != 0 {
+		if r, ok := errors.AsType[*outcome.Rejected](err); !ok || r.Reason != outcome.QueueTimeout || entered != 1 ||
+			call.Attempts != 0 {
 			t.Errorf("got %v after entering %d times and calling %d times", err, entered, call.Attempts)
 		}
 	})

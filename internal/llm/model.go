@@ -15,8 +15,8 @@ type Model struct {
 // maxModelID bounds a model's name in bytes.
 const maxModelID = 256
 
-// ReadModel reads an entry of a vendor's list, and adds the members that it does not have of either vendor's API. So one
-// answer serves the clients of both. owner stands in for "owned_by".
+// ReadModel reads an entry of a vendor's list, and adds the members that it does not have of either vendor's API. So
+// one answer serves the clients of both. owner stands in for "owned_by".
 func ReadModel(document []byte, owner string) (Model, error) {
 	var known struct {
 		ID        string

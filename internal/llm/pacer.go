@@ -57,7 +57,8 @@ func NewPacer(cfg PacerConfig, reg prometheus.Registerer) (*Pacer, error) {
 		burst = max(1, int(cfg.Rate/10))
 	}
 	p := &Pacer{limiter: rate.NewLimiter(limit, burst), wait: prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "llm_pacer_wait_seconds", Help: "Time calls were held back by the pacer, those that passed at once left out.",
+		Name: "llm_pacer_wait_seconds", Help: "Time calls were held back by the pacer, those that passed at once " +
+			"left out.",
 		Buckets: WaitBuckets,
 	})}
 	return p, reg.Register(p.wait)
@@ -77,7 +78,7 @@ func (p *Pacer) Enter(ctx context.Context, _ *Call) (func(Outcome), error) {
 	if late {
 		err = &outcome.Rejected{Layer: "pacer", Reason: outcome.QueueTimeout, RetryAfter: delay, Err: ErrQueueTimeout}
 	} else if err = p.sleep(ctx, delay); err != nil {
-		turn.Cancel() // which gives back what nobody has queued behind
+		turn.Cancel() // which gives back a turn that no call has queued behind
 	}
 	telemetry.End(span, err)
 	if err != nil {

@@ -47,9 +47,10 @@ func (p Payload) Text() int {
 // and there in a source.
 const payloadDepth = 10
 
-// ParsePayload reads the body of a request to an endpoint once for what the gates need, and checks on the way that it is
-// JSON, in UTF-8 and not too deep. A nil endpoint is one that its lane decides: all names of all endpoints count. Where a key stands twice the last one counts, as it does for most JSON readers; of limits on tokens and of
-// numbers of answers the largest. The error is a *outcome.Rejected that says where the body is wrong.
+// ParsePayload reads the body of a request to an endpoint once for what the gates need, and checks on the way that it
+// is JSON, in UTF-8 and not too deep. A nil endpoint is one that its lane decides: all names of all endpoints count.
+// Where a key stands twice the last one counts, as it does for most JSON readers; of limits on tokens and of numbers of
+// answers the largest. The error is a *outcome.Rejected that says where the body is wrong.
 func ParsePayload(endpoint *Endpoint, body []byte, figures EstimateConfig) (Payload, error) {
 	dialect := endpoint.reads()
 	var (

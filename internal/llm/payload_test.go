@@ -82,7 +82,8 @@ func TestTokens(t *testing.T) {
 
 // What encoding/json refuses is refused, and what is kept does not point into the body.
 func FuzzParsePayload(f *testing.F) {
-	for _, s := range []string{`{"model":"m","stream":true,"max_tokens":3}`, `[`, "\xff", `{"model":"\u00e9"}`, `{"a":{"b":[1,2,{"c":null}]}}`} {
+	for _, s := range []string{`{"model":"m","stream":true,"max_tokens":3}`, `[`, "\xff", `{"model":"\u00e9"}`,
+		`{"a":{"b":[1,2,{"c":null}]}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -105,7 +106,8 @@ func FuzzParsePayload(f *testing.F) {
 }
 
 func BenchmarkParsePayload(b *testing.B) {
-	body := []byte(`{"model":"gpt","messages":[{"role":"user","content":"` + strings.Repeat("word ", 200) + `"}],"max_tokens":100}`)
+	body := []byte(`{"model":"gpt","messages":[{"role":"user","content":"` + strings.Repeat("word ", 200) +
+		`"}],"max_tokens":100}`)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -157,7 +157,8 @@ func TestNoRetryAfterATimeoutThatCannotBeWhole(t *testing.T) {
 	for sla, attempts := range map[time.Duration]int{60 * time.Second: 1, 61 * time.Second: 2} {
 		synctest.Test(t, func(t *testing.T) {
 			seen := 0
-			c := llmtest.Caller(t, llmtest.Config(), func(r *http.Request) (*http.Response, error) { seen++; return llmtest.Hang(r) })
+			c := llmtest.Caller(t, llmtest.Config(),
+				func(r *http.Request) (*http.Response, error) { seen++; return llmtest.Hang(r) })
 			errSLA := llm.TimeoutCause("the SLA deadline")
 			ctx, cancel := context.WithTimeoutCause(t.Context(), sla, errSLA)
 			defer cancel()
@@ -188,7 +189,8 @@ func TestTheEndOfTheTimeHidesNoVendorFailure(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, llm.TimeoutCause("the SLA deadline"))
 		defer cancel()
 		_, err := c.Do(ctx, llmtest.NewCall())
-		if failed, isVendor := errors.AsType[*llm.VendorError](err); !isVendor || failed.Status != http.StatusBadGateway {
+		if failed, isVendor := errors.AsType[*llm.VendorError](err); !isVendor ||
+			failed.Status != http.StatusBadGateway {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -205,7 +207,8 @@ func TestPausesOfTheVendorCostNoBudget(t *testing.T) {
 		})
 		for range 20 {
 			_, err := c.Do(t.Context(), llmtest.NewCall())
-			if failed, isVendor := errors.AsType[*llm.VendorError](err); !isVendor || failed.Attempts != 1+cfg.Retry.Max {
+			if failed, isVendor := errors.AsType[*llm.VendorError](err); !isVendor || failed.Attempts != 1+
+				cfg.Retry.Max {
 				t.Fatalf("got %v", err)
 			}
 		}
@@ -263,7 +266,8 @@ func TestRetriesKeepTheirDistance(t *testing.T) {
 func TestWhatIsRetried(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]int{
-		http.StatusRequestTimeout: 4, http.StatusTooManyRequests: 4, http.StatusInternalServerError: 4, http.StatusBadGateway: 4,
+		http.StatusRequestTimeout: 4, http.StatusTooManyRequests: 4, http.StatusInternalServerError: 4,
+		http.StatusBadGateway:         4,
 		http.StatusServiceUnavailable: 4, http.StatusGatewayTimeout: 4, 529: 4,
 		http.StatusBadRequest: 1, http.StatusUnauthorized: 1, http.StatusForbidden: 1, http.StatusNotFound: 1,
 		http.StatusUnprocessableEntity: 1, http.StatusFound: 1,
@@ -330,7 +334,10 @@ func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
 			}
 			return llm.NoLeave, nil
 		})
-		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) { return llmtest.Answer(500, nil, `{}`), nil }, llm.Named("closes", closes))
+		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
+			return llmtest.Answer(500, nil, `{}`),
+				nil
+		}, llm.Named("closes", closes))
 		for range 10 {
 			_, err := c.Do(t.Context(), llmtest.NewCall())
 			rejection(t, err)

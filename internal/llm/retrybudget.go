@@ -23,8 +23,9 @@ type budget struct {
 const spareRate = 0.2
 
 const (
-	budgetLoan = 3  // retries lent at the start
-	budgetCap  = 20 // retries that can be saved up in any case; a busy pod may save more, since more are under way at once
+	budgetLoan = 3 // retries lent at the start
+	// Retries that can be saved up in any case; a busy pod may save more, since more are under way at once.
+	budgetCap = 20
 )
 
 func newBudget(share float64) budget {

@@ -7,9 +7,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/jsonscan"
 )
 
-// WithModel returns a copy of body that asks for another model. Only that member differs: every other byte stays. A body
-// without the member gets it in front. Of a member that stands more than once all are changed, because vendors do not
-// agree on which one counts.
+// WithModel returns a copy of body that asks for another model. Only that member differs: every other byte stays. A
+// body without the member gets it in front. Of a member that stands more than once all are changed, because vendors do
+// not agree on which one counts.
 func WithModel(body []byte, model string) []byte {
 	quoted, err := json.Marshal(model)
 	if err != nil { // a string always marshals

@@ -50,9 +50,12 @@ func NewSlots(size, reserve int, reg prometheus.Registerer) (*Slots, error) {
 	})
 	return s, errors.Join(reg.Register(s.wait), reg.Register(s.heldBack),
 		reg.Register(telemetry.Gauge("llm_slots", "Slots of this pod.", func() float64 { return float64(s.size) })),
-		reg.Register(telemetry.Gauge("llm_slots_reserved", "Slots of this pod that only calls of high priority take.", func() float64 { return float64(s.size - s.open) })),
-		reg.Register(telemetry.Gauge("llm_slots_in_use", "Vendor calls of this pod in flight.", func() float64 { return float64(s.Used()) })),
-		reg.Register(telemetry.Gauge("llm_slots_waiting", "Calls that wait for a slot of this pod.", func() float64 { return float64(s.Waiting()) })))
+		reg.Register(telemetry.Gauge("llm_slots_reserved", "Slots of this pod that only calls of high priority take.",
+			func() float64 { return float64(s.size - s.open) })),
+		reg.Register(telemetry.Gauge("llm_slots_in_use", "Vendor calls of this pod in flight.",
+			func() float64 { return float64(s.Used()) })),
+		reg.Register(telemetry.Gauge("llm_slots_waiting", "Calls that wait for a slot of this pod.",
+			func() float64 { return float64(s.Waiting()) })))
 }
 
 func newSlots(name string, size, open int, wait prometheus.HistogramOpts) *Slots {
@@ -60,7 +63,8 @@ func newSlots(name string, size, open int, wait prometheus.HistogramOpts) *Slots
 	s.leave = func(Outcome) { s.release(false) }
 	s.leaveLow = func(Outcome) { s.release(true) }
 	s.heldBack = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "llm_slots_held_back_total", Help: "Calls that waited although a slot was free, because it was reserved for high priority.",
+		Name: "llm_slots_held_back_total",
+		Help: "Calls that waited although a slot was free, because it was reserved for high priority.",
 	})
 	return s
 }
@@ -178,7 +182,8 @@ func (s *Slots) Used() int {
 	return s.used
 }
 
-// Waiting is the number of calls that wait for a slot now. Background calls do not count: that they wait is no pressure.
+// Waiting is the number of calls that wait for a slot now. Background calls do not count: that they wait is no
+// pressure.
 func (s *Slots) Waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

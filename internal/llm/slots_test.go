@@ -36,7 +36,8 @@ func TestSlotsServeWaitersByPriorityThenByArrival(t *testing.T) {
 		for _, w := range []struct {
 			name string
 			p    llm.Priority
-		}{{"low", llm.Low}, {"normal 1", llm.Normal}, {"high 1", llm.High}, {"normal 2", llm.Normal}, {"high 2", llm.High}} {
+		}{{"low", llm.Low}, {"normal 1", llm.Normal}, {"high 1", llm.High}, {"normal 2", llm.Normal},
+			{"high 2", llm.High}} {
 			wg.Go(func() {
 				leave, err := s.Enter(t.Context(), &llm.Call{Priority: w.p})
 				if err != nil {
@@ -75,7 +76,8 @@ func TestSlotsTellTheirTimeoutFromTheOthers(t *testing.T) {
 		queue, cancel := context.WithTimeoutCause(t.Context(), time.Second, llm.ErrQueueTimeout)
 		defer cancel()
 		_, err = s.Enter(queue, &llm.Call{})
-		if r, ok := errors.AsType[*outcome.Rejected](err); !ok || r.Reason != outcome.QueueTimeout || r.Layer != "slots" {
+		if r, ok := errors.AsType[*outcome.Rejected](err); !ok || r.Reason != outcome.QueueTimeout ||
+			r.Layer != "slots" {
 			t.Errorf("queue timeout gave %v", err)
 		}
 
@@ -102,8 +104,10 @@ func TestSlotsLoseNoneToARace(t *testing.T) {
 	for user := range 8 {
 		wg.Go(func() {
 			for i := range 500 {
-				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(i%20)*time.Microsecond, llm.ErrQueueTimeout)
-				if leave, err := s.Enter(ctx, &llm.Call{User: strconv.Itoa(user % 3), Priority: llm.Priority(i % 3), Background: i%5 == 0}); err == nil {
+				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(i%20)*time.Microsecond,
+					llm.ErrQueueTimeout)
+				if leave, err := s.Enter(ctx, &llm.Call{User: strconv.Itoa(user % 3), Priority: llm.Priority(i % 3),
+					Background: i%5 == 0}); err == nil {
 					leave(llm.Outcome{})
 				}
 				cancel()

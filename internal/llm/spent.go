@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// Spent returns the number of tokens that the vendor will count for a call whose prompt and whole were estimated as given.
-// known is false when the estimate stays.
+// Spent returns the number of tokens that the vendor will count for a call whose prompt and whole were estimated as
+// given. known is false when the estimate stays.
 //
 // For a success it is the usage that the vendor reported, or what a stream has delivered. When the client leaves a
 // stream that has begun, the vendor stops: what has arrived counts, with a margin for what is still on its way. A
@@ -36,5 +36,6 @@ const underWay = 16
 // answeredNo reports whether err is an answer of the vendor that says it did not do the work.
 func answeredNo(err error) bool {
 	failed, ok := errors.AsType[*VendorError](err)
-	return ok && failed.Status >= http.StatusMultipleChoices && !failed.Streamed && failed.Kind != KindTooLarge && failed.Kind != KindTimeout
+	return ok && failed.Status >= http.StatusMultipleChoices && !failed.Streamed && failed.Kind != KindTooLarge &&
+		failed.Kind != KindTimeout
 }

@@ -31,8 +31,8 @@ func (k *Block) ReadAll(ctx context.Context, r io.Reader, declared, limit int64)
 	return body, err
 }
 
-// Reused reports whether the bytes will be used again, so that each reader of them has to hold the block. It is false for a
-// nil Block.
+// Reused reports whether the bytes will be used again, so that each reader of them has to hold the block. It is false
+// for a nil Block.
 func (k *Block) Reused() bool { return k != nil && k.share.reuse && isSize(cap(k.bytes)) }
 
 // Hold adds a holder, who has to call Release once.

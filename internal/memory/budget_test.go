@@ -53,7 +53,8 @@ func growing(ctx context.Context, s *memory.Share, bytes int64) <-chan error {
 
 func isFull(err error) bool {
 	r, ok := errors.AsType[*outcome.Rejected](err)
-	return ok && r.Layer == "memory" && r.Reason == outcome.Overloaded && r.RetryAfter > 0 && errors.Is(err, memory.ErrFull)
+	return ok && r.Layer == "memory" && r.Reason == outcome.Overloaded && r.RetryAfter > 0 &&
+		errors.Is(err, memory.ErrFull)
 }
 
 // pending fails the test when a wait has ended.
@@ -215,7 +216,8 @@ func TestReadAll(t *testing.T) {
 	broken := errors.New("broken")
 	var none *memory.Budget // has room for everything
 	share := none.Share(memory.Body)
-	got, err := share.ReadAll(t.Context(), io.MultiReader(strings.NewReader("ab"), iotest.ErrReader(broken)), nil, 10, 20)
+	got, err := share.ReadAll(t.Context(), io.MultiReader(strings.NewReader("ab"), iotest.ErrReader(broken)), nil, 10,
+		20)
 	if string(got) != "ab" || !errors.Is(err, broken) {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -223,7 +225,8 @@ func TestReadAll(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ budget, limit, want int64 }{{0, 0, 256 * mib}, {0, 100 * mib, 50 * mib}, {7 * mib, 100 * mib, 7 * mib}} {
+	for _, c := range []struct{ budget, limit, want int64 }{{0, 0, 256 * mib}, {0, 100 * mib, 50 * mib},
+		{7 * mib, 100 * mib, 7 * mib}} {
 		if got := (memory.Config{Budget: c.budget}).Bytes(c.limit); got != c.want {
 			t.Errorf("%+v: got %d", c, got)
 		}

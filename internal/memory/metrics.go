@@ -17,11 +17,13 @@ func New(cfg Config, limit int64, wait time.Duration, log *slog.Logger, reg prom
 	b := &Budget{size: cfg.Bytes(limit), wait: wait, log: log}
 	b.metrics = &metrics{
 		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "llm_memory_wait_seconds", Help: "Time that bodies and answers waited for memory, those that found it at once left out.",
+			Name:    "llm_memory_wait_seconds",
+			Help:    "Time that bodies and answers waited for memory, those that found it at once left out.",
 			Buckets: []float64{.01, .1, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"use"}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "llm_memory_rejections_total", Help: "Requests that found no memory in time, for their body or for their answer.",
+			Name: "llm_memory_rejections_total",
+			Help: "Requests that found no memory in time, for their body or for their answer.",
 		}, []string{"use"}),
 	}
 	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{

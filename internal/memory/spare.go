@@ -22,8 +22,8 @@ func sizeOf(n int64) int64 {
 // isSize reports whether bytes of this capacity are kept.
 func isSize(capacity int) bool { return capacity > 0 && sizeOf(int64(capacity)) == int64(capacity) }
 
-// spare keeps bytes that are in use by no one, in stacks by size. They are part of the budget's size: as soon as the room
-// is needed they are left to the collector.
+// spare keeps bytes that are in use by no one, in stacks by size. They are part of the budget's size: as soon as the
+// room is needed they are left to the collector.
 type spare struct {
 	bytes  int64
 	stacks map[int64][][]byte

@@ -33,8 +33,8 @@ func AccessLog(log *slog.Logger, tell func(Refusal)) gin.HandlerFunc {
 				return
 			}
 			took := time.Since(in.start)
-			// The record has no source position, which is always this one, and one group without a name for all attributes,
-			// which handlers take apart. So nothing is looked up or copied.
+			// The record has no source position, which is always this one, and one group without a name for all
+			// attributes, which handlers take apart. So nothing is looked up or copied.
 			r := slog.NewRecord(in.start.Add(took), level, "request", 0)
 			r.AddAttrs(slog.GroupAttrs("", in.line(c, code, took)...))
 			_ = log.Handler().Handle(ctx, r) // slog ignores the error of a failing log as well
@@ -54,7 +54,8 @@ type Refusal struct {
 
 func logLevel(code int, in *Info) slog.Level {
 	switch outcome.Reason(in.Reason) {
-	case outcome.Overloaded, outcome.TooManyCalls, outcome.Shed, outcome.ShedLatency, outcome.UserRateLimited, outcome.UserTokensLimited, outcome.VendorUnavailable,
+	case outcome.Overloaded, outcome.TooManyCalls, outcome.Shed, outcome.ShedLatency, outcome.UserRateLimited,
+		outcome.UserTokensLimited, outcome.VendorUnavailable,
 		outcome.VendorRateLimited, outcome.QueueTimeout, outcome.Unauthenticated:
 		return slog.LevelDebug
 	}

@@ -30,8 +30,9 @@ func TestAccessLogSaysEverythingInOneLine(t *testing.T) {
 		t.Errorf("duration_ms is %v", line["duration_ms"])
 	}
 	for key, want := range map[string]any{
-		"level": "INFO", "msg": "request", "request_id": "req-1", "method": "POST", "route": "/llm", "status": 200.0, "bytes": 5.0,
-		"user": "ada", "tier": "pro", "model": "m-1", "attempts": 2.0, "reason": nil, "layer": nil, "error": nil,
+		"level": "INFO", "msg": "request", "request_id": "req-1", "method": "POST", "route": "/llm", "status": 200.0,
+		"bytes": 5.0,
+		"user":  "ada", "tier": "pro", "model": "m-1", "attempts": 2.0, "reason": nil, "layer": nil, "error": nil,
 	} {
 		if line[key] != want {
 			t.Errorf("%s is %v, want %v", key, line[key], want)
@@ -99,7 +100,8 @@ func TestMoreAttributesThanFitAreDropped(t *testing.T) {
 // Without a known key a client cannot fill the log, whatever it asks for; what fails by our fault is a line.
 func TestRequestsWithoutAKeyAreNoLines(t *testing.T) {
 	t.Parallel()
-	for code, level := range map[int]string{200: "DEBUG", 401: "DEBUG", 404: "DEBUG", 405: "DEBUG", 408: "DEBUG", 413: "DEBUG", 431: "DEBUG", 500: "ERROR", 502: "WARN"} {
+	for code, level := range map[int]string{200: "DEBUG", 401: "DEBUG", 404: "DEBUG", 405: "DEBUG", 408: "DEBUG",
+		413: "DEBUG", 431: "DEBUG", 500: "ERROR", 502: "WARN"} {
 		for _, user := range []string{"", "ada"} {
 			log, logged := newLog(slog.LevelDebug)
 			post(chain(func(c *gin.Context) {
@@ -144,7 +146,8 @@ func TestRefusalsAreTold(t *testing.T) {
 		in.Layer, in.Reason, in.User = "shed", "shed", "ada"
 		c.Status(http.StatusTooManyRequests)
 	}, middleware.RequestID(), watch), http.MethodPost, "/llm")
-	if len(told) != 1 || told[0].Layer != "shed" || told[0].Status != 429 || told[0].RequestID == "" || told[0].At.IsZero() {
+	if len(told) != 1 || told[0].Layer != "shed" || told[0].Status != 429 || told[0].RequestID == "" ||
+		told[0].At.IsZero() {
 		t.Errorf("told %+v, want one shed request with its ID", told)
 	}
 }

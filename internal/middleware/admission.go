@@ -52,8 +52,8 @@ func (a *Admission) Handler(fail Fail) gin.HandlerFunc {
 	}
 }
 
-// enter counts a request in if there is room. Adding first and taking back when it was too much would be shorter, but for
-// that moment the refused request would hold the place of one that fits.
+// enter counts a request in if there is room. Adding first and taking back when it was too much would be shorter, but
+// for that moment the refused request would hold the place of one that fits.
 func (a *Admission) enter() bool {
 	for {
 		n := a.inside.Load()

@@ -41,7 +41,8 @@ func TestAdmissionRefusesAtOnceWhatDoesNotFit(t *testing.T) {
 		<-entered
 	}
 	w := post(h) // the third is refused while both are still inside
-	if w.Code != http.StatusServiceUnavailable || w.Body.String() != "overloaded" || w.Header().Get("X-Retry-After") != "1s" {
+	if w.Code != http.StatusServiceUnavailable || w.Body.String() != "overloaded" ||
+		w.Header().Get("X-Retry-After") != "1s" {
 		t.Errorf("answered %d %s, to be tried again after %s", w.Code, w.Body, w.Header().Get("X-Retry-After"))
 	}
 	if n := a.InFlight(); n != 2 {
@@ -52,7 +53,8 @@ func TestAdmissionRefusesAtOnceWhatDoesNotFit(t *testing.T) {
 	if w := post(h); w.Code != http.StatusOK || a.InFlight() != 0 { // and the places are free again
 		t.Errorf("answered %d with %d inside", w.Code, a.InFlight())
 	}
-	if n, err := testutil.GatherAndCount(reg, "llm_admission_rejections_total", "llm_admission_used_ratio"); n != 2 || err != nil {
+	if n, err := testutil.GatherAndCount(reg, "llm_admission_rejections_total", "llm_admission_used_ratio"); n != 2 ||
+		err != nil {
 		t.Errorf("%d metrics, %v", n, err)
 	}
 }
@@ -60,7 +62,8 @@ func TestAdmissionRefusesAtOnceWhatDoesNotFit(t *testing.T) {
 func TestAdmissionFreesThePlaceOfAPanic(t *testing.T) {
 	t.Parallel()
 	a, _ := newAdmission(t, 1)
-	h := chain(func(*gin.Context) { panic("oh") }, middleware.RequestID(), middleware.Recover(discard(), fail), a.Handler(fail))
+	h := chain(func(*gin.Context) { panic("oh") }, middleware.RequestID(), middleware.Recover(discard(), fail),
+		a.Handler(fail))
 	for range 3 {
 		if w := post(h); w.Code != http.StatusInternalServerError {
 			t.Errorf("answered %d", w.Code)
@@ -105,6 +108,6 @@ func TestAdmissionIsExactUnderContention(t *testing.T) {
 func TestAdmissionNeedsRoom(t *testing.T) {
 	t.Parallel()
 	if _, err := middleware.NewAdmission(0, prometheus.NewRegistry()); err == nil {
-		t.Error("an admission that admits nobody was accepted")
+		t.Error("an admission that admits no request was accepted")
 	}
 }

@@ -48,14 +48,17 @@ func (m must) layers(log *slog.Logger, load middleware.Load, places int) map[str
 	admission, _ := newAdmission(m.b, places)
 	keys := newKeys(m.b, keyLine("0123456789abcdef0123456789abcdef", "ada", "free"))
 	return map[string]gin.HandlerFunc{
-		"tracing off": middleware.Tracing(nil), "request ID": middleware.RequestID(), "access log": middleware.AccessLog(log, nil),
-		"metrics": metrics.Handler(), "recover": middleware.Recover(log, fail), "admission": admission.Handler(fail),
-		"deadline": middleware.Deadline(config().SLA), "identity": middleware.Identity(config(), keys, fail), "shed": shed.Handler(fail),
+		"tracing off": middleware.Tracing(nil), "request ID": middleware.RequestID(),
+		"access log": middleware.AccessLog(log, nil),
+		"metrics":    metrics.Handler(), "recover": middleware.Recover(log, fail), "admission": admission.Handler(fail),
+		"deadline": middleware.Deadline(config().SLA), "identity": middleware.Identity(config(), keys, fail),
+		"shed": shed.Handler(fail),
 	}
 }
 
 // order is the order of the layers, without the user limit, whose cost is that of Redis.
-var order = []string{"tracing off", "request ID", "access log", "metrics", "recover", "admission", "deadline", "identity", "shed"}
+var order = []string{"tracing off", "request ID", "access log", "metrics", "recover", "admission", "deadline",
+	"identity", "shed"}
 
 func nothing(*gin.Context) {}
 

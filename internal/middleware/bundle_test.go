@@ -34,7 +34,9 @@ func config() middleware.Config {
 
 // statuses stands in for the table of the api package.
 var statuses = map[outcome.Reason]int{
-	outcome.Overloaded: 503, outcome.VendorUnavailable: 503, outcome.Unauthenticated: 401, outcome.Shed: 429, outcome.ShedLatency: 503, outcome.UserRateLimited: 429, outcome.TooManyCalls: 429, outcome.HeaderTooLong: 400, outcome.PayloadTooLarge: 413,
+	outcome.Overloaded: 503, outcome.VendorUnavailable: 503, outcome.Unauthenticated: 401, outcome.Shed: 429,
+	outcome.ShedLatency: 503, outcome.UserRateLimited: 429, outcome.TooManyCalls: 429, outcome.HeaderTooLong: 400,
+	outcome.PayloadTooLarge: 413,
 }
 
 // fail stands in for the one of the api package: the reason is the body.

@@ -11,11 +11,11 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// Concurrency bounds how many requests one user has inside this pod: those that wait for the vendor, those under way and
-// those whose bodies are being read. Without it one user's long streams hold every slot, and that user's bodies the
-// memory. It counts per pod, because what it divides is the pod's: places, memory, slots. The bodies of one user together
-// may take half of what the pod has for bodies; one body alone may be larger. Beyond a limit a request is refused at
-// once and counts against no other limit.
+// Concurrency bounds how many requests one user has inside this pod: those that wait for the vendor, those under way
+// and those whose bodies are being read. Without it one user's long streams hold every slot, and that user's bodies the
+// memory. It counts per pod, because what it divides is the pod's: places, memory, slots. The bodies of one user
+// together may take half of what the pod has for bodies; one body alone may be larger. Beyond a limit a request is
+// refused at once and counts against no other limit.
 type Concurrency struct {
 	tiers map[string]tierConcurrency
 	bytes int64 // of the bodies of one user
@@ -43,18 +43,21 @@ type tierConcurrency struct {
 // bytes.
 func NewConcurrency(cfg Config, bodies int64, reg prometheus.Registerer) (*Concurrency, error) {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "llm_user_concurrency_rejections_total", Help: "Requests refused because their user had as many, or as many bytes of bodies, inside the pod as one user may.",
+		Name: "llm_user_concurrency_rejections_total", Help: "Requests refused because their user had as many, or as " +
+			"many bytes of bodies, inside the pod as one user may.",
 	}, []string{"tier", "limit"})
 	c := &Concurrency{tiers: map[string]tierConcurrency{}, bytes: bodies / 2, inside: map[string]held{}}
 	refusal := func(format string, args ...any) *outcome.Rejected {
-		return &outcome.Rejected{Layer: "user_concurrency", Reason: outcome.TooManyCalls, RetryAfter: time.Second, Detail: fmt.Sprintf(format, args...)}
+		return &outcome.Rejected{Layer: "user_concurrency", Reason: outcome.TooManyCalls, RetryAfter: time.Second,
+			Detail: fmt.Sprintf(format, args...)}
 	}
 	for tier := range cfg.TierRates {
 		limit := cfg.TierConcurrency[tier]
 		c.tiers[tier] = tierConcurrency{
 			limit:   limit,
 			tooMany: refused.WithLabelValues(tier, "requests"), tooManyOfSize: refused.WithLabelValues(tier, "bytes"),
-			requests: refusal("This key may have %d requests at a time with each pod. Wait until one has ended.", limit),
+			requests: refusal("This key may have %d requests at a time with each pod. Wait until one has ended.",
+				limit),
 			bytes: refusal("The bodies of this key's requests may have %d bytes together at a time with each pod. "+
 				"Wait until one has ended, and send large bodies with their Content-Length.", c.bytes),
 		}

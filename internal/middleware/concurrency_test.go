@@ -14,7 +14,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
-// One user with as many requests inside as the tier allows is refused; others are not, and a request that ends makes room.
+// One user with as many requests inside as the tier allows is refused; others are not, and a request that ends makes
+// room.
 func TestOneUserHasALimitedNumberOfRequestsInside(t *testing.T) {
 	t.Parallel()
 	cfg := config()
@@ -38,7 +39,8 @@ func TestOneUserHasALimitedNumberOfRequestsInside(t *testing.T) {
 		return post(chain(served, middleware.RequestID(), as(user, tier), limit.Handler(fail))).Code
 	}
 	w := post(chain(served, middleware.RequestID(), as("ada", "free"), limit.Handler(fail)))
-	if w.Code != http.StatusTooManyRequests || w.Body.String() != "too_many_calls" || w.Header().Get("X-Retry-After") != "1s" {
+	if w.Code != http.StatusTooManyRequests || w.Body.String() != "too_many_calls" ||
+		w.Header().Get("X-Retry-After") != "1s" {
 		t.Errorf("beyond the limit: %d %s, to be tried again after %s", w.Code, w.Body, w.Header().Get("X-Retry-After"))
 	}
 	for range 3 { // one after the other
@@ -122,7 +124,8 @@ func TestAPanicGivesThePlaceBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := chain(func(*gin.Context) { panic("a defect") }, middleware.RequestID(), middleware.Recover(discard(), fail), as("ada", "free"), limit.Handler(fail))
+	h := chain(func(*gin.Context) { panic("a defect") }, middleware.RequestID(), middleware.Recover(discard(), fail),
+		as("ada", "free"), limit.Handler(fail))
 	for range 3 {
 		if w := post(h); w.Code != http.StatusInternalServerError {
 			t.Errorf("got %d", w.Code)

@@ -62,18 +62,22 @@ func (c Config) Validate() error {
 	refuse(len(c.TierRates) == 0, "TIER_RATES is empty: name at least one tier, as free:10")
 	for _, tier := range slices.Sorted(maps.Keys(c.TierRates)) {
 		refuse(tier == "" || strings.ContainsAny(tier, " \t"), "TIER_RATES names the tier %q: use a word", tier)
-		refuse(c.TierRates[tier] < 1, "TIER_RATES gives %s %d requests a minute: use at least 1", tier, c.TierRates[tier])
+		refuse(c.TierRates[tier] < 1, "TIER_RATES gives %s %d requests a minute: use at least 1", tier,
+			c.TierRates[tier])
 	}
 	for _, tier := range slices.Sorted(maps.Keys(c.TierConcurrency)) {
-		refuse(c.TierConcurrency[tier] < 0, "TIER_CONCURRENCY gives %s %d requests at a time: use 1 or more, or 0 for no limit", tier, c.TierConcurrency[tier])
+		refuse(c.TierConcurrency[tier] < 0, "TIER_CONCURRENCY gives %s %d requests at a time: use 1 or more, or 0 "+
+			"for no limit", tier, c.TierConcurrency[tier])
 	}
 	for _, tier := range slices.Sorted(maps.Keys(c.TierTokens)) {
 		_, known := c.TierRates[tier]
 		refuse(!known, "TIER_TOKENS names the tier %q, which TIER_RATES does not have", tier)
-		refuse(c.TierTokens[tier] < 0, "TIER_TOKENS gives %s %d tokens a minute: use 1 or more, or 0 for no limit", tier, c.TierTokens[tier])
+		refuse(c.TierTokens[tier] < 0, "TIER_TOKENS gives %s %d tokens a minute: use 1 or more, or 0 for no limit",
+			tier, c.TierTokens[tier])
 	}
 	for _, route := range slices.Sorted(maps.Keys(c.EndpointRates)) {
-		refuse(c.EndpointRates[route] < 1, "ENDPOINT_RATES gives %s %d requests a minute: use at least 1", route, c.EndpointRates[route])
+		refuse(c.EndpointRates[route] < 1, "ENDPOINT_RATES gives %s %d requests a minute: use at least 1", route,
+			c.EndpointRates[route])
 	}
 	return errors.Join(errs...)
 }

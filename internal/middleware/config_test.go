@@ -21,7 +21,8 @@ func TestConfigReportsEverythingAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"SLA is 0s", "ADMISSION_MAX is 0", "QUEUE_MAX is 0", "SHED_FREE is 0.9", `the tier ""`,
+	for _, want := range []string{"SLA is 0s", "ADMISSION_MAX is 0", "QUEUE_MAX is 0", "SHED_FREE is 0.9",
+		`the tier ""`,
 		"TIER_RATES gives free 0", "ENDPOINT_RATES gives /llm -1"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("not said: %s", want)

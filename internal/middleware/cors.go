@@ -7,8 +7,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// CORS lets pages of the given origins call the service from a browser; "*" stands for every origin. It answers preflight
-// requests itself. Without origins it does nothing, and browsers keep pages of other origins away.
+// CORS lets pages of the given origins call the service from a browser; "*" stands for every origin. It answers
+// preflight requests itself. Without origins it does nothing, and browsers keep pages of other origins away.
 //
 // Credentials in the sense of CORS, which are cookies, are never allowed: the service has none.
 func CORS(origins []string) gin.HandlerFunc {

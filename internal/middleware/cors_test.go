@@ -24,12 +24,14 @@ func TestCORS(t *testing.T) {
 	} {
 		h := chain(served, middleware.RequestID(), middleware.CORS(tt.origins))
 		w := post(h, "Origin", tt.origin)
-		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != http.StatusOK || (got == tt.origin && got != "") != tt.allowed {
+		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != http.StatusOK ||
+			(got == tt.origin && got != "") != tt.allowed {
 			t.Errorf("%s: %d, allowed for %q", name, w.Code, got)
 		}
 		w = send(h, http.MethodOptions, "/llm", "Origin", tt.origin, "Access-Control-Request-Method", "POST",
 			"Access-Control-Request-Headers", "authorization,content-type")
-		got := w.Code == http.StatusNoContent && w.Header().Get("Access-Control-Allow-Headers") == "authorization,content-type"
+		got := w.Code == http.StatusNoContent &&
+			w.Header().Get("Access-Control-Allow-Headers") == "authorization,content-type"
 		if got != tt.allowed || w.Header().Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%s: the preflight gets %d %v", name, w.Code, w.Header())
 		}

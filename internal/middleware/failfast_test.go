@@ -21,7 +21,8 @@ func TestFailFastRefusesWhileTheVendorIsDown(t *testing.T) {
 	}
 	wait, reached = 42*time.Second, false
 	if w := post(h); w.Body.String() != "vendor_unavailable" || w.Header().Get("X-Retry-After") != "42s" || reached {
-		t.Errorf("while it is down: %s, to be tried again after %s, gone on: %t", w.Body, w.Header().Get("X-Retry-After"), reached)
+		t.Errorf("while it is down: %s, to be tried again after %s, gone on: %t", w.Body,
+			w.Header().Get("X-Retry-After"), reached)
 	}
 	wait = 0
 	if w := post(h); w.Code != http.StatusOK {

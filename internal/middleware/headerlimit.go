@@ -31,8 +31,8 @@ func newHeaderLimit(name string, most int) headerLimit {
 }
 
 // HeaderLimit refuses requests whose passed headers are too long. A vendor's server that finds them too long would end
-// the connection, and other users' calls with it. vendors are the names of the headers that the vendors of the lanes get
-// from clients beside those of every call.
+// the connection, and other users' calls with it. vendors are the names of the headers that the vendors of the lanes
+// get from clients beside those of every call.
 func HeaderLimit(vendors []string, fail Fail) gin.HandlerFunc {
 	var limits []headerLimit
 	for _, name := range passedHeaders {

@@ -11,10 +11,12 @@ import (
 )
 
 // Identity turns an API key into a user, a tier and a priority. The key comes as a bearer token, as X-API-Key or as
-// Azure's api-key; it is hashed at once and is stored nowhere. A request without a known key is refused before its body is read.
+// Azure's api-key; it is hashed at once and is stored nowhere. A request without a known key is refused before its body
+// is read.
 func Identity(cfg Config, keys *Keys, fail Fail) gin.HandlerFunc {
 	unknown := &outcome.Rejected{Layer: "identity", Reason: outcome.Unauthenticated,
-		Detail: "Send a valid API key as \"Authorization: Bearer <key>\", as \"X-API-Key: <key>\" or as \"api-key: <key>\"."}
+		Detail: "Send a valid API key as \"Authorization: Bearer <key>\", as \"X-API-Key: <key>\" or as \"api-key: " +
+			"<key>\"."}
 	challenge := []string{`Bearer realm="llm"`}
 	priorities := cfg.priorities()
 	return func(c *gin.Context) {

@@ -25,7 +25,8 @@ func TestIdentity(t *testing.T) {
 		"bearer":                  {[]string{"Authorization", "Bearer key-of-ada"}, "ada pro"},
 		"scheme in small letters": {[]string{"Authorization", "bearer  key-of-bob "}, "bob free"},
 		"own header":              {[]string{"X-API-Key", "key-of-ada"}, "ada pro"},
-		"bearer wins":             {[]string{"Authorization", "Bearer key-of-ada", "X-API-Key", "key-of-bob"}, "ada pro"},
+		"bearer wins": {[]string{"Authorization", "Bearer key-of-ada", "X-API-Key", "key-of-bob"},
+			"ada pro"},
 		"other scheme beside key": {[]string{"Authorization", "Basic Zm9v", "X-API-Key", "key-of-bob"}, "bob free"},
 		"bad bearer beside key":   {[]string{"Authorization", "Bearer nobody", "X-API-Key", "key-of-bob"}, ""},
 		"nothing":                 {nil, ""},
@@ -58,7 +59,8 @@ func TestKeysStayOutOfTheLog(t *testing.T) {
 	t.Parallel()
 	log, logged := newLog(slog.LevelDebug)
 	keys := newKeys(t, keyLine("key-of-ada", "ada", "pro"))
-	h := chain(served, middleware.RequestID(), middleware.AccessLog(log, nil), middleware.Identity(config(), keys, fail))
+	h := chain(served, middleware.RequestID(), middleware.AccessLog(log, nil),
+		middleware.Identity(config(), keys, fail))
 	post(h, "Authorization", "Bearer key-of-ada")
 	post(h, "Authorization", "Bearer key-of-eve")
 	if len(logged.all) != 2 {

@@ -1,7 +1,7 @@
-// Package middleware holds what stands between the network and the handler: one layer a file, in the order of the list in
-// api/router.go.
+// Package middleware holds what stands between the network and the handler: one layer a file, in the order of the list
+// in api/router.go.
 //
-//	Tracing, RequestID, AccessLog, Metrics, Recover   watch: they hold nothing, wait for nothing, refuse nobody
+//	Tracing, RequestID, AccessLog, Metrics, Recover   watch: they hold nothing, wait for nothing, refuse nothing
 //	Admission                                         this pod: at most N requests inside it
 //	Deadline                                          the SLA of the whole request
 //	Identity                                          API key -> user and tier
@@ -81,8 +81,8 @@ func (r *requestContext) Value(key any) any {
 	return r.Context.Value(key)
 }
 
-// InfoFrom returns the record of the request, which belongs to the request's own goroutine. Outside the chain it returns a
-// record nobody reads.
+// InfoFrom returns the record of the request, which belongs to the request's own goroutine. Outside the chain it
+// returns a record that is not read.
 func InfoFrom(ctx context.Context) *Info {
 	if info, ok := ctx.Value(infoKey{}).(*Info); ok {
 		return info

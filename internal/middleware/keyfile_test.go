@@ -13,8 +13,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
-// A mounted Secret is a directory of links: keys -> ..data/keys, and ..data -> a directory that is new for each version.
-// Kubernetes replaces ..data by renaming another link over it; the file that was opened is never written.
+// A mounted Secret is a directory of links: keys -> ..data/keys, and ..data -> a directory that is new for each
+// version. Kubernetes replaces ..data by renaming another link over it; the file that was opened is never written.
 func TestKeysFollowAMountedSecret(t *testing.T) {
 	t.Parallel()
 	log, logged := newLog(slog.LevelInfo)
@@ -62,7 +62,8 @@ func TestKeysFollowAMountedSecret(t *testing.T) {
 	// without showing it.
 	update("..v3", keyLine("three", "ada", "pro")+"a-key-in-clear ada pro\n")
 	line := logged.await(t, "API keys reloaded in part")
-	if text, _ := line["error"].(string); !strings.Contains(text, "line 2") || strings.Contains(text, "a-key-in-clear") || line["level"] != "ERROR" {
+	if text, _ := line["error"].(string); !strings.Contains(text, "line 2") ||
+		strings.Contains(text, "a-key-in-clear") || line["level"] != "ERROR" {
 		t.Errorf("logged %v", line)
 	}
 	expect("three", http.StatusOK)
@@ -114,12 +115,14 @@ func TestStaleKeysAreAMetric(t *testing.T) {
 		t.Fatalf("there is no %s", name)
 		return 0
 	}
-	if n, bad, age := gauge("llm_api_keys"), gauge("llm_api_keys_bad_lines"), gauge("llm_api_keys_stale_seconds"); n != 2 || bad != 0 || age != 0 {
+	if n, bad, age := gauge("llm_api_keys"), gauge("llm_api_keys_bad_lines"),
+		gauge("llm_api_keys_stale_seconds"); n != 2 || bad != 0 || age != 0 {
 		t.Errorf("%v keys, %v bad lines, %v s old", n, bad, age)
 	}
 	write(t, path, keyLine("one", "ada", "pro")+"nonsense\n")
 	logged.await(t, "API keys reloaded in part")
-	if n, bad, age := gauge("llm_api_keys"), gauge("llm_api_keys_bad_lines"), gauge("llm_api_keys_stale_seconds"); n != 1 || bad != 1 || age <= 0 {
+	if n, bad, age := gauge("llm_api_keys"), gauge("llm_api_keys_bad_lines"),
+		gauge("llm_api_keys_stale_seconds"); n != 1 || bad != 1 || age <= 0 {
 		t.Errorf("%v keys, %v bad lines, %v s old", n, bad, age)
 	}
 }
@@ -171,7 +174,8 @@ func TestNewKeysNamesEveryBadLine(t *testing.T) {
 
 func TestNewKeysNeedsAFile(t *testing.T) {
 	t.Parallel()
-	if _, err := middleware.NewKeys(filepath.Join(t.TempDir(), "missing"), config().TierRates, discard(), prometheus.NewRegistry()); err == nil {
+	if _, err := middleware.NewKeys(filepath.Join(t.TempDir(), "missing"), config().TierRates, discard(),
+		prometheus.NewRegistry()); err == nil {
 		t.Error("a missing file was accepted")
 	}
 }

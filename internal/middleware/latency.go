@@ -7,8 +7,8 @@ import (
 )
 
 // latency keeps how long requests took lately, as one figure for each user: the mean of the user's samples. A user has
-// one vote, however many requests the user sends. A sample counts for one to two spans and is then forgotten, also when no
-// new one comes, so a pod that sheds everything recovers. The zero value is ready; it is safe for concurrent use.
+// one vote, however many requests the user sends. A sample counts for one to two spans and is then forgotten, also when
+// no new one comes, so a pod that sheds everything recovers. The zero value is ready; it is safe for concurrent use.
 type latency struct {
 	mu    sync.Mutex
 	began time.Time // of the present span

@@ -35,9 +35,9 @@ func writeLimits(h http.Header, policy []string, res *redis_rate.Result) {
 	h["X-Ratelimit-Reset"] = v[3:4:4]
 }
 
-// left is how many requests fit now. redis_rate says it too, but its script cuts off what floating point made of a whole
-// number: after the first of 100 requests it says 98, for 98.9999. Redis keeps times to 10 µs; a request that fits within the
-// next 100 µs fits now.
+// left is how many requests fit now. redis_rate says it too, but its script cuts off what floating point made of a
+// whole number: after the first of 100 requests it says 98, for 98.9999. Redis keeps times to 10 µs; a request that
+// fits within the next 100 µs fits now.
 func left(res *redis_rate.Result) int {
 	if res.Allowed == 0 {
 		return 0
@@ -48,7 +48,8 @@ func left(res *redis_rate.Result) int {
 
 // tokenPolicy is the limit on tokens in the words of the same draft. Its unit is not one of the draft's own.
 func tokenPolicy(limit int) string {
-	return `"user-tokens";q=` + strconv.Itoa(limit) + `;w=` + strconv.Itoa(int(tokenWindow/time.Second)) + `;qu="tokens"`
+	return `"user-tokens";q=` + strconv.Itoa(limit) + `;w=` + strconv.Itoa(int(tokenWindow/time.Second)) +
+		`;qu="tokens"`
 }
 
 // writeTokenLimits says how many tokens are left, behind what writeLimits has said of requests, and in three headers as

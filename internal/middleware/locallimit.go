@@ -7,9 +7,9 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 )
 
-// localLimits counts users in this pod's memory while Redis is away, with the arithmetic of redis_rate: GCRA, a bucket of
-// a minute's requests that fills evenly, and is full again, and can be forgotten, a minute after its last request. The zero
-// value is ready; it is safe for concurrent use.
+// localLimits counts users in this pod's memory while Redis is away, with the arithmetic of redis_rate: GCRA, a bucket
+// of a minute's requests that fills evenly, and is full again, and can be forgotten, a minute after its last request.
+// The zero value is ready; it is safe for concurrent use.
 type localLimits struct {
 	mu   sync.Mutex
 	full recent[string, time.Time] // when each bucket is full again
@@ -26,7 +26,8 @@ func (l *localLimits) allow(now time.Time, key string, limit redis_rate.Limit) *
 	return res
 }
 
-// gcra decides one request on a bucket that will be full again at full; a time before now means that it is full already.
+// gcra decides one request on a bucket that will be full again at full; a time before now means that it is full
+// already.
 func gcra(now, full time.Time, limit redis_rate.Limit) *redis_rate.Result {
 	interval := limit.Period / time.Duration(limit.Rate)
 	used := max(full.Sub(now), 0)
@@ -34,5 +35,6 @@ func gcra(now, full time.Time, limit redis_rate.Limit) *redis_rate.Result {
 	if left < 0 {
 		return &redis_rate.Result{Limit: limit, RetryAfter: -left, ResetAfter: used}
 	}
-	return &redis_rate.Result{Limit: limit, Allowed: 1, Remaining: int(left / interval), RetryAfter: -1, ResetAfter: used + interval}
+	return &redis_rate.Result{Limit: limit, Allowed: 1, Remaining: int(left / interval), RetryAfter: -1,
+		ResetAfter: used + interval}
 }

@@ -35,7 +35,8 @@ func TestLocalLimitDecidesLikeRedis(t *testing.T) {
 			}
 			got := local.allow(clock.now, key, limit)
 			if got.Allowed != want.Allowed || left(got) != left(want) || left(got) != got.Remaining ||
-				(got.RetryAfter-want.RetryAfter).Abs() > time.Millisecond || (got.ResetAfter-want.ResetAfter).Abs() > time.Millisecond {
+				(got.RetryAfter-want.RetryAfter).Abs() > time.Millisecond ||
+				(got.ResetAfter-want.ResetAfter).Abs() > time.Millisecond {
 				rt.Fatalf("after %v: got %+v, Redis says %+v", clock.now.Sub(epoch), got, want)
 			}
 		}
@@ -65,7 +66,7 @@ func (c *redisClock) pass(d time.Duration) {
 	c.set(c.now.Add(d))
 }
 
-// A user may be called what he likes: his bucket is nobody else's.
+// A user may have any name: the bucket is no other user's.
 func TestBucketsAreTheirUsersAlone(t *testing.T) {
 	t.Parallel()
 	u := &UserLimit{endpoints: map[endpoint]userRate{{"free", "/llm"}: {}}}

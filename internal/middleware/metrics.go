@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics counts requests by route, method, status and reason, and measures how long they take. No label has values that a
-// client chooses.
+// Metrics counts requests by route, method, status and reason, and measures how long they take. No label has values
+// that a client chooses.
 type Metrics struct {
 	inFlight atomic.Int64
 	requests *prometheus.CounterVec
@@ -37,7 +37,8 @@ type child struct {
 func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "llm_http_requests_total", Help: "Requests by route, method, status and, when refused or failed, reason.",
+			Name: "llm_http_requests_total",
+			Help: "Requests by route, method, status and, when refused or failed, reason.",
 		}, []string{"route", "method", "status", "reason"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "llm_http_request_duration_seconds", Help: "Duration of requests, refused ones too.",

@@ -11,7 +11,8 @@ import (
 )
 
 // priorityOf returns the priority that a request with this key and header gets.
-func priorityOf(t *testing.T, cfg middleware.Config, keys *middleware.Keys, key, name, value string) (got priority.Class) {
+func priorityOf(t *testing.T, cfg middleware.Config, keys *middleware.Keys, key, name,
+	value string) (got priority.Class) {
 	t.Helper()
 	h := chain(func(c *gin.Context) { got = middleware.InfoFrom(c.Request.Context()).Priority },
 		middleware.RequestID(), middleware.Identity(cfg, keys, fail))
@@ -24,7 +25,8 @@ func priorityOf(t *testing.T, cfg middleware.Config, keys *middleware.Keys, key,
 func TestPriorityIsTheTiersOrLower(t *testing.T) {
 	t.Parallel()
 	tiers := []string{"free", "pro", "enterprise"}
-	keys := newKeys(t, keyLine(tiers[0], "ada", tiers[0])+keyLine(tiers[1], "bob", tiers[1])+keyLine(tiers[2], "eve", tiers[2]))
+	keys := newKeys(t, keyLine(tiers[0], "ada", tiers[0])+keyLine(tiers[1], "bob", tiers[1])+
+		keyLine(tiers[2], "eve", tiers[2]))
 	const low, normal, high = priority.Low, priority.Normal, priority.High
 	for asked, want := range map[string][3]priority.Class{ // free, pro, enterprise
 		"":            {low, normal, high},

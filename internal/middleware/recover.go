@@ -26,7 +26,8 @@ func Recover(log *slog.Logger, fail Fail) gin.HandlerFunc {
 			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this too
 				panic(p)
 			}
-			log.ErrorContext(c.Request.Context(), "panic", slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+			log.ErrorContext(c.Request.Context(), "panic", slog.String("panic", fmt.Sprint(p)),
+				slog.String("stack", string(debug.Stack())))
 			if c.Writer.Written() {
 				in := info(c)
 				in.Reason, in.Status = "internal", http.StatusInternalServerError

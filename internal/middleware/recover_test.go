@@ -61,7 +61,8 @@ func TestPanicInTheMiddleOfAnAnswerBreaksTheConnectionOff(t *testing.T) {
 	if err == nil || string(body) != "half" {
 		t.Errorf("the client read %q and then %v", body, err)
 	}
-	if line := logged.await(t, "request"); line["status"] != 500.0 || line["reason"] != "internal" || line["level"] != "ERROR" {
+	if line := logged.await(t, "request"); line["status"] != 500.0 || line["reason"] != "internal" ||
+		line["level"] != "ERROR" {
 		t.Errorf("logged %v", line)
 	}
 	server.Close() // waits for the handler
@@ -80,7 +81,8 @@ func TestPanicInTheMiddleOfAnAnswerBreaksTheConnectionOff(t *testing.T) {
 func TestAbortHandlerHasItsWay(t *testing.T) {
 	t.Parallel()
 	log, logged := newLog(slog.LevelInfo)
-	h := chain(func(*gin.Context) { panic(http.ErrAbortHandler) }, middleware.RequestID(), middleware.Recover(log, fail))
+	h := chain(func(*gin.Context) { panic(http.ErrAbortHandler) }, middleware.RequestID(),
+		middleware.Recover(log, fail))
 	defer func() {
 		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this too
 			t.Errorf("recovered %v", p)

@@ -7,10 +7,10 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 )
 
-// refusals remembers which users Redis has refused, and until when. That changes no decision: a bucket that is empty now
-// fills by itself and by nothing else, so Redis would say the same again until then. A user who goes on at full speed costs
-// this pod a look into a map, and neither Redis nor anybody else's requests there anything. The zero value is ready; it is
-// safe for concurrent use.
+// refusals remembers which users Redis has refused, and until when. That changes no decision: a bucket that is empty
+// now fills by itself and by nothing else, so Redis would say the same again until then. A user who goes on at full
+// speed costs this pod a look into a map, and costs Redis and the requests of others nothing. The zero value is ready;
+// it is safe for concurrent use.
 type refusals struct {
 	mu    sync.Mutex
 	until recent[refused, time.Time]

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever is known without asking is what Redis would have said, for any arrivals: the same refusal, and never a moment
-// too long. The clock of the embedded Redis is driven here, and runs on while it is asked.
+// Whatever is known without asking is what Redis would have said, for any arrivals: the same refusal, and never a
+// moment too long. The clock of the embedded Redis is driven here, and runs on while it is asked.
 func TestKnownRefusalsAreRedissOwn(t *testing.T) {
 	t.Parallel()
 	clock, shared := drivenLimiter(t)
@@ -23,7 +23,8 @@ func TestKnownRefusalsAreRedissOwn(t *testing.T) {
 		clock.set(epoch)
 		way := time.Duration(rapid.IntRange(0, 50).Draw(rt, "ms to Redis")) * time.Millisecond
 		for _, pause := range rapid.SliceOfN(rapid.IntRange(0, 2000), 1, 300).Draw(rt, "pauses in ms") {
-			clock.pass(time.Duration(pause)*time.Millisecond + 137*time.Microsecond) // off the ties that floats decide by chance
+			// Off the ties that floats decide by chance.
+			clock.pass(time.Duration(pause)*time.Millisecond + 137*time.Microsecond)
 			asked := clock.now
 			got := r.known(asked, key, limit)
 			if got == nil {
@@ -39,7 +40,8 @@ func TestKnownRefusalsAreRedissOwn(t *testing.T) {
 				r.remember(asked, key, want)
 				continue
 			}
-			if ahead := want.RetryAfter - got.RetryAfter; want.Allowed != 0 || left(got) != 0 || ahead < -time.Millisecond || ahead > way+time.Millisecond {
+			if ahead := want.RetryAfter - got.RetryAfter; want.Allowed != 0 || left(got) != 0 ||
+				ahead < -time.Millisecond || ahead > way+time.Millisecond {
 				rt.Fatalf("after %v: known %+v, Redis says %+v", clock.now.Sub(epoch), got, want)
 			}
 		}

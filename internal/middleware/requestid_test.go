@@ -32,7 +32,8 @@ func TestRequestID(t *testing.T) {
 			t.Parallel()
 			var inContext, inInfo string
 			h := chain(func(c *gin.Context) {
-				inContext, inInfo = telemetry.RequestID(c.Request.Context()), middleware.InfoFrom(c.Request.Context()).ID
+				inContext, inInfo = telemetry.RequestID(c.Request.Context()),
+					middleware.InfoFrom(c.Request.Context()).ID
 			}, middleware.RequestID())
 			got := post(h, middleware.RequestIDHeader, tt.sent).Header().Get("X-Request-ID")
 			if inContext != got || inInfo != got {

@@ -17,8 +17,8 @@ type Load struct {
 	SlotUse float64 // share of the slots in use, 0 to 1
 }
 
-// Shed refuses requests early, before they have cost anything, when the pod is under pressure: the lowest tier first, the
-// highest never. It is local and decides from figures that the pod has anyway.
+// Shed refuses requests early, before they have cost anything, when the pod is under pressure: the lowest tier first,
+// the highest never. It is local and decides from figures that the pod has anyway.
 type Shed struct {
 	cfg     Config
 	load    func() Load
@@ -50,7 +50,8 @@ func NewShed(cfg Config, load func() Load, reg prometheus.Registerer) (*Shed, er
 		}
 	}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "llm_pressure", Help: "Pressure on this pod, 0 to 1: the lowest tier is shed above SHED_FREE, all but the highest above SHED_ALL.",
+		Name: "llm_pressure", Help: "Pressure on this pod, 0 to 1: the lowest tier is shed above SHED_FREE, all but " +
+			"the highest above SHED_ALL.",
 	}, func() float64 { now := time.Now(); p, _ := s.pressure(s.latency.highest(now)); return p })
 	return s, errors.Join(reg.Register(shed), reg.Register(gauge))
 }
@@ -110,8 +111,8 @@ func (t shedTier) reject(late bool) error {
 	return rejected
 }
 
-// countsAsLatency reports whether the time of a request says how fast the pod is: the request was served, or it ran into
-// the SLA. A request that a gate refused was quick for another reason.
+// countsAsLatency reports whether the time of a request says how fast the pod is: the request was served, or it ran
+// into the SLA. A request that a gate refused was quick for another reason.
 func countsAsLatency(in *Info) bool {
 	return in.Reason == "" || in.Reason == string(outcome.DeadlineExceeded)
 }

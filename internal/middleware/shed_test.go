@@ -47,7 +47,7 @@ func TestShedByQueueAndSlots(t *testing.T) {
 		want [3]int // free, pro, enterprise
 	}{
 		"idle":                   {middleware.Load{}, [3]int{200, 200, 200}},
-		"busy, nobody waits":     {middleware.Load{SlotUse: 1}, [3]int{200, 200, 200}},
+		"busy, no call waits":    {middleware.Load{SlotUse: 1}, [3]int{200, 200, 200}},
 		"busy, a few wait":       {middleware.Load{SlotUse: 1, Waiting: 70}, [3]int{200, 200, 200}},
 		"queue over 0.7":         {middleware.Load{SlotUse: 1, Waiting: 71}, [3]int{429, 200, 200}},
 		"queue at 0.9":           {middleware.Load{SlotUse: 1, Waiting: 90}, [3]int{429, 200, 200}},
@@ -84,7 +84,7 @@ func TestShedByLatencyAndBack(t *testing.T) {
 		if got := s.statuses(); got != [3]int{503, 503, 200} {
 			t.Errorf("under pressure: %v", got)
 		}
-		// Nobody is served any more. The samples age, and after two spans everybody is let in again.
+		// No request is served any more. The samples age, and after two spans all are let in again.
 		time.Sleep(20 * time.Second)
 		if got := s.statuses(); got != [3]int{200, 200, 200} {
 			t.Errorf("afterwards: %v", got)
@@ -118,7 +118,8 @@ func serve(h http.Handler, n int) {
 // What was refused is quick, and must not make a slow pod look quick. What ran into the SLA must make it look slow.
 func TestShedLearnsFromWhatTellsSomething(t *testing.T) {
 	t.Parallel()
-	for reason, late := range map[string]bool{"queue_timeout": false, "vendor_error": false, "deadline_exceeded": true, "": true} {
+	for reason, late := range map[string]bool{"queue_timeout": false, "vendor_error": false, "deadline_exceeded": true,
+		"": true} {
 		t.Run("reason "+reason, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

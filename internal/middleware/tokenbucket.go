@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// tokenWindow is the window of the limit on tokens, the same as that of the limit on requests: a bucket holds a minute's
-// tokens and fills evenly.
+// tokenWindow is the window of the limit on tokens, the same as that of the limit on requests: a bucket holds a
+// minute's tokens and fills evenly.
 const tokenWindow = time.Minute
 
-// tokenBucket is one user's bucket of tokens. tokens.lua does the same in Redis; a test holds the two together. Times are
-// in microseconds since 1970. The zero value is a full bucket.
+// tokenBucket is one user's bucket of tokens. tokens.lua does the same in Redis; a test holds the two together. Times
+// are in microseconds since 1970. The zero value is a full bucket.
 type tokenBucket struct {
 	full  int64 // when it is full again; a time that has passed means that it is
 	back  int64 // all that has been given back
@@ -41,9 +41,9 @@ func (b *tokenBucket) book(now int64, tokens, limit int) tokenRuling {
 	return tokenRuling{allowed: true, full: b.full - now, mark: b.full + b.back}
 }
 
-// settle corrects a booking by what was used beyond it, which is negative when it was less. What is given back is at most
-// what has not filled again since the booking: else the same tokens would be there twice. A debt is at most one window, so
-// that a user waits no longer than two.
+// settle corrects a booking by what was used beyond it, which is negative when it was less. What is given back is at
+// most what has not filled again since the booking: else the same tokens would be there twice. A debt is at most one
+// window, so that a user waits no longer than two.
 func (b *tokenBucket) settle(now, mark int64, beyond int) {
 	if b.limit == 0 {
 		return

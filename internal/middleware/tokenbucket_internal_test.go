@@ -72,10 +72,12 @@ func TestBucketsInRedisAndInMemoryAgree(t *testing.T) {
 		var b tokenBucket
 		marks := []int64{0}
 		for range rapid.IntRange(1, 30).Draw(r, "steps") {
-			s := tokenStep{user: "ada", settle: rapid.Bool().Draw(r, "settle"), limit: rapid.IntRange(1, 3000).Draw(r, "limit")}
+			s := tokenStep{user: "ada", settle: rapid.Bool().Draw(r, "settle"),
+				limit: rapid.IntRange(1, 3000).Draw(r, "limit")}
 			now := clock.now.UnixMicro()
 			if s.settle {
-				s.tokens, s.mark = rapid.IntRange(-4000, 4000).Draw(r, "beyond"), rapid.SampledFrom(marks).Draw(r, "mark")
+				s.tokens, s.mark = rapid.IntRange(-4000, 4000).Draw(r, "beyond"),
+					rapid.SampledFrom(marks).Draw(r, "mark")
 				b.settle(now, s.mark, s.tokens)
 			}
 			var want tokenRuling

@@ -18,9 +18,9 @@ import (
 )
 
 // TokenLimit counts tokens per user and minute over all pods, in Redis, beside UserLimit, which counts requests. What a
-// request may use is known when its body has been read, so the handler books it: the estimate before the vendor's contract
-// is touched, corrected by what was used when the call has ended. While Redis is away every pod counts for itself. It is
-// safe for concurrent use; nil limits nothing.
+// request may use is known when its body has been read, so the handler books it: the estimate before the vendor's
+// contract is touched, corrected by what was used when the call has ended. While Redis is away every pod counts for
+// itself. It is safe for concurrent use; nil limits nothing.
 type TokenLimit struct {
 	rdb   *redisx.Client
 	tiers map[string]*tierTokens
@@ -44,7 +44,8 @@ type tierTokens struct {
 // NewTokenLimit returns the limit of every tier that has one in cfg.
 func NewTokenLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer) (*TokenLimit, error) {
 	counter := telemetry.CounterVec("llm_user_token_decisions_total",
-		"Requests the limit on a user's tokens allowed and limited, by tier and by where they were counted: shared in Redis, or local while it was away.",
+		"Requests the limit on a user's tokens allowed and limited, by tier and by where they were counted: shared "+
+			"in Redis, or local while it was away.",
 		"tier", "decision", "counted")
 	tokens := telemetry.CounterVec("llm_user_tokens_total",
 		"Tokens of users whose tier has a limit, by tier: booked by estimate, and used in the end.", "tier", "what")
@@ -55,9 +56,11 @@ func NewTokenLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometh
 			continue
 		}
 		count := func(where string) decisions {
-			return decisions{counter.WithLabelValues(tier, "allowed", where), counter.WithLabelValues(tier, "limited", where)}
+			return decisions{counter.WithLabelValues(tier, "allowed", where),
+				counter.WithLabelValues(tier, "limited", where)}
 		}
-		l.tiers[tier] = &tierTokens{limit: limit, policy: tokenPolicy(limit), shared: count("shared"), local: count("local"),
+		l.tiers[tier] = &tierTokens{limit: limit, policy: tokenPolicy(limit), shared: count("shared"),
+			local:  count("local"),
 			booked: tokens.WithLabelValues(tier, "booked"), used: tokens.WithLabelValues(tier, "used")}
 	}
 	return l, errors.Join(reg.Register(counter), reg.Register(tokens))
@@ -85,9 +88,10 @@ func (l *TokenLimit) Book(ctx context.Context, h http.Header, tokens, sure int) 
 		return TokenBooking{}, nil
 	}
 	if sure > tier.limit {
-		return TokenBooking{}, &outcome.Rejected{Layer: "token_limit", Reason: outcome.PayloadTooLarge, Detail: fmt.Sprintf(
-			"By estimate this request uses %d tokens, and this key may use %d a minute: it can never be served. "+
-				"Send a lower max_tokens or a shorter prompt, or ask for a higher tier.", sure, tier.limit)}
+		return TokenBooking{}, &outcome.Rejected{Layer: "token_limit", Reason: outcome.PayloadTooLarge,
+			Detail: fmt.Sprintf(
+				"By estimate this request uses %d tokens, and this key may use %d a minute: it can never be served. "+
+					"Send a lower max_tokens or a shorter prompt, or ask for a higher tier.", sure, tier.limit)}
 	}
 	b := TokenBooking{limit: l, tier: tier, user: in.User, tokens: min(tokens, tier.limit)}
 	ruling := l.ask(ctx, &b)
@@ -98,9 +102,11 @@ func (l *TokenLimit) Book(ctx context.Context, h http.Header, tokens, sure int) 
 	}
 	if !ruling.allowed {
 		count.limited.Inc()
-		return TokenBooking{}, &outcome.Rejected{Layer: "token_limit", Reason: outcome.UserTokensLimited, RetryAfter: micros(ruling.wait), Detail: fmt.Sprintf(
-			"By estimate this request uses %d tokens, and this key has fewer left of its %d a minute. Slow down, send a lower max_tokens, "+
-				"or ask for a higher tier.", b.tokens, tier.limit)}
+		return TokenBooking{}, &outcome.Rejected{Layer: "token_limit", Reason: outcome.UserTokensLimited,
+			RetryAfter: micros(ruling.wait), Detail: fmt.Sprintf(
+				"By estimate this request uses %d tokens, and this key has fewer left of its %d a minute. Slow down, "+
+					"send a lower max_tokens, "+
+					"or ask for a higher tier.", b.tokens, tier.limit)}
 	}
 	count.allowed.Inc()
 	tier.booked.Add(float64(b.tokens))
@@ -162,8 +168,8 @@ func (b TokenBooking) Settle(used int) {
 	}
 }
 
-// Charge counts the tokens that a user's job has used beyond the estimate that was booked when it was handed in. Which tier
-// the user has is not known any more: a user without a limit has no bucket, and then nothing happens.
+// Charge counts the tokens that a user's job has used beyond the estimate that was booked when it was handed in. Which
+// tier the user has is not known any more: a user without a limit has no bucket, and then nothing happens.
 func (l *TokenLimit) Charge(user string, estimate, used int) {
 	if beyond := used - estimate; beyond > 0 && len(l.tiers) > 0 {
 		l.send(tokenStep{user: user, settle: true, tokens: beyond})
@@ -174,7 +180,8 @@ func (l *TokenLimit) Charge(user string, estimate, used int) {
 func (l *TokenLimit) send(s tokenStep) {
 	l.settling.Go(func() {
 		if _, err := l.step(context.Background(), s); err != nil && !errors.Is(err, redisx.ErrAway) {
-			l.log.DebugContext(context.Background(), "a user's tokens stay as they were estimated", slog.Any("error", err))
+			l.log.DebugContext(context.Background(), "a user's tokens stay as they were estimated",
+				slog.Any("error", err))
 		}
 	})
 }

@@ -80,7 +80,8 @@ func TestTokensOfAUserAreSharedByAllPods(t *testing.T) {
 		}
 	}
 	_, h, err = other.book("ada", "free", 600)
-	if r := refusal(t, err); r.Reason != outcome.UserTokensLimited || r.RetryAfter <= 0 || r.RetryAfter > 12*time.Second {
+	if r := refusal(t, err); r.Reason != outcome.UserTokensLimited || r.RetryAfter <= 0 ||
+		r.RetryAfter > 12*time.Second {
 		t.Errorf("refused with %+v", r)
 	}
 	if h.Get("X-RateLimit-Remaining-Tokens") == "0" || h.Get("RateLimit") == "" {
@@ -104,7 +105,8 @@ func TestARequestLargerThanAllTokens(t *testing.T) {
 	pod := newTokenPod(t, redistest.Start(t).URL())
 	_, _, err := pod.book("ada", "free", 1001)
 	r := refusal(t, err)
-	if r.Reason != outcome.PayloadTooLarge || r.RetryAfter != 0 || !strings.Contains(r.Detail, "1001") || !strings.Contains(r.Detail, "1000 a minute") {
+	if r.Reason != outcome.PayloadTooLarge || r.RetryAfter != 0 || !strings.Contains(r.Detail, "1001") ||
+		!strings.Contains(r.Detail, "1000 a minute") {
 		t.Errorf("refused with %+v", r)
 	}
 	// An estimate that is a guess beyond the limit is not held against the request.
@@ -136,7 +138,8 @@ func TestTokensOutliveRedis(t *testing.T) {
 		_, _, err := pod.book("bob", "free", 1)
 		return err == nil && !pod.rdb.Away()
 	})
-	counted, err := testutil.GatherAndFormat(pod.reg, expfmt.TypeTextPlain, "llm_user_token_decisions_total", "llm_user_tokens_total")
+	counted, err := testutil.GatherAndFormat(pod.reg, expfmt.TypeTextPlain, "llm_user_token_decisions_total",
+		"llm_user_tokens_total")
 	for _, want := range []string{
 		`{counted="local",decision="limited",tier="free"} 1`, `{counted="shared",decision="allowed",tier="free"} `,
 	} {

@@ -36,8 +36,10 @@ func TestTracingContinuesTheCallersTrace(t *testing.T) {
 	}
 	layer, server := spans[0], spans[1]
 	if server.Name() != "POST /llm" || server.SpanKind() != trace.SpanKindServer ||
-		server.SpanContext().TraceID().String() != "0af7651916cd43dd8448eb211c80319c" || server.Parent().SpanID().String() != "b7ad6b7169203331" {
-		t.Errorf("%s, %s, of trace %s below %s", server.Name(), server.SpanKind(), server.SpanContext().TraceID(), server.Parent().SpanID())
+		server.SpanContext().TraceID().String() != "0af7651916cd43dd8448eb211c80319c" ||
+		server.Parent().SpanID().String() != "b7ad6b7169203331" {
+		t.Errorf("%s, %s, of trace %s below %s", server.Name(), server.SpanKind(), server.SpanContext().TraceID(),
+			server.Parent().SpanID())
 	}
 	if layer.Parent().SpanID() != server.SpanContext().SpanID() {
 		t.Error("the layer's span does not stand below the server's")

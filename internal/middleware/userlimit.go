@@ -17,9 +17,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// UserLimit counts requests per user and minute over all pods, in Redis, in one round trip; whom Redis has refused this pod
-// refuses by itself until the time it was told. While Redis is away every pod
-// counts for itself: better a user who gets his rate once from each pod than one who gets nothing.
+// UserLimit counts requests per user and minute over all pods, in Redis, in one round trip; whom Redis has refused this
+// pod refuses by itself until the time it was told. While Redis is away every pod counts for itself: a user who gets
+// the rate once from each pod is better than one who gets nothing.
 type UserLimit struct {
 	rdb       *redisx.Client
 	tiers     map[string]userRate
@@ -48,7 +48,8 @@ type decisions struct{ allowed, limited prometheus.Counter }
 func NewUserLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer) (*UserLimit, error) {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "llm_user_limit_decisions_total",
-		Help: "Requests the user limit allowed and limited, by tier and by where they were counted: shared in Redis, remembered from its last answer, or local while it was away.",
+		Help: "Requests the user limit allowed and limited, by tier and by where they were counted: shared in Redis, " +
+			"remembered from its last answer, or local while it was away.",
 	}, []string{"tier", "decision", "counted"})
 	u := &UserLimit{rdb: rdb, log: log, tiers: map[string]userRate{}, endpoints: map[endpoint]userRate{}}
 	for tier, rate := range cfg.TierRates {
@@ -62,10 +63,12 @@ func NewUserLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg promethe
 
 func newUserRate(tier string, rate int, counter *prometheus.CounterVec) userRate {
 	count := func(where string) decisions {
-		return decisions{counter.WithLabelValues(tier, "allowed", where), counter.WithLabelValues(tier, "limited", where)}
+		return decisions{counter.WithLabelValues(tier, "allowed", where),
+			counter.WithLabelValues(tier, "limited", where)}
 	}
 	limit := redis_rate.PerMinute(rate)
-	return userRate{limit: limit, policy: policyHeader(limit), shared: count("shared"), known: count("remembered"), local: count("local")}
+	return userRate{limit: limit, policy: policyHeader(limit), shared: count("shared"), known: count("remembered"),
+		local: count("local")}
 }
 
 // Handler allows or limits, and says in either case how much is left.
@@ -85,9 +88,9 @@ func (u *UserLimit) Handler(fail Fail) gin.HandlerFunc {
 	}
 }
 
-// bucket is where a request is counted: the user's bucket, or the user's at a route that has a rate of its own. Counting
-// such a request in both would take two round trips, or a script of our own in place of redis_rate's. No user's name makes it
-// another's bucket.
+// bucket is where a request is counted: the user's bucket, or the user's at a route that has a rate of its own.
+// Counting such a request in both would take two round trips, or a script of our own in place of redis_rate's. No
+// user's name makes it another's bucket.
 func (u *UserLimit) bucket(in *Info, route string) (userRate, string) {
 	if rate, ok := u.endpoints[endpoint{in.Tier, route}]; ok {
 		return rate, "llm:route:" + route + ":" + in.User
@@ -124,10 +127,11 @@ func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redi
 // clockSlack is how much longer than its period a bucket may take to fill before it is given up.
 const clockSlack = time.Second
 
-// ask has Redis decide one request. A bucket is full again after its period at the latest; where Redis says that it takes
-// longer, its clock has gone back and the bucket is from a time to come. It is then emptied, lest its user be refused
-// until that time.
-func ask(ctx context.Context, limiter *redis_rate.Limiter, key string, limit redis_rate.Limit) (*redis_rate.Result, error) {
+// ask has Redis decide one request. A bucket is full again after its period at the latest; where Redis says that it
+// takes longer, its clock has gone back and the bucket is from a time to come. It is then emptied, lest its user be
+// refused until that time.
+func ask(ctx context.Context, limiter *redis_rate.Limiter, key string, limit redis_rate.Limit) (*redis_rate.Result,
+	error) {
 	res, err := limiter.Allow(ctx, key, limit)
 	if err != nil || max(res.ResetAfter, res.RetryAfter) <= limit.Period+clockSlack {
 		return res, err

@@ -74,7 +74,7 @@ func TestUserLimitIsSharedByAllPods(t *testing.T) {
 	if n := served.Load(); n < 10 || n > 11 || n+limited.Load() != 40 {
 		t.Errorf("%d served, %d limited", n, limited.Load())
 	}
-	// Another user has a bucket of his own, and a higher tier a larger one.
+	// Another user has another bucket, and a higher tier a larger one.
 	if w := pods[0].post("bob", "free"); w.Code != http.StatusOK {
 		t.Errorf("bob: %d", w.Code)
 	}
@@ -102,17 +102,19 @@ func TestUserLimitHeaders(t *testing.T) {
 		w = pod.post("ada", "free")
 	}
 	after, err := time.ParseDuration(w.Header().Get("X-Retry-After"))
-	if w.Code != http.StatusTooManyRequests || w.Body.String() != "user_rate_limited" || err != nil || after <= 0 || after > 6*time.Second {
+	if w.Code != http.StatusTooManyRequests || w.Body.String() != "user_rate_limited" || err != nil || after <= 0 ||
+		after > 6*time.Second {
 		t.Fatalf("%d %s, to be tried again after %v, %v", w.Code, w.Body, after, err)
 	}
 	// What was limited is told the same thing by every header.
 	seconds := strconv.Itoa(int((after + time.Second - 1) / time.Second))
-	if got := w.Header(); got.Get("RateLimit") != `"user";r=0;t=`+seconds || got.Get("X-RateLimit-Remaining") != "0" || got.Get("X-RateLimit-Reset") != seconds {
+	if got := w.Header(); got.Get("RateLimit") != `"user";r=0;t=`+seconds || got.Get("X-RateLimit-Remaining") != "0" ||
+		got.Get("X-RateLimit-Reset") != seconds {
 		t.Errorf("got %v, want t=%s", got, seconds)
 	}
 }
 
-// A user who goes on after a refusal costs Redis nothing, until the time he was told has passed.
+// A user who goes on after a refusal costs Redis nothing, until the time of that refusal has passed.
 func TestALimitedUserIsNotAskedAbout(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -124,11 +126,12 @@ func TestALimitedUserIsNotAskedAbout(t *testing.T) {
 			t.Fatalf("got %d, want %d", w.Code, want)
 		}
 	}
-	redis.Stop() // whoever asked it now would wait
+	redis.Stop() // a command sent to it now would wait
 	for range 100 {
 		w := pod.post("ada", "free")
 		after, err := time.ParseDuration(w.Header().Get("X-Retry-After"))
-		if w.Code != http.StatusTooManyRequests || err != nil || after <= 0 || after > time.Minute || w.Header().Get("X-RateLimit-Remaining") != "0" {
+		if w.Code != http.StatusTooManyRequests || err != nil || after <= 0 || after > time.Minute ||
+			w.Header().Get("X-RateLimit-Remaining") != "0" {
 			t.Fatalf("%d %v", w.Code, w.Header())
 		}
 	}
@@ -192,7 +195,8 @@ func TestUserLimitOutlivesRedis(t *testing.T) {
 	if served < 10 || served > 11 { // this pod's own bucket, full at first
 		t.Errorf("without Redis %d of 15 were served", served)
 	}
-	if last.Code != http.StatusTooManyRequests || last.Header().Get("X-RateLimit-Remaining") != "0" || last.Header().Get("RateLimit-Policy") == "" {
+	if last.Code != http.StatusTooManyRequests || last.Header().Get("X-RateLimit-Remaining") != "0" ||
+		last.Header().Get("RateLimit-Policy") == "" {
 		t.Errorf("without Redis: %d %v", last.Code, last.Header())
 	}
 	if w := other.post("ada", "free"); w.Code != http.StatusOK { // which counts for itself, too
@@ -213,7 +217,8 @@ func TestUserLimitOutlivesRedis(t *testing.T) {
 	}
 	counted, err := testutil.GatherAndFormat(pod.reg, expfmt.TypeTextPlain, "llm_user_limit_decisions_total")
 	if err != nil || !strings.Contains(string(counted), `{counted="shared",decision="allowed",tier="free"} 11`) ||
-		!strings.Contains(string(counted), `{counted="local",decision="limited",tier="free"} `+strconv.Itoa(15-served)) {
+		!strings.Contains(string(counted), `{counted="local",decision="limited",tier="free"} `+
+			strconv.Itoa(15-served)) {
 		t.Errorf("%v, counted:\n%s", err, counted)
 	}
 }

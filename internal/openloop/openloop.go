@@ -1,5 +1,6 @@
 // Package openloop makes calls at a steady rate, whether or not earlier ones have returned, as a crowd of clients does.
-// A closed loop, in which each client waits for its answer, slows down with the service and hides what a load does to it.
+// A closed loop, in which each client waits for its answer, slows down with the service and hides what a load does to
+// it.
 package openloop
 
 import (
@@ -8,12 +9,12 @@ import (
 	"time"
 )
 
-// step is how often the calls that are due are made. At high rates several are made at once, because timers are too coarse
-// for one each.
+// step is how often the calls that are due are made. At high rates several are made at once, because timers are too
+// coarse for one each.
 const step = 5 * time.Millisecond
 
-// Run calls each rate times a second with 0, 1, 2 and so on, each in a goroutine of its own, until ctx ends. It returns when the
-// last call has returned. A call that is due while limit others are under way is left out; 0 is no limit.
+// Run calls each rate times a second with 0, 1, 2 and so on, each in a goroutine of its own, until ctx ends. It returns
+// when the last call has returned. A call that is due while limit others are under way is left out; 0 is no limit.
 func Run(ctx context.Context, rate float64, limit int, each func(n int)) {
 	var underway sync.WaitGroup
 	defer underway.Wait()

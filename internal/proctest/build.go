@@ -22,9 +22,9 @@ func Race() bool {
 	return false
 }
 
-// GoArgs are the arguments of a go command that builds: verb, then what makes it use the packages that the caller was built
-// from, instead of compiling all of them once more, then the rest. A profile would have every package compiled once more
-// too.
+// GoArgs are the arguments of a go command that builds: verb, then what makes it use the packages that the caller was
+// built from, instead of compiling all of them once more, then the rest. A profile would have every package compiled
+// once more too.
 func GoArgs(verb string, rest ...string) []string {
 	args := []string{verb}
 	if verb == "build" {
@@ -47,8 +47,8 @@ func Build(dir, pkg, path string) error {
 	return nil
 }
 
-// WithBinary builds a package, given as a path in dir, and returns what use returns for the path of the binary, which is
-// then removed. It is for TestMain: an error is written to standard error and counts as exit code 1.
+// WithBinary builds a package, given as a path in dir, and returns what use returns for the path of the binary, which
+// is then removed. It is for TestMain: an error is written to standard error and counts as exit code 1.
 func WithBinary(dir, pkg string, use func(path string) int) int {
 	temp, err := os.MkdirTemp("", "binary")
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// endWithParent puts a command into a process group of its own, which killGroup ends, and has the kernel kill it when the
-// program that started it has ended in any way.
+// endWithParent puts a command into a process group of its own, which killGroup ends, and has the kernel kill it when
+// the program that started it has ended in any way.
 func endWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

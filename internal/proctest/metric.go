@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Metric is the sum over the series of a pod's metric whose lines begin with name, which may hold labels: 0 when there is
-// none.
+// Metric is the sum over the series of a pod's metric whose lines begin with name, which may hold labels: 0 when there
+// is none.
 func (p *Process) Metric(name string) (sum float64, err error) {
 	res, err := http.Get(p.Admin + "/metrics")
 	if err != nil {

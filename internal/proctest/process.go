@@ -18,7 +18,8 @@ type Program struct {
 	Args []string
 	Env  []string               // "NAME=value", all of it: nothing is inherited
 	Keep func(line string) bool // the lines of output to keep; nil keeps all
-	Log  *os.File               // takes all output, at no cost to the caller, instead of Stdout and Stderr; nil: they do
+	// Takes all output, at no cost to the caller, instead of Stdout and Stderr; nil: they do.
+	Log *os.File
 }
 
 // Process is a program that runs.

@@ -1,5 +1,5 @@
-// Package proctest builds and runs programs for tests and measurements. Whatever was started ends with the test, and with
-// the program that started it, also when that crashes or runs into the limit of go test:
+// Package proctest builds and runs programs for tests and measurements. Whatever was started ends with the test, and
+// with the program that started it, also when that crashes or runs into the limit of go test:
 //
 //	Build    go build, with the race detector when the caller has it    build.go
 //	Command  a command that ends by itself: git, go, make               command.go

@@ -96,7 +96,8 @@ func TestOutputKeepsWholeLines(t *testing.T) {
 
 func TestServingSaysWhereAPodListens(t *testing.T) {
 	t.Parallel()
-	p := proctest.Launch(t, shell(`echo '{"msg":"serving","addr":"127.0.0.1:1","admin_addr":"127.0.0.1:2"}' >&2; sleep 1000`))
+	p := proctest.Launch(t,
+		shell(`echo '{"msg":"serving","addr":"127.0.0.1:1","admin_addr":"127.0.0.1:2"}' >&2; sleep 1000`))
 	if err := p.Serving(); err != nil || p.URL != "http://127.0.0.1:1" || p.Admin != "http://127.0.0.1:2" {
 		t.Errorf("%s, %s, %v", p.URL, p.Admin, err)
 	}

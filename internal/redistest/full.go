@@ -15,7 +15,8 @@ func StartFull(tb testing.TB) *Server {
 	return s
 }
 
-// StartLimited starts a Redis that refuses what may take memory once it uses maxmemory bytes. Redis itself takes almost 2 MiB.
+// StartLimited starts a Redis that refuses what may take memory once it uses maxmemory bytes. Redis itself takes almost
+// 2 MiB.
 func StartLimited(tb testing.TB, maxmemory int64) *Server {
 	tb.Helper()
 	return start(tb, "--save", "", "--appendonly", "no",

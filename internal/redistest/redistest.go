@@ -1,5 +1,5 @@
-// Package redistest starts real Redis servers for tests and measurements: one, one behind TLS, a Cluster, or one with a Sentinel. It never skips: a test
-// that needs Redis and finds none fails and says how to get it.
+// Package redistest starts real Redis servers for tests and measurements: one, one behind TLS, a Cluster, or one with a
+// Sentinel. It never skips: a test that needs Redis and finds none fails and says how to get it.
 package redistest
 
 import (
@@ -73,7 +73,8 @@ func launch(like Server) (s *Server, err error) {
 	return nil, err
 }
 
-var errMissing = errors.New("redis-server is not installed: `make test` installs it, or use your system's package manager")
+var errMissing = errors.New("redis-server is not installed: `make test` installs it, or use your system's package " +
+	"manager")
 
 func (s *Server) run() error {
 	path, err := exec.LookPath("redis-server")

@@ -15,13 +15,14 @@ import (
 	"time"
 )
 
-// StartTLS starts a Redis that asks for TLS and a user's password, as managed ones do. The user may do what the ACL rules
-// say. It returns what REDIS_URL would be set to, and the file with the certificate to trust.
+// StartTLS starts a Redis that asks for TLS and a user's password, as managed ones do. The user may do what the ACL
+// rules say. It returns what REDIS_URL would be set to, and the file with the certificate to trust.
 func StartTLS(tb testing.TB, rules ...string) (url, ca string) {
 	tb.Helper()
 	cert, key := certificate(tb)
 	port := strconv.Itoa(mustPort(tb))
-	args := []string{"--save", "", "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no", "--user", "app", "on", ">secret"}
+	args := []string{"--save", "", "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key,
+		"--tls-auth-clients", "no", "--user", "app", "on", ">secret"}
 	start(tb, append(args, rules...)...)
 	return "rediss://app:secret@127.0.0.1:" + port, cert
 }

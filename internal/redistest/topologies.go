@@ -43,7 +43,8 @@ func StartClusterNodes(tb testing.TB) (url string, nodes []*Server) {
 	for _, c := range clients {
 		await.True(tb, "the cluster is whole", func() bool {
 			info, err := c.ClusterInfo(ctx).Result()
-			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
+			return err == nil && strings.Contains(info, "cluster_state:ok") &&
+				strings.Contains(info, "cluster_known_nodes:3")
 		})
 	}
 	return fmt.Sprintf("%s?addr=%s&addr=%s", nodes[0].URL(), nodes[1].Addr(), nodes[2].Addr()), nodes
@@ -54,16 +55,18 @@ func StartClusterNodes(tb testing.TB) (url string, nodes []*Server) {
 func startNode(tb testing.TB) (s *Server, bus int) {
 	tb.Helper()
 	bus = mustPort(tb)
-	return start(tb, "--save", "", "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "60000"), bus
+	return start(tb, "--save", "", "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus),
+		"--cluster-node-timeout", "60000"), bus
 }
 
-// StartSentinel starts a master and a Sentinel that watches it under the name "mymaster", and returns the Sentinel's URL.
-// The Sentinel itself declares no master down: on a busy machine that would be a failover that no test asked for.
+// StartSentinel starts a master and a Sentinel that watches it under the name "mymaster", and returns the Sentinel's
+// URL. The Sentinel itself declares no master down: on a busy machine that would be a failover that no test asked for.
 func StartSentinel(tb testing.TB) (url string, master *Server) {
 	tb.Helper()
 	master = Start(tb)
 	conf := filepath.Join(tb.TempDir(), "sentinel.conf")
-	text := fmt.Sprintf("sentinel monitor mymaster 127.0.0.1 %d 1\nsentinel down-after-milliseconds mymaster 600000\n", master.port)
+	text := fmt.Sprintf("sentinel monitor mymaster 127.0.0.1 %d 1\nsentinel down-after-milliseconds mymaster 600000\n",
+		master.port)
 	must(tb, os.WriteFile(conf, []byte(text), 0o600))
 	return startWith(tb, conf, "--sentinel").URL(), master
 }
@@ -75,10 +78,11 @@ func Failover(tb testing.TB, url, master string) {
 	sentinel := redis.NewSentinelClient(&redis.Options{Addr: strings.TrimPrefix(url, "redis://")})
 	defer func() { _ = sentinel.Close() }()
 	sentinelDo := func(args ...any) error { return sentinel.Process(ctx, redis.NewCmd(ctx, args...)) }
-	must(tb, sentinelDo("SENTINEL", "DEBUG", "INFO-PERIOD", "100")) // to hear of the replica soon
+	must(tb, sentinelDo("SENTINEL", "DEBUG", "INFO-PERIOD", "100")) // to learn of the replica soon
 	before, err := sentinel.GetMasterAddrByName(ctx, master).Result()
 	must(tb, err)
-	await.True(tb, "the sentinel knows a replica that it can promote", func() bool { return sentinelDo("SENTINEL", "FAILOVER", master) == nil })
+	await.True(tb, "the sentinel knows a replica that it can promote",
+		func() bool { return sentinelDo("SENTINEL", "FAILOVER", master) == nil })
 	await.True(tb, "another master is announced", func() bool {
 		now, err := sentinel.GetMasterAddrByName(ctx, master).Result()
 		return err == nil && !slices.Equal(now, before)

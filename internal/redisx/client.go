@@ -57,9 +57,9 @@ func (c *Client) Do(ctx context.Context, f func(ctx context.Context, r redis.Cmd
 	return err
 }
 
-// run chooses the connection for f. While all is well the limits of the sockets are enough. In doubt a connection may first
-// have to be made, which takes longer than a command may: then a deadline bounds that wait, and f shares no round trip, so
-// that it does not wait behind one that hangs.
+// run chooses the connection for f. While all is well the limits of the sockets are enough. In doubt a connection may
+// first have to be made, which takes longer than a command may: then a deadline bounds that wait, and f shares no round
+// trip, so that it does not wait behind one that hangs.
 func (c *Client) run(ctx context.Context, f func(ctx context.Context, r redis.Cmdable) error) error {
 	if c.guard.inDoubt() {
 		ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Budget, errBudget)
@@ -76,8 +76,8 @@ func (c *Client) run(ctx context.Context, f func(ctx context.Context, r redis.Cm
 // Away reports whether Redis is being skipped.
 func (c *Client) Away() bool { return c.guard.away.Load() }
 
-// Trouble says for operators why limits or jobs are not shared as they should be; "" when nothing is wrong. A full Redis and
-// refused commands are remembered for a minute.
+// Trouble says for operators why limits or jobs are not shared as they should be; "" when nothing is wrong. A full
+// Redis and refused commands are remembered for a minute.
 func (c *Client) Trouble() string { return cmp.Or(c.guard.trouble(), c.file.Trouble()) }
 
 // NoteFull counts and logs a refusal for want of memory that a script got as a value.
@@ -97,8 +97,9 @@ func (c *Client) Close() error {
 	return c.rdb.Close()
 }
 
-// ping reports an error unless Redis serves scripts that write, which a replica or a Redis that is still loading does not. A full
-// Redis serves those that must go on. Of a Cluster every master must answer: the keys of requests are spread over all of them.
+// ping reports an error unless Redis serves scripts that write, which a replica or a Redis that is still loading does
+// not. A full Redis serves those that must go on. Of a Cluster every master must answer: the keys of requests are
+// spread over all of them.
 func (c *Client) ping(ctx context.Context) error {
 	const probe = writeFirst + "return redis.call('SET', KEYS[1], 1, 'PX', 1000)"
 	err := c.rdb.Eval(ctx, probe, []string{"llm:probe"}).Err()
@@ -106,5 +107,8 @@ func (c *Client) ping(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return master.Ping(ctx).Err() })
+	return cluster.ForEachMaster(ctx, func(ctx context.Context,
+		master *redis.Client) error {
+		return master.Ping(ctx).Err()
+	})
 }

@@ -62,7 +62,7 @@ func TestAReplicaDoesNotPassTheProbe(t *testing.T) {
 // Making a connection takes longer than a command may, and no request waits for it: here the TLS handshake never ends.
 func TestNobodyWaitsForAConnectionBeyondTheBudget(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody answers
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, and no process answers
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,8 @@ func (c Config) Validate() error {
 		errs = append(errs, err)
 	}
 	if c.Master != "" && c.Cluster {
-		errs = append(errs, errors.New("REDIS_MASTER and REDIS_CLUSTER are both set: a Redis is watched by Sentinels or is a Cluster, not both"))
+		errs = append(errs, errors.New("REDIS_MASTER and REDIS_CLUSTER are both set: a Redis is watched by Sentinels "+
+			"or is a Cluster, not both"))
 	}
 	if c.Budget <= 0 {
 		errs = append(errs, fmt.Errorf("REDIS_BUDGET is %v: use a positive duration such as 50ms", c.Budget))
@@ -50,9 +51,9 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// options translates the configuration. A command has the budget and no more, and the client library never repeats it: a
-// script that was sent may have run. That is also why redirects of a Cluster are not followed, because the library uses
-// their number for repeats after a timeout too. A moved slot costs a failed command or two until the library has
+// options translates the configuration. A command has the budget and no more, and the client library never repeats it:
+// a script that was sent may have run. That is also why redirects of a Cluster are not followed, because the library
+// uses their number for repeats after a timeout too. A moved slot costs a failed command or two until the library has
 // learned the new map.
 func (c Config) options() (*redis.UniversalOptions, error) {
 	switch {
@@ -81,11 +82,13 @@ func (c Config) options() (*redis.UniversalOptions, error) {
 	o := &redis.UniversalOptions{
 		Addrs: u.Addrs, DB: db, Username: u.Username, Password: u.Password, TLSConfig: u.TLSConfig,
 		MasterName: c.Master, IsClusterMode: c.Cluster,
-		Protocol:   2, // in 3 the library looks for push messages before every reply, and nothing here is pushed but pub/sub
+		// In 3 the library looks for push messages before every reply, and nothing here is pushed but pub/sub.
+		Protocol:   2,
 		MaxRetries: -1, DialerRetries: 1, MaxRedirects: -1,
 		DialTimeout: dialTimeout(c.Budget), ReadTimeout: c.Budget, WriteTimeout: c.Budget, PoolTimeout: c.Budget,
 		PoolSize: c.Pool, MinIdleConns: 1, ConnMaxIdleTime: 5 * time.Minute,
-		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10, PipelineReadBufferSize: 32 << 10, PipelineWriteBufferSize: 32 << 10,
+		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10, PipelineReadBufferSize: 32 << 10,
+		PipelineWriteBufferSize: 32 << 10,
 	}
 	return o, nil
 }

@@ -7,11 +7,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// memoryAware is Redis for work that must go on when Redis's memory is used up (maxmemory with noeviction). Redis then refuses
-// every command that may take memory, so also the claim and the end of a job, which free some, and the few bytes of a limit. A
-// script that has written already may go on. So what Redis refuses for want of memory is sent once more, behind a write that
-// takes none. This repeats nothing: the refusal says that the first attempt wrote nothing. What may take much memory (a
-// submission, the result of a job) asks with redis.pcall in its script and gets the refusal as a value.
+// memoryAware is Redis for work that must go on when Redis's memory is used up (maxmemory with noeviction). Redis then
+// refuses every command that may take memory, so also the claim and the end of a job, which free some, and the few
+// bytes of a limit. A script that has written already may go on. So what Redis refuses for want of memory is sent once
+// more, behind a write that takes none. This repeats nothing: the refusal says that the first attempt wrote nothing.
+// What may take much memory (a submission, the result of a job) asks with redis.pcall in its script and gets the
+// refusal as a value.
 //
 // In good times it costs nothing. The flag allow-oom of a script would do the same, but only from Redis 7 on.
 type memoryAware struct {
@@ -20,8 +21,8 @@ type memoryAware struct {
 	full func(error) // told of every command that Redis refused for want of memory
 }
 
-// writeFirst is a write that changes nothing. It names only KEYS[1], so that it stays on the node of a Cluster on which the script
-// is; the type of the value there does not matter.
+// writeFirst is a write that changes nothing. It names only KEYS[1], so that it stays on the node of a Cluster on which
+// the script is; the type of the value there does not matter.
 const writeFirst = "redis.pcall('HDEL', KEYS[1], 'no-such-field')\n"
 
 // plainCommand runs the command in ARGV.
@@ -38,8 +39,8 @@ func (e replyError) Error() string { return string(e) }
 // RedisError marks a reply of Redis, as go-redis wants it.
 func (replyError) RedisError() {}
 
-// isFull reports whether Redis refused a command because its memory is used up. Before version 7 the reply to a script had the
-// words in its middle.
+// isFull reports whether Redis refused a command because its memory is used up. Before version 7 the reply to a script
+// had the words in its middle.
 func isFull(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "OOM command not allowed")
 }
@@ -62,7 +63,8 @@ func (m *memoryAware) Eval(ctx context.Context, script string, keys []string, ar
 	return cmd
 }
 
-func (m *memoryAware) behindWrite(ctx context.Context, refusal error, script string, keys []string, args ...any) *redis.Cmd {
+func (m *memoryAware) behindWrite(ctx context.Context, refusal error, script string, keys []string,
+	args ...any) *redis.Cmd {
 	m.full(refusal)
 	return m.UniversalClient.Eval(ctx, writeFirst+script, keys, args...)
 }

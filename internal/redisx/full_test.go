@@ -17,14 +17,16 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// TestLimitsAreSharedInAFullRedis fills a Redis to its maxmemory: scripts go on, alone and in one round trip with others, and so does
-// what the job engine does without a script. A script that asks gets the refusal. The log, the metric and the status say it.
+// TestLimitsAreSharedInAFullRedis fills a Redis to its maxmemory: scripts go on, alone and in one round trip with
+// others, and so does what the job engine does without a script. A script that asks gets the refusal. The log, the
+// metric and the status say it.
 func TestLimitsAreSharedInAFullRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.StartFull(t)
 	var log bytes.Buffer
 	reg := prometheus.NewRegistry()
-	c, err := redisx.New(redisx.Config{URL: server.URL(), Budget: time.Second, Pool: 8}, slog.New(slog.NewTextHandler(&log, nil)), reg)
+	c, err := redisx.New(redisx.Config{URL: server.URL(), Budget: time.Second, Pool: 8},
+		slog.New(slog.NewTextHandler(&log, nil)), reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,12 +106,14 @@ func (g gauge) Collect(to chan<- prometheus.Metric) {
 	}
 	for _, family := range families {
 		if family.GetName() == g.name {
-			to <- prometheus.MustNewConstMetric(prometheus.NewDesc(g.name, "", nil, nil), prometheus.GaugeValue, family.GetMetric()[0].GetGauge().GetValue())
+			to <- prometheus.MustNewConstMetric(prometheus.NewDesc(g.name, "", nil, nil), prometheus.GaugeValue,
+				family.GetMetric()[0].GetGauge().GetValue())
 		}
 	}
 }
 
-// A Redis that starts to ask for a password says so in one way to small commands and in another to large ones. Both mean away.
+// A Redis that starts to ask for a password says so in one way to small commands and in another to large ones. Both
+// mean away.
 func TestRedisThatStartsToAskForAPasswordIsAway(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string]int{"small commands": 1, "large commands": 100} {
@@ -128,7 +132,8 @@ func TestRedisThatStartsToAskForAPasswordIsAway(t *testing.T) {
 			}
 			admin := redis.NewClient(&redis.Options{Addr: server.Addr(), Password: "secret"})
 			defer admin.Close()
-			if err := admin.ClientKillByFilter(t.Context(), "TYPE", "normal").Err(); err != nil { // those that are open stay known
+			// Those that are open stay known.
+			if err := admin.ClientKillByFilter(t.Context(), "TYPE", "normal").Err(); err != nil {
 				t.Fatal(err)
 			}
 			for !c.Away() {
@@ -148,7 +153,8 @@ func TestBackgroundNamesTheKeysThatRedisRefuses(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	var log bytes.Buffer
-	c, err := redisx.New(redisx.Config{URL: server.URL(), Budget: time.Second, Pool: 8}, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
+	c, err := redisx.New(redisx.Config{URL: server.URL(), Budget: time.Second, Pool: 8},
+		slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,11 +169,13 @@ func TestBackgroundNamesTheKeysThatRedisRefuses(t *testing.T) {
 	}
 	pop := redis.NewScript("return redis.call('RPOPLPUSH', KEYS[1], KEYS[2])")
 	for range 10 {
-		if err := pop.Run(t.Context(), background, []string{"asynq:{llm:high}:pending", "asynq:{llm:high}:active"}).Err(); err == nil {
+		if err := pop.Run(t.Context(), background,
+			[]string{"asynq:{llm:high}:pending", "asynq:{llm:high}:active"}).Err(); err == nil {
 			t.Fatal("not refused")
 		}
 	}
-	if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "asynq:{llm:high}:pending") || !strings.Contains(said, "WRONGTYPE") {
+	if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "asynq:{llm:high}:pending") ||
+		!strings.Contains(said, "WRONGTYPE") {
 		t.Errorf("said %q", said)
 	}
 	if trouble := c.Trouble(); !strings.Contains(trouble, "WRONGTYPE") {

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// Gather lets callers that come at the same moment share one round trip. The first caller yields the processor once, so that
-// others which are ready can join, and sends all that have come: a busy pod sends much at a time, and a caller in a quiet pod
-// waits for no other. When Limit round trips are under way, further callers gather until one ends: so a slow Redis gets fewer
-// and larger batches, not more connections. Batches keep the order in which callers came.
+// Gather lets callers that come at the same moment share one round trip. The first caller yields the processor once, so
+// that others which are ready can join, and sends all that have come: a busy pod sends much at a time, and a caller in
+// a quiet pod waits for no other. When Limit round trips are under way, further callers gather until one ends: so a
+// slow Redis gets fewer and larger batches, not more connections. Batches keep the order in which callers came.
 //
 // There is no goroutine and no timer behind it. It is safe for concurrent use.
 type Gather[T any] struct {

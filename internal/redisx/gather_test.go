@@ -13,8 +13,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// Callers who find the way free go at once. Those who come while the limit is reached go together, in their order, as soon
-// as one round trip ends.
+// Callers who find the way free go at once. Those who come while the limit is reached go together, in their order, as
+// soon as one round trip ends.
 func TestGatherStory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestGatherStory(t *testing.T) {
 	})
 }
 
-// On one processor everybody who can run comes along: no caller goes ahead alone while others are about to ask.
+// On one processor all callers that can run come along: none goes ahead alone while others are about to ask.
 func TestGatherTakesAlongWhoIsAboutToAsk(t *testing.T) { //nolint:paralleltest // it changes GOMAXPROCS
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	g := redisx.Gather[int]{Limit: 8}
@@ -59,7 +59,7 @@ func TestGatherTakesAlongWhoIsAboutToAsk(t *testing.T) { //nolint:paralleltest /
 	if asked.Load() != all {
 		t.Errorf("%d were asked for, want %d", asked.Load(), all)
 	}
-	if trips.Load() > all/4 { // one, unless the runtime interrupts somebody
+	if trips.Load() > all/4 { // one, unless the runtime interrupts a caller
 		t.Errorf("%d round trips for %d callers", trips.Load(), all)
 	}
 }
@@ -94,7 +94,7 @@ func TestGatherLimits(t *testing.T) {
 	})
 }
 
-// A panic on the way is the affair of the caller who had it; the others return, and whoever comes next is served.
+// A panic on the way reaches the caller that had it; the others return, and the next caller is served.
 func TestGatherOutlivesAPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestGatherOutlivesAPanic(t *testing.T) {
 		}
 		g.Join(1, func([]int) { trips.Add(1) })
 		if trips.Load() != 3 {
-			t.Error("nobody is served any more")
+			t.Error("no caller is served any more")
 		}
 	})
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Doubt grows with every failure and shrinks, slower, with every answer. Three failures in a row are enough, and so is a
-// Redis of which every second command fails; a lost one now and then is not.
+// Doubt grows with every failure and shrinks, slower, with every answer. Three failures in a row are enough, and so is
+// a Redis of which every second command fails; a lost one now and then is not.
 const (
 	perFailure = 2
 	perAnswer  = 1
@@ -47,7 +47,8 @@ type guard struct {
 	listeners []func(away bool)
 }
 
-func newGuard(budget time.Duration, probe func(context.Context) error, log *slog.Logger, reg prometheus.Registerer) (*guard, error) {
+func newGuard(budget time.Duration, probe func(context.Context) error, log *slog.Logger,
+	reg prometheus.Registerer) (*guard, error) {
 	g := &guard{budget: budget, probe: probe, log: log, wake: make(chan error, 1)}
 	g.doubt.Store(atFirst)
 	var err error
@@ -119,7 +120,8 @@ func (g *guard) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case err := <-g.wake:
-			g.log.WarnContext(ctx, "redis is away: limits are kept by this pod alone until it is back", slog.Any("error", err))
+			g.log.WarnContext(ctx, "redis is away: limits are kept by this pod alone until it is back",
+				slog.Any("error", err))
 		}
 		g.announce(true)
 		if !g.awaitReturn(ctx) {
@@ -152,7 +154,8 @@ func (g *guard) awaitReturn(ctx context.Context) bool {
 		}
 		if now := time.Now(); now.Sub(reminded) >= remindEvery && ctx.Err() == nil {
 			reminded = now
-			g.log.WarnContext(ctx, "redis is still away", slog.Int64("for_ms", now.Sub(since).Milliseconds()), slog.Any("error", err))
+			g.log.WarnContext(ctx, "redis is still away", slog.Int64("for_ms", now.Sub(since).Milliseconds()),
+				slog.Any("error", err))
 		}
 	}
 }

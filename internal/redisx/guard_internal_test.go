@@ -82,7 +82,8 @@ func TestGuardStory(t *testing.T) {
 		p := newPatient(t)
 		up := func(want string) {
 			t.Helper()
-			text := "# HELP llm_redis_up 1 while limits are shared through Redis, 0 while this pod works from its own counts.\n" +
+			text := "# HELP llm_redis_up 1 while limits are shared through Redis, 0 while this pod works from its " +
+				"own counts.\n" +
 				"# TYPE llm_redis_up gauge\nllm_redis_up " + want + "\n"
 			if err := testutil.GatherAndCompare(p.reg, strings.NewReader(text), "llm_redis_up"); err != nil {
 				t.Error(err)
@@ -169,8 +170,8 @@ func TestGuardCountsCommands(t *testing.T) {
 	})
 }
 
-// A Redis that refuses commands is not away, but what they were for is not shared: that is said, once a minute, and in the words
-// of the latest.
+// A Redis that refuses commands is not away, but what they were for is not shared: that is said, once a minute, and in
+// the words of the latest.
 func TestGuardSaysWhatRedisRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,7 +184,8 @@ func TestGuardSaysWhatRedisRefuses(t *testing.T) {
 			p.judge(fmt.Errorf("user limit: %w", reply("WRONGTYPE no")))
 		}
 		said, told, _ := p.seen()
-		if lines := strings.Split(strings.TrimSpace(said), "\n"); len(lines) != 2 || !strings.Contains(lines[0], "user limit: NOPERM") || !strings.Contains(lines[1], "WRONGTYPE") {
+		if lines := strings.Split(strings.TrimSpace(said), "\n"); len(lines) != 2 ||
+			!strings.Contains(lines[0], "user limit: NOPERM") || !strings.Contains(lines[1], "WRONGTYPE") {
 			t.Errorf("said %q", said)
 		}
 		if p.away.Load() || len(told) > 0 {

@@ -13,13 +13,17 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer, away, full func() bool) (*metrics, error) {
 	commands := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "llm_redis_commands_total", Help: "Round trips to Redis by result: ok, failed, refused with an error reply such as NOPERM, " +
-			"full (refused for want of memory, and sent once more in a way that Redis takes), or skipped while it was away.",
+		Name: "llm_redis_commands_total",
+		Help: "Round trips to Redis by result: ok, failed, refused with an error reply such as NOPERM, " +
+			"full (refused for want of memory, and sent once more in a way that Redis takes), or skipped while it " +
+			"was away.",
 	}, []string{"result"})
 	err := errors.Join(reg.Register(commands),
-		reg.Register(gaugeFunc("llm_redis_up", "1 while limits are shared through Redis, 0 while this pod works from its own counts.",
+		reg.Register(gaugeFunc("llm_redis_up",
+			"1 while limits are shared through Redis, 0 while this pod works from its own counts.",
 			func() bool { return !away() })),
-		reg.Register(gaugeFunc("llm_redis_full", "1 while Redis refuses commands because its maxmemory is used up: no jobs are taken.", full)))
+		reg.Register(gaugeFunc("llm_redis_full",
+			"1 while Redis refuses commands because its maxmemory is used up: no jobs are taken.", full)))
 	if err != nil {
 		return nil, err
 	}

@@ -15,15 +15,16 @@ const (
 	troublePause   = 250 * time.Millisecond // after a failure, so that loops which try again do not spin
 )
 
-// Patient opens a client of its own for background work: connections that no request waits for, longer limits, and a pause
-// after every failure. What Redis refuses is counted and logged, with the keys. The caller closes it. Redis being away is no
-// error here; like New it does not dial.
+// Patient opens a client of its own for background work: connections that no request waits for, longer limits, and a
+// pause after every failure. What Redis refuses is counted and logged, with the keys. The caller closes it. Redis being
+// away is no error here; like New it does not dial.
 func (c *Client) Patient() (redis.UniversalClient, error) {
 	o, err := c.cfg.options()
 	if err != nil {
 		return nil, err
 	}
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patientTimeout, patientTimeout, patientTimeout, patientTimeout
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patientTimeout, patientTimeout, patientTimeout,
+		patientTimeout
 	o.MaxRedirects = 3 // with MaxRetries -1 these are a Cluster's redirects alone
 	c.file.apply(o)
 	rdb := redis.NewUniversalClient(o)
@@ -70,8 +71,8 @@ func (p patience) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// report tells of a command that Redis refused. A refusal for want of memory is reported where it is mended, and older versions of
-// Redis do not know all of the handshake.
+// report tells of a command that Redis refused. A refusal for want of memory is reported where it is mended, and older
+// versions of Redis do not know all of the handshake.
 func (p patience) report(cmd redis.Cmder, err error) {
 	name := cmd.Name()
 	if name != "client" && name != "hello" && isRefusal(err) && !isFull(err) {

@@ -40,9 +40,9 @@ func connect(t testing.TB, cfg redisx.Config) (c *redisx.Client, changes <-chan 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	heard := make(chan bool, 100)
-	c.OnChange(func(away bool) { heard <- away })
-	return c, heard
+	told := make(chan bool, 100)
+	c.OnChange(func(away bool) { told <- away })
+	return c, told
 }
 
 func set(ctx context.Context, r redis.Cmdable) error { return r.Set(ctx, "key", "value", 0).Err() }
@@ -82,7 +82,12 @@ func TestRedisInTroubleIsSkippedAndFoundAgain(t *testing.T) {
 			if away := <-changes; !away {
 				t.Error("the first change told was a return")
 			}
-			if err := c.Do(t.Context(), func(context.Context, redis.Cmdable) error { t.Error("a Redis that is away was asked"); return nil }); !errors.Is(err, redisx.ErrAway) {
+			if err := c.Do(t.Context(), func(context.Context,
+				redis.Cmdable) error {
+				t.Error("a Redis that is away was asked")
+				return nil
+			}); !errors.Is(err,
+				redisx.ErrAway) {
 				t.Errorf("got %v", err)
 			}
 			trouble.end(server)
@@ -239,7 +244,7 @@ func (p *cutter) forward(client, server net.Conn) {
 	}
 }
 
-// A command that was sent is seen to its end, whoever hung up meanwhile.
+// A command that was sent is seen to its end, whichever caller hung up meanwhile.
 func TestAHangUpDoesNotInterruptACommand(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -257,10 +262,16 @@ func TestRepliesAreNoTrouble(t *testing.T) {
 	server := redistest.Start(t)
 	c, _ := connect(t, redisx.Config{URL: server.URL()})
 	for range 10 {
-		if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error { return r.Get(ctx, "nothing").Err() }); !errors.Is(err, redis.Nil) {
+		if err := c.Do(t.Context(), func(ctx context.Context,
+			r redis.Cmdable) error {
+			return r.Get(ctx, "nothing").Err()
+		}); !errors.Is(err, redis.Nil) {
 			t.Fatal(err)
 		}
-		if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error { return r.Eval(ctx, "error('mine')", nil).Err() }); err == nil {
+		if err := c.Do(t.Context(), func(ctx context.Context,
+			r redis.Cmdable) error {
+			return r.Eval(ctx, "error('mine')", nil).Err()
+		}); err == nil {
 			t.Fatal("a broken script succeeded")
 		}
 	}
@@ -360,13 +371,14 @@ func TestConfig(t *testing.T) {
 	} {
 		bad := good
 		change(&bad)
-		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
 }
 
-// A script that was sent may have run, so nobody sends it again: one command is one booking, wherever Redis hangs.
+// A script that was sent may have run, so it is not sent again: one command is one booking, wherever Redis hangs.
 func TestACommandIsSentOnce(t *testing.T) {
 	t.Parallel()
 	one := redistest.Start(t)

@@ -9,12 +9,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// remindEvery is the pause between two log lines about a Redis that stays away, or about commands that it refuses. The reason
-// may change meanwhile, a refused connection into a wrong password, and the log has the latest.
+// remindEvery is the pause between two log lines about a Redis that stays away, or about commands that it refuses. The
+// reason may change meanwhile, a refused connection into a wrong password, and the log has the latest.
 const remindEvery = time.Minute
 
-// refusals are the commands of one kind that Redis answered and did not do. The log has a line about them once a minute: without
-// it only a wrong limit or a job that stands still would show them.
+// refusals are the commands of one kind that Redis answered and did not do. The log has a line about them once a
+// minute: without it only a wrong limit or a job that stands still would show them.
 type refusals struct {
 	log     *slog.Logger
 	what    string // the log line

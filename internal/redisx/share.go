@@ -33,7 +33,8 @@ func (s *sharing) EvalSha(ctx context.Context, sha string, keys []string, args .
 	return cmd
 }
 
-// send makes the round trip. Every command gets its own answer or error; of those that failed together the guard counts one.
+// send makes the round trip. Every command gets its own answer or error; of those that failed together the guard counts
+// one.
 func (s *sharing) send(ctx context.Context, cmds []*redis.Cmd) {
 	if len(cmds) == 1 {
 		_ = s.Process(ctx, cmds[0])

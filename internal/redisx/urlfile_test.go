@@ -17,8 +17,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// TestURLFileIsFollowed to another password and then to another Redis, for requests and for background work, and no command fails. A
-// file that makes no sense changes nothing.
+// TestURLFileIsFollowed to another password and then to another Redis, for requests and for background work, and no
+// command fails. A file that makes no sense changes nothing.
 func TestURLFileIsFollowed(t *testing.T) {
 	t.Parallel()
 	first, second := redistest.Start(t), redistest.Start(t)
@@ -36,7 +36,8 @@ func TestURLFileIsFollowed(t *testing.T) {
 		}
 	}
 	write("redis://app:old@" + first.Addr())
-	c, err := redisx.New(redisx.Config{URLFile: path, Budget: 5 * time.Second, Pool: 4}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	c, err := redisx.New(redisx.Config{URLFile: path, Budget: 5 * time.Second, Pool: 4}, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,10 @@ func TestURLFileIsFollowed(t *testing.T) {
 	defer background.Close()
 	use := func() {
 		t.Helper()
-		if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error { return r.Incr(ctx, "used").Err() }); err != nil {
+		if err := c.Do(t.Context(), func(ctx context.Context,
+			r redis.Cmdable) error {
+			return r.Incr(ctx, "used").Err()
+		}); err != nil {
 			t.Fatalf("a request: %v", err)
 		}
 		if err := background.Incr(t.Context(), "background").Err(); err != nil {
@@ -68,18 +72,21 @@ func TestURLFileIsFollowed(t *testing.T) {
 	use()
 	write("not a URL")
 	use()
-	heard := c.Redis().Subscribe(t.Context(), "channel")
-	defer heard.Close()
-	messages := heard.Channel()
+	updates := c.Redis().Subscribe(t.Context(), "channel")
+	defer updates.Close()
+	messages := updates.Channel()
 	write("redis://" + second.Addr())
 	await.True(t, "the other Redis is used", func() bool {
 		use()
 		n, _ := second.Client().Exists(t.Context(), "used", "background").Result()
 		return n == 2
 	})
-	await.True(t, "a subscription has moved", func() bool { return second.Client().Publish(t.Context(), "channel", "hello").Val() > 0 })
+	await.True(t, "a subscription has moved", func() bool {
+		return second.Client().Publish(t.Context(), "channel",
+			"hello").Val() > 0
+	})
 	if m := await.Value(t, "a message", messages); m.Payload != "hello" {
-		t.Errorf("heard %v", m)
+		t.Errorf("received %v", m)
 	}
 	if c.Away() {
 		t.Error("Redis was taken for away")

@@ -36,7 +36,8 @@ func TestSet(t *testing.T) {
 		set.End(&first)
 		set.End(&never)
 		is(1, time.Second)
-		if n, err := testutil.GatherAndCount(reg, "llm_streams_open", "llm_streams_oldest_seconds"); n != 2 || err != nil {
+		if n, err := testutil.GatherAndCount(reg, "llm_streams_open", "llm_streams_oldest_seconds"); n != 2 ||
+			err != nil {
 			t.Errorf("%d metrics, %v", n, err)
 		}
 		set.End(&second)

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Batch collects what is written to it and passes it on every so often, in one piece: a log line then costs a request no
-// system call, and a slow disk or pipe behind the log does not hold requests up. What is at most batchAge old is lost when
-// the process is killed; the service's own end flushes. It is safe for concurrent use.
+// Batch collects what is written to it and passes it on every so often, in one piece: a log line then costs a request
+// no system call, and a slow disk or pipe behind the log does not hold requests up. What is at most batchAge old is
+// lost when the process is killed; the service's own end flushes. It is safe for concurrent use.
 type Batch struct {
 	w    io.Writer
 	wake chan struct{} // something is pending
@@ -38,8 +38,8 @@ func NewBatch(w io.Writer) *Batch {
 	return b
 }
 
-// Write takes one or more whole lines. It never fails; what w refuses is lost, as with any log. slog calls it within its own
-// lock, for which every request waits that ends meanwhile: so it leaves the writing to the background.
+// Write takes one or more whole lines. It never fails; what w refuses is lost, as with any log. slog calls it within
+// its own lock, for which every request waits that ends meanwhile: so it leaves the writing to the background.
 func (b *Batch) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	first := len(b.pending) == 0
@@ -104,8 +104,8 @@ func (b *Batch) Close() error {
 	return nil
 }
 
-// Urgent returns a handler that flushes b after every record of level warn and above: what tells of trouble should not be
-// lost with it.
+// Urgent returns a handler that flushes b after every record of level warn and above: what tells of trouble should not
+// be lost with it.
 func Urgent(h slog.Handler, b *Batch) slog.Handler { return &urgent{h, b} }
 
 type urgent struct {

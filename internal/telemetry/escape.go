@@ -34,7 +34,8 @@ func (e escaped) Write(line []byte) (int, error) {
 
 // mayHoldControls looks for the first bytes of the controls in UTF-8, which most lines do not have.
 func mayHoldControls(line []byte) bool {
-	return bytes.IndexByte(line, 0xd8) >= 0 || bytes.Contains(line, []byte("\xe2\x80")) || bytes.Contains(line, []byte("\xe2\x81"))
+	return bytes.IndexByte(line, 0xd8) >= 0 || bytes.Contains(line, []byte("\xe2\x80")) ||
+		bytes.Contains(line, []byte("\xe2\x81"))
 }
 
 // bidirectional reports whether r is one of Unicode's bidirectional controls.

@@ -1,5 +1,5 @@
 // Package telemetry is how the service speaks to those who run it: a JSON log that carries request and trace IDs, and
-// spans that cost nothing while nobody records them.
+// spans that cost nothing while they are not recorded.
 package telemetry
 
 import (
@@ -29,7 +29,8 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// WithAttrs and WithGroup keep the handler around the one it wraps; without them the IDs would be lost on the first With.
+// WithAttrs and WithGroup keep the handler around the one it wraps; without them the IDs would be lost on the first
+// With.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &handler{h.Handler.WithAttrs(attrs)}
 }
@@ -41,8 +42,8 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.Handler.WithGroup(name)}
 }
 
-// RequestIDKey is the key under which a context carries the request's ID, as a *string: a context of its own kind can answer
-// to it without an allocation.
+// RequestIDKey is the key under which a context carries the request's ID, as a *string: a context of its own kind can
+// answer to it without an allocation.
 type RequestIDKey struct{}
 
 // WithRequestID returns a context that carries the request's ID.

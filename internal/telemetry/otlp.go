@@ -19,8 +19,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// otlp sends spans to a collector by OTLP over HTTP, in protobuf. The encoding of spans is the library's. Its clients stay
-// out, because both bring gRPC into the binary: docs/decisions/traces.md.
+// otlp sends spans to a collector by OTLP over HTTP, in protobuf. The encoding of spans is the library's. Its clients
+// stay out, because both bring gRPC into the binary: docs/decisions/traces.md.
 type otlp struct {
 	otlpConfig
 
@@ -98,7 +98,8 @@ func (o *otlp) send(ctx context.Context, body []byte) (wait time.Duration, err e
 	default:
 		wait = -1
 	}
-	return wait, fmt.Errorf("%s answered %s: %s", req.URL.Redacted(), resp.Status, cmp.Or(strings.TrimSpace(string(answer)), "no body"))
+	return wait, fmt.Errorf("%s answered %s: %s", req.URL.Redacted(), resp.Status,
+		cmp.Or(strings.TrimSpace(string(answer)), "no body"))
 }
 
 // retryAfter reads a collector's wait, in seconds or as a date; without one it is 0.
@@ -123,8 +124,8 @@ func partial(answer []byte) error {
 	return fmt.Errorf("the collector rejected %d spans: %s", rejected, cmp.Or(why, "no reason given"))
 }
 
-// lastField returns the value of a field: a message's or a text's bytes, a number as it is encoded. It is nil when the field
-// is absent or message is no protobuf.
+// lastField returns the value of a field: a message's or a text's bytes, a number as it is encoded. It is nil when the
+// field is absent or message is no protobuf.
 func lastField(message []byte, number protowire.Number) (value []byte) {
 	for len(message) > 0 {
 		n, kind, tag := protowire.ConsumeTag(message)

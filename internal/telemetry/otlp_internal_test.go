@@ -121,7 +121,8 @@ func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 func answer(status int, header http.Header, body string) *http.Response {
-	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: header, Body: io.NopCloser(strings.NewReader(body))}
+	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: header,
+		Body: io.NopCloser(strings.NewReader(body))}
 }
 
 func TestOTLPComesAgainWhenTheCollectorSaysSo(t *testing.T) {
@@ -148,13 +149,15 @@ func TestOTLPGivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newTestOTLP(t, map[string]string{"ENDPOINT": "http://collector", "TIMEOUT": "4000"})
-		gone, refusing := &answers{}, &answers{list: []*http.Response{answer(http.StatusBadRequest, nil, "no such tenant")}}
+		gone, refusing := &answers{}, &answers{list: []*http.Response{answer(http.StatusBadRequest, nil,
+			"no such tenant")}}
 		o.client.Transport = gone
 		if err := o.UploadTraces(t.Context(), oneSpan); err == nil || len(gone.at) != 3 { // after 0, 1 and 3 s
 			t.Errorf("%v after %d attempts", err, len(gone.at))
 		}
 		o.client.Transport = refusing
-		if err := o.UploadTraces(t.Context(), oneSpan); err == nil || !strings.Contains(err.Error(), "no such tenant") || len(refusing.at) != 1 {
+		if err := o.UploadTraces(t.Context(), oneSpan); err == nil ||
+			!strings.Contains(err.Error(), "no such tenant") || len(refusing.at) != 1 {
 			t.Errorf("%v after %d attempts", err, len(refusing.at))
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -176,7 +179,8 @@ func TestOTLPTellsOfRejectedSpans(t *testing.T) {
 	if err := partial(message); err == nil || err.Error() != "the collector rejected 7 spans: too old" {
 		t.Errorf("got %v", err)
 	}
-	for _, harmless := range [][]byte{nil, {}, []byte("OK"), {0xff}, protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), nil)} {
+	for _, harmless := range [][]byte{nil, {}, []byte("OK"), {0xff},
+		protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), nil)} {
 		if err := partial(harmless); err != nil {
 			t.Errorf("%q: %v", harmless, err)
 		}

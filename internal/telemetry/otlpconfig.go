@@ -22,14 +22,15 @@ type otlpConfig struct {
 	gzip    bool
 }
 
-// newOTLP reads the OTEL_EXPORTER_OTLP_* variables: ENDPOINT, HEADERS, TIMEOUT, COMPRESSION, CERTIFICATE, CLIENT_CERTIFICATE
-// and CLIENT_KEY. Each may have a value for traces alone: OTEL_EXPORTER_OTLP_TRACES_*.
+// newOTLP reads the OTEL_EXPORTER_OTLP_* variables: ENDPOINT, HEADERS, TIMEOUT, COMPRESSION, CERTIFICATE,
+// CLIENT_CERTIFICATE and CLIENT_KEY. Each may have a value for traces alone: OTEL_EXPORTER_OTLP_TRACES_*.
 func newOTLP(lookup func(string) string) (*otlp, error) {
 	get := func(name string) string {
 		return cmp.Or(lookup("OTEL_EXPORTER_OTLP_TRACES_"+name), lookup("OTEL_EXPORTER_OTLP_"+name))
 	}
 	if protocol := get("PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
-		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: spans are sent as http/protobuf only; collectors take it on port 4318, gRPC is on 4317", protocol)
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: spans are sent as http/protobuf only; collectors "+
+			"take it on port 4318, gRPC is on 4317", protocol)
 	}
 	var o otlp
 	var errs [5]error
@@ -43,7 +44,8 @@ func newOTLP(lookup func(string) string) (*otlp, error) {
 	return &o, errors.Join(errs[:]...)
 }
 
-// tracesURL is where traces go. The variable for traces is taken as it is; the one for everything is the root of the paths.
+// tracesURL is where traces go. The variable for traces is taken as it is; the one for everything is the root of the
+// paths.
 func tracesURL(lookup func(string) string) (string, error) {
 	text, own := lookup("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), true
 	if text == "" {

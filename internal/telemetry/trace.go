@@ -40,11 +40,13 @@ func End(span trace.Span, err error) {
 }
 
 // Setup sends spans to where the standard variables say (OTEL_EXPORTER_OTLP_ENDPOINT or its traces variant, and what
-// else newOTLP and the SDK read of OTEL_*). When neither is set, or OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none, nothing is
-// recorded and nothing dialled, and provider is nil. shutdown sends what is still held; it is never nil.
-func Setup(ctx context.Context, lookupenv func(string) (string, bool), service, version string) (provider trace.TracerProvider, shutdown func(context.Context) error, err error) {
+// else newOTLP and the SDK read of OTEL_*). When neither is set, or OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none,
+// nothing is recorded and nothing dialled, and provider is nil. shutdown sends what is still held; it is never nil.
+func Setup(ctx context.Context, lookupenv func(string) (string, bool), service,
+	version string) (provider trace.TracerProvider, shutdown func(context.Context) error, err error) {
 	none := func(context.Context) error { return nil }
-	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
+	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{},
+		propagation.Baggage{}))
 	get := func(name string) string { v, _ := lookupenv(name); return v }
 	endpoint := get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") + get("OTEL_EXPORTER_OTLP_ENDPOINT")
 	if endpoint == "" || strings.EqualFold(get("OTEL_SDK_DISABLED"), "true") || get("OTEL_TRACES_EXPORTER") == "none" {
@@ -59,7 +61,8 @@ func Setup(ctx context.Context, lookupenv func(string) (string, bool), service, 
 		return nil, none, fmt.Errorf("setting up traces: %w", err)
 	}
 	about, err := resource.New(ctx,
-		resource.WithAttributes(attribute.String("service.name", service), attribute.String("service.version", version)),
+		resource.WithAttributes(attribute.String("service.name", service),
+			attribute.String("service.version", version)),
 		resource.WithFromEnv(), // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win
 		resource.WithTelemetrySDK(), resource.WithHost())
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {

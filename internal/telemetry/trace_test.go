@@ -26,7 +26,8 @@ func TestStartIsFreeWhileNobodyRecords(t *testing.T) { //nolint:paralleltest // 
 func TestSpansNestAndCarryErrors(t *testing.T) {
 	t.Parallel()
 	seen := tracetest.NewSpanRecorder()
-	ctx, root := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(seen)).Tracer("test").Start(t.Context(), "request")
+	ctx, root := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(seen)).Tracer("test").Start(t.Context(),
+		"request")
 	_, span := telemetry.Start(ctx, "quota")
 	telemetry.End(span, errors.New("used up"))
 	root.End()
@@ -42,7 +43,10 @@ func TestSpansNestAndCarryErrors(t *testing.T) {
 // Setup is tested in one function: the exporter reads the process's environment itself.
 func TestSetup(t *testing.T) {
 	got := make(chan string, 10)
-	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.URL.Path }))
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter,
+		r *http.Request) {
+		got <- r.URL.Path
+	}))
 	defer collector.Close()
 	env := map[string]string{}
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }

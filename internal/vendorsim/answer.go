@@ -19,7 +19,8 @@ func (c *call) answer(w http.ResponseWriter, r *http.Request, cfg Config) (statu
 	case c.refuse:
 		retryAfter(w.Header(), c.again)
 		retryAfterMS(w.Header(), c.again)
-		return c.fail(w, &dialect.Failure{Status: http.StatusTooManyRequests, Message: "the contract is used up"}), false
+		return c.fail(w, &dialect.Failure{Status: http.StatusTooManyRequests, Message: "the contract is used up"}),
+			false
 	case c.fault.Kind == "hang":
 		<-r.Context().Done()
 		return 0, true

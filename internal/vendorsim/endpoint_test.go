@@ -29,7 +29,8 @@ func total(body string) (most int) {
 		for _, path := range []string{"usage", "message.usage", "response.usage"} {
 			u := root.Get(path)
 			most = max(most, int(u.Get("total_tokens").Int()),
-				int(u.Get("input_tokens").Int()+u.Get("cache_creation_input_tokens").Int()+u.Get("output_tokens").Int()))
+				int(u.Get("input_tokens").Int()+u.Get("cache_creation_input_tokens").Int()+
+					u.Get("output_tokens").Int()))
 		}
 	}
 	return most
@@ -85,7 +86,8 @@ func TestRequestsThatTheVendorRefuses(t *testing.T) {
 	t.Parallel()
 	b := start(
 		t,
-		vendorsim.Config{Keys: []string{"sk"}, Models: []string{"m"}, Endpoints: []string{"chat", "messages", "models"}},
+		vendorsim.Config{Keys: []string{"sk"}, Models: []string{"m"},
+			Endpoints: []string{"chat", "messages", "models"}},
 	)
 	bearer := []string{"Authorization", "Bearer sk"}
 	for _, tt := range []struct {
@@ -104,7 +106,8 @@ func TestRequestsThatTheVendorRefuses(t *testing.T) {
 		{"POST", "/v1/messages", `{}`, claude, 400, "error.message", "max_tokens: Field required"},
 		{"POST", "/v1/messages", `[`, claude, 400, "type", "error"},
 		{"POST", "/openai/deployments/m/chat/completions", `{}`, []string{"Api-Key", "sk"}, 404, "error.code", "404"},
-		{"POST", "/openai/deployments/m/chat/completions?api-version=1", `{}`, []string{"Api-Key", "sk"}, 200, "model", "m"},
+		{"POST", "/openai/deployments/m/chat/completions?api-version=1", `{}`, []string{"Api-Key", "sk"}, 200, "model",
+			"m"},
 		{"GET", "/v1/models", ``, bearer, 200, "data.0.id", "m"},
 		{"GET", "/v1/models/m", ``, bearer, 200, "object", "model"},
 		{"GET", "/v1/models/x", ``, bearer, 404, "error.code", "model_not_found"},
@@ -174,7 +177,8 @@ func TestAnswersByName(t *testing.T) {
 		t.Errorf("%v, %d answers", err, len(list))
 	}
 	one := b.do(t.Context(), http.MethodGet, "/answers/cr-lines", "")
-	if gjson.Get(one.body, "response.framing").Str != "chunked" || gjson.Get(one.body, "expect.verdict").Str != "success" {
+	if gjson.Get(one.body, "response.framing").Str != "chunked" ||
+		gjson.Get(one.body, "expect.verdict").Str != "success" {
 		t.Errorf("%+v", one)
 	}
 	if got := b.do(t.Context(), http.MethodGet, "/answers/none", ""); got.status != 404 {

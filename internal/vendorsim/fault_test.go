@@ -33,7 +33,8 @@ func TestFaults(t *testing.T) {
 			func(a answer) bool { return a.header.Get("Retry-After-Ms") == "1500" && valid(a) },
 		},
 		"status by default": {
-			vendorsim.Fault{Kind: "status", RetryAfter: vendorsim.Duration(1100 * time.Millisecond)}, hello, 500, false, 500, 0,
+			vendorsim.Fault{Kind: "status", RetryAfter: vendorsim.Duration(1100 * time.Millisecond)}, hello, 500, false,
+			500, 0,
 			func(a answer) bool { return a.header.Get("Retry-After") == "2" },
 		},
 		"reset": {vendorsim.Fault{Kind: "reset"}, hello, 0, true, 0, 0, func(a answer) bool {
@@ -42,9 +43,10 @@ func TestFaults(t *testing.T) {
 		"cut stream": {vendorsim.Fault{Kind: "cut", Chunks: 2}, helloStream, 200, true, 0, 2, func(a answer) bool {
 			return strings.Count(a.body, "data:") == 2
 		}},
-		"cut at the end": {vendorsim.Fault{Kind: "cut", Chunks: 100}, helloStream, 200, true, 0, 8, func(a answer) bool {
-			return strings.Count(a.body, "data:") == 8 && !strings.Contains(a.body, "DONE")
-		}},
+		"cut at the end": {vendorsim.Fault{Kind: "cut", Chunks: 100}, helloStream, 200, true, 0, 8,
+			func(a answer) bool {
+				return strings.Count(a.body, "data:") == 8 && !strings.Contains(a.body, "DONE")
+			}},
 		"cut body": {vendorsim.Fault{Kind: "cut"}, hello, 200, true, 0, 0, func(a answer) bool {
 			return a.body != "" && !valid(a)
 		}},
@@ -60,7 +62,8 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			b := start(
 				t,
-				vendorsim.Config{Contract: vendorsim.Contract{Tokens: 1_000_000, Window: vendorsim.Duration(time.Hour)}},
+				vendorsim.Config{Contract: vendorsim.Contract{Tokens: 1_000_000,
+					Window: vendorsim.Duration(time.Hour)}},
 			)
 			tt.fault.Calls = 1
 			b.fail(tt.fault)
@@ -72,7 +75,8 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			call, st := b.Calls()[0], b.Stats()
-			if call.Fault != tt.fault.Kind || call.Status != tt.logged || call.Completion != tt.billed || call.Cancelled ||
+			if call.Fault != tt.fault.Kind || call.Status != tt.logged || call.Completion != tt.billed ||
+				call.Cancelled ||
 				st.MaxTokens != call.Prompt+tt.billed {
 				t.Errorf("log %+v, %d tokens in the window", call, st.MaxTokens)
 			}
@@ -116,7 +120,8 @@ func TestCancelledCalls(t *testing.T) {
 				t.Fatal(err)
 			}
 			call, st := b.Calls()[0], b.Stats()
-			if !call.Cancelled || call.Completion != tt.billed || call.Ended.IsZero() || call.Status != 0 || st.Status[0] != 1 ||
+			if !call.Cancelled || call.Completion != tt.billed || call.Ended.IsZero() || call.Status != 0 ||
+				st.Status[0] != 1 ||
 				st.MaxTokens != call.Prompt+tt.billed {
 				t.Errorf("log %+v, stats %+v", call, st)
 			}

@@ -33,7 +33,8 @@ func Start(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Sim: sim, URL: "http://" + listener.Addr().String() + "/v1/chat/completions", failed: make(chan error, 1)}
+	s := &Server{Sim: sim, URL: "http://" + listener.Addr().String() + "/v1/chat/completions",
+		failed: make(chan error, 1)}
 	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.server = http.Server{

@@ -43,7 +43,8 @@ func TestAnswer(t *testing.T) {
 		t.Errorf("usage %v, should be %v", completion.Usage, want)
 	}
 	st := b.Stats()
-	if st.Calls != 1 || st.InFlight != 0 || st.PromptTokens != prompt || st.CompletionTokens != 8 || st.Status[200] != 1 {
+	if st.Calls != 1 || st.InFlight != 0 || st.PromptTokens != prompt || st.CompletionTokens != 8 ||
+		st.Status[200] != 1 {
 		t.Errorf("stats %+v", st)
 	}
 }
@@ -134,7 +135,8 @@ func TestContract(t *testing.T) {
 		b := start(
 			t,
 			vendorsim.Config{
-				Contract: vendorsim.Contract{Requests: 2, Tokens: 1000, Window: vendorsim.Duration(time.Hour), Enforce: enforce},
+				Contract: vendorsim.Contract{Requests: 2, Tokens: 1000, Window: vendorsim.Duration(time.Hour),
+					Enforce: enforce},
 			},
 		)
 		var last answer
@@ -151,13 +153,16 @@ func TestContract(t *testing.T) {
 			t.Errorf("enforced: %+v, %+v", last, st)
 		}
 		if !enforce &&
-			(last.status != 200 || st.RequestViolations != 2 || st.MaxRequests != 4 || st.UsedRequests != 2 || st.Refused != 0) {
+			(last.status != 200 || st.RequestViolations != 2 || st.MaxRequests != 4 || st.UsedRequests != 2 ||
+				st.Refused != 0) {
 			t.Errorf("observed: %+v, %+v", last, st)
 		}
-		if h := last.header; h.Get("X-Ratelimit-Limit-Requests") != "2" || h.Get("X-Ratelimit-Remaining-Requests") != "0" ||
+		if h := last.header; h.Get("X-Ratelimit-Limit-Requests") != "2" ||
+			h.Get("X-Ratelimit-Remaining-Requests") != "0" ||
 			h.Get("X-Ratelimit-Limit-Tokens") != "1000" {
 			t.Errorf("headers %v", h)
-		} else if d, err := time.ParseDuration(h.Get("X-Ratelimit-Reset-Requests")); err != nil || d <= 0 || d > time.Hour {
+		} else if d, err := time.ParseDuration(h.Get("X-Ratelimit-Reset-Requests")); err != nil || d <= 0 ||
+			d > time.Hour {
 			t.Errorf("reset in %v, %v", d, err)
 		}
 		if st.MaxRepeats != 3 || st.RequestIDs != 2 || st.Repeats[3] != 1 || st.Repeats[1] != 1 ||

@@ -106,7 +106,8 @@ func TestSteeringIsStrict(t *testing.T) {
 		{"PUT", "/config", `{"contract":{"enforce":true}}`, "no contract to enforce"},
 		{
 			"PUT", "/config",
-			`{"completion_tokens":-1,"tokens_per_second":-1,"contract":{"window":"-1s"},"keep_calls":-2}`, "keep_calls -2",
+			`{"completion_tokens":-1,"tokens_per_second":-1,"contract":{"window":"-1s"},"keep_calls":-2}`,
+			"keep_calls -2",
 		},
 	} {
 		got := b.do(t.Context(), tt.method, tt.path, tt.body)

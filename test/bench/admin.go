@@ -22,7 +22,8 @@ func (t *target) waitMetric(name string, value float64) error {
 	return err
 }
 
-// profiled fetches a CPU profile of t over d, the next time that is measured, when one is wanted. The func waits for it.
+// profiled fetches a CPU profile of t over d, the next time that is measured, when one is wanted. The func waits for
+// it.
 func (b *bench) profiled(t *target, d time.Duration) (wait func() error) {
 	if b.profilePath == "" || t.name != ownName {
 		return func() error { return nil }

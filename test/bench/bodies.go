@@ -19,9 +19,11 @@ import (
 const bodyConns = 8
 
 // largeBody is a chat with a megabyte of text in it.
-var largeBody = `{"model":"bench","messages":[{"role":"user","content":"` + strings.Repeat("What does the quick brown fox do? ", 1<<20/34) + `"}],"max_tokens":64}`
+var largeBody = `{"model":"bench","messages":[{"role":"user","content":"` +
+	strings.Repeat("What does the quick brown fox do? ", 1<<20/34) + `"}],"max_tokens":64}`
 
-// bodies measures fresh programs with bodies of a megabyte: processor time of each, and the most memory the program had.
+// bodies measures fresh programs with bodies of a megabyte: processor time of each, and the most memory the program
+// had.
 func (b *bench) bodies() error {
 	cpu, peak := map[string][]float64{}, map[string][]float64{}
 	for range b.rounds {
@@ -39,11 +41,13 @@ func (b *bench) bodies() error {
 		}
 	}
 	b.add(row{what: "a body of 1 MB: CPU, µs", figures: figuresOf(cpu, itself), ratio: 2})
-	b.add(row{kind: memory, what: fmt.Sprintf("bodies of 1 MB, %d connections: most resident memory, MiB", bodyConns), figures: figuresOf(peak, itself), bar: 96})
+	b.add(row{kind: memory, what: fmt.Sprintf("bodies of 1 MB, %d connections: most resident memory, MiB", bodyConns),
+		figures: figuresOf(peak, itself), bar: 96})
 	return nil
 }
 
-// body measures one program: microseconds for each request, and its highest resident memory in MiB, file pages included.
+// body measures one program: microseconds for each request, and its highest resident memory in MiB, file pages
+// included.
 func (b *bench) body(t *target) (cpu, peak float64, err error) {
 	request := post("bench-key", largeBody)
 	if _, err := sendLarge(t.addr, request, time.Now()); err != nil { // connections and caches

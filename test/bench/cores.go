@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// acrossCores measures throughput on 1, 2 and 4 cores, as far as the machine has them. Load, vendor and Redis run where the
-// kernel puts them: on cores of their own when there are enough, else they share with what is measured, on both sides alike.
+// acrossCores measures throughput on 1, 2 and 4 cores, as far as the machine has them. Load, vendor and Redis run where
+// the kernel puts them: on cores of their own when there are enough, else they share with what is measured, on both
+// sides alike.
 func (b *bench) acrossCores() error {
 	if err := b.prepare(); err != nil {
 		return err
@@ -50,7 +51,9 @@ func (b *bench) throughput() error {
 		}
 	}
 	what := fmt.Sprintf("%d cores: ", b.cores)
-	b.add(row{kind: speed, what: what + "requests per second", figures: figuresOf(samples, func(s sample) float64 { return s.perSecond }), least: .9})
-	b.add(row{what: what + "CPU of a request, µs", figures: figuresOf(samples, func(s sample) float64 { return s.cpu })})
+	b.add(row{kind: speed, what: what + "requests per second",
+		figures: figuresOf(samples, func(s sample) float64 { return s.perSecond }), least: .9})
+	b.add(row{what: what + "CPU of a request, µs",
+		figures: figuresOf(samples, func(s sample) float64 { return s.cpu })})
 	return nil
 }

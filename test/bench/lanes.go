@@ -7,7 +7,8 @@ const withLanes = "a lane more"
 
 func (b *bench) startWithLanes() (*target, error) {
 	return b.startServer(withLanes, b.serverPath, map[string]string{
-		"LANES": "second", "FALLBACK": "second", "LANE_SECOND_MODELS": "other*", "LANE_SECOND_QUOTA_REQUESTS": "600000000",
+		"LANES": "second", "FALLBACK": "second", "LANE_SECOND_MODELS": "other*",
+		"LANE_SECOND_QUOTA_REQUESTS": "600000000",
 	})
 }
 

@@ -1,9 +1,10 @@
 //go:build linux
 
-// Command bench measures the whole service against a bare forwarder, side by side on this machine: real processes, a real
-// Redis, every layer on. The program under measurement has one core for itself, all else has the others. Rounds are
-// interleaved and medians are printed, because machines are noisy; processor time per request is the least noisy figure.
-// It says which bar a figure should reach and whether it does, and asserts nothing. `make bench` builds what it needs.
+// Command bench measures the whole service against a bare forwarder, side by side on this machine: real processes, a
+// real Redis, every layer on. The program under measurement has one core for itself, all else has the others. Rounds
+// are interleaved and medians are printed, because machines are noisy; processor time per request is the least noisy
+// figure. It says which bar a figure should reach and whether it does, and asserts nothing. `make bench` builds what it
+// needs.
 //
 //	main.go       flags, and the parts that can be measured
 //	programs.go   the programs under measurement; nginx.go: one that others made
@@ -37,10 +38,12 @@ func main() {
 	flag.StringVar(&b.serverPath, "server", "bin/server", "the service's binary")
 	flag.StringVar(&b.barePath, "bare", "bin/bare", "the bare forwarder's binary")
 	flag.StringVar(&b.besidePath, "beside", "", "another build of the service, to be measured beside this one")
-	only := flag.String("only", "", "measure only these parts, with commas between them: "+strings.Join(b.partNames(), ", "))
+	only := flag.String("only", "", "measure only these parts, with commas between them: "+
+		strings.Join(b.partNames(), ", "))
 	onCores := flag.Bool("cores", false, "measure throughput on 1, 2 and 4 cores, and nothing else")
 	page := flag.String("write", "", "write the table into this page too, between its bench marks")
-	flag.StringVar(&b.profilePath, "cpuprofile", "", "write a CPU profile of the service to this file: at saturation, for PGO, or of bodies or streams with -only")
+	flag.StringVar(&b.profilePath, "cpuprofile", "",
+		"write a CPU profile of the service to this file: at saturation, for PGO, or of bodies or streams with -only")
 	flag.Parse()
 	b.cores = 1
 	err := pin(*onCores)
@@ -155,7 +158,8 @@ func (b *bench) prepare() (err error) {
 	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {
 		return err
 	}
-	key := fmt.Sprintf("%x bench enterprise\n%x limited free\n", sha256.Sum256([]byte("bench-key")), sha256.Sum256([]byte("limited-key")))
+	key := fmt.Sprintf("%x bench enterprise\n%x limited free\n", sha256.Sum256([]byte("bench-key")),
+		sha256.Sum256([]byte("limited-key")))
 	if err := os.WriteFile(filepath.Join(b.dir, "keys"), []byte(key), 0o600); err != nil {
 		return err
 	}

@@ -53,8 +53,8 @@ func (b *bench) cpus(t *target) (own, redis time.Duration, err error) {
 	return own, redis, err
 }
 
-// requests measures small requests: every target at saturation, every target at the steady rate. Whatever else the machine does
-// in a round, it does to all of them.
+// requests measures small requests: every target at saturation, every target at the steady rate. Whatever else the
+// machine does in a round, it does to all of them.
 func (b *bench) requests() error {
 	targets, err := b.forward(nil)
 	if err != nil {
@@ -104,9 +104,12 @@ func (b *bench) addRequests(saturated, steady map[string][]sample) {
 	b.add(row{what: "the same, Redis's CPU, µs", figures: figuresOf(saturated, redis), against: nothing})
 	b.add(row{what: "a request" + at + ": CPU, µs", figures: figuresOf(steady, cpu)})
 	b.add(row{what: "the same, Redis's CPU, µs", figures: figuresOf(steady, redis), against: nothing})
-	b.add(row{kind: speed, what: "requests per second at saturation", figures: figuresOf(saturated, func(s sample) float64 { return s.perSecond }), least: .9})
-	b.add(row{kind: speed, what: "p50" + at + ", µs", figures: figuresOf(steady, func(s sample) float64 { return s.p50 }), against: pingName})
-	b.add(row{kind: speed, what: "p99" + at + ", µs", figures: figuresOf(steady, func(s sample) float64 { return s.p99 }), against: pingName, ratio: 1.25})
+	b.add(row{kind: speed, what: "requests per second at saturation",
+		figures: figuresOf(saturated, func(s sample) float64 { return s.perSecond }), least: .9})
+	b.add(row{kind: speed, what: "p50" + at + ", µs",
+		figures: figuresOf(steady, func(s sample) float64 { return s.p50 }), against: pingName})
+	b.add(row{kind: speed, what: "p99" + at + ", µs",
+		figures: figuresOf(steady, func(s sample) float64 { return s.p99 }), against: pingName, ratio: 1.25})
 }
 
 // forward starts every program that forwards.

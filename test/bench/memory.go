@@ -12,8 +12,8 @@ import (
 // inFlight is the number of requests that wait for the vendor while memory is measured.
 const inFlight = 1000
 
-// inFlightMemory measures what a request in flight costs, of the service and of the bare forwarder. Where their collectors happen to
-// stand decides how much of it is garbage, so it is the median of fresh programs.
+// inFlightMemory measures what a request in flight costs, of the service and of the bare forwarder. Where their
+// collectors happen to stand decides how much of it is garbage, so it is the median of fresh programs.
 func (b *bench) inFlightMemory() error {
 	var bare, full []float64
 	for range 5 {
@@ -38,12 +38,13 @@ func (b *bench) inFlightMemory() error {
 			*c.into = append(*c.into, kib)
 		}
 	}
-	b.add(row{kind: memory, what: "memory of a request in flight, KiB", figures: figures{ownName: full, bareName: bare}})
+	b.add(row{kind: memory, what: "memory of a request in flight, KiB",
+		figures: figures{ownName: full, bareName: bare}})
 	return nil
 }
 
-// grown is how much the memory of t has grown, for each request in KiB, from a single one to all of them in flight. A program
-// that had been busy before would hide part of it, in memory that it has not given back.
+// grown is how much the memory of t has grown, for each request in KiB, from a single one to all of them in flight. A
+// program that had been busy before would hide part of it, in memory that it has not given back.
 func grown(t *target) (float64, error) {
 	if _, err := load(t.addr, request, 1, 0, time.Millisecond); err != nil {
 		return 0, err

@@ -14,8 +14,8 @@ import (
 // pinned is set for a bench that has left the first core to the programs it measures; its value is the number of cores.
 const pinned = "BENCH_CORES"
 
-// pin starts this program anew on all cores but the first. With one core there is nothing to part, and a measurement across
-// cores leaves it to the kernel where this program runs.
+// pin starts this program anew on all cores but the first. With one core there is nothing to part, and a measurement
+// across cores leaves it to the kernel where this program runs.
 func pin(acrossCores bool) error {
 	if os.Getenv(pinned) != "" || runtime.NumCPU() < 2 || acrossCores {
 		return nil

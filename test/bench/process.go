@@ -34,7 +34,8 @@ func launch(dir, name string, env []string, argv ...string) (*process, error) {
 		return nil, err
 	}
 	p := &process{log: log}
-	p.Process, err = proctest.Start(proctest.Program{Path: path, Args: argv[1:], Env: append(os.Environ(), env...), Log: log})
+	p.Process, err = proctest.Start(proctest.Program{Path: path, Args: argv[1:], Env: append(os.Environ(), env...),
+		Log: log})
 	return p, err
 }
 
@@ -67,7 +68,8 @@ func (p *process) stop() {
 	_ = p.log.Close()
 }
 
-// cpu is the processor time the program has used so far, summed over its threads: /proc/PID/stat counts in ticks of 10 ms.
+// cpu is the processor time the program has used so far, summed over its threads: /proc/PID/stat counts in ticks of 10
+// ms.
 func (p *process) cpu() (time.Duration, error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.PID()))
 	if err != nil {
@@ -106,7 +108,7 @@ func (p *process) memory(line string) (int64, error) {
 	return 0, fmt.Errorf("no %s in /proc/%d/status", line, p.PID())
 }
 
-// freeAddr is a loopback address nobody listens on.
+// freeAddr is a loopback address that no process listens on.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

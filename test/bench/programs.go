@@ -59,10 +59,12 @@ func (b *bench) service(name, path string, change map[string]string) (*target, e
 		return nil, err
 	}
 	settings := map[string]string{
-		"ADDR": t.addr, "ADMIN_ADDR": t.admin, "PPROF": "true", "REDIS_URL": "redis://" + b.redisAddr, "REDIS_BUDGET": "500ms",
-		"VENDOR_URL": t.vendor.url(), "VENDOR_API_KEY": "sk-bench", "VENDOR_NAME": "v" + strconv.Itoa(len(b.started)),
+		"ADDR": t.addr, "ADMIN_ADDR": t.admin, "PPROF": "true", "REDIS_URL": "redis://" + b.redisAddr,
+		"REDIS_BUDGET": "500ms",
+		"VENDOR_URL":   t.vendor.url(), "VENDOR_API_KEY": "sk-bench", "VENDOR_NAME": "v" + strconv.Itoa(len(b.started)),
 		"API_KEYS_FILE": filepath.Join(b.dir, "keys"),
-		"TIER_RATES":    "free:10,pro:100,enterprise:1000000000", "TIER_CONCURRENCY": "enterprise:0", "ADMISSION_MAX": "2048", "SLOTS": "256",
+		"TIER_RATES":    "free:10,pro:100,enterprise:1000000000", "TIER_CONCURRENCY": "enterprise:0",
+		"ADMISSION_MAX": "2048", "SLOTS": "256",
 		"QUOTA_REQUESTS": "600000000", "QUOTA_TOKENS": "600000000000", "PACER_RATE": "1000000",
 	}
 	maps.Copy(settings, change)

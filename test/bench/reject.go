@@ -61,9 +61,11 @@ func (b *bench) startRefusing() (all []refuser, err error) {
 		request  []byte
 		status   int
 	}{
-		{"pod admission", patient(map[string]string{"ADMISSION_MAX": "1"}), occupy(1, "llm_slots_in_use", 1), served, 503},
+		{"pod admission", patient(map[string]string{"ADMISSION_MAX": "1"}), occupy(1, "llm_slots_in_use", 1), served,
+			503},
 		{"the open breaker", map[string]string{"BREAKER_OPEN": "30m", "RETRY_MAX": "0"}, openBreaker, served, 503},
-		{"shedding", patient(map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096"}), occupy(3, "llm_slots_waiting", 2), limited, 429},
+		{"shedding", patient(map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096"}),
+			occupy(3, "llm_slots_waiting", 2), limited, 429},
 		{"the user limit", nil, useUp(limited), limited, 429},
 	} {
 		t, err := b.startServer(c.name, b.serverPath, c.settings)
@@ -80,7 +82,8 @@ func (b *bench) startRefusing() (all []refuser, err error) {
 
 // patient adds to settings that what is in flight stays there while others are measured.
 func patient(settings map[string]string) map[string]string {
-	maps.Copy(settings, map[string]string{"SLA": "30m", "QUEUE_TIMEOUT": "20m", "CALL_TIMEOUT": "25m", "BREAKER_LEASE": "60m", "SHUTDOWN_GRACE": "60m"})
+	maps.Copy(settings, map[string]string{"SLA": "30m", "QUEUE_TIMEOUT": "20m", "CALL_TIMEOUT": "25m",
+		"BREAKER_LEASE": "60m", "SHUTDOWN_GRACE": "60m"})
 	return settings
 }
 

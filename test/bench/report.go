@@ -42,8 +42,8 @@ type row struct {
 	what string
 	figures
 
-	// bar is what the service's figure may be at most; ratio what it may be of the bare forwarder's, or of the program that
-	// against names; least turns ratio around. 0: none.
+	// bar is what the service's figure may be at most; ratio what it may be of the bare forwarder's, or of the program
+	// that against names; least turns ratio around. 0: none.
 	bar, ratio, least float64
 	against           string
 }
@@ -66,7 +66,8 @@ func (b *bench) report(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "Medians of interleaved rounds; the program under measurement alone on one core of %d.\n\n", cores())
-	fmt.Fprintf(w, "| | %s | bar | reached |\n|---|%s---|---|\n", strings.Join(names, " | "), strings.Repeat("---:|", len(names)))
+	fmt.Fprintf(w, "| | %s | bar | reached |\n|---|%s---|---|\n", strings.Join(names, " | "),
+		strings.Repeat("---:|", len(names)))
 	slices.SortStableFunc(b.rows, func(a, c row) int { return cmp.Compare(a.kind, c.kind) })
 	for _, r := range b.rows {
 		fmt.Fprintf(w, "| %s |", r.what)
@@ -133,8 +134,8 @@ func median(v []float64) float64 {
 	return slices.Sorted(slices.Values(v))[len(v)/2]
 }
 
-// ratio is the median over the rounds of one's figure over the other's in the same round, which noise that lasts for longer than
-// a round leaves alone.
+// ratio is the median over the rounds of one's figure over the other's in the same round, which noise that lasts for
+// longer than a round leaves alone.
 func ratio(a, b []float64) float64 {
 	var v []float64
 	for i := range min(len(a), len(b)) {

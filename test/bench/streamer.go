@@ -14,11 +14,12 @@ const event = `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","create
 
 var (
 	eventChunk   = fmt.Appendf(nil, "%x\r\n%s\r\n", len(event), event)
-	streamAnswer = append([]byte("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nTransfer-Encoding: chunked\r\n\r\n"), eventChunk...)
+	streamAnswer = append([]byte("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nDate: Thu, 01 Jan 2026 "+
+		"00:00:00 GMT\r\nTransfer-Encoding: chunked\r\n\r\n"), eventChunk...)
 )
 
-// streamer sends events on the streams of a vendor: in every millisecond on some of them, so that each has its eventRate
-// events a second and all together a steady flow.
+// streamer sends events on the streams of a vendor: in every millisecond on some of them, so that each has its
+// eventRate events a second and all together a steady flow.
 type streamer struct {
 	timer int
 	open  []*wireConn

@@ -48,9 +48,12 @@ func (b *bench) streams() error {
 	of := func(pick func(streamSample) float64) figures {
 		return figuresOf(samples, pick)
 	}
-	b.add(row{what: "an event of a stream: CPU, µs", figures: of(func(s streamSample) float64 { return s.cpu }), bar: 16})
-	b.add(row{kind: speed, what: fmt.Sprintf("first event, p99 of %d streams opened at once, ms", openStreams), figures: of(func(s streamSample) float64 { return s.first / 1000 }), bar: 100})
-	b.add(row{kind: memory, what: "memory of an open stream, KiB", figures: of(func(s streamSample) float64 { return s.memory }), bar: 45})
+	b.add(row{what: "an event of a stream: CPU, µs", figures: of(func(s streamSample) float64 { return s.cpu }),
+		bar: 16})
+	b.add(row{kind: speed, what: fmt.Sprintf("first event, p99 of %d streams opened at once, ms", openStreams),
+		figures: of(func(s streamSample) float64 { return s.first / 1000 }), bar: 100})
+	b.add(row{kind: memory, what: "memory of an open stream, KiB",
+		figures: of(func(s streamSample) float64 { return s.memory }), bar: 45})
 	return nil
 }
 
@@ -71,7 +74,8 @@ func (b *bench) stream(t *target) (s streamSample, err error) {
 		return s, err
 	}
 	defer l.close()
-	if err := l.readUntil(time.Now().Add(await.Limit), func() bool { return len(l.firsts) == openStreams }); err != nil {
+	if err := l.readUntil(time.Now().Add(await.Limit),
+		func() bool { return len(l.firsts) == openStreams }); err != nil {
 		return s, err
 	}
 	if len(l.firsts) < openStreams {
@@ -173,7 +177,8 @@ func (l *listener) readUntil(end time.Time, done func() bool) error {
 	return nil
 }
 
-// receive counts the events that have come in on a stream. Each is one chunk of less than a packet, and is not torn apart.
+// receive counts the events that have come in on a stream. Each is one chunk of less than a packet, and is not torn
+// apart.
 func (l *listener) receive(fd int, now time.Time) error {
 	n, err := unix.Read(fd, l.scratch[:])
 	if err == unix.EAGAIN || err == unix.EINTR {
@@ -188,7 +193,8 @@ func (l *listener) receive(fd int, now time.Time) error {
 		l.begun[fd] = true
 		l.firsts = append(l.firsts, now.Sub(l.opened))
 	}
-	if came == 0 && bytes.HasPrefix(l.scratch[:n], []byte("HTTP/1.1 ")) && !bytes.HasPrefix(l.scratch[:n], []byte("HTTP/1.1 200")) {
+	if came == 0 && bytes.HasPrefix(l.scratch[:n], []byte("HTTP/1.1 ")) &&
+		!bytes.HasPrefix(l.scratch[:n], []byte("HTTP/1.1 200")) {
 		return fmt.Errorf("refused: %q", l.scratch[:n])
 	}
 	return nil

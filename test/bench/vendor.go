@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// vendor answers every request at once, or never while it holds: then requests stay in flight. One thread serves all connections.
+// vendor answers every request at once, or never while it holds: then requests stay in flight. One thread serves all
+// connections.
 type vendor struct {
 	port  int
 	mu    sync.Mutex
@@ -65,7 +66,8 @@ func (v *vendor) answer(status string) {
 	body := `{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"bench","choices":[{"index":0,"message":{"role":"assistant","content":"The quick brown fox jumps over the lazy dog, and then it does so again because the answer has to have some length."},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":24,"total_tokens":44}}`
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.reply = fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+	v.reply = fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nDate: Thu, 01 Jan 2026 00:00:00 "+
+		"GMT\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
 }
 
 func (v *vendor) setHold(hold bool) {

@@ -9,13 +9,13 @@ import (
 	"strconv"
 )
 
-// Load generator and vendor speak just enough HTTP/1.1 to cost little, one thread each: on two cores their own work would
-// otherwise be measured as the server's.
+// Load generator and vendor speak just enough HTTP/1.1 to cost little, one thread each: on two cores their own work
+// would otherwise be measured as the server's.
 
 var errWire = errors.New("cannot read")
 
-// message looks for a complete message at the start of b, with a length or chunked. It returns its first line and its size,
-// or 0 when there is more to come.
+// message looks for a complete message at the start of b, with a length or chunked. It returns its first line and its
+// size, or 0 when there is more to come.
 func message(b []byte) (first []byte, size int, err error) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -70,6 +70,7 @@ func chunks(b []byte) (size int, err error) {
 // post builds the bytes of one request.
 func post(key string, body string) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "POST /llm HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", key, len(body), body)
+	fmt.Fprintf(&b, "POST /llm HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+		"application/json\r\nContent-Length: %d\r\n\r\n%s", key, len(body), body)
 	return b.Bytes()
 }

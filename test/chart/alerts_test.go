@@ -24,7 +24,8 @@ func alertRules(tb testing.TB, r rendered) []rulefmt.Rule {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, parser.NewParser(parser.Options{}),
+		slog.New(slog.DiscardHandler))
 	if len(errs) > 0 {
 		tb.Fatal(errs)
 	}
@@ -36,8 +37,8 @@ const (
 	other = `{namespace="prod",service="other",pod="x"`
 )
 
-// TestAlertsFireWhenTheyShould loads an hour of series, one sample a minute, and looks which alerts fire at its end. The
-// contract of the lane default is 600 calls and 200,000 tokens a minute. The lane mini has ten times that.
+// TestAlertsFireWhenTheyShould loads an hour of series, one sample a minute, and looks which alerts fire at its end.
+// The contract of the lane default is 600 calls and 200,000 tokens a minute. The lane mini has ten times that.
 func TestAlertsFireWhenTheyShould(t *testing.T) {
 	t.Parallel()
 	all := alertRules(t, mustRender(t, "monitoring"))
@@ -63,37 +64,64 @@ llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 		want         []string
 	}{
 		{"all is calm", "", nil},
-		{"calls near the contract", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_error"} 0+200x60`, []string{"SpillwayContractNearlyUsed"}},
-		{"calls well below it", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_error"} 0+180x60`, nil},
-		{"tokens near the contract", `llm_tokens_total` + pod + `,lane="default",direction="completion"} 0+75000x60`, []string{"SpillwayContractNearlyUsed"}},
-		{"calls of another lane near its contract", `llm_vendor_attempts_total` + pod + `,lane="mini",result="ok"} 0+5000x60`, []string{"SpillwayContractNearlyUsed"}},
-		{"tokens of another lane near its contract", `llm_tokens_total` + pod + `,lane="mini",direction="prompt"} 0+1650000x60`, []string{"SpillwayContractNearlyUsed"}},
-		{"another lane well below its contract", `llm_vendor_attempts_total` + pod + `,lane="mini",result="ok"} 0+4500x60`, nil},
-		{"the contract of another lane turns calls away", `llm_quota_decisions_total` + pod + `,lane="mini",decision="at_once",mode="shared"} 0+9x60
+		{"calls near the contract", `llm_vendor_attempts_total` + pod +
+			`,lane="default",result="client_error"} 0+200x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"calls well below it", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_error"} 0+180x60`,
+			nil},
+		{"tokens near the contract", `llm_tokens_total` + pod + `,lane="default",direction="completion"} 0+75000x60`,
+			[]string{"SpillwayContractNearlyUsed"}},
+		{"calls of another lane near its contract", `llm_vendor_attempts_total` + pod +
+			`,lane="mini",result="ok"} 0+5000x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"tokens of another lane near its contract", `llm_tokens_total` + pod +
+			`,lane="mini",direction="prompt"} 0+1650000x60`, []string{"SpillwayContractNearlyUsed"}},
+		{"another lane well below its contract", `llm_vendor_attempts_total` + pod +
+			`,lane="mini",result="ok"} 0+4500x60`, nil},
+		{"the contract of another lane turns calls away", `llm_quota_decisions_total` + pod +
+			`,lane="mini",decision="at_once",mode="shared"} 0+9x60
 llm_quota_decisions_total` + pod + `,lane="mini",decision="rejected",mode="shared"} 0+1x60`, []string{"SpillwayContractExhausted"}},
-		{"breaker of another lane open", `llm_breaker_state` + pod + `,lane="mini"} 0x50 2x9`, []string{"SpillwayBreakerOpen"}},
-		{"vendor of another lane fails for a third", `llm_vendor_attempts_total` + pod + `,lane="mini",result="ok"} 0+10x60
+		{"breaker of another lane open", `llm_breaker_state` + pod + `,lane="mini"} 0x50 2x9`,
+			[]string{"SpillwayBreakerOpen"}},
+		{"vendor of another lane fails for a third", `llm_vendor_attempts_total` + pod +
+			`,lane="mini",result="ok"} 0+10x60
 llm_vendor_attempts_total` + pod + `,lane="mini",result="status_5xx"} 0+5x60`, []string{"SpillwayVendorFailing"}},
-		{"long waits for the quota of a lane with few calls", `llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="2"} 0x60
+		{"long waits for the quota of a lane with few calls", `llm_quota_wait_seconds_bucket` + pod +
+			`,lane="mini",le="2"} 0x60
 llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="3"} 0+0.2x60
 llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="+Inf"} 0+0.2x60`, []string{"SpillwayQueueWaitNearLimit"}},
-		{"only for five minutes", `llm_tokens_total` + pod + `,lane="default",direction="completion"} 0x55 100000+100000x4`, nil},
-		{"a release beside it", `llm_vendor_attempts_total` + other + `,lane="default",result="timeout"} 0+900x60`, nil},
-		{"quota turns calls away", `llm_quota_decisions_total` + pod + `,lane="default",decision="rejected",mode="shared"} 0+30x60`, []string{"SpillwayContractExhausted"}},
-		{"quota turns a few away", `llm_quota_decisions_total` + pod + `,lane="default",decision="rejected",mode="shared"} 0+10x60`, nil},
-		{"a key file with a bad line", `llm_api_keys_stale_seconds` + pod + `} 0x50 60+60x9`, []string{"SpillwayKeysStale"}},
+		{"only for five minutes", `llm_tokens_total` + pod +
+			`,lane="default",direction="completion"} 0x55 100000+100000x4`, nil},
+		{"a release beside it", `llm_vendor_attempts_total` + other + `,lane="default",result="timeout"} 0+900x60`,
+			nil},
+		{"quota turns calls away", `llm_quota_decisions_total` + pod +
+			`,lane="default",decision="rejected",mode="shared"} 0+30x60`, []string{"SpillwayContractExhausted"}},
+		{"quota turns a few away", `llm_quota_decisions_total` + pod +
+			`,lane="default",decision="rejected",mode="shared"} 0+10x60`, nil},
+		{"a key file with a bad line", `llm_api_keys_stale_seconds` + pod + `} 0x50 60+60x9`,
+			[]string{"SpillwayKeysStale"}},
 		{"a key file that was mended", `llm_api_keys_stale_seconds` + pod + `} 0x50 60+60x7 0`, nil},
-		{"a vendor's key file that is empty", `llm_vendor_key_stale_seconds` + pod + `,lane="default"} 0x50 60+60x9`, []string{"SpillwaySecretStale"}},
-		{"a file of the Redis URL that is missing", `llm_redis_url_stale_seconds` + pod + `} 0x50 60+60x9`, []string{"SpillwaySecretStale"}},
-		{"a vendor's key file that was mended", `llm_vendor_key_stale_seconds` + pod + `,lane="default"} 0x50 60+60x7 0`, nil},
-		{"breaker open", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x50 2x9`, []string{"SpillwayBreakerOpen"}},
-		{"breaker open with probes between", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x50 2 1 2 1 2 1 2 1 2`, []string{"SpillwayBreakerOpen"}},
-		{"breaker opened a minute ago", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x58 2`, nil},
-		{"vendor fails for a third", `llm_vendor_attempts_total` + pod + `,lane="default",result="status_5xx"} 0+150x60`, []string{"SpillwayVendorFailing"}},
-		{"clients err and leave", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_gone"} 0+150x60`, nil},
-		{"the vendor refuses the key", `llm_vendor_attempts_total` + pod + `,lane="default",result="auth"} 0x50 1+1x9`, []string{"SpillwayVendorAccount"}},
-		{"the account is out of credit", `llm_vendor_attempts_total` + pod + `,lane="default",result="quota"} 0x50 1+1x9`, []string{"SpillwayVendorAccount"}},
-		{"one call was out of credit", `llm_vendor_attempts_total` + pod + `,lane="default",result="quota"} 0x50 1x9`, nil},
+		{"a vendor's key file that is empty", `llm_vendor_key_stale_seconds` + pod + `,lane="default"} 0x50 60+60x9`,
+			[]string{"SpillwaySecretStale"}},
+		{"a file of the Redis URL that is missing", `llm_redis_url_stale_seconds` + pod + `} 0x50 60+60x9`,
+			[]string{"SpillwaySecretStale"}},
+		{"a vendor's key file that was mended", `llm_vendor_key_stale_seconds` + pod +
+			`,lane="default"} 0x50 60+60x7 0`, nil},
+		{"breaker open", `llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x50 2x9`,
+			[]string{"SpillwayBreakerOpen"}},
+		{"breaker open with probes between",
+			`llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x50 2 1 2 1 2 1 2 1 2`,
+			[]string{"SpillwayBreakerOpen"}},
+		{"breaker opened a minute ago",
+			`llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x58 2`, nil},
+		{"vendor fails for a third", `llm_vendor_attempts_total` + pod +
+			`,lane="default",result="status_5xx"} 0+150x60`, []string{"SpillwayVendorFailing"}},
+		{"clients err and leave", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_gone"} 0+150x60`,
+			nil},
+		{"the vendor refuses the key", `llm_vendor_attempts_total` + pod + `,lane="default",result="auth"} 0x50 1+1x9`,
+			[]string{"SpillwayVendorAccount"}},
+		{"the account is out of credit", `llm_vendor_attempts_total` + pod +
+			`,lane="default",result="quota"} 0x50 1+1x9`, []string{"SpillwayVendorAccount"}},
+		{"one call was out of credit", `llm_vendor_attempts_total` + pod + `,lane="default",result="quota"} 0x50 1x9`,
+			nil},
 		{"free is shed", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0+60x60`, []string{"SpillwayShedding"}},
 		{"three are shed once", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0x30 3x29`, nil},
 		{"memory is nearly used", `llm_memory_used_bytes` + pod + `,use="body"} 60x60
@@ -103,9 +131,12 @@ llm_memory_budget_bytes` + pod + `} 100x60`, []string{"SpillwayMemoryNearlyUsed"
 llm_memory_budget_bytes` + pod + `} 100x60`, nil},
 		{"memory is used up", `llm_memory_rejections_total` + pod + `} 0+60x60`, []string{"SpillwayMemoryUsedUp"}},
 		{"pods are full", `llm_admission_rejections_total` + pod + `} 0+60x60`, []string{"SpillwayPodsFull"}},
-		{"one pod without Redis", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0x9`, []string{"SpillwayRedisFallback"}},
-		{"Redis was away for a minute", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0 1x8`, nil},
-		{"Redis refuses commands", `llm_redis_commands_total` + pod + `,result="refused"} 0x40 1+1x19`, []string{"SpillwayRedisRefuses"}},
+		{"one pod without Redis", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0x9`,
+			[]string{"SpillwayRedisFallback"}},
+		{"Redis was away for a minute", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0 1x8`,
+			nil},
+		{"Redis refuses commands", `llm_redis_commands_total` + pod + `,result="refused"} 0x40 1+1x19`,
+			[]string{"SpillwayRedisRefuses"}},
 		{"Redis refused one", `llm_redis_commands_total` + pod + `,result="refused"} 0x40 1x19`, nil},
 		{"Redis is full", `llm_redis_full` + pod + `} 0x50 1x9`, []string{"SpillwayRedisFull"}},
 		{"Redis was full for a minute", `llm_redis_full` + pod + `} 0x50 1 0x8`, nil},
@@ -115,27 +146,36 @@ llm_quota_wait_seconds_bucket` + pod + `,lane="default",le="+Inf"} 0+200x60`, []
 		{"long waits for a slot", `llm_slots_wait_seconds_bucket` + pod + `,le="3"} 0x60
 llm_slots_wait_seconds_bucket` + pod + `,le="5"} 0+100x60
 llm_slots_wait_seconds_bucket` + pod + `,le="+Inf"} 0+100x60`, []string{"SpillwayQueueWaitNearLimit"}},
-		{"long waits for a lane's share of the slots", `llm_lane_slots_wait_seconds_bucket` + pod + `,lane="mini",le="3"} 0x60
+		{"long waits for a lane's share of the slots", `llm_lane_slots_wait_seconds_bucket` + pod +
+			`,lane="mini",le="3"} 0x60
 llm_lane_slots_wait_seconds_bucket` + pod + `,lane="mini",le="5"} 0+100x60
 llm_lane_slots_wait_seconds_bucket` + pod + `,lane="mini",le="+Inf"} 0+100x60`, []string{"SpillwayQueueWaitNearLimit"}},
-		{"a job half as old as it may become", `llm_jobs_oldest_seconds` + pod + `,priority="normal"} 43300x60`, []string{"SpillwayJobsTooOld"}},
+		{"a job half as old as it may become", `llm_jobs_oldest_seconds` + pod + `,priority="normal"} 43300x60`,
+			[]string{"SpillwayJobsTooOld"}},
 		{"another service's job is", `llm_jobs_oldest_seconds` + other + `,priority="normal"} 43300x60`, nil},
-		{"an eighth of the jobs fail, and as many are cancelled as done", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0+13x60
+		{"an eighth of the jobs fail, and as many are cancelled as done", `llm_jobs_processed_total` + pod +
+			`,priority="high",state="failed"} 0+13x60
 llm_jobs_processed_total` + pod + `,priority="high",state="cancelled"} 0+90x60`, []string{"SpillwayJobsFailing"}},
-		{"less than a tenth of them", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0+9x60`, nil},
+		{"less than a tenth of them", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0+9x60`,
+			nil},
 		{"many fail at once", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0x46 3000x12`, nil},
-		{"a job was set aside", `llm_jobs_processed_total` + pod + `,priority="high",state="poisoned"} 0x40 1x19`, []string{"SpillwayJobPoisoned"}},
-		{"jobs wait for the operator", `llm_jobs_retried_total` + pod + `,reason="operator"} 0x40 1+1x19`, []string{"SpillwayJobsWaitForOperator"}},
+		{"a job was set aside", `llm_jobs_processed_total` + pod + `,priority="high",state="poisoned"} 0x40 1x19`,
+			[]string{"SpillwayJobPoisoned"}},
+		{"jobs wait for the operator", `llm_jobs_retried_total` + pod + `,reason="operator"} 0x40 1+1x19`,
+			[]string{"SpillwayJobsWaitForOperator"}},
 		{"jobs are handed back", `llm_jobs_retried_total` + pod + `,reason="handed_back"} 0x40 1+1x19`, nil},
 		{"the memory for jobs is nearly used", `llm_jobs_bytes` + pod + `} 900x60
 llm_jobs_bytes_limit` + pod + `} 1000x60`, []string{"SpillwayJobMemoryNearlyUsed"}},
 		{"it is half used", `llm_jobs_bytes` + pod + `} 500x60
 llm_jobs_bytes_limit` + pod + `} 1000x60`, nil},
-		{"autoscaler at its maximum", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60
+		{"autoscaler at its maximum",
+			`kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60
 kube_horizontalpodautoscaler_spec_max_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60`, []string{"SpillwayAutoscalerAtMaximum"}},
-		{"KEDA's at its maximum", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="keda-hpa-llm-spillway"} 10x60
+		{"KEDA's at its maximum",
+			`kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="keda-hpa-llm-spillway"} 10x60
 kube_horizontalpodautoscaler_spec_max_replicas{namespace="prod",horizontalpodautoscaler="keda-hpa-llm-spillway"} 10x60`, []string{"SpillwayAutoscalerAtMaximum"}},
-		{"autoscaler below", `kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 9x60
+		{"autoscaler below",
+			`kube_horizontalpodautoscaler_status_current_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 9x60
 kube_horizontalpodautoscaler_spec_max_replicas{namespace="prod",horizontalpodautoscaler="llm-spillway"} 10x60`, nil},
 		{"nothing is scraped", "-", []string{"SpillwayNoMetrics"}},
 	} {
@@ -187,9 +227,11 @@ func firing(t *testing.T, all []rulefmt.Rule, series string) (names []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		alert := rules.NewAlertingRule(r.Alert, expr, time.Duration(r.For), 0, labels.FromMap(r.Labels), labels.FromMap(r.Annotations), labels.EmptyLabels(), "", true, slog.New(slog.DiscardHandler))
+		alert := rules.NewAlertingRule(r.Alert, expr, time.Duration(r.For), 0, labels.FromMap(r.Labels),
+			labels.FromMap(r.Annotations), labels.EmptyLabels(), "", true, slog.New(slog.DiscardHandler))
 		for minute := range 60 {
-			if _, err := alert.Eval(t.Context(), 0, time.Unix(0, 0).Add(time.Duration(minute)*time.Minute), query, nil, 0); err != nil {
+			if _, err := alert.Eval(t.Context(), 0, time.Unix(0, 0).Add(time.Duration(minute)*time.Minute), query, nil,
+				0); err != nil {
 				t.Fatalf("%s: %v", r.Alert, err)
 			}
 		}
@@ -199,7 +241,8 @@ func firing(t *testing.T, all []rulefmt.Rule, series string) (names []string) {
 				continue
 			}
 			fires = true
-			if text := a.Annotations.String(); strings.Contains(text, "<error") || strings.Contains(text, "no value") || a.Labels.Get("severity") == "" {
+			if text := a.Annotations.String(); strings.Contains(text, "<error") || strings.Contains(text, "no value") ||
+				a.Labels.Get("severity") == "" {
 				t.Errorf("%s: %s %s", r.Alert, a.Labels, text)
 			}
 		}
@@ -210,8 +253,8 @@ func firing(t *testing.T, all []rulefmt.Rule, series string) (names []string) {
 	return names
 }
 
-// TestEveryAlertHasARunbook compares the alerts with the sections of docs/operations.md, which say what to do. A section is
-// called like its alert, without the name of the service.
+// TestEveryAlertHasARunbook compares the alerts with the sections of docs/operations.md, which say what to do. A
+// section is called like its alert, without the name of the service.
 func TestEveryAlertHasARunbook(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/operations.md")
@@ -232,7 +275,8 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 				t.Errorf("docs/operations.md has no %s of %s (section there: %v)", part, rule.Alert, found)
 			}
 		}
-		if url, end := rule.Annotations["runbook_url"], "/docs/operations.md#"+strings.ToLower(title); !strings.HasSuffix(url, end) {
+		if url, end := rule.Annotations["runbook_url"], "/docs/operations.md#"+
+			strings.ToLower(title); !strings.HasSuffix(url, end) {
 			t.Errorf("%s: runbook_url is %q, which does not end with %s", rule.Alert, url, end)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package chart checks helm/spillway and k8s/ without a cluster. It has a module of its own, because Helm and Prometheus
-// are no dependencies of the service. What it looks at:
+// Package chart checks helm/spillway and k8s/ without a cluster. It has a module of its own, because Helm and
+// Prometheus are no dependencies of the service. What it looks at:
 //
 //	render      every scenario of helm/spillway/ci, with Helm 4 and Helm 3       render_test.go, scenarios_test.go
 //	schemas     strictly, as the API server would, with the CEL rules of CRDs    validate_test.go, schemas/

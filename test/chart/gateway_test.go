@@ -31,7 +31,8 @@ func TestTraefikLimitsInOrder(t *testing.T) {
 		path  []string
 		want  any
 	}{
-		{"a client chooses the key of the limits on all", []string{"headers", "customRequestHeaders"}, map[string]any{"X-Spillway-Limit": "all"}},
+		{"a client chooses the key of the limits on all", []string{"headers", "customRequestHeaders"},
+			map[string]any{"X-Spillway-Limit": "all"}},
 		{"one address uses up what is there for all", []string{"rateLimit", "sourceCriterion"}, address},
 		{"one address holds every place", []string{"inFlightReq", "sourceCriterion"}, address},
 		{"another Host has a bucket of its own", []string{"rateLimit", "sourceCriterion"}, header},
@@ -62,14 +63,16 @@ func TestTraefikLimitsInOrder(t *testing.T) {
 	}
 }
 
-// TestTraefikListensAtAnEntryPoint is about the Gateway that the chart makes: Traefik takes no port that it does not listen at.
+// TestTraefikListensAtAnEntryPoint is about the Gateway that the chart makes: Traefik takes no port that it does not
+// listen at.
 func TestTraefikListensAtAnEntryPoint(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		set  string
 		want float64
 	}{
-		{"gateway.flavor=traefik", 8000}, {"gateway.flavor=traefik,gateway.tlsSecret=x", 8443}, {"gateway.flavor=traefik,gateway.listenerPort=80", 80},
+		{"gateway.flavor=traefik", 8000}, {"gateway.flavor=traefik,gateway.tlsSecret=x", 8443},
+		{"gateway.flavor=traefik,gateway.listenerPort=80", 80},
 		{"gateway.flavor=envoy", 80}, {"gateway.flavor=envoy,gateway.tlsSecret=x", 443},
 	} {
 		gateway := mustRender(t, "gateway-envoy", c.set).find(t, "Gateway", "llm-spillway")
@@ -78,7 +81,8 @@ func TestTraefikListensAtAnEntryPoint(t *testing.T) {
 			t.Errorf("%s: port %v, want %v", c.set, listener["port"], c.want)
 		}
 	}
-	if class := mustRender(t, "gateway-envoy", "gateway.flavor=traefik").find(t, "Gateway", "llm-spillway").at("spec", "gatewayClassName"); class != "traefik" {
+	if class := mustRender(t, "gateway-envoy", "gateway.flavor=traefik").find(t, "Gateway", "llm-spillway").at("spec",
+		"gatewayClassName"); class != "traefik" {
 		t.Errorf("the class is %v", class)
 	}
 }
@@ -96,7 +100,8 @@ func TestEnvoyLimits(t *testing.T) {
 	for i, want := range []any{
 		map[string]any{"sourceCIDR": map[string]any{"type": "Distinct", "value": "0.0.0.0/0"}},
 		map[string]any{"sourceCIDR": map[string]any{"type": "Distinct", "value": "::/0"}},
-		map[string]any{"path": map[string]any{"type": "PathPrefix", "value": "/"}}, // not the Host, which clients choose
+		// Not the Host, which clients choose.
+		map[string]any{"path": map[string]any{"type": "PathPrefix", "value": "/"}},
 	} {
 		rule := object(rules[i].(map[string]any))
 		if selectors := rule["clientSelectors"].([]any); len(selectors) != 1 || !reflect.DeepEqual(selectors[0], want) {
@@ -110,7 +115,8 @@ func TestEnvoyLimits(t *testing.T) {
 	if policy.at("spec", "requestBuffer") != nil {
 		t.Error("the gateway buffers bodies: its memory is connections times their size")
 	}
-	if mustRender(t, "gateway-envoy", "gateway.limits.maxBody=40Mi").find(t, "BackendTrafficPolicy", "llm-spillway").at("spec", "requestBuffer", "limit") != "40Mi" {
+	if mustRender(t, "gateway-envoy", "gateway.limits.maxBody=40Mi").find(t, "BackendTrafficPolicy",
+		"llm-spillway").at("spec", "requestBuffer", "limit") != "40Mi" {
 		t.Error("gateway.limits.maxBody is not used")
 	}
 	if policy.at("spec", "responseOverride") != nil || policy.at("spec", "compression") != nil {
@@ -118,7 +124,8 @@ func TestEnvoyLimits(t *testing.T) {
 	}
 	client := r.find(t, "ClientTrafficPolicy", "llm-spillway")
 	received := duration(t, client.at("spec", "timeout", "http", "requestReceivedTimeout").(string))
-	if held := rates[0] * received.Seconds(); held >= policy.at("spec", "circuitBreaker", "maxParallelRequests").(float64) {
+	if held := rates[0] * received.Seconds(); held >= policy.at("spec", "circuitBreaker",
+		"maxParallelRequests").(float64) {
 		t.Errorf("one address that never finishes its bodies holds %v places, which are all", held)
 	}
 }

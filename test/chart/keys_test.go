@@ -33,11 +33,14 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 				return r.find(t, "Secret", "llm-spillway-api-keys")
 			}
 			installed := secret(nil)
-			first := readKeys(t, installed, map[string]string{"demo-free": "free", "demo-pro": "pro", "demo-enterprise": "enterprise"})
-			if again := readKeys(t, secret(nil), map[string]string{"demo-free": "free", "demo-pro": "pro", "demo-enterprise": "enterprise"}); again["demo-pro"] == first["demo-pro"] {
+			first := readKeys(t, installed, map[string]string{"demo-free": "free", "demo-pro": "pro",
+				"demo-enterprise": "enterprise"})
+			if again := readKeys(t, secret(nil), map[string]string{"demo-free": "free", "demo-pro": "pro",
+				"demo-enterprise": "enterprise"}); again["demo-pro"] == first["demo-pro"] {
 				t.Error("two installations have the same key")
 			}
-			upgraded := readKeys(t, secret(holding{installed}, "apiKeys.generate.alice=pro", "apiKeys.generate.demo-free=null", "apiKeys.generate.demo-pro=enterprise"),
+			upgraded := readKeys(t, secret(holding{installed}, "apiKeys.generate.alice=pro",
+				"apiKeys.generate.demo-free=null", "apiKeys.generate.demo-pro=enterprise"),
 				map[string]string{"alice": "pro", "demo-pro": "enterprise", "demo-enterprise": "enterprise"})
 			if upgraded["demo-pro"] != first["demo-pro"] || upgraded["demo-enterprise"] != first["demo-enterprise"] {
 				t.Error("an upgrade made new keys")
@@ -66,20 +69,23 @@ func readKeys(tb testing.TB, secret object, tiers map[string]string) map[string]
 		tb.Errorf("%d keys and %d lines for %d users", len(plain), len(lines), len(tiers))
 	}
 	for user, key := range plain {
-		if line := fmt.Sprintf("%x %s %s", sha256.Sum256([]byte(key)), user, tiers[user]); len(key) < 40 || !strings.Contains(strings.Join(lines, "\n"), line) {
+		if line := fmt.Sprintf("%x %s %s", sha256.Sum256([]byte(key)), user, tiers[user]); len(key) < 40 ||
+			!strings.Contains(strings.Join(lines, "\n"), line) {
 			tb.Errorf("no line %q", line)
 		}
 	}
 	return plain
 }
 
-// TestVendorKeysAreFiles: no key of a vendor is a variable, which is read once. Each lane with a Secret has its file, and the
-// file comes from that Secret.
+// TestVendorKeysAreFiles: no key of a vendor is a variable, which is read once. Each lane with a Secret has its file,
+// and the file comes from that Secret.
 func TestVendorKeysAreFiles(t *testing.T) {
 	t.Parallel()
 	r := mustRender(t, "lanes", "lanes.mini.vendor.apiKey=sk-mini")
 	for _, e := range serverContainer(t, r)["env"].([]any) {
-		if variable := object(e.(map[string]any)); variable["valueFrom"] != nil && variable["name"] != "REDIS_PASSWORD" { // Redis reads its own once too
+		// Redis reads its own once too.
+		if variable := object(e.(map[string]any)); variable["valueFrom"] != nil &&
+			variable["name"] != "REDIS_PASSWORD" {
 			t.Errorf("%v is read once", variable["name"])
 		}
 	}
@@ -93,7 +99,8 @@ func TestVendorKeysAreFiles(t *testing.T) {
 		for _, s := range volume.at("projected", "sources").([]any) {
 			secret := object(s.(map[string]any)["secret"].(map[string]any))
 			item := secret["items"].([]any)[0].(map[string]any)
-			sources["/etc/spillway/vendor/"+item["path"].(string)] = secret["name"].(string) + " " + item["key"].(string)
+			sources["/etc/spillway/vendor/"+item["path"].(string)] = secret["name"].(string) + " " +
+				item["key"].(string)
 		}
 	}
 	for setting, want := range map[string]string{
@@ -129,7 +136,8 @@ func (r resource) Namespace(name string) dynamic.ResourceInterface {
 	return r
 }
 
-func (r resource) Get(_ context.Context, name string, _ v1.GetOptions, _ ...string) (*unstructured.Unstructured, error) {
+func (r resource) Get(_ context.Context, name string, _ v1.GetOptions, _ ...string) (*unstructured.Unstructured,
+	error) {
 	for _, o := range r.h {
 		if r.namespace == namespace && r.kind == o.kind() && name == o.name() {
 			return &unstructured.Unstructured{Object: plain(o).(map[string]any)}, nil

@@ -18,8 +18,8 @@ import (
 
 const manifestsDir = "../../k8s"
 
-// generated says which objects of which rendering make up each folder of k8s/. The values are those of an overlay (or of the
-// base alone), with more settings; keep picks the objects.
+// generated says which objects of which rendering make up each folder of k8s/. The values are those of an overlay (or
+// of the base alone), with more settings; keep picks the objects.
 var generated = []struct {
 	dir, overlay, set string
 	keep              func(o object) bool
@@ -45,15 +45,17 @@ func ofKind(kinds ...string) func(object) bool {
 	return func(o object) bool { return slices.Contains(kinds, o.kind()) }
 }
 
-// isSettings reports whether o is the ConfigMap with the service's settings. In k8s/ it is generated from settings.env, so
-// that its name follows from its content there too, with what an overlay changes in it.
+// isSettings reports whether o is the ConfigMap with the service's settings. In k8s/ it is generated from settings.env,
+// so that its name follows from its content there too, with what an overlay changes in it.
 func isSettings(o object) bool { return o.kind() == "ConfigMap" && o.at("data", "LLM_ADDR") != nil }
 
-// TestSettingsManifestIsTheChart fails when k8s/base/settings.env is not what the chart renders. `make manifests` writes it.
+// TestSettingsManifestIsTheChart fails when k8s/base/settings.env is not what the chart renders. `make manifests`
+// writes it.
 func TestSettingsManifestIsTheChart(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
-	text.WriteString("# Generated from helm/spillway by `make manifests`. Change the chart, or merge into this in an overlay.\n")
+	text.WriteString("# Generated from helm/spillway by `make manifests`. Change the chart, or merge into this in an " +
+		"overlay.\n")
 	for _, o := range chartFor(t, "", "") {
 		if !isSettings(o) {
 			continue
@@ -86,7 +88,8 @@ func TestManifestsAreTheChart(t *testing.T) {
 		t.Run(g.dir, func(t *testing.T) {
 			t.Parallel()
 			var text strings.Builder
-			text.WriteString("# Generated from helm/spillway by `make manifests`. Change the chart, or patch this in an overlay.\n")
+			text.WriteString("# Generated from helm/spillway by `make manifests`. Change the chart, or patch this in " +
+				"an overlay.\n")
 			count := 0
 			for _, o := range chartFor(t, g.overlay, g.set) {
 				if !g.keep(o) {
@@ -107,8 +110,8 @@ func TestManifestsAreTheChart(t *testing.T) {
 	}
 }
 
-// TestOverlaysAreTheChart builds each overlay as kubectl does and compares it with what the chart renders from the values
-// beside it: the patches by hand cannot drift either.
+// TestOverlaysAreTheChart builds each overlay as kubectl does and compares it with what the chart renders from the
+// values beside it: the patches by hand cannot drift either.
 func TestOverlaysAreTheChart(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range []string{"dev", "prod"} {
@@ -138,7 +141,8 @@ func TestOverlaysNameTheirSettingsByContent(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
 	for _, dir := range []string{"base", "overlays/prod"} {
-		result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(manifestsDir, dir))
+		result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(),
+			filepath.Join(manifestsDir, dir))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +241,8 @@ func chartFor(tb testing.TB, overlay, set string) (objects []object) {
 }
 
 // withoutHash takes the part that follows from the content out of the name of the settings, where they are and where
-// they are used: Helm and kustomize compute it differently. That they are immutable goes too: kustomize loses it in a merge.
+// they are used: Helm and kustomize compute it differently. That they are immutable goes too: kustomize loses it in a
+// merge.
 func withoutHash(o object) {
 	if isSettings(o) {
 		o["metadata"].(map[string]any)["name"] = "spillway"

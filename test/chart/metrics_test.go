@@ -22,12 +22,13 @@ import (
 
 // fromElsewhere are metrics and labels that the service does not make itself.
 var fromElsewhere = []string{
-	"kube_horizontalpodautoscaler_status_current_replicas", "kube_horizontalpodautoscaler_spec_max_replicas", // kube-state-metrics
+	// Kube-state-metrics.
+	"kube_horizontalpodautoscaler_status_current_replicas", "kube_horizontalpodautoscaler_spec_max_replicas",
 	"namespace", "service", "pod", "le", // Prometheus
 }
 
-// TestMetricsThatAreLookedAtExist parses every expression of the alerts, the dashboard and the autoscaler and looks for its
-// metrics and labels in what a running service exports.
+// TestMetricsThatAreLookedAtExist parses every expression of the alerts, the dashboard and the autoscaler and looks for
+// its metrics and labels in what a running service exports.
 func TestMetricsThatAreLookedAtExist(t *testing.T) {
 	t.Parallel()
 	exported := scrape(t)
@@ -41,7 +42,8 @@ func TestMetricsThatAreLookedAtExist(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for where, text := range expressions {
-		text = strings.NewReplacer("$namespace", "prod", "$service", "llm-spillway", "$__rate_interval", "1m").Replace(text)
+		text = strings.NewReplacer("$namespace", "prod", "$service", "llm-spillway", "$__rate_interval",
+			"1m").Replace(text)
 		expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
 		if err != nil {
 			t.Errorf("%s: %v", where, err)
@@ -97,7 +99,8 @@ func selectors(expr parser.Expr) map[string][]string {
 // dashboardExpressions are the queries of all panels by the panel's title. Every panel has to say what it shows.
 func dashboardExpressions(tb testing.TB) map[string]string {
 	tb.Helper()
-	text, ok := mustRender(tb, "monitoring").find(tb, "ConfigMap", "llm-spillway-dashboard").at("data", "llm-spillway.json").(string)
+	text, ok := mustRender(tb, "monitoring").find(tb, "ConfigMap", "llm-spillway-dashboard").at("data",
+		"llm-spillway.json").(string)
 	if !ok {
 		tb.Fatal("there is no dashboard")
 	}
@@ -163,7 +166,8 @@ func scrape(tb testing.TB) map[string][]string {
 				have = append(have, l.GetName())
 			}
 		}
-		for _, suffix := range map[string][]string{"HISTOGRAM": {"_bucket", "_count", "_sum"}}[family.GetType().String()] {
+		for _, suffix := range map[string][]string{"HISTOGRAM": {"_bucket", "_count",
+			"_sum"}}[family.GetType().String()] {
 			labels[name+suffix] = have
 		}
 		labels[name] = have
@@ -213,7 +217,8 @@ func declared(tb testing.TB) map[string][]string {
 func startDev(tb testing.TB) string {
 	tb.Helper()
 	run := exec.Command(server, "--dev")
-	run.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + tb.TempDir(), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_SLOTS_MAX=5"}
+	run.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + tb.TempDir(), "LLM_ADDR=127.0.0.1:0",
+		"LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_SLOTS_MAX=5"}
 	stderr, err := run.StderrPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -233,7 +238,8 @@ func startDev(tb testing.TB) string {
 		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Msg != "serving" {
 			continue
 		}
-		req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, "http://"+line.Addr+"/llm", bytes.NewReader([]byte(`{"model":"m","messages":[]}`)))
+		req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, "http://"+line.Addr+"/llm",
+			bytes.NewReader([]byte(`{"model":"m","messages":[]}`)))
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -9,7 +9,8 @@ import (
 )
 
 // credentials are addresses at which clouds hand out credentials to whatever asks from inside.
-var credentials = []string{"169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fe80::1", "fd00:ec2::254", "fd20:ce::254"}
+var credentials = []string{"169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192",
+	"fe80::1", "fd00:ec2::254", "fd20:ce::254"}
 
 // TestPodsDoNotReachCredentials follows every rule for what leaves the cluster, in every scenario.
 func TestPodsDoNotReachCredentials(t *testing.T) {
@@ -24,7 +25,8 @@ func TestPodsDoNotReachCredentials(t *testing.T) {
 				rules, _ := o.at("spec", "egress").([]any)
 				for _, rule := range rules {
 					r := object(rule.(map[string]any))
-					if ports := fmt.Sprint(r["ports"]); ports == "[map[port:53 protocol:UDP] map[port:53 protocol:TCP]]" {
+					if ports := fmt.Sprint(
+						r["ports"]); ports == "[map[port:53 protocol:UDP] map[port:53 protocol:TCP]]" {
 						continue
 					}
 					for _, address := range credentials {
@@ -52,7 +54,8 @@ func reaches(tb testing.TB, rule object, address netip.Addr) bool {
 			continue
 		}
 		except, _ := block.at("ipBlock", "except").([]any)
-		if !slices.ContainsFunc(except, func(e any) bool { return netip.MustParsePrefix(e.(string)).Contains(address) }) {
+		if !slices.ContainsFunc(except,
+			func(e any) bool { return netip.MustParsePrefix(e.(string)).Contains(address) }) {
 			return true
 		}
 	}
@@ -73,7 +76,8 @@ func TestPodsReachTheirVendor(t *testing.T) {
 		{"minimal", "vendor.url=http://models.internal/v1", []any{80.0}},
 	} {
 		found := false
-		for _, rule := range mustRender(t, c.scenario, c.set).find(t, "NetworkPolicy", "llm-spillway").at("spec", "egress").([]any) {
+		for _, rule := range mustRender(t, c.scenario, c.set).find(t, "NetworkPolicy", "llm-spillway").at("spec",
+			"egress").([]any) {
 			r := object(rule.(map[string]any))
 			var ports []any
 			for _, p := range r["ports"].([]any) {
@@ -83,7 +87,8 @@ func TestPodsReachTheirVendor(t *testing.T) {
 			inside := slices.ContainsFunc(to, func(p any) bool {
 				return reflect.DeepEqual(p, map[string]any{"namespaceSelector": map[string]any{}})
 			})
-			found = found || reflect.DeepEqual(ports, c.want) && inside && reaches(t, r, netip.MustParseAddr("203.0.113.7")) && reaches(t, r, netip.MustParseAddr("2001:db8::7"))
+			found = found || reflect.DeepEqual(ports, c.want) && inside &&
+				reaches(t, r, netip.MustParseAddr("203.0.113.7")) && reaches(t, r, netip.MustParseAddr("2001:db8::7"))
 		}
 		if !found {
 			t.Errorf("%s %s: no rule for the ports %v alone", c.scenario, c.set, c.want)

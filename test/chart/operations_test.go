@@ -11,7 +11,8 @@ import (
 	loader4 "helm.sh/helm/v4/pkg/chart/v2/loader"
 )
 
-// mustRenderIn renders with both versions of Helm in a cluster that holds some objects, and returns what Helm 4 rendered.
+// mustRenderIn renders with both versions of Helm in a cluster that holds some objects, and returns what Helm 4
+// rendered.
 func mustRenderIn(tb testing.TB, c cluster, scenario string, set ...string) rendered {
 	tb.Helper()
 	all := map[string]rendered{}
@@ -36,8 +37,9 @@ func replicaSet(tb testing.TB, r rendered) object {
 	deployment := r.find(tb, "Deployment", "llm-spillway")
 	return object{
 		"apiVersion": "apps/v1", "kind": "ReplicaSet",
-		"metadata": map[string]any{"name": "llm-spillway-1", "labels": deployment.at("spec", "template", "metadata", "labels")},
-		"spec":     map[string]any{"template": deployment.at("spec", "template")},
+		"metadata": map[string]any{"name": "llm-spillway-1",
+			"labels": deployment.at("spec", "template", "metadata", "labels")},
+		"spec": map[string]any{"template": deployment.at("spec", "template")},
 	}
 }
 
@@ -48,8 +50,8 @@ func configName(tb testing.TB, r rendered) string {
 	return object(from).at("configMapRef", "name").(string)
 }
 
-// TestAnUpgradeKeepsTheFormerSettings is about a rollout that fails: pods of the former configuration that start again must
-// find it. It goes with the last ReplicaSet that names it.
+// TestAnUpgradeKeepsTheFormerSettings is about a rollout that fails: pods of the former configuration that start again
+// must find it. It goes with the last ReplicaSet that names it.
 func TestAnUpgradeKeepsTheFormerSettings(t *testing.T) {
 	t.Parallel()
 	first := mustRender(t, "simulated")
@@ -67,8 +69,9 @@ func TestAnUpgradeKeepsTheFormerSettings(t *testing.T) {
 		t.Errorf("an upgrade without a change makes %d objects of %d", len(same.objects), len(first.objects))
 	}
 	for name, without := range map[string]holding{
-		"no ReplicaSet":            {first.find(t, "ConfigMap", former)},
-		"another release's":        {first.find(t, "ConfigMap", former), relabelled(replicaSet(t, first), "app.kubernetes.io/instance", "other")},
+		"no ReplicaSet": {first.find(t, "ConfigMap", former)},
+		"another release's": {first.find(t, "ConfigMap", former),
+			relabelled(replicaSet(t, first), "app.kubernetes.io/instance", "other")},
 		"a ConfigMap that is gone": {replicaSet(t, first)},
 	} {
 		for _, o := range mustRenderIn(t, without, "simulated", "config.BREAKER_OPEN=5s").objects {
@@ -96,8 +99,8 @@ func templates(objects []object) map[string]any {
 	return found
 }
 
-// TestPodsAreReplacedForAReason changes what does not change how a pod behaves: a new template would replace every pod, and
-// the bundled Redis would lose its limits and jobs.
+// TestPodsAreReplacedForAReason changes what does not change how a pod behaves: a new template would replace every pod,
+// and the bundled Redis would lose its limits and jobs.
 func TestPodsAreReplacedForAReason(t *testing.T) {
 	t.Parallel()
 	before := templates(mustRender(t, "simulated", "image.tag=v1").objects)
@@ -124,7 +127,9 @@ func TestPodsAreReplacedForAReason(t *testing.T) {
 			t.Errorf("%s: %s", name, difference(flat("", after), flat("", before)))
 		}
 	}
-	if after := templates(mustRender(t, "simulated", "image.tag=v1,limits.slots=60").objects); reflect.DeepEqual(before["Deployment/llm-spillway"], after["Deployment/llm-spillway"]) {
+	if after := templates(mustRender(t, "simulated",
+		"image.tag=v1,limits.slots=60").objects); reflect.DeepEqual(before["Deployment/llm-spillway"],
+		after["Deployment/llm-spillway"]) {
 		t.Error("a new setting does not replace the pods, which read it at start")
 	}
 }
@@ -139,8 +144,10 @@ func TestSecretsThatChangeReplacePods(t *testing.T) {
 		{"loadbalancer", "vendor.apiKey=other", true},
 		{"cluster", "redis.external.url=redis://:other@redis:6379", false}, // a file that the pods follow
 	} {
-		before, after := templates(mustRender(t, c.scenario).objects), templates(mustRender(t, c.scenario, c.set).objects)
-		if replaces := !reflect.DeepEqual(before["Deployment/llm-spillway"], after["Deployment/llm-spillway"]); replaces != c.replaces {
+		before, after := templates(mustRender(t, c.scenario).objects),
+			templates(mustRender(t, c.scenario, c.set).objects)
+		if replaces := !reflect.DeepEqual(before["Deployment/llm-spillway"],
+			after["Deployment/llm-spillway"]); replaces != c.replaces {
 			t.Errorf("%s: %s replaces pods: %v", c.scenario, c.set, replaces)
 		}
 	}
@@ -149,9 +156,11 @@ func TestSecretsThatChangeReplacePods(t *testing.T) {
 // TestNumbersStayWhatTheyWere is about numbers from a values file, which templates see as floats.
 func TestNumbersStayWhatTheyWere(t *testing.T) {
 	t.Parallel()
-	r := mustRender(t, "platform", `vendor.url=,vendor.simulated=true,vendorsim.resources.limits.memory=1Gi,vendorsim.args={-quota-requests,1000000}`)
+	r := mustRender(t, "platform",
+		`vendor.url=,vendor.simulated=true,vendorsim.resources.limits.memory=1Gi,vendorsim.args={-quota-requests,1000000}`)
 	env := environment(t, r)
-	for _, want := range []string{"LLM_VENDOR_MAX_RESPONSE=33554432", "LLM_RETRY_BUDGET=0.05", "LLM_PPROF=true", "OTEL_BSP_MAX_QUEUE_SIZE=1000000"} {
+	for _, want := range []string{"LLM_VENDOR_MAX_RESPONSE=33554432", "LLM_RETRY_BUDGET=0.05", "LLM_PPROF=true",
+		"OTEL_BSP_MAX_QUEUE_SIZE=1000000"} {
 		if !slices.Contains(env, want) {
 			t.Errorf("no %s in %v", want, env)
 		}
@@ -167,8 +176,10 @@ func TestNumbersStayWhatTheyWere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sim := object(r.find(t, "Deployment", "llm-spillway-vendorsim").at("spec", "template", "spec", "containers").([]any)[0].(map[string]any))
-	if args := sim["args"].([]any); args[len(args)-1] != "1000000" || settings(t, r)["LLM_QUOTA_TOKENS"] != "2000000000" {
+	sim := object(r.find(t, "Deployment", "llm-spillway-vendorsim").at("spec", "template", "spec",
+		"containers").([]any)[0].(map[string]any))
+	if args := sim["args"].([]any); args[len(args)-1] != "1000000" ||
+		settings(t, r)["LLM_QUOTA_TOKENS"] != "2000000000" {
 		t.Errorf("args %v, tokens %v", args, settings(t, r)["LLM_QUOTA_TOKENS"])
 	}
 	for name, text := range r.files {
@@ -182,7 +193,8 @@ func TestNumbersStayWhatTheyWere(t *testing.T) {
 func TestEveryPodIsPulledAndScheduledAlike(t *testing.T) {
 	t.Parallel()
 	pods := 0
-	for _, o := range mustRender(t, "platform", "vendor.url=,vendor.apiKey=,vendor.simulated=true,vendorsim.resources.limits.memory=1Gi,imagePullSecrets[0].name=own,affinity.nodeAffinity.x=y").objects {
+	for _, o := range mustRender(t, "platform",
+		"vendor.url=,vendor.apiKey=,vendor.simulated=true,vendorsim.resources.limits.memory=1Gi,imagePullSecrets[0].name=own,affinity.nodeAffinity.x=y").objects {
 		spec, ok := o.at("spec", "template", "spec").(map[string]any)
 		if o.kind() == "Pod" {
 			spec, ok = o["spec"].(map[string]any)
@@ -193,10 +205,12 @@ func TestEveryPodIsPulledAndScheduledAlike(t *testing.T) {
 		pods++
 		pod := object(spec)
 		image := pod["containers"].([]any)[0].(map[string]any)["image"].(string)
-		if !strings.HasPrefix(image, "mirror.example.com/hub/") || strings.Contains(image, "ghcr.io") || strings.Contains(image, "docker.io") {
+		if !strings.HasPrefix(image, "mirror.example.com/hub/") || strings.Contains(image, "ghcr.io") ||
+			strings.Contains(image, "docker.io") {
 			t.Errorf("%v is pulled from %s", o, image)
 		}
-		if secrets := pod["imagePullSecrets"]; !reflect.DeepEqual(secrets, []any{map[string]any{"name": "mirror"}, map[string]any{"name": "own"}}) {
+		if secrets := pod["imagePullSecrets"]; !reflect.DeepEqual(secrets,
+			[]any{map[string]any{"name": "mirror"}, map[string]any{"name": "own"}}) {
 			t.Errorf("%v has the pull secrets %v", o, secrets)
 		}
 		want := map[string]any{"pool": "general"}
@@ -204,7 +218,8 @@ func TestEveryPodIsPulledAndScheduledAlike(t *testing.T) {
 		if o.kind() == "StatefulSet" { // has its own
 			want, class = map[string]any{"disk": "ssd"}, "storage"
 		}
-		if !reflect.DeepEqual(pod["nodeSelector"], want) || pod["priorityClassName"] != class || pod["tolerations"] == nil || pod["affinity"] == nil {
+		if !reflect.DeepEqual(pod["nodeSelector"], want) || pod["priorityClassName"] != class ||
+			pod["tolerations"] == nil || pod["affinity"] == nil {
 			t.Errorf("%v is scheduled with %v", o, pod["nodeSelector"])
 		}
 		if o.at("metadata", "namespace") != "llm-system" {
@@ -253,8 +268,10 @@ func TestRedisHasAPasswordThatStays(t *testing.T) {
 	if upgraded.at("data", "password") != secret.at("data", "password") {
 		t.Error("an upgrade changes the password, which Redis reads at start")
 	}
-	redis := object(first.find(t, "StatefulSet", "llm-spillway-redis").at("spec", "template", "spec", "containers").([]any)[0].(map[string]any))
-	if args := redis["args"].([]any); !slices.Contains(args, any("--requirepass")) || !slices.Contains(args, any("$(REDIS_PASSWORD)")) {
+	redis := object(first.find(t, "StatefulSet", "llm-spillway-redis").at("spec", "template", "spec",
+		"containers").([]any)[0].(map[string]any))
+	if args := redis["args"].([]any); !slices.Contains(args, any("--requirepass")) ||
+		!slices.Contains(args, any("$(REDIS_PASSWORD)")) {
 		t.Errorf("Redis asks for no password: %v", args)
 	}
 	for _, o := range mustRender(t, "simulated", "redis.bundled.existingSecret=mine").objects {
@@ -276,7 +293,8 @@ func TestRedisWithPersistenceKeepsItsFile(t *testing.T) {
 	}
 	volume := object(pod["volumes"].([]any)[0].(map[string]any))
 	claim, _ := volume.at("persistentVolumeClaim", "claimName").(string)
-	if kept := r.find(t, "PersistentVolumeClaim", claim); kept.at("metadata", "annotations", "helm.sh/resource-policy") != "keep" {
+	if kept := r.find(t, "PersistentVolumeClaim", claim); kept.at("metadata", "annotations",
+		"helm.sh/resource-policy") != "keep" {
 		t.Error("the claim goes with the release")
 	}
 	for _, o := range mustRender(t, "platform", "redis.bundled.persistence.existingClaim=mine").objects {

@@ -20,10 +20,14 @@ func TestWhatAPlatformAsksFor(t *testing.T) {
 		{"extraObjects", "ConfigMap", "llm-extra", []string{"data", "namespace"}, "prod"},
 		{"service.ipFamilyPolicy", "Service", "llm-spillway", []string{"spec", "ipFamilyPolicy"}, "PreferDualStack"},
 		{"service.ipFamilies", "Service", "llm-spillway", []string{"spec", "ipFamilies"}, []any{"IPv4", "IPv6"}},
-		{"service.externalTrafficPolicy", "Service", "llm-spillway", []string{"spec", "externalTrafficPolicy"}, "Local"},
-		{"service.loadBalancerClass", "Service", "llm-spillway", []string{"spec", "loadBalancerClass"}, "example.com/internal"},
-		{"service.loadBalancerSourceRanges", "Service", "llm-spillway", []string{"spec", "loadBalancerSourceRanges"}, []any{"10.0.0.0/8"}},
-		{"keda.fallback", "ScaledObject", "llm-spillway", []string{"spec", "fallback"}, map[string]any{"failureThreshold": 4.0, "replicas": 6.0}},
+		{"service.externalTrafficPolicy", "Service", "llm-spillway", []string{"spec", "externalTrafficPolicy"},
+			"Local"},
+		{"service.loadBalancerClass", "Service", "llm-spillway", []string{"spec", "loadBalancerClass"},
+			"example.com/internal"},
+		{"service.loadBalancerSourceRanges", "Service", "llm-spillway", []string{"spec", "loadBalancerSourceRanges"},
+			[]any{"10.0.0.0/8"}},
+		{"keda.fallback", "ScaledObject", "llm-spillway", []string{"spec", "fallback"},
+			map[string]any{"failureThreshold": 4.0, "replicas": 6.0}},
 	} {
 		if got := r.find(t, c.kind, c.name).at(c.path...); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %s/%s has %v, want %v", c.value, c.kind, c.name, got, c.want)
@@ -34,17 +38,21 @@ func TestWhatAPlatformAsksFor(t *testing.T) {
 		t.Errorf("keda.authenticationRef: %v", got)
 	}
 	pod := object(r.find(t, "Deployment", "llm-spillway").at("spec", "template", "spec").(map[string]any))
-	if spread := pod["topologySpreadConstraints"].([]any); len(spread) != 1 || spread[0].(map[string]any)["topologyKey"] != "rack" {
+	if spread := pod["topologySpreadConstraints"].([]any); len(spread) != 1 ||
+		spread[0].(map[string]any)["topologyKey"] != "rack" {
 		t.Errorf("topologySpreadConstraints: %v", spread)
 	}
-	volumes, mounts, variables := named(pod["volumes"]), named(serverContainer(t, r)["volumeMounts"]), named(serverContainer(t, r)["env"])
+	volumes, mounts, variables := named(pod["volumes"]), named(serverContainer(t, r)["volumeMounts"]),
+		named(serverContainer(t, r)["env"])
 	if volumes["scratch"] == nil || mounts["scratch"]["mountPath"] != "/scratch" {
 		t.Errorf("extraVolumes: %v %v", volumes["scratch"], mounts["scratch"])
 	}
-	if volumes["ca"].at("configMap", "name") != "corporate-ca" || mounts["ca"]["mountPath"] != variables["SSL_CERT_DIR"]["value"] {
+	if volumes["ca"].at("configMap", "name") != "corporate-ca" ||
+		mounts["ca"]["mountPath"] != variables["SSL_CERT_DIR"]["value"] {
 		t.Errorf("caBundle: %v %v %v", volumes["ca"], mounts["ca"], variables["SSL_CERT_DIR"])
 	}
-	if set := mustRender(t, "simulated", "caBundle.secret=private-ca"); named(object(set.find(t, "Deployment", "llm-spillway")).at("spec", "template", "spec", "volumes"))["ca"].at("secret", "secretName") != "private-ca" {
+	if set := mustRender(t, "simulated", "caBundle.secret=private-ca"); named(object(set.find(t, "Deployment",
+		"llm-spillway")).at("spec", "template", "spec", "volumes"))["ca"].at("secret", "secretName") != "private-ca" {
 		t.Error("caBundle.secret is not mounted")
 	}
 }

@@ -78,7 +78,8 @@ type cluster interface {
 }
 
 // helms renders with each version of Helm that the chart is for.
-var helms = map[string]func(values map[string]any, c cluster) (map[string]string, error){"helm4": render4, "helm3": render3}
+var helms = map[string]func(values map[string]any, c cluster) (map[string]string, error){"helm4": render4,
+	"helm3": render3}
 
 func render4(values map[string]any, c cluster) (map[string]string, error) {
 	return render4As(release, namespace, values, c)
@@ -92,14 +93,16 @@ func render4As(release, namespace string, values map[string]any, c cluster) (map
 	return renderChart(chart, release, namespace, values, c)
 }
 
-func renderChart(chart *chart4.Chart, release, namespace string, values map[string]any, c cluster) (map[string]string, error) {
+func renderChart(chart *chart4.Chart, release, namespace string, values map[string]any, c cluster) (map[string]string,
+	error) {
 	version, err := common4.ParseKubeVersion(kube)
 	if err != nil {
 		return nil, err
 	}
 	capabilities := common4.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = *version
-	all, err := util4.ToRenderValues(chart, values, common4.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
+	all, err := util4.ToRenderValues(chart, values,
+		common4.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +119,8 @@ func render3(values map[string]any, c cluster) (map[string]string, error) {
 	}
 	capabilities := chartutil.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = chartutil.KubeVersion{Version: kube, Major: "1", Minor: "35"}
-	all, err := chartutil.ToRenderValues(chart, values, chartutil.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
+	all, err := chartutil.ToRenderValues(chart, values,
+		chartutil.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true, Revision: 1}, capabilities)
 	if err != nil {
 		return nil, err
 	}

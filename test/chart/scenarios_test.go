@@ -62,7 +62,8 @@ func TestBothHelmsAgree(t *testing.T) {
 			}
 			four := mustRender(t, scenario)
 			if four.notes != three.notes || len(four.objects) != len(three.objects) {
-				t.Errorf("%d and %d objects, notes:\n%s\n%s", len(four.objects), len(three.objects), four.notes, three.notes)
+				t.Errorf("%d and %d objects, notes:\n%s\n%s", len(four.objects), len(three.objects), four.notes,
+					three.notes)
 			}
 			for i, o := range four.objects {
 				if a, b := flat("", o), flat("", three.objects[i]); o.kind() != "Secret" && !maps.Equal(a, b) {
@@ -85,12 +86,14 @@ func TestValidationIsStrict(t *testing.T) {
 		kind, want string
 		spoil      func(spec map[string]any)
 	}{
-		{"Deployment", "additional properties 'replicsa' not allowed", func(spec map[string]any) { spec["replicsa"] = 2 }},
+		{"Deployment", "additional properties 'replicsa' not allowed",
+			func(spec map[string]any) { spec["replicsa"] = 2 }},
 		{"Deployment", "missing property 'selector'", func(spec map[string]any) { delete(spec, "selector") }},
 		{"Deployment", "got string, want integer", func(spec map[string]any) { spec["minReadySeconds"] = "5" }},
 		{"NetworkPolicy", "not allowed", func(spec map[string]any) { spec["engress"] = []any{} }},
 		{"HTTPRoute", "spec.hostnamse", func(spec map[string]any) { spec["hostnamse"] = []any{} }},
-		{"BackendTrafficPolicy", "Unsupported value", func(spec map[string]any) { spec["loadBalancer"].(map[string]any)["type"] = "Best" }},
+		{"BackendTrafficPolicy", "Unsupported value",
+			func(spec map[string]any) { spec["loadBalancer"].(map[string]any)["type"] = "Best" }},
 		{"BackendTrafficPolicy", "targetRef", func(spec map[string]any) { delete(spec, "targetRefs") }}, // a CEL rule
 		{"ScaledObject", "Required value", func(spec map[string]any) { delete(spec, "triggers") }},
 	} {
@@ -123,16 +126,19 @@ func TestPodsAreRestricted(t *testing.T) {
 		}
 		pods++
 		var spec corev1.PodSpec
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(plain(template).(map[string]any), &spec); err != nil {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(plain(template).(map[string]any),
+			&spec); err != nil {
 			t.Fatal(err)
 		}
-		for _, result := range evaluator.EvaluatePod(api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}, &v1.ObjectMeta{}, &spec) {
+		for _, result := range evaluator.EvaluatePod(api.LevelVersion{Level: api.LevelRestricted,
+			Version: api.LatestVersion()}, &v1.ObjectMeta{}, &spec) {
 			if !result.Allowed {
 				t.Errorf("%v: %s: %s", o, result.ForbiddenReason, result.ForbiddenDetail)
 			}
 		}
 		for _, c := range spec.Containers {
-			if security := c.SecurityContext; security == nil || security.ReadOnlyRootFilesystem == nil || !*security.ReadOnlyRootFilesystem {
+			if security := c.SecurityContext; security == nil || security.ReadOnlyRootFilesystem == nil ||
+				!*security.ReadOnlyRootFilesystem {
 				t.Errorf("%v: %s can write to its root", o, c.Name)
 			}
 			if memory := c.Resources; memory.Limits.Memory().IsZero() {
@@ -142,7 +148,8 @@ func TestPodsAreRestricted(t *testing.T) {
 				t.Errorf("%v: kubectl describe does not show why %s ended", o, c.Name)
 			}
 		}
-		if spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken || spec.EnableServiceLinks == nil || *spec.EnableServiceLinks {
+		if spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken ||
+			spec.EnableServiceLinks == nil || *spec.EnableServiceLinks {
 			t.Errorf("%v gets a token or service links", o)
 		}
 	}
@@ -167,7 +174,8 @@ func TestNamesMeetEachOther(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, m := range regexp.MustCompile(`"(?:secretKeyRef":\{"key":"[^"]*","name|configMapRef":\{"name|secretName)":"(llm-spillway[^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+			for _, m := range regexp.MustCompile(
+				`"(?:secretKeyRef":\{"key":"[^"]*","name|configMapRef":\{"name|secretName)":"(llm-spillway[^"]*)"`).FindAllStringSubmatch(string(text), -1) {
 				if !strings.Contains(string(text), `"name":"`+m[1]+`"`) {
 					t.Errorf("%s is used and not made", m[1])
 				}

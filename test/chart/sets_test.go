@@ -63,7 +63,8 @@ func TestSetsOfValuesByTheService(t *testing.T) {
 	rows := tableOfSets(t)
 	for column, set := range []string{"chat", "reasoning", "batch"} {
 		check := exec.Command(server, "-check")
-		check.Env = []string{"LLM_VENDOR_URL=https://vendor.example/v1", "LLM_REDIS_URL=redis://r", "LLM_API_KEYS_FILE=f"}
+		check.Env = []string{"LLM_VENDOR_URL=https://vendor.example/v1", "LLM_REDIS_URL=redis://r",
+			"LLM_API_KEYS_FILE=f"}
 		for _, row := range rows {
 			if own := strings.Trim(row[3+column], "`"); own != "–" {
 				check.Env = append(check.Env, row[1]+"="+own)
@@ -82,7 +83,9 @@ func tableOfSets(tb testing.TB) [][]string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	rows := regexp.MustCompile("(?m)^\\| `(LLM_[A-Z_]+)` \\| `([^`]*)` \\| (\\S+) \\| (\\S+) \\| (\\S+) \\|$").FindAllStringSubmatch(string(page), -1)
+	rows := regexp.MustCompile(
+		"(?m)^\\| `(LLM_[A-Z_]+)` \\| `([^`]*)` \\| (\\S+) \\| (\\S+) \\| (\\S+) \\|$").FindAllStringSubmatch(
+		string(page), -1)
 	if len(rows) < 10 {
 		tb.Fatalf("%d rows in the table of sets", len(rows))
 	}

@@ -37,7 +37,8 @@ func buildAndRun(m *testing.M) int {
 func TestTheServiceTakesWhatTheChartGives(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {
-		for _, set := range []string{"limits.sla=60s", "limits.callTimeout=60s", "limits.queueTimeout=500ms", "drain.delay=6500ms", "quota.requests=10,quota.burst=10"} {
+		for _, set := range []string{"limits.sla=60s", "limits.callTimeout=60s", "limits.queueTimeout=500ms",
+			"drain.delay=6500ms", "quota.requests=10,quota.burst=10"} {
 			t.Run(scenario+" "+set, func(t *testing.T) {
 				t.Parallel()
 				check := exec.Command(server, "-check")
@@ -79,18 +80,20 @@ func environment(tb testing.TB, r rendered) (env []string) {
 // serverContainer is the container of the server's pods.
 func serverContainer(tb testing.TB, r rendered) object {
 	tb.Helper()
-	return object(r.find(tb, "Deployment", "llm-spillway").at("spec", "template", "spec", "containers").([]any)[0].(map[string]any))
+	return object(r.find(tb, "Deployment", "llm-spillway").at("spec", "template", "spec",
+		"containers").([]any)[0].(map[string]any))
 }
 
 // settings are the data of the ConfigMap that the server's pods read.
 func settings(tb testing.TB, r rendered) map[string]any {
 	tb.Helper()
-	name := serverContainer(tb, r)["envFrom"].([]any)[0].(map[string]any)["configMapRef"].(map[string]any)["name"].(string)
+	name := serverContainer(tb,
+		r)["envFrom"].([]any)[0].(map[string]any)["configMapRef"].(map[string]any)["name"].(string)
 	return r.find(tb, "ConfigMap", name).at("data").(map[string]any)
 }
 
-// TestDefaultsAreTheServices compares what the chart sets by default with the service's own defaults: one that has moved on
-// alone leaves the chart with limits that no longer fit each other.
+// TestDefaultsAreTheServices compares what the chart sets by default with the service's own defaults: one that has
+// moved on alone leaves the chart with limits that no longer fit each other.
 func TestDefaultsAreTheServices(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/configuration.md")
@@ -98,7 +101,8 @@ func TestDefaultsAreTheServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	defaults := map[string]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `(LLM_[A-Z0-9_]+)` \\| `([^`]*)` \\|").FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(LLM_[A-Z0-9_]+)` \\| `([^`]*)` \\|").FindAllStringSubmatch(
+		string(page), -1) {
 		if defaults[m[1]] == "" {
 			defaults[m[1]] = m[2]
 		}
@@ -122,8 +126,8 @@ func TestDefaultsAreTheServices(t *testing.T) {
 	}
 }
 
-// TestEverySettingIsThere reads docs/configuration.md: what is listed there is either set by the chart from a value of its
-// own, which config then refuses, or can be set in config.
+// TestEverySettingIsThere reads docs/configuration.md: what is listed there is either set by the chart from a value of
+// its own, which config then refuses, or can be set in config.
 func TestEverySettingIsThere(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/configuration.md")
@@ -166,7 +170,8 @@ func TestEverySettingIsThere(t *testing.T) {
 		})
 	}
 	for name := range set {
-		if !all[name] && !slices.Contains([]string{"GOMEMLIMIT", "REDIS_PASSWORD", "SSL_CERT_DIR"}, name) && !strings.HasPrefix(name, "OTEL_") && !strings.HasPrefix(name, "LANE_") {
+		if !all[name] && !slices.Contains([]string{"GOMEMLIMIT", "REDIS_PASSWORD", "SSL_CERT_DIR"}, name) &&
+			!strings.HasPrefix(name, "OTEL_") && !strings.HasPrefix(name, "LANE_") {
 			t.Errorf("the chart sets %s, which the service does not know", name)
 		}
 	}

@@ -9,16 +9,19 @@ import (
 
 // ceilings are what the binaries of the image may weigh, in bytes, stripped as the Dockerfile builds them. The image is
 // little more than the two. Raise a ceiling only with a reason: README.md names the size. A jump of 10 MB at once means
-// that something can call methods by name, as text/template does, and the linker keeps every method: docs/performance.md.
+// that something can call methods by name, as text/template does, and the linker keeps every method:
+// docs/performance.md.
 var ceilings = map[string]int64{"server": 25e6, "vendorsim": 7.5e6}
 
-// TestBinariesStaySmall builds both as the image has them. `make release-check` builds them for every platform of a release.
+// TestBinariesStaySmall builds both as the image has them. `make release-check` builds them for every platform of a
+// release.
 func TestBinariesStaySmall(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, ceiling := range ceilings {
 		path := filepath.Join(dir, name)
-		build := exec.CommandContext(t.Context(), "go", "build", "-tags", "nomsgpack", "-trimpath", "-buildvcs=false", "-pgo=off", "-ldflags", "-s -w -buildid=", "-o", path, "./cmd/"+name)
+		build := exec.CommandContext(t.Context(), "go", "build", "-tags", "nomsgpack", "-trimpath", "-buildvcs=false",
+			"-pgo=off", "-ldflags", "-s -w -buildid=", "-o", path, "./cmd/"+name)
 		build.Dir = "../.."
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {

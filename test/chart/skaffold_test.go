@@ -76,7 +76,8 @@ func TestSkaffoldNamesWhatExists(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	filledIn := strings.NewReplacer("{{.IMAGE_REPO_spillway}}", "spillway", "{{.IMAGE_TAG_spillway}}", "dev") // as after a build
+	// As after a build.
+	filledIn := strings.NewReplacer("{{.IMAGE_REPO_spillway}}", "spillway", "{{.IMAGE_TAG_spillway}}", "dev")
 	for name, text := range variants {
 		var s skaffold
 		text = []byte(filledIn.Replace(string(text)))

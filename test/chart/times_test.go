@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// TestTimesNest holds the inequalities in what is rendered, whatever the values were called: a stopping pod loses nothing,
-// and what is outside gives up after what is inside.
+// TestTimesNest holds the inequalities in what is rendered, whatever the values were called: a stopping pod loses
+// nothing, and what is outside gives up after what is inside.
 func TestTimesNest(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {
-		for _, set := range []string{"limits.sla=60s", "limits.sla=90s,gateway.limits.requestTimeout=691s", "limits.streamMax=0s", "limits.streamMax=30m,limits.streamIdle=10m", "drain.preStopSeconds=30,drain.delay=20s", "limits.callTimeout=60s"} {
+		for _, set := range []string{"limits.sla=60s", "limits.sla=90s,gateway.limits.requestTimeout=691s",
+			"limits.streamMax=0s", "limits.streamMax=30m,limits.streamIdle=10m",
+			"drain.preStopSeconds=30,drain.delay=20s", "limits.callTimeout=60s"} {
 			t.Run(scenario+" "+set, func(t *testing.T) {
 				t.Parallel()
 				r := mustRender(t, scenario, set)
@@ -31,10 +33,12 @@ func TestTimesNest(t *testing.T) {
 				}
 				below("queue < SLA", setting("QUEUE_TIMEOUT"), setting("SLA"))
 				below("call <= SLA", setting("CALL_TIMEOUT"), setting("SLA")+1)
-				below("call + queue < breaker lease", setting("CALL_TIMEOUT")+setting("QUEUE_TIMEOUT"), setting("BREAKER_LEASE"))
+				below("call + queue < breaker lease", setting("CALL_TIMEOUT")+setting("QUEUE_TIMEOUT"),
+					setting("BREAKER_LEASE"))
 				longest := setting("SLA") + setting("STREAM_MAX")
 				below("preStop + delay + SLA + longest stream < grace", preStop+setting("DRAIN_DELAY")+longest, grace)
-				below("delay + SLA + longest stream <= the process's own grace", setting("DRAIN_DELAY")+longest, setting("SHUTDOWN_GRACE")+1)
+				below("delay + SLA + longest stream <= the process's own grace", setting("DRAIN_DELAY")+longest,
+					setting("SHUTDOWN_GRACE")+1)
 				below("preStop + the process's own grace < grace", preStop+setting("SHUTDOWN_GRACE"), grace)
 				belowGateway := func(name string, timeout any) {
 					t.Helper()
@@ -47,12 +51,14 @@ func TestTimesNest(t *testing.T) {
 				for _, o := range r.objects {
 					switch o.kind() {
 					case "BackendTrafficPolicy":
-						belowGateway("SLA + longest stream < gateway", o.at("spec", "timeout", "http", "requestTimeout"))
+						belowGateway("SLA + longest stream < gateway",
+							o.at("spec", "timeout", "http", "requestTimeout"))
 						silence := duration(t, o.at("spec", "timeout", "http", "streamIdleTimeout").(string))
 						below("an answer that is silent until its SLA < gateway's idle limit", setting("SLA"), silence)
 						below("a pause of a stream < gateway's idle limit", setting("STREAM_IDLE"), silence)
 						check := object(o.at("spec", "healthCheck", "active").(map[string]any))
-						unready := duration(t, check["interval"].(string)) * time.Duration(check["unhealthyThreshold"].(float64))
+						unready := duration(t,
+							check["interval"].(string)) * time.Duration(check["unhealthyThreshold"].(float64))
 						below("gateway's check < preStop", unready, preStop)
 						below("gateway's check < drain delay", unready, setting("DRAIN_DELAY"))
 						if o.at("spec", "retry") != nil || o.at("spec", "healthCheck", "passive") != nil {

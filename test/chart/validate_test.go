@@ -73,7 +73,8 @@ func (v *validators) addKubernetes(version string, text []byte) error {
 		if len(parts) != 3 {
 			continue
 		}
-		if v.kubernetes[version][strings.Join(parts, "/")], err = compiler.Compile(version + "#/components/schemas/" + name); err != nil {
+		if v.kubernetes[version][strings.Join(parts, "/")],
+			err = compiler.Compile(version + "#/components/schemas/" + name); err != nil {
 			return err
 		}
 	}
@@ -101,7 +102,8 @@ func (v *validators) addCustom(text []byte) error {
 
 func newCustomResource(s *v1.CustomResourceValidation) (r customResource, err error) {
 	var internal apiextensions.CustomResourceValidation
-	if err := v1.Convert_v1_CustomResourceValidation_To_apiextensions_CustomResourceValidation(s, &internal, nil); err != nil {
+	if err := v1.Convert_v1_CustomResourceValidation_To_apiextensions_CustomResourceValidation(s, &internal,
+		nil); err != nil {
 		return r, err
 	}
 	if r.structural, err = schema.NewStructural(internal.OpenAPIV3Schema); err != nil {
@@ -140,7 +142,8 @@ func (v *validators) check(o object) error {
 func (r customResource) check(o object) error {
 	content := plain(o).(map[string]any)
 	var errs []error
-	if unknown := pruning.PruneWithOptions(content, r.structural, true, schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}); len(unknown) > 0 {
+	if unknown := pruning.PruneWithOptions(content, r.structural, true,
+		schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}); len(unknown) > 0 {
 		errs = append(errs, fmt.Errorf("unknown fields: %s", strings.Join(unknown, ", ")))
 	}
 	defaulting.Default(content, r.structural)
@@ -148,7 +151,8 @@ func (r customResource) check(o object) error {
 		errs = append(errs, e)
 	}
 	if r.rules != nil {
-		broken, _ := r.rules.Validate(context.Background(), field.NewPath(""), r.structural, content, nil, celconfig.RuntimeCELCostBudget)
+		broken, _ := r.rules.Validate(context.Background(), field.NewPath(""), r.structural, content, nil,
+			celconfig.RuntimeCELCostBudget)
 		for _, e := range broken {
 			errs = append(errs, e)
 		}

@@ -19,7 +19,8 @@ var update = flag.Bool("update", false, "write what is generated: the chart's RE
 type documented struct{ name, def, about string }
 
 // TestEveryValueIsDocumented reads values.yaml: each value has a comment that begins with "# --", above it or above the
-// group whose members need no words of their own. helm/spillway/README.md has the same words; `make generate` writes it.
+// group whose members need no words of their own. helm/spillway/README.md has the same words; `make generate` writes
+// it.
 func TestEveryValueIsDocumented(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(chartDir, "values.yaml"))
@@ -113,8 +114,8 @@ func compact(node *yaml.Node) string {
 	return strings.TrimSpace(string(text))
 }
 
-// TestSchemaKnowsTheValues is the other direction: a value that the schema allows and values.yaml does not name would be
-// one that cannot be found.
+// TestSchemaKnowsTheValues is the other direction: a value that the schema allows and values.yaml does not name would
+// be one that cannot be found.
 func TestSchemaKnowsTheValues(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(chartDir, "values.schema.json"))

@@ -97,7 +97,8 @@ func TestMessageTools(t *testing.T) {
 		}
 		use := got.Content[0].AsToolUse()
 		var args arguments
-		if err := json.Unmarshal(use.Input, &args); err != nil || args.Unit != "celsius" || got.StopReason != "tool_use" {
+		if err := json.Unmarshal(use.Input, &args); err != nil || args.Unit != "celsius" ||
+			got.StopReason != "tool_use" {
 			t.Fatalf("%v, %+v", err, got)
 		}
 		params.Messages = append(params.Messages, got.ToParam(),
@@ -163,12 +164,13 @@ func TestAnthropicErrorsOfTheService(t *testing.T) {
 		fault   vendorsim.Fault
 		env     []string
 	}{
-		"authentication_error":  {status: 401, options: []option.RequestOption{option.WithAPIKey("none")}},
-		"invalid_request_error": {status: 400, options: []option.RequestOption{option.WithRequestBody("application/json", []byte("{"))}},
-		"rate_limit_error":      {status: 429, fault: vendorsim.Fault{Kind: "status", Status: 429}},
-		"api_error":             {status: 502, fault: vendorsim.Fault{Kind: "reset"}},
-		"request_too_large":     {status: 413, env: []string{"LLM_MAX_BODY=16"}},
-		"not_found_error":       {status: 404, env: []string{"LLM_VENDOR_ENDPOINTS=chat"}},
+		"authentication_error": {status: 401, options: []option.RequestOption{option.WithAPIKey("none")}},
+		"invalid_request_error": {status: 400,
+			options: []option.RequestOption{option.WithRequestBody("application/json", []byte("{"))}},
+		"rate_limit_error":  {status: 429, fault: vendorsim.Fault{Kind: "status", Status: 429}},
+		"api_error":         {status: 502, fault: vendorsim.Fault{Kind: "reset"}},
+		"request_too_large": {status: 413, env: []string{"LLM_MAX_BODY=16"}},
+		"not_found_error":   {status: 404, env: []string{"LLM_VENDOR_ENDPOINTS=chat"}},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

@@ -48,7 +48,8 @@ func TestChat(t *testing.T) {
 		if len(got.Choices) != 3 || got.Choices[2].Message.Content != "You said: hello" || got.Choices[2].Index != 2 {
 			t.Errorf("got %s", got.RawJSON())
 		}
-		if got.Model != "demo" || got.Usage.CompletionTokens != 96 || got.Usage.TotalTokens != 96+got.Usage.PromptTokens {
+		if got.Model != "demo" || got.Usage.CompletionTokens != 96 || got.Usage.TotalTokens != 96+
+			got.Usage.PromptTokens {
 			t.Errorf("got %s", got.RawJSON())
 		}
 	})
@@ -116,7 +117,8 @@ func TestToolsInPieces(t *testing.T) {
 			args.Unit != "celsius" {
 			t.Errorf("arguments %q: %v", message.ToolCalls[0].Function.Arguments, err)
 		}
-		params.Messages = append(params.Messages, message.ToParam(), openai.ToolMessage("sunny", message.ToolCalls[0].ID))
+		params.Messages = append(params.Messages, message.ToParam(),
+			openai.ToolMessage("sunny", message.ToolCalls[0].ID))
 		answer, err := client.Chat.Completions.New(t.Context(), params)
 		if err != nil || answer.Choices[0].Message.Content != "The tool said: sunny" {
 			t.Errorf("%v, %+v", err, answer)

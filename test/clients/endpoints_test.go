@@ -66,7 +66,8 @@ func TestResponseStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		if last.Type != "response.completed" || last.Response.OutputText() != text.String() || text.Len() == 0 ||
-			last.Response.Usage.OutputTokens != 32 || kinds["response.created"] != 1 || kinds["response.output_item.done"] != 1 {
+			last.Response.Usage.OutputTokens != 32 || kinds["response.created"] != 1 ||
+			kinds["response.output_item.done"] != 1 {
 			t.Errorf("%v, text %q, last %s", kinds, &text, last.RawJSON())
 		}
 	})
@@ -78,7 +79,8 @@ func TestResponseTools(t *testing.T) {
 	throughAll(t, func(t *testing.T, s *service) {
 		params, f := ask(), weather().OfFunction.Function
 		params.Tools = []responses.ToolUnionParam{
-			{OfFunction: &responses.FunctionToolParam{Name: f.Name, Parameters: f.Parameters, Strict: openai.Bool(true)}},
+			{OfFunction: &responses.FunctionToolParam{Name: f.Name, Parameters: f.Parameters,
+				Strict: openai.Bool(true)}},
 		}
 		stream := s.openAI().Responses.NewStreaming(t.Context(), params)
 		var pieces strings.Builder

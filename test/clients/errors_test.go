@@ -219,14 +219,16 @@ func TestWhatIsNotServed(t *testing.T) {
 	s := start(t, vendorsim.Config{}, "LLM_VENDOR_ENDPOINTS=chat", "LLM_LANES=more", "LLM_LANE_MORE_MODELS=embed*",
 		"LLM_LANE_MORE_VENDOR_ENDPOINTS=embeddings", "LLM_LANE_MORE_QUOTA_REQUESTS=0")
 	input := openai.EmbeddingNewParamsInputUnion{OfString: openai.String("hello")}
-	if _, err := s.openAI().Embeddings.New(t.Context(), openai.EmbeddingNewParams{Model: "embed", Input: input}); err != nil {
+	if _, err := s.openAI().Embeddings.New(t.Context(),
+		openai.EmbeddingNewParams{Model: "embed", Input: input}); err != nil {
 		t.Error(err)
 	}
 	_, err := s.openAI().Embeddings.New(t.Context(), openai.EmbeddingNewParams{Model: "demo", Input: input})
 	check(t, err, 404, "endpoint_not_served")
 	_, err = s.openAI().Responses.New(t.Context(), ask())
 	check(t, err, 404, "not_found")
-	if failed, ok := errors.AsType[*openai.Error](err); !ok || !strings.Contains(failed.Message, "/v1/responses is not open here") {
+	if failed, ok := errors.AsType[*openai.Error](err); !ok ||
+		!strings.Contains(failed.Message, "/v1/responses is not open here") {
 		t.Error(err)
 	}
 	_, err = s.openAI().Models.Get(t.Context(), "none")

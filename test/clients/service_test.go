@@ -38,7 +38,8 @@ func start(t *testing.T, vendor vendorsim.Config, settings ...string) *service {
 	s := alone(t, vendor)
 	s.direct = false
 	pod := proctest.Launch(t, proctest.Program{Path: binary, Args: []string{"--dev"}, Env: append([]string{
-		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" + strings.TrimSuffix(s.URL, "/chat/completions"),
+		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" +
+			strings.TrimSuffix(s.URL, "/chat/completions"),
 	}, settings...)})
 	if err := pod.Serving(); err != nil {
 		t.Fatal(err)

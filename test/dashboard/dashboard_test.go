@@ -40,7 +40,8 @@ func panels(t *testing.T) (found []panel) {
 }
 
 // chosen is what a person has chosen at the top of the dashboard: all lanes.
-var chosen = strings.NewReplacer("$namespace", "test", "$service", "llm-spillway", "$lane", ".*", "$__rate_interval", "10s")
+var chosen = strings.NewReplacer("$namespace", "test", "$service", "llm-spillway", "$lane", ".*", "$__rate_interval",
+	"10s")
 
 func TestEveryPanelShowsData(t *testing.T) {
 	t.Parallel()

@@ -1,5 +1,5 @@
-// Package dashboard evaluates every query of the Grafana dashboard in a real Prometheus, which has scraped a real pod while
-// it met all that the panels show: refusals, retries, pauses, failovers, jobs, streams, and a Redis that is away.
+// Package dashboard evaluates every query of the Grafana dashboard in a real Prometheus, which has scraped a real pod
+// while it met all that the panels show: refusals, retries, pauses, failovers, jobs, streams, and a Redis that is away.
 //
 //	pod, two simulated vendors, Redis ──scraped by──▶ Prometheus ◀──queries── the panels
 //

@@ -48,17 +48,22 @@ type world struct {
 
 // tight are limits that a few requests meet.
 var tight = []string{
-	"LLM_SLOTS=3", "LLM_ADMISSION_MAX=12", "LLM_QUEUE_MAX=4", "LLM_QUEUE_TIMEOUT=1s", "LLM_SLA=3s", "LLM_CALL_TIMEOUT=3s",
-	"LLM_STREAM_MAX=1m", "LLM_BREAKER_OPEN=500ms", "LLM_BREAKER_LEASE=5s", "LLM_PACER_RATE=20", "LLM_MEMORY_BUDGET=1048576", "LLM_MAX_BODY=600000",
-	"LLM_JOBS_MAX_BODY=600000", "LLM_QUOTA_REQUESTS=1200", "LLM_QUOTA_TOKENS=100000000", "LLM_TIER_TOKENS=free:40", "LLM_TIER_RATES=free:5,pro:100000,enterprise:200000",
-	"LLM_LANES=second", "LLM_FALLBACK=second", "LLM_LANE_SECOND_SLOTS_MAX=1", "LLM_LANE_SECOND_QUOTA_REQUESTS=1200", "LLM_LANE_SECOND_QUOTA_TOKENS=100000000", "LLM_REDIS_BUDGET=500ms",
+	"LLM_SLOTS=3", "LLM_ADMISSION_MAX=12", "LLM_QUEUE_MAX=4", "LLM_QUEUE_TIMEOUT=1s", "LLM_SLA=3s",
+	"LLM_CALL_TIMEOUT=3s",
+	"LLM_STREAM_MAX=1m", "LLM_BREAKER_OPEN=500ms", "LLM_BREAKER_LEASE=5s", "LLM_PACER_RATE=20",
+	"LLM_MEMORY_BUDGET=1048576", "LLM_MAX_BODY=600000",
+	"LLM_JOBS_MAX_BODY=600000", "LLM_QUOTA_REQUESTS=1200", "LLM_QUOTA_TOKENS=100000000", "LLM_TIER_TOKENS=free:40",
+	"LLM_TIER_RATES=free:5,pro:100000,enterprise:200000",
+	"LLM_LANES=second", "LLM_FALLBACK=second", "LLM_LANE_SECOND_SLOTS_MAX=1", "LLM_LANE_SECOND_QUOTA_REQUESTS=1200",
+	"LLM_LANE_SECOND_QUOTA_TOKENS=100000000", "LLM_REDIS_BUDGET=500ms",
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, redis: redistest.Start(t)}
 	vendor := func() *vendorsim.Server {
-		sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond), TokensPerSecond: 100})
+		sim, err := vendorsim.Start(t.Context(), "",
+			vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond), TokensPerSecond: 100})
 		if err != nil {
 			t.Fatal(err)
 		}

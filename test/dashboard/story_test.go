@@ -29,7 +29,8 @@ func story(w *world) {
 		return err == nil && n > 0
 	})
 
-	// A crowd: slots are in use, the queue is full, the pacer smooths, the pod sheds and is full; bodies wait for memory.
+	// A crowd: slots are in use, the queue is full, the pacer smooths, the pod sheds and is full; bodies wait for
+	// memory.
 	w.faults(slow)
 	w.until(`llm_admission_rejections_total`, func() { w.crowd(40, "enterprise", chat) })
 	w.until(`llm_shed_total`, func() {

@@ -41,7 +41,8 @@ func TestArchitecture(t *testing.T) {
 	want := tableOf(rooms)
 	switch {
 	case *update:
-		if err := os.WriteFile(path, []byte(before+"<!-- begin rooms -->\n"+want+"<!-- end rooms -->"+after), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(before+"<!-- begin rooms -->\n"+want+"<!-- end rooms -->"+after),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 	case table != want:
@@ -67,8 +68,8 @@ func TestArchitecture(t *testing.T) {
 // lines is more than a picture has. A place in the pictures is the picture's number times lines plus the line.
 const lines = 1000
 
-// draw notes the place of each room in a picture. What follows an arrow to the left is an explanation, and a room after an
-// arrow to the right stands elsewhere.
+// draw notes the place of each room in a picture. What follows an arrow to the left is an explanation, and a room after
+// an arrow to the right stands elsewhere.
 func draw(t *testing.T, drawn map[string]int, number int, picture string, rooms []room) {
 	t.Helper()
 	n := 0

@@ -10,8 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// runBy says for commands, by how they begin, what runs them: a target of make or a test. What needs a cluster or Docker
-// is run by the targets that have one.
+// runBy says for commands, by how they begin, what runs them: a target of make or a test. What needs a cluster or
+// Docker is run by the targets that have one.
 var runBy = []struct{ begins, by string }{
 	{"make run", "TestNewcomer"},
 	{"make ", "TestMakeTargetsExist"}, // which does not run them
@@ -62,7 +62,10 @@ func TestEveryCommandIsRun(t *testing.T) {
 	_, tests := source(t, root)
 	makefile := read(t, "Makefile")
 	for _, c := range commands(t) {
-		i := slices.IndexFunc(runBy, func(r struct{ begins, by string }) bool { return strings.HasPrefix(c.text+" ", r.begins) })
+		i := slices.IndexFunc(runBy, func(r struct{ begins, by string }) bool {
+			return strings.HasPrefix(c.text+" ",
+				r.begins)
+		})
 		if i < 0 {
 			t.Errorf("%s: nothing runs %q. A block that is no commands needs a language, such as text", c.page, c.text)
 			continue

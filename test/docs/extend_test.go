@@ -16,8 +16,8 @@ import (
 const root = "../.."
 
 // TestExtend puts the blocks of docs/extend.md into the source, by an overlay that leaves the files alone, and runs the
-// tests that are shown there beside those that watch over such changes. Only the changed packages are compiled: the rest
-// comes from the build cache, because the flags are those of this test.
+// tests that are shown there beside those that watch over such changes. Only the changed packages are compiled: the
+// rest comes from the build cache, because the flags are those of this test.
 func TestExtend(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs", "extend.md"))

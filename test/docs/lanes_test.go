@@ -19,7 +19,8 @@ func TestLanesAsShown(t *testing.T) {
 	_, section, _ := strings.Cut(read(t, "docs/extend.md"), "\n## "+lanesTitle+"\n")
 	_, block, _ := strings.Cut(section, "```text\n")
 	block, _, _ = strings.Cut(block, "```")
-	env := []string{"LLM_VENDOR_URL=https://vendor.example/v1", "LLM_VENDOR_API_KEY=key", "LLM_REDIS_URL=redis://r:1", "LLM_API_KEYS_FILE=/keys"}
+	env := []string{"LLM_VENDOR_URL=https://vendor.example/v1", "LLM_VENDOR_API_KEY=key", "LLM_REDIS_URL=redis://r:1",
+		"LLM_API_KEYS_FILE=/keys"}
 	c, err := config.Load(append(env, strings.Fields(block)...))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, block)
@@ -28,7 +29,8 @@ func TestLanesAsShown(t *testing.T) {
 		t.Fatalf("the section does not show two lanes and a fallback: %q, %q", c.LLM.Lanes, c.LLM.Fallback)
 	}
 	mini, claude := c.LLM.Further[0], c.LLM.Further[1]
-	if mini.Vendor.URL != c.LLM.Vendor.URL || mini.Vendor.APIKey != "key" || len(mini.Models) == 0 || claude.Vendor.APIKey == "key" || claude.Quota.Requests == 0 {
+	if mini.Vendor.URL != c.LLM.Vendor.URL || mini.Vendor.APIKey != "key" || len(mini.Models) == 0 ||
+		claude.Vendor.APIKey == "key" || claude.Quota.Requests == 0 {
 		t.Errorf("the lanes are not what the text says of them: %+v, %+v", mini, claude)
 	}
 }
@@ -45,10 +47,12 @@ func TestASecondVendorAsShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(sim.Close)
-		places = append(places, shown, strings.TrimPrefix(strings.TrimSuffix(sim.URL, "/v1/chat/completions"), "http://"))
+		places = append(places, shown, strings.TrimPrefix(strings.TrimSuffix(sim.URL, "/v1/chat/completions"),
+			"http://"))
 	}
 	section = strings.NewReplacer(places...).Replace(section)
-	env := append(regexp.MustCompile(`LLM_\S+=\S+`).FindAllString(section, -1), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0")
+	env := append(regexp.MustCompile(`LLM_\S+=\S+`).FindAllString(section, -1), "LLM_ADDR=127.0.0.1:0",
+		"LLM_ADMIN_ADDR=127.0.0.1:0")
 	pod := proctest.Launch(t, proctest.Program{Path: server, Args: []string{"--dev"}, Env: env})
 	if err := pod.Serving(); err != nil {
 		t.Fatal(err)

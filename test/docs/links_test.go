@@ -22,7 +22,8 @@ var (
 // pages are all Markdown pages of the repository, by path.
 func pages(t *testing.T) []string {
 	t.Helper()
-	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md")
+	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
+		"*.md")
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {
@@ -44,7 +45,8 @@ func pages(t *testing.T) []string {
 func anchors(text string) map[string]bool {
 	names := map[string]bool{"": true}
 	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
-		title := strings.NewReplacer("`", "", "*", "").Replace(link.ReplaceAllString(strings.ReplaceAll(m[1], "[", ""), ""))
+		title := strings.NewReplacer("`", "", "*",
+			"").Replace(link.ReplaceAllString(strings.ReplaceAll(m[1], "[", ""), ""))
 		var b strings.Builder
 		for _, r := range strings.ToLower(title) {
 			switch {
@@ -63,7 +65,8 @@ func anchors(text string) map[string]bool {
 	return names
 }
 
-// TestLinks: every link to a file leads to one, and every anchor to a heading. Addresses of other sites are not asked for.
+// TestLinks: every link to a file leads to one, and every anchor to a heading. Addresses of other sites are not asked
+// for.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	links := 0

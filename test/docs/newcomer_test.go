@@ -28,7 +28,8 @@ func TestNewcomer(t *testing.T) {
 	t.Parallel()
 	dry := proctest.Command(t, "make", "-n", "run")
 	dry.Dir = root
-	if out, err := dry.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "go run ./cmd/"+filepath.Base(server)+" --dev" {
+	if out, err := dry.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "go run ./cmd/"+
+		filepath.Base(server)+" --dev" {
 		t.Errorf("make run is %s, %v", out, err)
 	}
 	pod := proctest.Launch(t, proctest.Program{Path: server, Args: []string{"--dev"}, Env: []string{
@@ -61,8 +62,8 @@ func TestNewcomer(t *testing.T) {
 	}
 }
 
-// TestRunningWithAVendor does what docs/running.md says, with a simulated vendor where it names one: a client's key is made
-// and put into the file, and the service that reads it serves the client.
+// TestRunningWithAVendor does what docs/running.md says, with a simulated vendor where it names one: a client's key is
+// made and put into the file, and the service that reads it serves the client.
 func TestRunningWithAVendor(t *testing.T) {
 	t.Parallel()
 	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
@@ -97,7 +98,8 @@ func TestRunningWithAVendor(t *testing.T) {
 		"https://api.openai.com/v1/chat/completions", sim.URL, "redis://localhost:6379", redistest.Start(t).URL(),
 		"keys.txt", filepath.Join(dir, "keys.txt"),
 	).Replace(settings))
-	pod := proctest.Launch(t, proctest.Program{Path: server, Env: append(env, "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0")})
+	pod := proctest.Launch(t, proctest.Program{Path: server,
+		Env: append(env, "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0")})
 	if err := pod.Serving(); err != nil {
 		t.Fatal(err)
 	}

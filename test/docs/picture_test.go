@@ -19,8 +19,8 @@ type layer struct {
 	real   []string // its names in the list that the code is built from; nil: it is in no list
 }
 
-// protections are the lines of docs/pictures/protections-*.svg, outermost first. The picture is drawn from this table and
-// from nothing else.
+// protections are the lines of docs/pictures/protections-*.svg, outermost first. The picture is drawn from this table
+// and from nothing else.
 var protections = []struct {
 	title  string
 	layers []layer
@@ -32,29 +32,37 @@ var protections = []struct {
 	{"the way in", []layer{
 		{name: "watching", says: "Each request has an ID, one log line, a trace; a panic stays inside",
 			real: []string{"tracing", "request ID", "access log", "metrics", "CORS", "recover"}},
-		{name: "admission", says: "A pod holds so many requests and bytes; others are refused at once", real: []string{"admission"}},
+		{name: "admission", says: "A pod holds so many requests and bytes; others are refused at once",
+			real: []string{"admission"}},
 		{name: "deadline", says: "No request is answered later than the SLA", real: []string{"SLA deadline"}},
 		{name: "identity", says: "An API key names the user and the tier", real: []string{"identity"}},
 		{name: "header limit", says: "Headers that go on to the vendor are short", real: []string{"header limit"}},
 		{name: "user concurrency", says: "One user cannot fill a pod", real: []string{"user concurrency"}},
-		{name: "fail fast", says: "While every vendor is down nothing is spent on a request", real: []string{"fail fast"}},
-		{name: "shedding", says: "A pod under pressure refuses early, the lowest tier first", real: []string{"shedding"}},
-		{name: "user limit", says: "Requests a minute for each user, wherever they arrive", shared: true, real: []string{"user limit"}},
+		{name: "fail fast", says: "While every vendor is down nothing is spent on a request",
+			real: []string{"fail fast"}},
+		{name: "shedding", says: "A pod under pressure refuses early, the lowest tier first",
+			real: []string{"shedding"}},
+		{name: "user limit", says: "Requests a minute for each user, wherever they arrive", shared: true,
+			real: []string{"user limit"}},
 	}},
 	{"the way out", []layer{
 		{name: "lane", says: "The vendor for the model; another one when it fails"},
 		{name: "retry", says: "What may pass is repeated, within a budget; holds nothing while it sleeps", depth: 1},
 		{name: "queue timeout", says: "A call starts soon, or is refused", depth: 2},
-		{name: "breaker", says: "A vendor that is down is left alone; one probe finds it again", shared: true, depth: 3, real: []string{"breaker"}},
-		{name: "quota", says: "The contract holds for all pods together: requests and tokens", shared: true, depth: 3, real: []string{"quota"}},
+		{name: "breaker", says: "A vendor that is down is left alone; one probe finds it again", shared: true, depth: 3,
+			real: []string{"breaker"}},
+		{name: "quota", says: "The contract holds for all pods together: requests and tokens", shared: true, depth: 3,
+			real: []string{"quota"}},
 		{name: "pacer", says: "A burst becomes a steady stream", depth: 3, real: []string{"pacer"}},
-		{name: "slots", says: "So many calls are in flight; users wait in turn, by priority", depth: 3, real: []string{"slots"}},
+		{name: "slots", says: "So many calls are in flight; users wait in turn, by priority", depth: 3,
+			real: []string{"slots"}},
 		{name: "call timeout", says: "A silent vendor costs a call no more than this", depth: 4},
 		{name: "vendor", says: "One HTTP exchange, without a hidden retry", depth: 5},
 	}},
 }
 
-// TestPictureOfProtections: the layers in the picture are those of the code, in their order, and the files are the picture.
+// TestPictureOfProtections: the layers in the picture are those of the code, in their order, and the files are the
+// picture.
 func TestPictureOfProtections(t *testing.T) {
 	t.Parallel()
 	for title, example := range map[string]string{
@@ -119,7 +127,8 @@ func drawProtections(c colours) string {
 	var b strings.Builder
 	y := 34
 	text := func(x, y, size int, colour, weight, says string) {
-		fmt.Fprintf(&b, `<text x="%d" y="%d" font-size="%d" fill="%s" font-weight="%s">%s</text>`+"\n", x, y, size, colour, weight, html.EscapeString(says))
+		fmt.Fprintf(&b, `<text x="%d" y="%d" font-size="%d" fill="%s" font-weight="%s">%s</text>`+"\n", x, y, size,
+			colour, weight, html.EscapeString(says))
 	}
 	dot := func(x, y int, shared bool) {
 		colour := c.local
@@ -145,8 +154,10 @@ func drawProtections(c colours) string {
 			text(saysAt, y, 15, c.text, "normal", l.says)
 		}
 	}
-	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" font-family="system-ui, sans-serif">`+
-		"\n<title>The layers that a request passes, outermost first</title>\n"+`<rect width="100%%" height="100%%" rx="10" fill="%s"/>`+"\n",
+	head := fmt.Sprintf(
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" font-family="system-ui, sans-serif">`+
+			"\n<title>The layers that a request passes, outermost first</title>\n"+
+			`<rect width="100%%" height="100%%" rx="10" fill="%s"/>`+"\n",
 		pictureWidth, y+24, c.ground)
 	return head + b.String() + "</svg>\n"
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestProtectionsNameWhatExists looks in the code for every name in the table of docs/protections.md: a table that points to
-// renamed files and metrics is worse than none.
+// TestProtectionsNameWhatExists looks in the code for every name in the table of docs/protections.md: a table that
+// points to renamed files and metrics is worse than none.
 func TestProtectionsNameWhatExists(t *testing.T) {
 	t.Parallel()
 	code, tests := source(t, root)

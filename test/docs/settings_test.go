@@ -15,8 +15,9 @@ import (
 	"testing"
 )
 
-// TestSettingsHaveTheirComment: the description of a setting, which -config-help and docs/configuration.md print, stands
-// above its field too, where a reader of the code and an editor look for it. With -update the comments are written.
+// TestSettingsHaveTheirComment: the description of a setting, which -config-help and docs/configuration.md print,
+// stands above its field too, where a reader of the code and an editor look for it. With -update the comments are
+// written.
 func TestSettingsHaveTheirComment(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../internal/*/*.go")
@@ -42,7 +43,8 @@ func TestSettingsHaveTheirComment(t *testing.T) {
 		switch {
 		case len(fields) == 0:
 		case *update:
-			if err := os.WriteFile(file, withComments(t, source, fields), 0o644); err != nil { //nolint:gosec // source code
+			if err := os.WriteFile(file, withComments(t, source, fields),
+				0o644); err != nil {
 				t.Fatal(err)
 			}
 		default:
@@ -112,7 +114,7 @@ func withComments(t *testing.T, source []byte, fields []described) []byte {
 func commentLines(text string) (lines []string) {
 	const most = 120 - 4
 	line := "//"
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if len([]rune(line))+1+len([]rune(word)) > most {
 			lines, line = append(lines, "\t"+line), "//"
 		}

@@ -10,7 +10,8 @@ import (
 
 const vendorsim = "services/" + fullName + "-vendorsim:http"
 
-// breaker lets the vendor fail, asks one pod until its breaker opens, and looks at the other, which never met a failure.
+// breaker lets the vendor fail, asks one pod until its breaker opens, and looks at the other, which never met a
+// failure.
 func breaker(r *release) (string, error) {
 	pods, err := r.pods()
 	if err != nil || len(pods) != 2 {
@@ -75,7 +76,8 @@ func breaker(r *release) (string, error) {
 		two, err := r.metric(second, `llm_breaker_state{lane="default"}`)
 		return one == 0 && two == 0, err
 	})
-	return fmt.Sprintf("the first opened after %d requests; the second was open when looked at %.1f s later and refused without calling the vendor; closed %.1f s after it healed",
+	return fmt.Sprintf("the first opened after %d requests; the second was open when looked at %.1f s later and "+
+		"refused without calling the vendor; closed %.1f s after it healed",
 		asked, learned.Seconds(), healed.Seconds()), err
 }
 

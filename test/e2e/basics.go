@@ -27,7 +27,8 @@ func install(r *release) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("helm install --wait took %.0f s; 2 pods ready, both on the bundled Redis after %.1f s", took.Seconds(), shared.Seconds()), nil
+	return fmt.Sprintf("helm install --wait took %.0f s; 2 pods ready, both on the bundled Redis after %.1f s",
+		took.Seconds(), shared.Seconds()), nil
 }
 
 // redisUp waits until every pod keeps its limits through Redis.
@@ -135,5 +136,6 @@ func networkPolicy(r *release) (string, error) {
 	if err == nil && len(names) == 0 {
 		err = errors.New("there is none")
 	}
-	return fmt.Sprintf("%d objects; whether they are enforced is up to the network plugin and not checked", len(names)), err
+	return fmt.Sprintf("%d objects; whether they are enforced is up to the network plugin and not checked", len(names)),
+		err
 }

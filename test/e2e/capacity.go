@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// drain evicts both pods, of which the budget lets one go, and then drains a pod's node of the server's pods, and only of
-// those. The node is opened again in any case.
+// drain evicts both pods, of which the budget lets one go, and then drains a pod's node of the server's pods, and only
+// of those. The node is opened again in any case.
 func drain(r *release) (string, error) {
 	return r.underLoad(func() (string, error) {
 		pods, err := r.pods()
@@ -44,7 +44,8 @@ func (r *release) drainNode(pod string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	workers, err := r.kubectl("get", "nodes", "-o", `go-template={{range .items}}{{if not (or .spec.taints .spec.unschedulable)}}{{.metadata.name}} {{end}}{{end}}`)
+	workers, err := r.kubectl("get", "nodes", "-o",
+		`go-template={{range .items}}{{if not (or .spec.taints .spec.unschedulable)}}{{.metadata.name}} {{end}}{{end}}`)
 	if err != nil {
 		return "", err
 	}
@@ -92,7 +93,8 @@ func autoscale(r *release) (string, error) {
 	behaviour := `{"scaleDown":{"stabilizationWindowSeconds":10,"policies":[{"type":"Pods","value":4,"periodSeconds":15}]}}`
 	handed, err := r.underLoad(func() (string, error) {
 		var seen strings.Builder // every value of replicas while it is handed over
-		watch := exec.Command("kubectl", "-n", r.namespace, "get", "deployment", fullName, "--watch", "-o", "jsonpath={.spec.replicas} ")
+		watch := exec.Command("kubectl", "-n", r.namespace, "get", "deployment", fullName, "--watch", "-o",
+			"jsonpath={.spec.replicas} ")
 		watch.Stdout = &seen
 		if err := watch.Start(); err != nil {
 			return "", err
@@ -101,7 +103,8 @@ func autoscale(r *release) (string, error) {
 			"--set=autoscaling.enabled=true,autoscaling.maxReplicas=4,autoscaling.targetCPUUtilizationPercentage=40")
 		_ = watch.Process.Kill()
 		_ = watch.Wait()
-		if replicas := strings.Fields(seen.String()); err == nil && (len(replicas) == 0 || slices.Contains(replicas, "1")) {
+		if replicas := strings.Fields(seen.String()); err == nil &&
+			(len(replicas) == 0 || slices.Contains(replicas, "1")) {
 			err = fmt.Errorf("replicas went through %v", replicas)
 		}
 		return "replicas never below 2", err
@@ -112,11 +115,13 @@ func autoscale(r *release) (string, error) {
 	if err := r.settled(); err != nil {
 		return "", err
 	}
-	if _, err := r.raw("get", "pods/load:8080", fmt.Sprintf("/start?url=%s&keep=60&fresh=10", url.QueryEscape(serviceURL)), ""); err != nil {
+	if _, err := r.raw("get", "pods/load:8080", fmt.Sprintf("/start?url=%s&keep=60&fresh=10",
+		url.QueryEscape(serviceURL)), ""); err != nil {
 		return "", err
 	}
 	up, upErr := eventually(4*time.Minute, "4 pods", func() (bool, error) { return r.ready(4) })
-	cpu, _ := r.kubectl("get", "hpa", fullName, "-o", "jsonpath={.status.currentMetrics[0].resource.current.averageUtilization}")
+	cpu, _ := r.kubectl("get", "hpa", fullName, "-o",
+		"jsonpath={.status.currentMetrics[0].resource.current.averageUtilization}")
 	out, err := r.raw("get", "pods/load:8080", "/stop", "")
 	if err = errors.Join(upErr, err); err != nil {
 		return "", err
@@ -126,7 +131,8 @@ func autoscale(r *release) (string, error) {
 		return "", fmt.Errorf("%s: %v %w", p, p.Why, err)
 	}
 	down, err := eventually(5*time.Minute, "2 pods again", func() (bool, error) { return r.ready(2) })
-	return fmt.Sprintf("switched to it under load (%s); 2 to 4 pods in %.0f s at %s %% CPU (target 40 %%) with %s; back to 2 in %.0f s after the load",
+	return fmt.Sprintf("switched to it under load (%s); 2 to 4 pods in %.0f s at %s %% CPU (target 40 %%) with %s; "+
+		"back to 2 in %.0f s after the load",
 		handed, up.Seconds(), cpu, p, down.Seconds()), err
 }
 

@@ -75,7 +75,8 @@ func redisDeleted(r *release) (string, error) {
 		}); err != nil {
 			return "", err
 		}
-		if _, err := r.kubectl("wait", "--for=condition=Ready", "pod/"+fullName+"-redis-0", "--timeout=90s"); err != nil {
+		if _, err := r.kubectl("wait", "--for=condition=Ready", "pod/"+fullName+"-redis-0",
+			"--timeout=90s"); err != nil {
 			return "", err
 		}
 		back, err := r.redisUp()
@@ -85,7 +86,8 @@ func redisDeleted(r *release) (string, error) {
 
 // uninstall leaves the keys, which the chart says to keep, and the load pod, which is ours.
 func uninstall(r *release) (string, error) {
-	if _, err := command("", "helm", "uninstall", releaseName, "-n", r.namespace, "--wait", "--timeout", "180s"); err != nil {
+	if _, err := command("", "helm", "uninstall", releaseName, "-n", r.namespace, "--wait", "--timeout",
+		"180s"); err != nil {
 		return "", err
 	}
 	kinds, err := r.kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name")
@@ -100,7 +102,8 @@ func uninstall(r *release) (string, error) {
 		for name := range strings.FieldsSeq(out) {
 			kind, _, _ := strings.Cut(name, "/")
 			ours := name == "pod/load" || name == "secret/"+keysSecret || strings.Contains(kind, "metrics.k8s.io")
-			everyNamespaces := name == "configmap/kube-root-ca.crt" || name == "serviceaccount/default" || strings.HasPrefix(kind, "event")
+			everyNamespaces := name == "configmap/kube-root-ca.crt" || name == "serviceaccount/default" ||
+				strings.HasPrefix(kind, "event")
 			if !ours && !everyNamespaces {
 				left = append(left, name)
 			}

@@ -23,7 +23,8 @@ const (
 	unfinishedLimit, streamShare = 15.0, 0.5
 )
 
-// throughTraefik puts Traefik in front of the release and measures each limit of docs/kubernetes.md against what it says.
+// throughTraefik puts Traefik in front of the release and measures each limit of docs/kubernetes.md against what it
+// says.
 func throughTraefik(r *release) (string, error) {
 	if err := r.startTraefik(); err != nil {
 		return "", err
@@ -34,7 +35,8 @@ func throughTraefik(r *release) (string, error) {
 		name string
 		run  func(*release) (string, error)
 	}{
-		{"one address", oneAddress}, {"its neighbour", neighbour}, {"all", allAddresses}, {"in flight", inFlight}, {"bodies", bodies}, {"unfinished body", unfinishedBody},
+		{"one address", oneAddress}, {"its neighbour", neighbour}, {"all", allAddresses}, {"in flight", inFlight},
+		{"bodies", bodies}, {"unfinished body", unfinishedBody},
 		{"first event", firstEvent}, {"rollout", rolloutThroughGateway}, {"Traefik restarted", traefikRestarted},
 	} {
 		measured, err := check.run(r)
@@ -58,9 +60,12 @@ func (r *release) startTraefik() error {
 	if _, err := r.kubectl("rollout", "status", "deployment/traefik", "--timeout=90s"); err != nil {
 		return err
 	}
-	if err := r.helmInstall("upgrade", fmt.Sprintf("--set=gateway.enabled=true,gateway.create=true,gateway.flavor=traefik,gateway.className=spillway-e2e,gateway.trustedHops=1,"+
-		"gateway.limits.requestsPerSecondPerIP=%d,gateway.limits.totalRequestsPerSecond=%d,gateway.limits.parallelRequestsPerIP=%d,gateway.limits.parallelRequests=%d,gateway.limits.requestReceivedTimeout=1s",
-		perAddress, total, heldByAddress, held)); err != nil {
+	if err := r.helmInstall("upgrade",
+		fmt.Sprintf("--set=gateway.enabled=true,gateway.create=true,gateway.flavor=traefik,"+
+			"gateway.className=spillway-e2e,gateway.trustedHops=1,gateway.limits.requestsPerSecondPerIP=%d,"+
+			"gateway.limits.totalRequestsPerSecond=%d,gateway.limits.parallelRequestsPerIP=%d,"+
+			"gateway.limits.parallelRequests=%d,gateway.limits.requestReceivedTimeout=1s",
+			perAddress, total, heldByAddress, held)); err != nil {
 		return err
 	}
 	_, err = eventually(time.Minute, "an answer through the gateway", func() (bool, error) {
@@ -71,7 +76,8 @@ func (r *release) startTraefik() error {
 }
 
 func (r *release) stopTraefik() {
-	_, err := r.kubectl("delete", "deployment/traefik", "service/traefik", "serviceaccount/traefik", "clusterrole/spillway-e2e-traefik", "clusterrolebinding/spillway-e2e-traefik", "gatewayclass/spillway-e2e")
+	_, err := r.kubectl("delete", "deployment/traefik", "service/traefik", "serviceaccount/traefik",
+		"clusterrole/spillway-e2e-traefik", "clusterrolebinding/spillway-e2e-traefik", "gatewayclass/spillway-e2e")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 	}
@@ -79,7 +85,8 @@ func (r *release) stopTraefik() {
 
 // flood has the load pod ask at a rate, and returns the number of each status.
 func (r *release) flood(query string, args ...any) (map[string]int, error) {
-	out, err := r.raw("get", "pods/load:8080", "/flood?url="+url.QueryEscape(gatewayURL)+"&"+fmt.Sprintf(query, args...), "")
+	out, err := r.raw("get", "pods/load:8080", "/flood?url="+url.QueryEscape(gatewayURL)+"&"+
+		fmt.Sprintf(query, args...), "")
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +98,8 @@ func (r *release) flood(query string, args ...any) (map[string]int, error) {
 func within(got, limit int) error {
 	most := float64(limit*floodSeconds+limit) * gatewayBurst
 	if least := float64(limit*floodSeconds) * 0.8; float64(got) > most || float64(got) < least {
-		return fmt.Errorf("%d let through, where %d a second for %d s allow %.0f to %.0f", got, limit, floodSeconds, least, most)
+		return fmt.Errorf("%d let through, where %d a second for %d s allow %.0f to %.0f", got, limit, floodSeconds,
+			least, most)
 	}
 	return nil
 }
@@ -102,11 +110,12 @@ func oneAddress(r *release) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d of %d a second let through %v", perAddress, 4*perAddress, found), within(found["200"], perAddress)
+	return fmt.Sprintf("%d of %d a second let through %v", perAddress, 4*perAddress, found),
+		within(found["200"], perAddress)
 }
 
-// neighbour asks at half of its rate from one address, while another sends far more than all may: what that sends too much is
-// refused before it counts against what is there for all, so that the neighbour loses nothing.
+// neighbour asks at half of its rate from one address, while another sends far more than all may: what that sends too
+// much is refused before it counts against what is there for all, so that the neighbour loses nothing.
 func neighbour(r *release) (string, error) {
 	time.Sleep(2 * time.Second) // the buckets fill again
 	type result struct {
@@ -124,7 +133,8 @@ func neighbour(r *release) (string, error) {
 	if err = errors.Join(err, flood.err); err != nil {
 		return "", err
 	}
-	said := fmt.Sprintf("%d a second beside %d of another address %v, which got %v", perAddress/2, 4*total, quiet, flood.found)
+	said := fmt.Sprintf("%d a second beside %d of another address %v, which got %v", perAddress/2, 4*total, quiet,
+		flood.found)
 	for status, n := range quiet {
 		if status != "200" && n > 0 {
 			return "", errors.New("one address used up what is there for all: " + said)
@@ -139,7 +149,8 @@ func allAddresses(r *release) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d of %d a second from 20 addresses let through %v", total, 3*total, found), within(found["200"], total)
+	return fmt.Sprintf("%d of %d a second from 20 addresses let through %v", total, 3*total, found),
+		within(found["200"], total)
 }
 
 // inFlight opens streams that last for seconds, from one address and from many.
@@ -204,8 +215,8 @@ func rolloutThroughGateway(r *release) (string, error) {
 	return r.restarted("deployment/"+fullName, 0, r.rolledOut)
 }
 
-// traefikRestarted replaces the gateway's pod. It may close a kept connection just when its client uses it again, which its
-// settings do not prevent.
+// traefikRestarted replaces the gateway's pod. It may close a kept connection just when its client uses it again, which
+// its settings do not prevent.
 func traefikRestarted(r *release) (string, error) {
 	const closed = 2
 	return r.restarted("deployment/traefik", closed, func() error {
@@ -223,8 +234,10 @@ func traefikRestarted(r *release) (string, error) {
 
 // restarted raises the limits above the load, restarts a workload under it, and counts what failed.
 func (r *release) restarted(workload string, most int, done func() error) (string, error) {
-	if err := r.helmInstall("upgrade", "--set=gateway.enabled=true,gateway.create=true,gateway.flavor=traefik,gateway.className=spillway-e2e,"+
-		"gateway.limits.requestsPerSecondPerIP=2000,gateway.limits.totalRequestsPerSecond=4000,gateway.limits.parallelRequests=10000,gateway.limits.requestReceivedTimeout=1s"); err != nil {
+	if err := r.helmInstall("upgrade",
+		"--set=gateway.enabled=true,gateway.create=true,gateway.flavor=traefik,gateway.className=spillway-e2e,"+
+			"gateway.limits.requestsPerSecondPerIP=2000,gateway.limits.totalRequestsPerSecond=4000,"+
+			"gateway.limits.parallelRequests=10000,gateway.limits.requestReceivedTimeout=1s"); err != nil {
 		return "", err
 	}
 	p, _, err := r.loadAt(gatewayURL, func() (string, error) {

@@ -1,12 +1,12 @@
-// Command e2e tries the chart on the cluster that kubectl and helm point to, kind for most. It installs the chart with its
-// bundled Redis and the simulated vendor into a namespace of its own that enforces the restricted Pod Security standard,
-// and checks what only a cluster can show:
+// Command e2e tries the chart on the cluster that kubectl and helm point to, kind for most. It installs the chart with
+// its bundled Redis and the simulated vendor into a namespace of its own that enforces the restricted Pod Security
+// standard, and checks what only a cluster can show:
 //
 //	e2e ── kubectl, helm ──▶ API server ──▶ pods of the release
 //	                              └───────▶ load, a pod that asks through the Service
 //
-// Each check prints one line with what was measured. The exit code is 1 when one failed. docs/proofs/e2e.md has a run, and
-// how to make one.
+// Each check prints one line with what was measured. The exit code is 1 when one failed. docs/proofs/e2e.md has a run,
+// and how to make one.
 package main
 
 import (
@@ -51,7 +51,8 @@ func main() {
 	flag.StringVar(&r.namespace, "namespace", "spillway-e2e", "namespace to make, and to delete at the end")
 	flag.StringVar(&r.image, "image", "spillway:e2e", "image of the service, with a tag")
 	flag.StringVar(&r.loadImage, "load-image", "spillway-load:e2e", "image of test/e2e/load, with a tag")
-	flag.StringVar(&r.traefik, "traefik", "", "image of Traefik, with a tag: measures the gateway's limits; needs the CRDs of Gateway API and Traefik")
+	flag.StringVar(&r.traefik, "traefik", "",
+		"image of Traefik, with a tag: measures the gateway's limits; needs the CRDs of Gateway API and Traefik")
 	flag.StringVar(&r.chart, "chart", "helm/spillway", "chart to install")
 	flag.StringVar(&r.dir, "dir", "test/e2e", "where load.yaml and values.yaml are")
 	keep := flag.Bool("keep", false, "leave the namespace as it is at the end")

@@ -16,8 +16,8 @@ const (
 	readers, answerKiB    = 150, 3 << 10
 )
 
-// largeBodies sends one pod far more than it has memory for. What fits is served, the rest is refused, and no container of
-// the release is killed.
+// largeBodies sends one pod far more than it has memory for. What fits is served, the rest is refused, and no container
+// of the release is killed.
 func largeBodies(r *release) (string, error) {
 	pods, err := r.pods()
 	if err != nil || len(pods) == 0 {
@@ -30,7 +30,8 @@ func largeBodies(r *release) (string, error) {
 	peak := r.watchMemory(pods[0])
 	beside, besideErr := r.sendLarge(pods[0], readers)
 	alone, aloneErr := r.sendLarge(pods[0], 0)
-	said := fmt.Sprintf("%d bodies of 10 MB at one pod: %v beside %d readers of 3 MB, %v alone; it had %.0f MiB at most",
+	said := fmt.Sprintf(
+		"%d bodies of 10 MB at one pod: %v beside %d readers of 3 MB, %v alone; it had %.0f MiB at most",
 		largeCount, beside, readers, alone, peak()/(1<<20))
 	if err := errors.Join(besideErr, aloneErr); err != nil {
 		return "", err
@@ -56,7 +57,8 @@ func answered(found map[string]int) int { return found["200"] + found["503"] + f
 // sendLarge has the vendor answer the model "long" with 3 MB, and has the load pod send everything to one pod.
 func (r *release) sendLarge(pod string, readers int) (found map[string]int, err error) {
 	long := fmt.Sprintf(`{"kind":"answer","model":"long","answer":{"headers":{"Content-Type":"application/json"},`+
-		`"body":["{\"choices\":[{\"message\":{\"content\":\"",{"repeat":%q,"times":%d},"\"}}]}"]}}`, strings.Repeat("x", 1<<10), answerKiB)
+		`"body":["{\"choices\":[{\"message\":{\"content\":\"",{"repeat":%q,"times":%d},"\"}}]}"]}}`,
+		strings.Repeat("x", 1<<10), answerKiB)
 	if _, err := r.raw("create", vendorsim, "/faults", long); err != nil {
 		return nil, err
 	}
@@ -85,7 +87,8 @@ func (r *release) restarts() (string, error) {
 		`go-template={{range .items}}{{.metadata.name}}{{range .status.containerStatuses}} {{.restartCount}}{{end}}; {{end}}`)
 }
 
-// watchMemory looks at a pod's resident memory until the func that it returns is called, which returns the most that it saw.
+// watchMemory looks at a pod's resident memory until the func that it returns is called, which returns the most that it
+// saw.
 func (r *release) watchMemory(pod string) (peak func() float64) {
 	stop, seen := make(chan struct{}), make(chan float64)
 	go func() {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// badUpgrade installs a setting that cannot be read, and then deletes every pod. The new pods do not start and say why; the
-// old configuration is still there for pods that take the old ones' places.
+// badUpgrade installs a setting that cannot be read, and then deletes every pod. The new pods do not start and say why;
+// the old configuration is still there for pods that take the old ones' places.
 func badUpgrade(r *release) (string, error) {
 	old, err := r.pods()
 	if err != nil {
@@ -38,7 +38,8 @@ func badUpgrade(r *release) (string, error) {
 	}
 	back, err := eventually(3*time.Minute, "2 ready pods of the former configuration", func() (bool, error) {
 		pods, err := r.pods()
-		if err != nil || strings.Contains(strings.Join(pods, " "), old[0]) || strings.Contains(strings.Join(pods, " "), old[1]) {
+		if err != nil || strings.Contains(strings.Join(pods, " "), old[0]) ||
+			strings.Contains(strings.Join(pods, " "), old[1]) {
 			return false, err
 		}
 		out, err := r.kubectl("get", "deployment", fullName, "-o", "jsonpath={.status.readyReplicas}")
@@ -53,7 +54,8 @@ func badUpgrade(r *release) (string, error) {
 	if err := r.helmInstall("upgrade"); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("refused; the pod says %q; both old pods deleted, 2 ready again after %.0f s; the next upgrade went through", why, back.Seconds()), r.settled()
+	return fmt.Sprintf("refused; the pod says %q; both old pods deleted, 2 ready again after %.0f s; the next "+
+		"upgrade went through", why, back.Seconds()), r.settled()
 }
 
 // newerChart upgrades to the same chart with another version. No pod may be replaced for it.
@@ -71,11 +73,13 @@ func newerChart(r *release) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "ersion: 0.1.0", "ersion: 0.1.1")), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "ersion: 0.1.0", "ersion: 0.1.1")),
+		0o644); err != nil {
 		return "", err
 	}
 	uids := func() (string, error) {
-		return r.kubectl("get", "pods", "-l", "app.kubernetes.io/instance="+releaseName, "-o", "jsonpath={.items[*].metadata.uid}")
+		return r.kubectl("get", "pods", "-l", "app.kubernetes.io/instance="+releaseName, "-o",
+			"jsonpath={.items[*].metadata.uid}")
 	}
 	before, err := uids()
 	if err != nil {
@@ -96,11 +100,13 @@ func newerChart(r *release) (string, error) {
 // twoReleases has another release use the first one's Redis. The jobs of the first go to its own vendor.
 func twoReleases(r *release) (string, error) {
 	const other, jobs = "other", 20
-	password, err := r.kubectl("get", "secret", fullName+"-redis", "-o", "go-template={{.data.password | base64decode}}")
+	password, err := r.kubectl("get", "secret", fullName+"-redis", "-o",
+		"go-template={{.data.password | base64decode}}")
 	if err != nil {
 		return "", err
 	}
-	if err := r.helmInstall("upgrade", "--set=networkPolicy.enabled=false"); err != nil { // which is for the release's own pods
+	// Which is for the release's own pods.
+	if err := r.helmInstall("upgrade", "--set=networkPolicy.enabled=false"); err != nil {
 		return "", err
 	}
 	second := *r
@@ -141,8 +147,8 @@ func (r *release) removeOther(name string) {
 	}
 }
 
-// killed takes a pod away without a word to it, under load. What was in flight there is lost and nothing else: at most one
-// request of each client.
+// killed takes a pod away without a word to it, under load. What was in flight there is lost and nothing else: at most
+// one request of each client.
 func killed(r *release) (string, error) {
 	const clients = 14
 	p, measured, err := r.loadAt(serviceURL, func() (string, error) {

@@ -35,10 +35,11 @@ func (r *release) prepare() error {
 	return err
 }
 
-// cleanUp deletes the namespace. What has pods goes first: with a pod in it Kubernetes looks at a namespace again only after half
-// of the pod's grace period, however soon the pod has ended.
+// cleanUp deletes the namespace. What has pods goes first: with a pod in it Kubernetes looks at a namespace again only
+// after half of the pod's grace period, however soon the pod has ended.
 func (r *release) cleanUp() {
-	_, podsErr := r.kubectl("delete", "deployments,statefulsets,pods", "--all", "--cascade=foreground", "--timeout=180s")
+	_, podsErr := r.kubectl("delete", "deployments,statefulsets,pods", "--all", "--cascade=foreground",
+		"--timeout=180s")
 	_, err := r.kubectl("delete", "namespace", r.namespace, "--timeout=180s")
 	if err = errors.Join(podsErr, err); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -49,7 +50,8 @@ func (r *release) cleanUp() {
 func (r *release) helmInstall(verb string, flags ...string) error {
 	colon := strings.LastIndex(r.image, ":")
 	args := []string{
-		verb, r.name, r.chart, "-n", r.namespace, "-f", filepath.Join(r.dir, "values.yaml"), "--wait", "--timeout", "180s",
+		verb, r.name, r.chart, "-n", r.namespace, "-f", filepath.Join(r.dir, "values.yaml"), "--wait", "--timeout",
+		"180s",
 		"--set", "image.repository=" + r.image[:colon], "--set", "image.tag=" + r.image[colon+1:],
 	}
 	_, err := command("", "helm", append(args, flags...)...)
@@ -70,7 +72,8 @@ func command(stdin, name string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("%s %s: %w: %s", name, strings.Join(args[:min(len(args), 4)], " "), err, strings.TrimSpace(stderr.String()))
+		return stdout.String(), fmt.Errorf("%s %s: %w: %s", name, strings.Join(args[:min(len(args), 4)], " "), err,
+			strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
 }

@@ -23,7 +23,8 @@ type report struct {
 }
 
 func (p report) String() string {
-	return fmt.Sprintf("%d buffered, %d streams, %d failed in %.0f s; slowest %.1f s", p.Buffered, p.Streams, p.Failed, p.Seconds, p.Slowest)
+	return fmt.Sprintf("%d buffered, %d streams, %d failed in %.0f s; slowest %.1f s", p.Buffered, p.Streams, p.Failed,
+		p.Seconds, p.Slowest)
 }
 
 // startLoadPod starts the pod that asks, and waits for it.

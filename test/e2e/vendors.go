@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// rotated gives the release the vendor's key in a Secret, and another one under load. The pods follow the file; when all have
-// said so, the vendor refuses the old key.
+// rotated gives the release the vendor's key in a Secret, and another one under load. The pods follow the file; when
+// all have said so, the vendor refuses the old key.
 func rotated(r *release) (string, error) {
 	const secret, before, after = "vendor-key", "sk-before", "sk-after"
 	restore, err := r.vendorKeys(before, after)
@@ -30,14 +30,16 @@ func rotated(r *release) (string, error) {
 		return "", err
 	}
 	measured, err := r.underLoad(func() (string, error) {
-		if _, err := r.kubectl("patch", "secret", secret, "-p", fmt.Sprintf(`{"stringData":{"api-key":%q}}`, after)); err != nil {
+		if _, err := r.kubectl("patch", "secret", secret, "-p",
+			fmt.Sprintf(`{"stringData":{"api-key":%q}}`, after)); err != nil {
 			return "", err
 		}
 		// A pod that changes is looked at at once; else Kubernetes takes about a minute to bring the file.
 		if _, err := r.kubectl("annotate", "pods", "-l", serverPods, "spillway-e2e/rotated=yes"); err != nil {
 			return "", err
 		}
-		took, err := eventually(3*time.Minute, "every pod has the new key", func() (bool, error) { return r.allSay(pods, "vendor API key reloaded") })
+		took, err := eventually(3*time.Minute, "every pod has the new key",
+			func() (bool, error) { return r.allSay(pods, "vendor API key reloaded") })
 		if err != nil {
 			return "", err
 		}
@@ -45,7 +47,8 @@ func rotated(r *release) (string, error) {
 			return "", err
 		}
 		time.Sleep(5 * time.Second) // load that only the new key serves
-		return fmt.Sprintf("all pods had the new key after %.1f s; the old one was refused from then on", took.Seconds()), nil
+		return fmt.Sprintf("all pods had the new key after %.1f s; the old one was refused from then on",
+			took.Seconds()), nil
 	})
 	if err != nil {
 		return "", err
@@ -95,20 +98,24 @@ func (r *release) vendorKeys(keys ...string) (restore func() error, err error) {
 	return func() error { _, err := r.raw("replace", vendorsim, "/config", was); return err }, err
 }
 
-// failover has the vendor fail for the model that the load asks for. Its lane's breaker opens in all pods, and another lane
-// answers, with another model; when the vendor is well the calls come back.
+// failover has the vendor fail for the model that the load asks for. Its lane's breaker opens in all pods, and another
+// lane answers, with another model; when the vendor is well the calls come back.
 func failover(r *release) (string, error) {
-	if err := r.helmInstall("upgrade", "--set=fallback=backup,lanes.backup.model=backup,lanes.backup.quota.requests=0,lanes.backup.quota.tokens=0"); err != nil {
+	if err := r.helmInstall("upgrade",
+		"--set=fallback=backup,lanes.backup.model=backup,"+
+			"lanes.backup.quota.requests=0,lanes.backup.quota.tokens=0"); err != nil {
 		return "", err
 	}
 	if err := r.settled(); err != nil {
 		return "", err
 	}
 	measured, err := r.underLoad(func() (string, error) {
-		if _, err := r.raw("create", vendorsim, "/faults", `{"kind":"status","status":500,"model":"demo"}`); err != nil {
+		if _, err := r.raw("create", vendorsim, "/faults",
+			`{"kind":"status","status":500,"model":"demo"}`); err != nil {
 			return "", err
 		}
-		opened, err := eventually(30*time.Second, "the breaker of the lane default is open in all pods", func() (bool, error) { return r.breakers(2) })
+		opened, err := eventually(30*time.Second, "the breaker of the lane default is open in all pods",
+			func() (bool, error) { return r.breakers(2) })
 		if err != nil {
 			return "", err
 		}
@@ -118,11 +125,13 @@ func failover(r *release) (string, error) {
 		if _, err := r.raw("delete", vendorsim, "/faults", ""); err != nil {
 			return "", err
 		}
-		closed, err := eventually(2*time.Minute, "the breaker is closed in all pods", func() (bool, error) { return r.breakers(0) })
+		closed, err := eventually(2*time.Minute, "the breaker is closed in all pods",
+			func() (bool, error) { return r.breakers(0) })
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("the breaker was open in all pods after %.1f s, the other lane answered; back %.1f s after the vendor was well",
+		return fmt.Sprintf("the breaker was open in all pods after %.1f s, the other lane answered; back %.1f s "+
+			"after the vendor was well",
 			opened.Seconds(), closed.Seconds()), r.answeredBy("demo")
 	})
 	if err != nil {

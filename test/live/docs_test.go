@@ -6,8 +6,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// The helpers of a person at Swagger UI: press what a selector finds, and write into a field as the keyboard does, so that
-// React takes notice.
+// The helpers of a person at Swagger UI: press what a selector finds, and write into a field as the keyboard does, so
+// that React takes notice.
 const person = `
 	window.press = (selector) => document.querySelector(selector).click();
 	window.write = (selector, text) => {
@@ -17,8 +17,8 @@ const person = `
 	};
 	true`
 
-// TestAPIPageTriesAStream authorizes, tries the example of a stream and sees its events although the stream does not end;
-// then it stops the stream.
+// TestAPIPageTriesAStream authorizes, tries the example of a stream and sees its events although the stream does not
+// end; then it stops the stream.
 func TestAPIPageTriesAStream(t *testing.T) {
 	t.Parallel()
 	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})

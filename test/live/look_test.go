@@ -35,7 +35,8 @@ func TestTheKeyboardReachesEverything(t *testing.T) {
 		stop := value[struct {
 			Number  string
 			Outline string
-		}](p, `({ number: document.activeElement.dataset.stop || "-1", outline: getComputedStyle(document.activeElement).outlineStyle })`)
+		}](p,
+			`({ number: document.activeElement.dataset.stop || "-1", outline: getComputedStyle(document.activeElement).outlineStyle })`)
 		var number int
 		fmt.Sscan(stop.Number, &number)
 		reached = append(reached, number)
@@ -46,7 +47,8 @@ func TestTheKeyboardReachesEverything(t *testing.T) {
 	slices.Sort(reached)
 	for want := range n {
 		if _, found := slices.BinarySearch(reached, want); !found {
-			t.Errorf("Tab does not reach %s", value[string](p, fmt.Sprintf(`document.querySelector("[data-stop='%d']").outerHTML`, want)))
+			t.Errorf("Tab does not reach %s", value[string](p,
+				fmt.Sprintf(`document.querySelector("[data-stop='%d']").outerHTML`, want)))
 		}
 	}
 }
@@ -55,7 +57,8 @@ func TestScreenReadersHaveANameForEverything(t *testing.T) {
 	t.Parallel()
 	p := open(t, startPod(t).URL)
 	p.await(`document.querySelectorAll("#faults button").length > 1`)
-	tree, err := chromedp.Run(p.tab, func(ctx context.Context, tab *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
+	tree, err := chromedp.Run(p.tab, func(ctx context.Context, tab *chromedp.Target) (accessibility.GetFullAXTreeResult,
+		error) {
 		return cdp.Call(ctx, tab, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
 	})
 	if err != nil {
@@ -64,7 +67,8 @@ func TestScreenReadersHaveANameForEverything(t *testing.T) {
 	named := 0
 	for _, node := range tree.Nodes {
 		role := said(node.Role)
-		if node.Ignored || !slices.Contains([]string{"button", "slider", "switch", "checkbox", "region", "img", "group", "table", "link"}, role) {
+		if node.Ignored || !slices.Contains([]string{"button", "slider", "switch", "checkbox", "region", "img", "group",
+			"table", "link"}, role) {
 			continue
 		}
 		if said(node.Name) == "" && role != "table" {
@@ -75,7 +79,8 @@ func TestScreenReadersHaveANameForEverything(t *testing.T) {
 	if named < 10 {
 		t.Errorf("the page has %d parts with a role, which is too few", named)
 	}
-	for _, needs := range []string{`document.documentElement.lang == "en"`, `document.querySelectorAll("h1").length == 1`, `document.querySelector("main") != null`} {
+	for _, needs := range []string{`document.documentElement.lang == "en"`,
+		`document.querySelectorAll("h1").length == 1`, `document.querySelector("main") != null`} {
 		if !value[bool](p, needs) {
 			t.Errorf("this does not hold: %s", needs)
 		}

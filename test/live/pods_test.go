@@ -34,7 +34,8 @@ func TestAllPodsAsOne(t *testing.T) {
 			sums[outcome] += n
 		}
 		page := value[shown](p, readShown)
-		return page.Outcomes["ok"] == sums["ok"] && page.Outcomes["client_closed"] == sums["client_closed"] && sums["ok"] > 1
+		return page.Outcomes["ok"] == sums["ok"] && page.Outcomes["client_closed"] == sums["client_closed"] &&
+			sums["ok"] > 1
 	})
 
 	// Redis away: the page says so, and shows its own pod. Redis back: all pods again.

@@ -24,7 +24,8 @@ func TestStory(t *testing.T) {
 	p.load(20)
 	p.await(`Number(document.querySelector("[data-outcome=ok]")?.dataset.total) >= 20`)
 
-	// The vendor is down: the breaker opens, says when it will probe, and requests are refused before they cost anything.
+	// The vendor is down: the breaker opens, says when it will probe, and requests are refused before they cost
+	// anything.
 	p.press(`button[data-fault="down"]`, kb.Enter)
 	p.await(`document.querySelector("[data-fault=down]").getAttribute("aria-pressed") == "true"`)
 	p.load(20) // which began a while ago on a slow machine, and ends after a minute
@@ -47,7 +48,8 @@ func TestStory(t *testing.T) {
 
 // box is the condition that the box of a layer shows a text.
 func box(layer, text string) string {
-	return fmt.Sprintf(`document.querySelector("[data-layer=%s]").textContent.replaceAll("\u200b", "").includes(%q)`, layer, text)
+	return fmt.Sprintf(`document.querySelector("[data-layer=%s]").textContent.replaceAll("\u200b", "").includes(%q)`,
+		layer, text)
 }
 
 // counted is what /metrics has of the requests by how they ended, in the names of the page.

@@ -15,8 +15,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// elsewhere are statuses that tests of internal/api and cmd/server give, which hold them against the document too: they need
-// a client that is slow, a defect, or a pod in trouble.
+// elsewhere are statuses that tests of internal/api and cmd/server give, which hold them against the document too: they
+// need a client that is slow, a defect, or a pod in trouble.
 var elsewhere = map[int]string{
 	http.StatusRequestTimeout:      "TestSlowBodyIsCutOff",
 	http.StatusInternalServerError: "TestEveryRowOfTheStatusTable",
@@ -194,7 +194,8 @@ func serving(t *testing.T, got *seen) {
 	}
 	p.check(t, got, question{method: http.MethodGet, path: "/v1/models/none", key: "dev-pro"}, http.StatusNotFound)
 	p.check(t, got, question{method: http.MethodGet, path: "/docs/none.js"}, http.StatusNotFound)
-	p.check(t, got, question{method: http.MethodGet, path: "/docs/swagger-ui.css", headers: []string{"Accept-Encoding", "br"}}, http.StatusNotAcceptable)
+	p.check(t, got, question{method: http.MethodGet, path: "/docs/swagger-ui.css",
+		headers: []string{"Accept-Encoding", "br"}}, http.StatusNotAcceptable)
 }
 
 // smallLimits asks for more than a pod gives.
@@ -288,7 +289,8 @@ func withJobs(t *testing.T, got *seen) {
 	}
 	place = p.check(t, got, submit, http.StatusAccepted).response.Header.Get("Location")
 	p.check(t, got, question{method: http.MethodDelete, path: place, key: "dev-pro"}, http.StatusNoContent)
-	p.check(t, got, question{method: http.MethodGet, path: "/llm/jobs?limit=0", key: "dev-pro"}, http.StatusUnprocessableEntity)
+	p.check(t, got, question{method: http.MethodGet, path: "/llm/jobs?limit=0", key: "dev-pro"},
+		http.StatusUnprocessableEntity)
 	for _, q := range lookups("none") {
 		if q.path != "/llm/jobs" {
 			p.check(t, got, q, http.StatusNotFound)

@@ -5,6 +5,6 @@
 //	document_test.go  the document by itself, and its examples
 //	pod_test.go       starts the binary, and a vendor behind it
 //
-// It has a module of its own, so that the validator is no dependency of the service. The tests of internal/api hold their
-// answers against the document too, status by status; they reach what a running pod shows seldom.
+// It has a module of its own, so that the validator is no dependency of the service. The tests of internal/api hold
+// their answers against the document too, status by status; they reach what a running pod shows seldom.
 package openapi

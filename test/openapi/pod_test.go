@@ -36,8 +36,8 @@ type pod struct {
 	validator         validator.Validator
 }
 
-// start starts a pod. The settings ("NAME=value") come on top of those of --dev. It has one vendor with every endpoint, and
-// makes one attempt for each call.
+// start starts a pod. The settings ("NAME=value") come on top of those of --dev. It has one vendor with every endpoint,
+// and makes one attempt for each call.
 func start(t *testing.T, settings ...string) *pod {
 	t.Helper()
 	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
@@ -46,7 +46,8 @@ func start(t *testing.T, settings ...string) *pod {
 	}
 	t.Cleanup(sim.Close)
 	process := proctest.Launch(t, proctest.Program{Path: binary, Args: []string{"--dev"}, Env: append([]string{
-		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" + strings.TrimSuffix(sim.URL, "/chat/completions"),
+		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" +
+			strings.TrimSuffix(sim.URL, "/chat/completions"),
 		"LLM_RETRY_MAX=0", "LLM_BREAKER_FAILURES=10000", "LLM_TIER_RATES=free:1,pro:100000,enterprise:100000",
 	}, settings...)})
 	if err := process.Serving(); err != nil {

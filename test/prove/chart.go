@@ -104,7 +104,8 @@ func Outcomes(rs Results, began time.Time) Panel {
 			until = r.At
 		}
 	}
-	p := Panel{Y: "requests per second", Series: []Series{{Name: "offered", Color: grey, Points: rates(all, began, until)}}}
+	p := Panel{Y: "requests per second", Series: []Series{{Name: "offered", Color: grey,
+		Points: rates(all, began, until)}}}
 	for _, what := range slices.Sorted(maps.Keys(by)) {
 		c, known := outcomeColors[what]
 		if !known {
@@ -136,7 +137,8 @@ func Windows(calls []vendorsim.Call, contract vendorsim.Contract, began time.Tim
 		until = at[len(at)-1]
 	}
 	return Panel{Y: "vendor calls in the last " + window.String(), Series: []Series{
-		{Name: "contract", Color: red, Dashed: true, Points: level(float64(contract.Requests), until.Sub(began).Seconds())},
+		{Name: "contract", Color: red, Dashed: true,
+			Points: level(float64(contract.Requests), until.Sub(began).Seconds())},
 		{Name: "calls", Color: green, Points: sliding(at, window, began)},
 	}}
 }
@@ -201,7 +203,8 @@ func (c Chart) write(title, name string) error {
 		plots[i] = []*plot.Plot{p}
 	}
 	canvas := vgsvg.New(width, height*vg.Length(len(c.Panels)))
-	tiles := draw.Tiles{Rows: len(c.Panels), Cols: 1, PadY: vg.Points(8), PadTop: vg.Points(4), PadBottom: vg.Points(4), PadLeft: vg.Points(4), PadRight: names}
+	tiles := draw.Tiles{Rows: len(c.Panels), Cols: 1, PadY: vg.Points(8), PadTop: vg.Points(4), PadBottom: vg.Points(4),
+		PadLeft: vg.Points(4), PadRight: names}
 	for i, row := range plot.Align(plots, tiles, draw.New(canvas)) {
 		p, area := plots[i][0], row[0]
 		legend := p.Legend

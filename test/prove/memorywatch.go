@@ -84,6 +84,7 @@ func (all memorySamples) panels(began time.Time) []Panel {
 	return []Panel{{Y: "MiB", Series: []Series{
 		{Name: "limit of the pod", Color: red, Dashed: true, Points: level(podMemory>>20, until)},
 		{Name: "resident memory", Color: black, Points: draw(func(m memorySample) int64 { return m.resident })},
-		{Name: "bodies and answers in the budget", Color: blue, Points: draw(func(m memorySample) int64 { return m.held })},
+		{Name: "bodies and answers in the budget", Color: blue,
+			Points: draw(func(m memorySample) int64 { return m.held })},
 	}}}
 }

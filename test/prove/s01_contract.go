@@ -8,8 +8,10 @@ import (
 
 var contractHolds = scenario{
 	file: "contract", title: "The contract holds", short: true, run: runContract,
-	claim: "Whatever the number of pods, through a rolling restart of all of them, a pod killed in the middle and twice the pods: no window " +
-		"ever sees more calls than the vendor's contract, and the contract is used. A limit that every pod keeps for itself is that limit times the pods.",
+	claim: "Whatever the number of pods, through a rolling restart of all of them, a pod killed in the middle and " +
+		"twice the pods: no window " +
+		"ever sees more calls than the vendor's contract, and the contract is used. A limit that every pod keeps for " +
+		"itself is that limit times the pods.",
 }
 
 func runContract(s *Stage) {
@@ -19,7 +21,8 @@ func runContract(s *Stage) {
 	rate := float64(contract.Requests) / window.Seconds()
 	vendor := vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond), Contract: contract}
 	settings := []string{
-		env("LLM_QUOTA_REQUESTS", contract.Requests), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_TOKENS", contract.Requests*200),
+		env("LLM_QUOTA_REQUESTS", contract.Requests), env("LLM_QUOTA_WINDOW", window),
+		env("LLM_QUOTA_TOKENS", contract.Requests*200),
 		"LLM_QUEUE_TIMEOUT=200ms", env("LLM_QUOTA_SHARES", 2*pods),
 	}
 
@@ -66,7 +69,8 @@ func runContract(s *Stage) {
 	}
 	s.Check(st.RequestViolations == 0, "calls beyond the contract", "0", st.RequestViolations)
 	s.Check(st.TokenViolations == 0, "calls beyond the contract's tokens", "0", st.TokenViolations)
-	s.Note("%d pods, demand 3 times a contract of %d calls in any %v; at most %d were in one window.", pods, contract.Requests, window, st.MaxRequests)
+	s.Note("%d pods, demand 3 times a contract of %d calls in any %v; at most %d were in one window.", pods,
+		contract.Requests, window, st.MaxRequests)
 
 	// The same load on the same pods, but each has the contract for itself.
 	alone := NewCluster(s, vendor, settings...)
@@ -76,8 +80,10 @@ func runContract(s *Stage) {
 	aloneBegan := time.Now()
 	alone.Offer(pick(s, 3*window, window), Clients{Label: "load", Rate: 3 * rate})
 	worse := alone.Vendor.Stats()
-	s.Check(worse.RequestViolations > 0, "with a limit per pod, the most calls in one window", "above the contract, or the judge is blind", worse.MaxRequests)
+	s.Check(worse.RequestViolations > 0, "with a limit per pod, the most calls in one window",
+		"above the contract, or the judge is blind", worse.MaxRequests)
 	windows := Windows(c.Vendor.Calls(), contract, began)
-	windows.Series = append(windows.Series, Series{Name: "a limit in each pod", Color: orange, Points: sliding(arrivals(alone.Vendor.Calls()), window, aloneBegan)})
+	windows.Series = append(windows.Series, Series{Name: "a limit in each pod", Color: orange,
+		Points: sliding(arrivals(alone.Vendor.Calls()), window, aloneBegan)})
 	s.chart.Panels = []Panel{Outcomes(c.Timeline.Results(began, until), began), windows}
 }

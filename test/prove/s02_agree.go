@@ -13,7 +13,8 @@ import (
 
 var podsAgree = scenario{
 	file: "agree", title: "All pods agree", short: true, run: runAgree,
-	claim: "The vendor fails for a while, again and again, under load. All pods stop calling together, one probe at a time finds out " +
+	claim: "The vendor fails for a while, again and again, under load. All pods stop calling together, one probe at " +
+		"a time finds out " +
 		"whether it is well again, and then all come back.",
 }
 
@@ -34,7 +35,8 @@ func runAgree(s *Stage) {
 	for range rounds {
 		c.hold(2 * time.Second) // so that the window has forgotten the round before
 		failing := time.Now()
-		if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status", Status: http.StatusServiceUnavailable}); err != nil {
+		if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status",
+			Status: http.StatusServiceUnavailable}); err != nil {
 			s.Fatal(err)
 		}
 		opens := c.transitions(running, "open", failing)
@@ -56,7 +58,7 @@ func runAgree(s *Stage) {
 			at := call.Arrived
 			switch {
 			case at.Before(first.Add(together)), !at.Before(end):
-			case at.Before(first.Add(open)): // nobody may probe yet
+			case at.Before(first.Add(open)): // no pod may probe yet
 				leaked++
 			default:
 				probes++
@@ -69,17 +71,23 @@ func runAgree(s *Stage) {
 	}
 	until := time.Now()
 	stop()
-	s.CheckTime(quantile(opened, 0.99) <= together, "from the first pod's opening to another's, p99", "at most 100 ms", quantile(opened, 0.99))
-	s.CheckTime(quantile(closed, 0.99) <= together, "from the first pod's closing to another's, p99", "at most 100 ms", quantile(closed, 0.99))
+	s.CheckTime(quantile(opened, 0.99) <= together, "from the first pod's opening to another's, p99", "at most 100 ms",
+		quantile(opened, 0.99))
+	s.CheckTime(quantile(closed, 0.99) <= together, "from the first pod's closing to another's, p99", "at most 100 ms",
+		quantile(closed, 0.99))
 	s.Check(leaked == 0, "calls at the vendor while open, from 100 ms after the first opening", "0", leaked)
 	s.Check(overlapping == 0 && probes > 0, "probes that overlapped another", "0", overlapping)
-	s.CheckTime(quantile(recovered, 1) <= open+time.Second, "from the vendor's recovery to the last pod's", "at most BREAKER_OPEN + 1 s = 2 s", quantile(recovered, 1))
-	s.Note("%d pods, %d rounds, %d openings; %d probes in all. BREAKER_OPEN is %v.", pods, rounds, len(opened), probes, open)
+	s.CheckTime(quantile(recovered, 1) <= open+time.Second, "from the vendor's recovery to the last pod's",
+		"at most BREAKER_OPEN + 1 s = 2 s", quantile(recovered, 1))
+	s.Note("%d pods, %d rounds, %d openings; %d probes in all. BREAKER_OPEN is %v.", pods, rounds, len(opened), probes,
+		open)
 
 	s.chart.Panels = []Panel{
 		Outcomes(c.Timeline.Results(began, until), began),
-		{Y: "per second at the vendor", Series: []Series{{Name: "vendor calls", Color: blue, Points: rates(arrivals(c.Vendor.Calls()), began, until)}}},
-		{Y: "pods whose breaker is open", Series: []Series{{Name: "open pods", Color: red, Points: openPods(running, began, until)}}},
+		{Y: "per second at the vendor", Series: []Series{{Name: "vendor calls", Color: blue,
+			Points: rates(arrivals(c.Vendor.Calls()), began, until)}}},
+		{Y: "pods whose breaker is open", Series: []Series{{Name: "open pods", Color: red,
+			Points: openPods(running, began, until)}}},
 	}
 }
 

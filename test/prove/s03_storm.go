@@ -9,7 +9,8 @@ import (
 
 var noRetryStorm = scenario{
 	file: "storm", title: "No retry storm", short: true, run: runStorm,
-	claim: "A dead vendor sees hardly more calls than there are requests, also when no breaker helps. A vendor that fails now and then fails hardly a request.",
+	claim: "A dead vendor sees hardly more calls than there are requests, also when no breaker helps. A vendor that " +
+		"fails now and then fails hardly a request.",
 }
 
 func runStorm(s *Stage) {
@@ -25,9 +26,11 @@ func runStorm(s *Stage) {
 	fails := func(name string, share float64, d time.Duration, settings ...string) phase {
 		c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(20 * time.Millisecond), Seed: 1}, settings...)
 		c.Start(pods)
-		c.Offer(2*time.Second, Clients{Label: "load", Rate: rate}) // while all is well, so that the breaker's window is not empty
+		// While all is well, so that the breaker's window is not empty.
+		c.Offer(2*time.Second, Clients{Label: "load", Rate: rate})
 		healthy := c.Vendor.Stats()
-		if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status", Status: http.StatusBadGateway, Probability: share}); err != nil {
+		if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status", Status: http.StatusBadGateway,
+			Probability: share}); err != nil {
 			s.Fatal(err)
 		}
 		failing := time.Now()
@@ -47,9 +50,11 @@ func runStorm(s *Stage) {
 	s.Check(dead.amplified <= 1.1, "the same without a breaker", "at most 1.1", dead.amplified)
 	flaky := fails("30 % fail", 0.3, pick(s, 40*time.Second, 4*time.Second))
 	if s.Full { // a few hundred requests say little about one in a hundred
-		s.Check(flaky.served >= 0.99, "requests served while 30 % of the vendor's answers are failures", "at least 99 %", percent(flaky.served))
+		s.Check(flaky.served >= 0.99, "requests served while 30 % of the vendor's answers are failures",
+			"at least 99 %", percent(flaky.served))
 	} else {
-		s.Check(flaky.served >= 0.9, "requests served while 30 % of the vendor's answers are failures", "at least 90 % of a few", percent(flaky.served))
+		s.Check(flaky.served >= 0.9, "requests served while 30 % of the vendor's answers are failures",
+			"at least 90 % of a few", percent(flaky.served))
 	}
 	s.Note("While 30 %% fail the vendor sees %.2f calls for each request.", flaky.amplified)
 
@@ -60,6 +65,7 @@ func runStorm(s *Stage) {
 		calls = append(calls, arrivals(ph.calls)...)
 	}
 	p := Outcomes(results, began)
-	p.Series = append(p.Series, Series{Name: "vendor calls", Color: black, Dashed: true, Points: rates(calls, began, results[len(results)-1].At)})
+	p.Series = append(p.Series, Series{Name: "vendor calls", Color: black, Dashed: true,
+		Points: rates(calls, began, results[len(results)-1].At)})
 	s.chart.Panels = []Panel{p}
 }

@@ -8,7 +8,8 @@ import (
 
 var overloadIsFair = scenario{
 	file: "overload", title: "Overload fails fast and fairly", run: runOverload,
-	claim: "With five times the load that can be served, what is refused is refused at once, what is served is served in time, the highest " +
+	claim: "With five times the load that can be served, what is refused is refused at once, what is served is " +
+		"served in time, the highest " +
 		"tier hardly notices, and as much is served as before.",
 }
 
@@ -20,7 +21,8 @@ func runOverload(s *Stage) {
 		queue       = time.Second
 	)
 	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(latency)},
-		env("LLM_SLOTS", slots), env("LLM_QUEUE_TIMEOUT", queue), "LLM_QUEUE_MAX=20", "LLM_SLA=3s", "LLM_CALL_TIMEOUT=1s", "LLM_BREAKER_LEASE=3s")
+		env("LLM_SLOTS", slots), env("LLM_QUEUE_TIMEOUT", queue), "LLM_QUEUE_MAX=20", "LLM_SLA=3s",
+		"LLM_CALL_TIMEOUT=1s", "LLM_BREAKER_LEASE=3s")
 	c.Start(pods)
 	began := time.Now()
 	crowd := func(tier string, rate float64) Clients {
@@ -36,12 +38,16 @@ func runOverload(s *Stage) {
 	perSecond := func(rs Results) float64 { return float64(len(rs.Served())) / d.Seconds() }
 
 	alone := phase("enterprise alone", d, crowd("enterprise", 0.5*capacity))
-	peak := phase("as much as can be served", d, crowd("enterprise", 0.5*capacity), crowd("pro", 0.3*capacity), crowd("free", 0.3*capacity))
-	over := phase("five times that", d, crowd("enterprise", 0.5*capacity), crowd("pro", 1.5*capacity), crowd("free", 3*capacity))
+	peak := phase("as much as can be served", d, crowd("enterprise", 0.5*capacity), crowd("pro", 0.3*capacity),
+		crowd("free", 0.3*capacity))
+	over := phase("five times that", d, crowd("enterprise", 0.5*capacity), crowd("pro", 1.5*capacity),
+		crowd("free", 3*capacity))
 
 	refused := over.Refused()
-	s.Check(len(refused) > 0 && refused.Quantile(0.5) <= queue/5, "time to a refusal, median", "at most 20 % of the queue timeout = 200 ms", refused.Quantile(0.5))
-	s.Check(over.Served().Quantile(1) <= 3*time.Second, "slowest request served", "within the SLA = 3 s", over.Served().Quantile(1))
+	s.Check(len(refused) > 0 && refused.Quantile(0.5) <= queue/5, "time to a refusal, median",
+		"at most 20 % of the queue timeout = 200 ms", refused.Quantile(0.5))
+	s.Check(over.Served().Quantile(1) <= 3*time.Second, "slowest request served", "within the SLA = 3 s",
+		over.Served().Quantile(1))
 	enterprise := ratio(perSecond(over.Label("enterprise")), perSecond(alone))
 	s.Check(enterprise >= 0.95, "enterprise goodput, of what it gets alone", "at least 95 %", percent(enterprise))
 	goodput := ratio(perSecond(over), perSecond(peak))
@@ -49,7 +55,8 @@ func runOverload(s *Stage) {
 	s.Check(len(over.Failed()) == 0, "requests without an answer", "0", len(over.Failed()))
 	for _, tier := range []string{"enterprise", "pro", "free"} {
 		rs := over.Label(tier)
-		s.Note("Overloaded, %s: %d offered, %s served, p50 %s, p99 %s.", tier, len(rs), percent(ratio(len(rs.Served()), len(rs))),
+		s.Note("Overloaded, %s: %d offered, %s served, p50 %s, p99 %s.", tier, len(rs),
+			percent(ratio(len(rs.Served()), len(rs))),
 			figure(rs.Served().Quantile(0.5)), figure(rs.Served().Quantile(0.99)))
 	}
 
@@ -58,7 +65,8 @@ func runOverload(s *Stage) {
 	byTier := Panel{Y: "served per second", Series: []Series{
 		{Name: "can be served", Color: grey, Dashed: true, Points: level(capacity, until.Sub(began).Seconds())}}}
 	for tier, color := range tierColors {
-		byTier.Series = append(byTier.Series, Series{Name: tier, Color: color, Points: rates(sent(all.Label(tier).Served()), began, until)})
+		byTier.Series = append(byTier.Series, Series{Name: tier, Color: color,
+			Points: rates(sent(all.Label(tier).Served()), began, until)})
 	}
 	s.chart.Panels = []Panel{Outcomes(all, began), byTier}
 }

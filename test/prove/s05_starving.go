@@ -21,7 +21,8 @@ func runStarving(s *Stage) {
 		env("LLM_TIER_RATES", "free:60,pro:600,enterprise:6000"))
 	c.Start(pods)
 	began := time.Now()
-	well := Clients{Label: "the others", Rate: others * 0.8 * limit / 60, User: func(i int) string { return user("pro", i%others) }}
+	well := Clients{Label: "the others", Rate: others * 0.8 * limit / 60,
+		User: func(i int) string { return user("pro", i%others) }}
 	greedy := Clients{Label: "one user", Rate: 50 * limit / 60, User: func(int) string { return user("pro", others) }}
 	const d = 12 * time.Second
 	c.Offer(d/2, well)
@@ -33,9 +34,11 @@ func runStarving(s *Stage) {
 	s.Check(lost < 0.02, "requests that the others lost", "under 2 %", percent(lost))
 	got := rs.Label("one user")
 	allowed := limit/60*d.Seconds() + limit // a limit of redis_rate is also its burst
-	s.Check(float64(len(got.Served())) <= allowed, "requests of the one user that were served", "at most its limit and one burst over "+d.String(), len(got.Served()))
+	s.Check(float64(len(got.Served())) <= allowed, "requests of the one user that were served",
+		"at most its limit and one burst over "+d.String(), len(got.Served()))
 	s.Note("The one user sent %d requests. p99 of the others: %s with it, %s before.", len(got),
-		figure(rs.Label("the others").Served().Quantile(0.99)), figure(c.Timeline.Results(began, from).Served().Quantile(0.99)))
+		figure(rs.Label("the others").Served().Quantile(0.99)),
+		figure(c.Timeline.Results(began, from).Served().Quantile(0.99)))
 
 	all := c.Timeline.All()
 	until := all[len(all)-1].At

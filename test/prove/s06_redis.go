@@ -11,7 +11,8 @@ import (
 
 var redisAway = scenario{
 	file: "redis", title: "Redis away", run: runRedis,
-	claim: "Redis hangs, is killed, comes back empty, each for a while under load. No request hangs or fails because of it, the contract holds, and limits are shared again soon after.",
+	claim: "Redis hangs, is killed, comes back empty, each for a while under load. No request hangs or fails because " +
+		"of it, the contract holds, and limits are shared again soon after.",
 }
 
 func runRedis(s *Stage) {
@@ -23,7 +24,8 @@ func runRedis(s *Stage) {
 	)
 	contract := vendorsim.Contract{Requests: requests, Window: vendorsim.Duration(window)}
 	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), Contract: contract},
-		env("LLM_QUOTA_REQUESTS", requests), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods), "LLM_QUOTA_TOKENS=400000",
+		env("LLM_QUOTA_REQUESTS", requests), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods),
+		"LLM_QUOTA_TOKENS=400000",
 		"LLM_QUEUE_TIMEOUT=200ms")
 	running := c.Start(pods)
 	began := time.Now()
@@ -69,10 +71,12 @@ func runRedis(s *Stage) {
 		quiet(window)
 		rs := c.Timeline.Results(from, time.Now())
 		s.Check(len(rs.Failed()) == 0, trouble.name+": requests that failed or hung", "0", len(rs.Failed()))
-		s.Check(len(rs.Served()) == len(rs), trouble.name+": requests refused, at 60 % of the contract", "0", len(rs)-len(rs.Served()))
+		s.Check(len(rs.Served()) == len(rs), trouble.name+": requests refused, at 60 % of the contract", "0",
+			len(rs)-len(rs.Served()))
 		added := ratio(rs.Served().Quantile(0.99), p99)
 		s.CheckTime(added <= 2, trouble.name+": p99, of that before", "at most 2 x", added)
-		s.CheckTime(shared <= 2*time.Second, trouble.name+": back to shared limits after its return", "within 2 s", shared)
+		s.CheckTime(shared <= 2*time.Second, trouble.name+": back to shared limits after its return", "within 2 s",
+			shared)
 	}
 	stop()
 	st := c.Vendor.Stats()
@@ -82,7 +86,8 @@ func runRedis(s *Stage) {
 	s.chart.Panels = []Panel{
 		Outcomes(all, began),
 		Windows(c.Vendor.Calls(), contract, began),
-		{Y: "answer in milliseconds", Series: []Series{{Name: "slowest in half a second", Color: blue, Points: slowest(all.Served(), began)}}},
+		{Y: "answer in milliseconds", Series: []Series{{Name: "slowest in half a second", Color: blue,
+			Points: slowest(all.Served(), began)}}},
 		{Y: "pods that use Redis", Series: []Series{{Name: "shared mode", Color: teal, Points: up}}},
 	}
 }

@@ -8,12 +8,15 @@ import (
 
 var rollingRestart = scenario{
 	file: "rolling", title: "A rolling restart loses nothing", short: true, run: runRolling,
-	claim: "Pods behind a balancer that follows /readyz are replaced one after the other, round after round, under buffered and streaming load. No request fails, no stream is cut.",
+	claim: "Pods behind a balancer that follows /readyz are replaced one after the other, round after round, under " +
+		"buffered and streaming load. No request fails, no stream is cut.",
 }
 
 func runRolling(s *Stage) {
 	pods, rounds := pick(s, 3, 2), pick(s, 3, 1)
-	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), CompletionTokens: 20, TokensPerSecond: 20}) // a stream takes a second
+	// A stream takes a second.
+	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), CompletionTokens: 20,
+		TokensPerSecond: 20})
 	running := c.Start(pods)
 	began := time.Now()
 	buffered := c.Come(Clients{Label: "buffered", Rate: pick(s, 60.0, 20.0)})
@@ -49,7 +52,8 @@ func runRolling(s *Stage) {
 		byPod[call.Pod] = append(byPod[call.Pod], call.Arrived)
 	}
 	for i, pod := range order {
-		perPod.Series = append(perPod.Series, Series{Name: pod, Color: palette[i%len(palette)], Points: rates(byPod[pod], began, until)})
+		perPod.Series = append(perPod.Series, Series{Name: pod, Color: palette[i%len(palette)],
+			Points: rates(byPod[pod], began, until)})
 	}
 	s.chart.Panels = append(s.chart.Panels, perPod)
 }

@@ -10,14 +10,16 @@ import (
 
 var clientsLeave = scenario{
 	file: "left", title: "The client left", short: true, run: runLeft,
-	claim: "Clients hang up in the middle of their calls, buffered and streaming. Their vendor calls are cancelled, and slots and tokens come back.",
+	claim: "Clients hang up in the middle of their calls, buffered and streaming. Their vendor calls are cancelled, " +
+		"and slots and tokens come back.",
 }
 
 func runLeft(s *Stage) {
 	const each = 2000 // tokens that a call asks for
 	pods, clients := pick(s, 10, 3), pick(s, 500, 60)
 	tokens := 60 * 2 * clients * each // a minute's, so that all can start within a second
-	c := NewCluster(s, vendorsim.Config{}, env("LLM_SLOTS", clients/pods+1), env("LLM_QUOTA_TOKENS", tokens), "LLM_ADMISSION_MAX=1000")
+	c := NewCluster(s, vendorsim.Config{}, env("LLM_SLOTS", clients/pods+1), env("LLM_QUOTA_TOKENS", tokens),
+		"LLM_ADMISSION_MAX=1000")
 	running := c.Start(pods)
 	if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "stall", Chunks: 2}); err != nil {
 		s.Fatal(err)
@@ -27,7 +29,8 @@ func runLeft(s *Stage) {
 	defer leave()
 	var wg sync.WaitGroup
 	for i := range clients {
-		who := Clients{Label: "leaves", User: func(i int) string { return user("enterprise", i) }, Stream: i%2 == 0, MaxTokens: each}
+		who := Clients{Label: "leaves", User: func(i int) string { return user("enterprise", i) }, Stream: i%2 == 0,
+			MaxTokens: each}
 		wg.Go(func() { c.Timeline.add(c.ask(ctx, who, i)) })
 	}
 	c.eventually("every call is at the vendor", func() bool { return c.Vendor.Stats().InFlight == clients })
@@ -66,6 +69,8 @@ func runLeft(s *Stage) {
 	}
 	c.eventually("the tokens are given back", func() bool { return freed() >= 0.95*asked })
 	back := freed() / asked
-	s.Check(back >= 0.95 && back <= 1.05, "tokens given back, of those the streams asked for", "all but the prompts and what the vendor can have sent: at least 95 %", percent(back))
-	s.chart.Panels = []Panel{{Y: "vendor calls in flight", Series: []Series{{Name: "in flight", Color: blue, Points: inFlight(c.Vendor.Calls(), began)}}}}
+	s.Check(back >= 0.95 && back <= 1.05, "tokens given back, of those the streams asked for",
+		"all but the prompts and what the vendor can have sent: at least 95 %", percent(back))
+	s.chart.Panels = []Panel{{Y: "vendor calls in flight",
+		Series: []Series{{Name: "in flight", Color: blue, Points: inFlight(c.Vendor.Calls(), began)}}}}
 }

@@ -9,7 +9,8 @@ import (
 
 var vendorSaysWait = scenario{
 	file: "wait", title: "The vendor said wait", short: true, run: runWait,
-	claim: "One call of one pod is answered 429 with Retry-After. No pod calls until then, and afterwards all do, in order and not all at once.",
+	claim: "One call of one pod is answered 429 with Retry-After. No pod calls until then, and afterwards all do, in " +
+		"order and not all at once.",
 }
 
 func runWait(s *Stage) {
@@ -23,7 +24,8 @@ func runWait(s *Stage) {
 	began := time.Now()
 	stop := c.Come(Clients{Label: "load", Rate: rate})
 	c.hold(2 * time.Second)
-	if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status", Status: http.StatusTooManyRequests, RetryAfter: vendorsim.Duration(pause), Calls: 1}); err != nil {
+	if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status", Status: http.StatusTooManyRequests,
+		RetryAfter: vendorsim.Duration(pause), Calls: 1}); err != nil {
 		s.Fatal(err)
 	}
 	said := time.Time{}
@@ -54,6 +56,7 @@ func runWait(s *Stage) {
 	s.Note("%d calls were under way while the word got round.", between(at, said, said.Add(word)))
 	s.chart.Panels = []Panel{
 		Outcomes(c.Timeline.Results(began, until), began),
-		{Y: "per second at the vendor", Series: []Series{{Name: "vendor calls", Color: blue, Points: rates(at, began, until)}}},
+		{Y: "per second at the vendor", Series: []Series{{Name: "vendor calls", Color: blue,
+			Points: rates(at, began, until)}}},
 	}
 }

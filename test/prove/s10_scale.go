@@ -10,12 +10,15 @@ import (
 
 var scaleOnPaper = scenario{
 	file: "scale", title: "A thousand pods, simulated", run: runScale,
-	claim: "The service's own arithmetic and script, with a thousand pods in virtual time: the contract holds in every trouble in which the " +
-		"pods agree on whether Redis is there. What one Redis carries, the assumptions and each scenario are in [../scale.md](../scale.md).",
+	claim: "The service's own arithmetic and script, with a thousand pods in virtual time: the contract holds in " +
+		"every trouble in which the " +
+		"pods agree on whether Redis is there. What one Redis carries, the assumptions and each scenario are in " +
+		"[../scale.md](../scale.md).",
 }
 
 func runScale(s *Stage) {
-	size := sim.Size{Seed: 1, Pods: 1000, Requests: 5_000, Window: time.Minute, Queue: 5 * time.Second, Windows: 3} // a quarter of that of "make scale"
+	// A quarter of that of "make scale".
+	size := sim.Size{Seed: 1, Pods: 1000, Requests: 5_000, Window: time.Minute, Queue: 5 * time.Second, Windows: 3}
 	list := append(size.Scenarios(), size.Chaos())
 	results, errs := make([]sim.Result, len(list)), make([]error, len(list))
 	var wg sync.WaitGroup
@@ -47,5 +50,6 @@ func runScale(s *Stage) {
 		}
 	}
 	s.Check(held == hold, "scenarios in which the contract must hold", figure(hold)+" of "+figure(hold)+" hold", held)
-	s.Check(noticed == breaks, "scenarios made to break it, so that the judge is known to see", figure(breaks)+" of "+figure(breaks)+" break", noticed)
+	s.Check(noticed == breaks, "scenarios made to break it, so that the judge is known to see", figure(breaks)+" of "+
+		figure(breaks)+" break", noticed)
 }

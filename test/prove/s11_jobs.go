@@ -19,7 +19,8 @@ import (
 
 var jobsAreNotLost = scenario{
 	file: "jobs", title: "No job is lost", run: runJobs,
-	claim: "Five pods work off two thousand jobs of three priorities; one pod is killed in the middle, one replaced. Every job is finished, none is " +
+	claim: "Five pods work off two thousand jobs of three priorities; one pod is killed in the middle, one replaced. " +
+		"Every job is finished, none is " +
 		"called twice but those the killed pod had in its hands, high goes first, and the contract holds.",
 }
 
@@ -43,7 +44,8 @@ func runJobs(s *Stage) {
 	)
 	contract := vendorsim.Contract{Requests: calls, Window: vendorsim.Duration(window)}
 	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), Contract: contract},
-		env("LLM_QUOTA_REQUESTS", calls), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods+1), "LLM_QUOTA_TOKENS=0",
+		env("LLM_QUOTA_REQUESTS", calls), env("LLM_QUOTA_WINDOW", window), env("LLM_QUOTA_SHARES", pods+1),
+		"LLM_QUOTA_TOKENS=0",
 		"LLM_QUEUE_TIMEOUT=200ms", "LLM_JOBS_LEASE=3s", "LLM_JOBS_LOOKS=0")
 	running := c.Start(pods)
 	began := time.Now()
@@ -64,7 +66,8 @@ func runJobs(s *Stage) {
 		wg.Wait()
 	}
 	for i := range jobs {
-		jobs[i] = &job{user: user("enterprise", i), Priority: []string{"low", "normal", "high"}[i%3], key: fmt.Sprint("job ", i)}
+		jobs[i] = &job{user: user("enterprise", i), Priority: []string{"low", "normal", "high"}[i%3],
+			key: fmt.Sprint("job ", i)}
 	}
 	each(c.submit)
 	mark("all are submitted")
@@ -75,7 +78,8 @@ func runJobs(s *Stage) {
 	c.hold(2 * time.Second)
 	mark(running[1].Name + " is replaced")
 	running[1] = c.Replace(running[1])
-	c.eventually("the vendor has seen as many jobs as there are", func() bool { return c.Vendor.Stats().RequestIDs >= all })
+	c.eventually("the vendor has seen as many jobs as there are",
+		func() bool { return c.Vendor.Stats().RequestIDs >= all })
 	each(c.finish)
 
 	done := 0
@@ -93,13 +97,15 @@ func runJobs(s *Stage) {
 	s.Check(unasked == 0, "jobs called twice at the vendor that were not in the killed pod's hands", "0", unasked)
 	s.Check(st.RequestViolations == 0, "calls beyond the contract", "0", st.RequestViolations)
 	s.Check(ratio(high, low) < 0.25, "median wait of high, of that of low", "under 25 %", percent(ratio(high, low)))
-	s.Note("%d jobs were called twice, because the killed pod had them. Median wait: high %s, normal %s, low %s.", twice,
+	s.Note("%d jobs were called twice, because the killed pod had them. Median wait: high %s, normal %s, low %s.",
+		twice,
 		figure(high), figure(quantile(waits["normal"], 0.5)), figure(low))
 
 	s.chart.Panels = append(drawJobs(jobs, began), Windows(c.Vendor.Calls(), contract, began))
 }
 
-// calledTwice counts the jobs that came to the vendor more than once, and those of them that no call of the dead pod explains.
+// calledTwice counts the jobs that came to the vendor more than once, and those of them that no call of the dead pod
+// explains.
 func calledTwice(calls []vendorsim.Call, dead string) (twice, unasked int) {
 	callers := map[string][]string{} // by job, the pods that called the vendor for it
 	for _, call := range calls {
@@ -127,12 +133,15 @@ func drawJobs(jobs []*job, began time.Time) []Panel {
 	starts := Panel{Y: "jobs started per second"}
 	until := slices.MaxFunc(ended, time.Time.Compare)
 	for _, class := range []string{"high", "normal", "low"} {
-		starts.Series = append(starts.Series, Series{Name: class, Color: classColors[class], Points: rates(started[class], began, until)})
+		starts.Series = append(starts.Series, Series{Name: class, Color: classColors[class],
+			Points: rates(started[class], began, until)})
 	}
-	return []Panel{starts, {Y: "jobs that are not done", Series: []Series{{Name: "queued or running", Color: black, Points: remaining(ended, began)}}}}
+	return []Panel{starts, {Y: "jobs that are not done",
+		Series: []Series{{Name: "queued or running", Color: black, Points: remaining(ended, began)}}}}
 }
 
-// submit hands in a job. Told that it cannot be taken now, it comes again under the same Idempotency-Key, as it is told to.
+// submit hands in a job. Told that it cannot be taken now, it comes again under the same Idempotency-Key, as it is told
+// to.
 func (c *Cluster) submit(j *job) error {
 	body := `{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":16}`
 	header := http.Header{"Prefer": {"respond-async"}, "X-Priority": {j.Priority}, "Idempotency-Key": {j.key}}

@@ -14,8 +14,10 @@ import (
 
 var oneUserMisuses = scenario{
 	file: "misuse", title: "One user does everything wrong", run: runMisuse, short: true,
-	claim: "A single user does, one thing after the other, what harms a service: calls that time out, requests the vendor refuses, hang-ups, large " +
-		"bodies, large headers, many answers to one request, jobs until their limit, long polls, long streams, streams that hang. The other users lose " +
+	claim: "A single user does, one thing after the other, what harms a service: calls that time out, requests the " +
+		"vendor refuses, hang-ups, large " +
+		"bodies, large headers, many answers to one request, jobs until their limit, long polls, long streams, " +
+		"streams that hang. The other users lose " +
 		"under 2 % of their requests.",
 }
 
@@ -25,9 +27,12 @@ func runMisuse(s *Stage) {
 		shortest = 2  // misuses of a short run: those that once did the most harm
 	)
 	pods, rate, long := pick(s, 3, 2), pick(s, 60.0, 30.0), pick(s, 6*time.Second, 4*time.Second)
-	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond), CompletionTokens: 300, TokensPerSecond: 20},
-		"LLM_CALL_TIMEOUT=2s", "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_REQUESTS=1000000", "LLM_TIER_RATES=free:600,pro:601,enterprise:602")
-	for _, fault := range []vendorsim.Fault{{Kind: "hang", Model: slowModel}, {Kind: "status", Status: http.StatusBadRequest, Model: refusedModel}} {
+	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond), CompletionTokens: 300,
+		TokensPerSecond: 20},
+		"LLM_CALL_TIMEOUT=2s", "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_REQUESTS=1000000",
+		"LLM_TIER_RATES=free:600,pro:601,enterprise:602")
+	for _, fault := range []vendorsim.Fault{{Kind: "hang", Model: slowModel},
+		{Kind: "status", Status: http.StatusBadRequest, Model: refusedModel}} {
 		if err := c.Vendor.AddFault(fault); err != nil {
 			s.Fatal(err)
 		}
@@ -55,7 +60,8 @@ func runMisuse(s *Stage) {
 	s.chart.Panels = []Panel{Outcomes(c.Timeline.All(), began)}
 }
 
-// misuse lets clients of one user do wrong as often as they can. The returned func stops them and returns how often they did.
+// misuse lets clients of one user do wrong as often as they can. The returned func stops them and returns how often
+// they did.
 func (c *Cluster) misuse(wrong misuse, who string) (stop func() int) {
 	ctx, cancel := context.WithCancel(c.tb.Context())
 	if wrong.polls {
@@ -82,7 +88,8 @@ func (c *Cluster) misuse(wrong misuse, who string) (stop func() int) {
 
 // endlessJob hands in a job that does not end, and returns its path.
 func (c *Cluster) endlessJob(ctx context.Context, who string) (path string) {
-	job := misuse{method: http.MethodPost, path: "/llm", body: chat(slowModel, ""), header: http.Header{"Prefer": {"respond-async"}}}
+	job := misuse{method: http.MethodPost, path: "/llm", body: chat(slowModel, ""),
+		header: http.Header{"Prefer": {"respond-async"}}}
 	c.eventually("a job is taken", func() bool {
 		res := c.send(ctx, job, who)
 		if res != nil {
@@ -103,7 +110,8 @@ func (c *Cluster) misuseOnce(ctx context.Context, wrong misuse, who string) {
 	c.send(ctx, wrong, who)
 }
 
-// send sends one request to the pod whose turn it is and reads the answer to its end. It returns nil when there is none.
+// send sends one request to the pod whose turn it is and reads the answer to its end. It returns nil when there is
+// none.
 func (c *Cluster) send(ctx context.Context, wrong misuse, who string) *http.Response {
 	pod := c.balancer.pick()
 	if pod == nil {

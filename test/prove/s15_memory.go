@@ -17,7 +17,8 @@ import (
 
 var memoryIsBounded = scenario{
 	file: "memory", title: "More bytes than a pod has", run: runMemory,
-	claim: "150 clients ask for answers of 3 MB and do not read them, and 200 send bodies of 10 MB, all at once. One pod has a limit of 256 MiB. It stays " +
+	claim: "150 clients ask for answers of 3 MB and do not read them, and 200 send bodies of 10 MB, all at once. One " +
+		"pod has a limit of 256 MiB. It stays " +
 		"under it, serves what fits, tells the others to come later, and is not killed.",
 }
 
@@ -29,7 +30,8 @@ const (
 
 func runMemory(s *Stage) {
 	const readers, senders = 150, 200
-	c := NewCluster(s, vendorsim.Config{}, "LLM_VENDOR_URL="+largeVendor(s), "LLM_QUOTA_TOKENS=0", "LLM_WRITE_TIMEOUT=2s", "LLM_READ_TIMEOUT=1m",
+	c := NewCluster(s, vendorsim.Config{}, "LLM_VENDOR_URL="+largeVendor(s), "LLM_QUOTA_TOKENS=0",
+		"LLM_WRITE_TIMEOUT=2s", "LLM_READ_TIMEOUT=1m",
 		"LLM_ADMISSION_MAX=1000", env("GOMEMLIMIT", goMemLimit))
 	pod := c.Start(1)[0]
 	began := time.Now()
@@ -48,10 +50,13 @@ func runMemory(s *Stage) {
 	known := got["200"] + got["503"] + got["429"]
 	s.Check(known == senders, "bodies that were served or told to come later", figure(senders), known)
 	s.Check(got["200"] > 0, "bodies that were served", "some", got["200"])
-	s.Check(samples.peak() < podMemory, "most resident memory", "under 256 MiB", fmt.Sprintf("%d MiB", samples.peak()>>20))
-	s.Check(inUse == 0 && held == 0, "slots and bytes in use afterwards", "0 and 0", fmt.Sprintf("%v and %v", inUse, held))
+	s.Check(samples.peak() < podMemory, "most resident memory", "under 256 MiB",
+		fmt.Sprintf("%d MiB", samples.peak()>>20))
+	s.Check(inUse == 0 && held == 0, "slots and bytes in use afterwards", "0 and 0",
+		fmt.Sprintf("%v and %v", inUse, held))
 	s.Check(after == "200", "a request afterwards", "200", after)
-	s.Note("The bodies were answered %v. GOMEMLIMIT was %d MiB, the memory budget half of that; resident memory was looked at every %v, and its "+
+	s.Note("The bodies were answered %v. GOMEMLIMIT was %d MiB, the memory budget half of that; resident memory was "+
+		"looked at every %v, and its "+
 		"highest value is the kernel's own.", got, goMemLimit>>20, sampleEvery)
 	s.chart.Panels = samples.panels(began)
 }
@@ -86,7 +91,8 @@ func askAndDoNotRead(s *Stage, pod *Pod, i int) {
 	s.Cleanup(func() { _ = conn.Close() })
 	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 	body := question("short")
-	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+		"application/json\r\nContent-Length: %d\r\n\r\n%s",
 		user("pro", i), len(body), body)
 }
 

@@ -62,8 +62,8 @@ func (s *Stage) Check(ok bool, what, bar string, got any) {
 	s.Errorf("%s: %s; the bar is: %s", c.what, c.got, c.bar)
 }
 
-// CheckTime is Check for a figure that depends on how fast the machine is. Only a full run is held to it; the short one,
-// which shares its machine with other tests, only logs it.
+// CheckTime is Check for a figure that depends on how fast the machine is. Only a full run is held to it; the short
+// one, which shares its machine with other tests, only logs it.
 func (s *Stage) CheckTime(ok bool, what, bar string, got any) {
 	s.Helper()
 	if !s.Full {

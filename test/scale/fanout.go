@@ -11,10 +11,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// fanout prints how long it takes until the last of many pods has a message, and what sending it costs Redis: the breaker's
-// new state and the vendor's pauses travel like this.
+// fanout prints how long it takes until the last of many pods has a message, and what sending it costs Redis: the
+// breaker's new state and the vendor's pauses travel like this.
 func fanout(ctx context.Context, w io.Writer) error {
-	fmt.Fprintln(w, "| pods | the last one has it after, median | slowest of 100 | Redis, µs per message |\n|---:|---:|---:|---:|")
+	fmt.Fprintln(w, "| pods | the last one has it after, median | slowest of 100 | Redis, µs per message "+
+		"|\n|---:|---:|---:|---:|")
 	for _, pods := range []int{10, 100, 1000} {
 		if err := fanoutTo(ctx, w, pods); err != nil {
 			return fmt.Errorf("%d pods: %w", pods, err)
@@ -32,7 +33,7 @@ func fanoutTo(ctx context.Context, w io.Writer, pods int) error {
 	defer s.stop()
 	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: pods})
 	defer rdb.Close()
-	var heard sync.WaitGroup // by all, of the message under way
+	var received sync.WaitGroup // by all, of the message under way
 	var readers sync.WaitGroup
 	var subs []*redis.PubSub
 	for range pods {
@@ -48,7 +49,7 @@ func fanoutTo(ctx context.Context, w io.Writer, pods int) error {
 					return // closed
 				}
 				if m.Payload != "" {
-					heard.Done()
+					received.Done()
 				}
 			}
 		})
@@ -59,12 +60,12 @@ func fanoutTo(ctx context.Context, w io.Writer, pods int) error {
 	}
 	var took []time.Duration
 	for range messages {
-		heard.Add(pods)
+		received.Add(pods)
 		start := time.Now()
 		if err := s.rdb.Publish(ctx, channel, "2 1760000000000 60000").Err(); err != nil {
 			return err
 		}
-		heard.Wait()
+		received.Wait()
 		took = append(took, time.Since(start))
 	}
 	after, err := s.usage(ctx)
@@ -73,7 +74,8 @@ func fanoutTo(ctx context.Context, w io.Writer, pods int) error {
 	}
 	readers.Wait()
 	slices.Sort(took)
-	fmt.Fprintf(w, "| %d | %v | %v | %.0f |\n", pods, took[messages/2].Round(100*time.Microsecond), took[messages-1].Round(100*time.Microsecond),
+	fmt.Fprintf(w, "| %d | %v | %v | %.0f |\n", pods, took[messages/2].Round(100*time.Microsecond),
+		took[messages-1].Round(100*time.Microsecond),
 		float64((after.cpu-before.cpu).Microseconds())/messages)
 	return err
 }

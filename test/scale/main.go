@@ -1,5 +1,5 @@
-// Command scale shows what a thousand pods do to one contract, one Redis and each other. `make scale` runs all of it and
-// keeps the tables and pictures of docs/scale.md up to date.
+// Command scale shows what a thousand pods do to one contract, one Redis and each other. `make scale` runs all of it
+// and keeps the tables and pictures of docs/scale.md up to date.
 //
 //	simulate.go  scenarios in virtual time: the same on every machine
 //	share.go     what a pod may do alone, by the number of pods
@@ -44,7 +44,8 @@ type part struct {
 
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("scale", flag.ContinueOnError)
-	doc := flags.String("doc", "", "page whose tables are replaced, between its <!-- begin NAME --> and <!-- end NAME --> lines")
+	doc := flags.String("doc", "", "page whose tables are replaced, between its <!-- begin NAME --> and <!-- end "+
+		"NAME --> lines")
 	pictures := flags.String("pictures", "", "folder for the pictures; empty: none")
 	only := flags.String("only", "", "names of tables, separated by commas; empty: all")
 	server := flags.String("server", "bin/server", "the service's binary")

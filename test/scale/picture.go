@@ -42,7 +42,8 @@ func drawRun(path, title string, r sim.Result) error {
 		window.y = append(window.y, percent(p.Window))
 		limit.y = append(limit.y, 100)
 	}
-	return draw(path, title, "windows of the contract", float64(len(r.Series))/slice, []line{offered, called, alone, window, limit})
+	return draw(path, title, "windows of the contract", float64(len(r.Series))/slice,
+		[]line{offered, called, alone, window, limit})
 }
 
 // draw writes the curves over x from 0 to end.
@@ -56,10 +57,15 @@ func draw(path, title, xName string, end float64, lines []line) error {
 	var b strings.Builder
 	x := func(part float64) float64 { return left + part*(width-left-right) }
 	y := func(v float64) float64 { return height - bottom - min(v, highest)/highest*(height-top-bottom) }
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", width, height)
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/><text x="%d" y="20" font-size="15">%s</text>`+"\n", width, height, left, title)
+	fmt.Fprintf(&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n",
+		width, height)
+	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/><text x="%d" y="20" font-size="15">%s</text>`+"\n",
+		width, height, left, title)
 	for v := 0.0; v <= highest; v += 50 {
-		fmt.Fprintf(&b, `<path d="M%d %.1fH%d" stroke="#e4e4e4"/><text x="%d" y="%.1f" text-anchor="end">%.0f %%</text>`+"\n", left, y(v), width-right, left-6, y(v)+4, v)
+		fmt.Fprintf(&b,
+			`<path d="M%d %.1fH%d" stroke="#e4e4e4"/><text x="%d" y="%.1f" text-anchor="end">%.0f %%</text>`+"\n", left,
+			y(v), width-right, left-6, y(v)+4, v)
 	}
 	for v := 0.0; v <= end; v++ {
 		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">%.0f</text>`+"\n", x(v/end), height-bottom+18, v)
@@ -81,7 +87,8 @@ func draw(path, title, xName string, end float64, lines []line) error {
 			}
 			fmt.Fprintf(&b, "%s%.1f %.1f", command, x(float64(j)/float64(max(1, len(l.y)-1))), y(v))
 		}
-		fmt.Fprintf(&b, `"/><text x="%d" y="42" fill="%s">%s</text>`+"\n", left+[]int{0, 80, 150, 310, 430}[i], l.colour, l.name)
+		fmt.Fprintf(&b, `"/><text x="%d" y="42" fill="%s">%s</text>`+"\n", left+[]int{0, 80, 150, 310, 430}[i],
+			l.colour, l.name)
 	}
 	b.WriteString("</svg>\n")
 	return os.WriteFile(path, []byte(b.String()), 0o644)

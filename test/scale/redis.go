@@ -74,11 +74,13 @@ func (s *redisServer) usage(ctx context.Context) (u usage, err error) {
 	return u, nil
 }
 
-// measure lets so many callers, each with a connection of its own, do the work for a while, and returns how often it was
-// done and what it cost Redis.
-func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.Duration) (done int, spent usage, err error) {
+// measure lets so many callers, each with a connection of its own, do the work for a while, and returns how often it
+// was done and what it cost Redis.
+func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.Duration) (done int, spent usage,
+	err error) {
 	// One client for all: it makes as many connections as there are callers.
-	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: callers, ReadTimeout: 10 * time.Second, PoolTimeout: 10 * time.Second})
+	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: callers, ReadTimeout: 10 * time.Second,
+		PoolTimeout: 10 * time.Second})
 	defer rdb.Close()
 	counts, errs := make([]int, callers), make([]error, callers)
 	round := func(until time.Time) {
@@ -114,7 +116,8 @@ func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.D
 
 // commands prints what each script costs Redis: with 64 connections, and with one for each of a thousand pods.
 func commands(ctx context.Context, w io.Writer, d time.Duration) error {
-	fmt.Fprintln(w, "| what | within the script, µs | Redis in all, µs, 64 connections | 1,000 connections | a second, one core |\n|---|---:|---:|---:|---:|")
+	fmt.Fprintln(w, "| what | within the script, µs | Redis in all, µs, 64 connections | 1,000 connections | a "+
+		"second, one core |\n|---|---:|---:|---:|---:|")
 	for _, work := range scripts() {
 		s, err := startRedis()
 		if err != nil {

@@ -12,7 +12,8 @@ import (
 
 // requests prints what a whole request costs Redis, asked by the real service.
 func requests(ctx context.Context, w io.Writer, binary string, d time.Duration) error {
-	fmt.Fprintln(w, "| requests of one pod | answered with | scripts per request | Redis in all, µs per request | requests a second, one core | at 60 % of it |\n|---|---|---:|---:|---:|---:|")
+	fmt.Fprintln(w, "| requests of one pod | answered with | scripts per request | Redis in all, µs per request | "+
+		"requests a second, one core | at 60 % of it |\n|---|---|---:|---:|---:|---:|")
 	const limit, tokens = "LLM_QUOTA_REQUESTS=600000000", "LLM_QUOTA_TOKENS=600000000000"
 	for _, c := range []struct {
 		name     string
@@ -41,11 +42,13 @@ func requests(ctx context.Context, w io.Writer, binary string, d time.Duration) 
 	}
 	time.Sleep(2 * d)
 	after, err := s.redis.usage(ctx)
-	fmt.Fprintf(w, "\nA pod without requests runs %.1f scripts a second.\n", float64(after.scripts-before.scripts)/(2*d).Seconds())
+	fmt.Fprintf(w, "\nA pod without requests runs %.1f scripts a second.\n",
+		float64(after.scripts-before.scripts)/(2*d).Seconds())
 	return err
 }
 
-func requestCost(ctx context.Context, w io.Writer, binary, name string, callers int, rate float64, d time.Duration, settings []string) error {
+func requestCost(ctx context.Context, w io.Writer, binary, name string, callers int, rate float64, d time.Duration,
+	settings []string) error {
 	s, err := startService(binary, settings...)
 	if err != nil {
 		return err
@@ -80,7 +83,8 @@ func requestCost(ctx context.Context, w io.Writer, binary, name string, callers 
 	}
 	slices.Sort(kinds)
 	cost := (float64((after.cpu - before.cpu).Microseconds()) - idle*took.Seconds()) / float64(n)
-	fmt.Fprintf(w, "| %s | %s | %.2f |", name, strings.Join(kinds, ", "), float64(after.scripts-before.scripts)/float64(n))
+	fmt.Fprintf(w, "| %s | %s | %.2f |", name, strings.Join(kinds, ", "),
+		float64(after.scripts-before.scripts)/float64(n))
 	if rate > 0 { // a Redis that is mostly asleep pays for waking up, which says nothing of a busy one
 		fmt.Fprintln(w, " | | |")
 	} else {

@@ -71,14 +71,15 @@ func scripts() []work {
 		}},
 		booking("quota, requests only", quota.Config{Requests: endless}, 0, false),
 		booking("quota, requests only, refused", quota.Config{Requests: 100}, 0, false),
-		booking("quota, with tokens and a settlement", quota.Config{Requests: endless, Tokens: 1000 * endless}, 500, true),
+		booking("quota, with tokens and a settlement", quota.Config{Requests: endless, Tokens: 1000 * endless}, 500,
+			true),
 		usedUp(),
 		quietPod(),
 	}
 }
 
-// usedUp is the answer to a call for which there are no tokens left, all of them used in the last second: the script looks
-// through the whole ledger for the moment at which there will be.
+// usedUp is the answer to a call for which there are no tokens left, all of them used in the last second: the script
+// looks through the whole ledger for the moment at which there will be.
 func usedUp() work {
 	const name, all = "quota, tokens used up, refused", 1_000_000
 	var fill sync.Once
@@ -127,7 +128,8 @@ func quietPod() work {
 func userLimit(i int) func(ctx context.Context, rdb redis.Cmdable) error {
 	random := rand.New(rand.NewPCG(1, uint64(i)))
 	return func(ctx context.Context, rdb redis.Cmdable) error {
-		_, err := redis_rate.NewLimiter(rdb).Allow(ctx, "llm:user:"+strconv.Itoa(random.IntN(10_000)), redis_rate.PerMinute(1_000_000))
+		_, err := redis_rate.NewLimiter(rdb).Allow(ctx, "llm:user:"+strconv.Itoa(random.IntN(10_000)),
+			redis_rate.PerMinute(1_000_000))
 		return err
 	}
 }

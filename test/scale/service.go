@@ -55,9 +55,12 @@ func startService(binary string, settings ...string) (s *service, err error) {
 		return s, err
 	}
 	env := append(os.Environ(), "LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_REDIS_URL="+s.redis.URL(),
-		"LLM_REDIS_BUDGET=2s", "LLM_VENDOR_URL="+s.vendor.URL+"/v1/chat/completions", "LLM_VENDOR_API_KEY=none", "LLM_VENDOR_NAME=vendor", "LLM_API_KEYS_FILE="+file,
-		"LLM_TIER_RATES=free:10,pro:100,enterprise:1000000000", "LLM_TIER_CONCURRENCY=enterprise:0", "LLM_SLOTS=256", "LLM_PACER_RATE=1000000", "LLM_JOBS_WORKERS=0")
-	if s.pod, err = proctest.Start(proctest.Program{Path: binary, Env: append(env, settings...), Keep: proctest.NoRequests}); err != nil {
+		"LLM_REDIS_BUDGET=2s", "LLM_VENDOR_URL="+s.vendor.URL+"/v1/chat/completions", "LLM_VENDOR_API_KEY=none",
+		"LLM_VENDOR_NAME=vendor", "LLM_API_KEYS_FILE="+file,
+		"LLM_TIER_RATES=free:10,pro:100,enterprise:1000000000", "LLM_TIER_CONCURRENCY=enterprise:0", "LLM_SLOTS=256",
+		"LLM_PACER_RATE=1000000", "LLM_JOBS_WORKERS=0")
+	if s.pod, err = proctest.Start(proctest.Program{Path: binary, Env: append(env, settings...),
+		Keep: proctest.NoRequests}); err != nil {
 		return s, err
 	}
 	return s, s.pod.Serving()

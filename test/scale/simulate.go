@@ -41,7 +41,8 @@ func scenarios(w io.Writer, pictures string) error {
 	workers.Wait()
 	fmt.Fprintf(w, "%d pods, a contract of %d calls in %v, queue timeout %v, %d windows, seed %d.\n\n",
 		size.Pods, size.Requests, size.Window, size.Queue, size.Windows, size.Seed)
-	fmt.Fprintln(w, "| scenario | contract | fullest window | used | from shares | scripts per request | longest queue at Redis |\n|---|---|---:|---:|---:|---:|---:|")
+	fmt.Fprintln(w, "| scenario | contract | fullest window | used | from shares | scripts per request | longest "+
+		"queue at Redis |\n|---|---|---:|---:|---:|---:|---:|")
 	for i, s := range list {
 		errs[i] = errors.Join(errs[i], row(w, s, results[i]))
 		for name, file := range pictured {
@@ -64,7 +65,8 @@ func row(w io.Writer, s sim.Scenario, r sim.Result) error {
 		verdict = "**broken**"
 	}
 	fmt.Fprintf(w, "| %s | %s | %.1f %% | %.1f %% | %.0f %% | %.2f | %v |\n", s.Name, verdict, 100*r.Fullest, 100*use,
-		100*float64(r.Alone)/float64(max(1, r.Requests)), float64(r.Commands)/float64(max(1, r.Offered)), r.Longest.Round(10*time.Microsecond))
+		100*float64(r.Alone)/float64(max(1, r.Requests)), float64(r.Commands)/float64(max(1, r.Offered)),
+		r.Longest.Round(10*time.Microsecond))
 	if broken != (s.Breaks != "") {
 		return fmt.Errorf("%s: the contract is broken: %t, expected: %q", s.Name, broken, s.Breaks)
 	}

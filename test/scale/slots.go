@@ -46,7 +46,8 @@ func slots(ctx context.Context, w io.Writer, binary string) error {
 			ofVendor[slot] = append(ofVendor[slot], k)
 		}
 	}
-	fmt.Fprintf(w, "%d users have their keys in %d slots; the busiest of 3 masters has %.0f %% of them (a third would be 33), the busiest of 16 has %.0f %% (6).\n",
+	fmt.Fprintf(w, "%d users have their keys in %d slots; the busiest of 3 masters has %.0f %% of them (a third "+
+		"would be 33), the busiest of 16 has %.0f %% (6).\n",
 		count, len(ofUsers), share(perMaster[0][:], count), share(perMaster[1][:], count))
 	fmt.Fprintf(w, "The keys of the vendor are in %d slot:", len(ofVendor))
 	for slot, names := range ofVendor {

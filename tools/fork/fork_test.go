@@ -13,8 +13,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// withChart has TestFork test the renamed chart too. The libraries for that take minutes to compile, so it is not a part
-// of make test: `make fork-test` sets it.
+// withChart has TestFork test the renamed chart too. The libraries for that take minutes to compile, so it is not a
+// part of make test: `make fork-test` sets it.
 var withChart = flag.Bool("chart", false, "test the chart of the renamed copy too")
 
 // TestFork does what a reader of the README would do, in a copy: fork, then look for the old name, vet, build and test.
@@ -24,7 +24,8 @@ func TestFork(t *testing.T) {
 	t.Parallel()
 	dir := copyOfRepository(t)
 	var said bytes.Buffer
-	if err := run(t.Context(), dir, []string{"-module", "git.corp.example/team/gate", "-name", "my-svc", "-image", "registry.corp.example/team/my-svc"}, &said, &said); err != nil {
+	if err := run(t.Context(), dir, []string{"-module", "git.corp.example/team/gate", "-name", "my-svc", "-image",
+		"registry.corp.example/team/my-svc"}, &said, &said); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"bin/my-svc", "helm/my-svc", "my_svc_…", "git add -A"} {
@@ -43,17 +44,20 @@ func TestFork(t *testing.T) {
 		t.Errorf("not formatted:\n%s", out)
 	}
 	do(t, dir, "go", proctest.GoArgs("test", "-count=1", "-vet=off", "./internal/config")...)
-	if out := do(t, dir, filepath.Join(dir, "bin", "my-svc"), "-config-help"); !strings.Contains(out, "LLM_VENDOR_URL") {
+	if out := do(t, dir, filepath.Join(dir, "bin", "my-svc"), "-config-help"); !strings.Contains(out,
+		"LLM_VENDOR_URL") {
 		t.Errorf("bin/my-svc -config-help says %s", out)
 	}
 	if out := do(t, dir, "make"); strings.Contains(out, "make fork") || !strings.Contains(out, "build bin/my-svc") {
 		t.Errorf("make lists\n%s", out)
 	}
 	if *withChart { // the chart, k8s/ and skaffold.yaml still fit each other, and the pages about them are up to date
-		do(t, filepath.Join(dir, "test", "chart"), "go", "test", "-count=1", "-run", "Manifests|Skaffold|EveryValue|EverySetting", ".")
+		do(t, filepath.Join(dir, "test", "chart"), "go", "test", "-count=1", "-run",
+			"Manifests|Skaffold|EveryValue|EverySetting", ".")
 	}
 
-	if err := run(t.Context(), dir, []string{"-module", "github.com/a/b", "-name", "another", "-force"}, &said, &said); err == nil || !strings.Contains(err.Error(), "renamed already") {
+	if err := run(t.Context(), dir, []string{"-module", "github.com/a/b", "-name", "another", "-force"}, &said,
+		&said); err == nil || !strings.Contains(err.Error(), "renamed already") {
 		t.Errorf("a second time: %v", err)
 	}
 }
@@ -69,7 +73,8 @@ func TestForkWantsAWayBack(t *testing.T) {
 		t.Errorf("outside git: %v", err)
 	}
 	do(t, dir, "git", "init", "-q")
-	if err := run(t.Context(), dir, args, &said, &said); err == nil || !strings.Contains(err.Error(), "FORCE=1") || !strings.Contains(err.Error(), "go.mod") {
+	if err := run(t.Context(), dir, args, &said, &said); err == nil || !strings.Contains(err.Error(), "FORCE=1") ||
+		!strings.Contains(err.Error(), "go.mod") {
 		t.Errorf("with changes: %v", err)
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "go.mod")); err != nil || string(text) != "module "+oldModule+"\n" {
@@ -78,15 +83,18 @@ func TestForkWantsAWayBack(t *testing.T) {
 	if err := run(t.Context(), dir, append(args, "-force"), &said, &said); err != nil {
 		t.Errorf("forced: %v", err)
 	}
-	if text, err := os.ReadFile(filepath.Join(dir, "go.mod")); err != nil || string(text) != "module github.com/me/mysvc\n" {
+	if text, err := os.ReadFile(filepath.Join(dir, "go.mod")); err != nil ||
+		string(text) != "module github.com/me/mysvc\n" {
 		t.Errorf("forced: %s, %v", text, err)
 	}
 }
 
-// noTrace searches everything that is there now: paths, texts, and the inside of the profile. The licence keeps its notice.
+// noTrace searches everything that is there now: paths, texts, and the inside of the profile. The licence keeps its
+// notice.
 func noTrace(t *testing.T, dir string) {
 	t.Helper()
-	old := regexp.MustCompile(`(?i:spillway)|fork:(begin|end)|make fork|tools/fork|\b(cmd|bin|out)/server\b|\bllm_([a-su-z]|t[^e])`)
+	old := regexp.MustCompile(
+		`(?i:spillway)|fork:(begin|end)|make fork|tools/fork|\b(cmd|bin|out)/server\b|\bllm_([a-su-z]|t[^e])`)
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		path, _ := filepath.Rel(dir, name)
 		switch {
@@ -107,7 +115,8 @@ func noTrace(t *testing.T, dir string) {
 			text = unzip(t, text)
 		}
 		for line := range bytes.Lines(text) {
-			if found := old.Find(line); found != nil && (path != "LICENSE" || !bytes.HasPrefix(line, []byte("Copyright"))) {
+			if found := old.Find(line); found != nil &&
+				(path != "LICENSE" || !bytes.HasPrefix(line, []byte("Copyright"))) {
 				t.Errorf("%s: %q in %.200q", path, found, line)
 			}
 		}
@@ -127,7 +136,8 @@ func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	const root = "../.."
 	dir := t.TempDir()
-	for path := range strings.SplitSeq(strings.TrimRight(do(t, root, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), "\x00"), "\x00") {
+	for path := range strings.SplitSeq(strings.TrimRight(do(t, root, "git", "ls-files", "-z", "--cached", "--others",
+		"--exclude-standard"), "\x00"), "\x00") {
 		text, err := os.ReadFile(filepath.Join(root, path))
 		if os.IsNotExist(err) { // deleted, not committed
 			continue

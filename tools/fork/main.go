@@ -1,6 +1,6 @@
-// Command fork makes this repository another service's: `make fork MODULE=github.com/me/mysvc NAME=mysvc`. It renames the
-// module, the binary, the chart, the image, the metrics and every mention in code and docs, in one go and in place, and
-// takes itself away. It commits nothing: git shows what it did, and undoes it.
+// Command fork makes this repository another service's: `make fork MODULE=github.com/me/mysvc NAME=mysvc`. It renames
+// the module, the binary, the chart, the image, the metrics and every mention in code and docs, in one go and in place,
+// and takes itself away. It commits nothing: git shows what it did, and undoes it.
 //
 //	names    what MODULE and NAME may be, and the forms they take   names.go
 //	rules    what becomes what, in a text and in a path             rules.go
@@ -60,9 +60,11 @@ func ready(ctx context.Context, dir string, force bool) error {
 	out, err := git.Output()
 	switch {
 	case err != nil:
-		return fmt.Errorf("this is no git repository, so nothing could be undone: run `git init && git add -A && git commit -m start` first (%w)", err)
+		return fmt.Errorf("this is no git repository, so nothing could be undone: run `git init && git add -A && git "+
+			"commit -m start` first (%w)", err)
 	case len(out) > 0 && !force:
-		return fmt.Errorf("there are changes that are not committed: commit or stash them first, or say FORCE=1\n%s", strings.TrimRight(string(out), "\n"))
+		return fmt.Errorf("there are changes that are not committed: commit or stash them first, or say FORCE=1\n%s",
+			strings.TrimRight(string(out), "\n"))
 	}
 	return nil
 }

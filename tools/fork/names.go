@@ -25,11 +25,12 @@ var (
 	place = regexp.MustCompile(`^[a-z0-9.:-]+(/[a-z0-9._-]+)+$`)
 )
 
-// taken would make two things one: the release in every example, the simulator, and directories that Go reads in its own way.
+// taken would make two things one: the release in every example, the simulator, and directories that Go reads in its
+// own way.
 var taken = []string{"internal", "llm", "testdata", "vendor", "vendorsim"}
 
-// newNames refuses what Go, Kubernetes or Prometheus would refuse later, in words that say what to do. An empty image is
-// the one GitHub would keep for the module.
+// newNames refuses what Go, Kubernetes or Prometheus would refuse later, in words that say what to do. An empty image
+// is the one GitHub would keep for the module.
 func newNames(module, name, image string) (names, error) {
 	if module == "" || name == "" {
 		return names{}, errors.New("say both names: make fork MODULE=github.com/me/mysvc NAME=mysvc")
@@ -39,19 +40,24 @@ func newNames(module, name, image string) (names, error) {
 	case strings.Contains(module, "://"), strings.HasSuffix(module, ".git"):
 		return names{}, fmt.Errorf("MODULE=%s is a URL: say the module path alone, such as github.com/me/mysvc", module)
 	case !host.MatchString(parts[0]), len(parts) < 2:
-		return names{}, fmt.Errorf("MODULE=%s does not start with a host name and a slash: say where the code will be, such as github.com/me/mysvc", module)
+		return names{}, fmt.Errorf("MODULE=%s does not start with a host name and a slash: say where the code will "+
+			"be, such as github.com/me/mysvc", module)
 	case bad >= 0:
-		return names{}, fmt.Errorf("MODULE=%s has %q in it: between slashes stand letters, digits, - _ . ~, and no dot first or last", module, parts[1+bad])
+		return names{}, fmt.Errorf("MODULE=%s has %q in it: between slashes stand letters, digits, - _ . ~, and no "+
+			"dot first or last", module, parts[1+bad])
 	case !label.MatchString(name):
-		return names{}, fmt.Errorf("NAME=%s cannot be the name of a Kubernetes Service: choose 2 to 32 lower-case letters, digits and hyphens, a letter first, no hyphen last", name)
+		return names{}, fmt.Errorf("NAME=%s cannot be the name of a Kubernetes Service: choose 2 to 32 lower-case "+
+			"letters, digits and hyphens, a letter first, no hyphen last", name)
 	case slices.Contains(taken, name):
-		return names{}, fmt.Errorf("NAME=%s means something else in this repository: choose another, such as my-%s", name, name)
+		return names{}, fmt.Errorf("NAME=%s means something else in this repository: choose another, such as my-%s",
+			name, name)
 	}
 	if image == "" && parts[0] == "github.com" && len(parts) > 2 {
 		image = "ghcr.io/" + strings.ToLower(parts[1]) + "/" + name
 	}
 	if !place.MatchString(image) {
-		return names{}, fmt.Errorf("IMAGE=%s: say where the image will be pushed, without a tag: IMAGE=registry.example.com/me/%s", cmp.Or(image, " is missing"), name)
+		return names{}, fmt.Errorf("IMAGE=%s: say where the image will be pushed, without a tag: "+
+			"IMAGE=registry.example.com/me/%s", cmp.Or(image, " is missing"), name)
 	}
 	n := names{module: module, name: name, image: image, snake: strings.ReplaceAll(name, "-", "_")}
 	for word := range strings.SplitSeq(name, "-") {

@@ -8,10 +8,14 @@ import (
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[[3]string]names{
-		{"github.com/me/mysvc", "mysvc", ""}:                            {"github.com/me/mysvc", "mysvc", "ghcr.io/me/mysvc", "mysvc", "Mysvc"},
-		{"github.com/Me/Repo", "my-llm-gate", ""}:                       {"github.com/Me/Repo", "my-llm-gate", "ghcr.io/me/my-llm-gate", "my_llm_gate", "MyLlmGate"},
-		{"git.corp.example/a/b/c.d", "x9", "registry.corp:5000/a/x9"}:   {"git.corp.example/a/b/c.d", "x9", "registry.corp:5000/a/x9", "x9", "X9"},
-		{"github.com/me/mysvc/v2", "my--svc", "docker.io/me/elsewhere"}: {"github.com/me/mysvc/v2", "my--svc", "docker.io/me/elsewhere", "my__svc", "MySvc"},
+		{"github.com/me/mysvc", "mysvc", ""}: {"github.com/me/mysvc", "mysvc",
+			"ghcr.io/me/mysvc", "mysvc", "Mysvc"},
+		{"github.com/Me/Repo", "my-llm-gate", ""}: {"github.com/Me/Repo", "my-llm-gate",
+			"ghcr.io/me/my-llm-gate", "my_llm_gate", "MyLlmGate"},
+		{"git.corp.example/a/b/c.d", "x9", "registry.corp:5000/a/x9"}: {"git.corp.example/a/b/c.d", "x9",
+			"registry.corp:5000/a/x9", "x9", "X9"},
+		{"github.com/me/mysvc/v2", "my--svc", "docker.io/me/elsewhere"}: {"github.com/me/mysvc/v2", "my--svc",
+			"docker.io/me/elsewhere", "my__svc", "MySvc"},
 	} {
 		if got, err := newNames(given[0], given[1], given[2]); got != want || err != nil {
 			t.Errorf("%q: %+v, %v; want %+v", given, got, err, want)

@@ -21,7 +21,8 @@ var gone = []string{"tools/fork/", "docs/decisions/fork.md"}
 // kept is left as it is. The MIT licence asks for its copyright notice in every copy.
 var kept = []string{"LICENSE"}
 
-// rules turn the old names into the new ones. Each place of a text is renamed once, so a new name may contain an old one.
+// rules turn the old names into the new ones. Each place of a text is renamed once, so a new name may contain an old
+// one.
 type rules struct {
 	words  *strings.Replacer
 	binary []binaryRule

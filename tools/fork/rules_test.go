@@ -49,17 +49,21 @@ func TestFiles(t *testing.T) {
 	t.Parallel()
 	r := newRulesFor(t)
 	for path, c := range map[string]struct{ old, want string }{
-		"LICENSE":           {"Copyright (c) The Spillway authors", "Copyright (c) The Spillway authors"},
-		"picture.png":       {"spillway\x00", "spillway\x00"},
-		"README.md":         {"a\n<!-- fork:begin -->\nb\n\n<!-- fork:end -->\nc\n", "a\nc\n"},
-		"test/prove/go.mod": {"require (\n\tgithub.com/a/b v1.0.0\n\tgithub.com/spillway-dev/spillway v0.0.0\n\thelm.sh/h v1.0.0\n)\n", "require (\n\tgit.corp.example/team/gate v0.0.0\n\tgithub.com/a/b v1.0.0\n\thelm.sh/h v1.0.0\n)\n"},
-		"x.go":              {"package x\n\nvar (\n\ta = \"spillway\" // one\n\tb = \"12345678\" // two\n)\n", "package x\n\nvar (\n\ta = \"my-svc\"   // one\n\tb = \"12345678\" // two\n)\n"},
+		"LICENSE":     {"Copyright (c) The Spillway authors", "Copyright (c) The Spillway authors"},
+		"picture.png": {"spillway\x00", "spillway\x00"},
+		"README.md":   {"a\n<!-- fork:begin -->\nb\n\n<!-- fork:end -->\nc\n", "a\nc\n"},
+		"test/prove/go.mod": {"require (\n\tgithub.com/a/b v1.0.0\n\tgithub.com/spillway-dev/spillway " +
+			"v0.0.0\n\thelm.sh/h v1.0.0\n)\n",
+			"require (\n\tgit.corp.example/team/gate v0.0.0\n\tgithub.com/a/b v1.0.0\n\thelm.sh/h v1.0.0\n)\n"},
+		"x.go": {"package x\n\nvar (\n\ta = \"spillway\" // one\n\tb = \"12345678\" // two\n)\n",
+			"package x\n\nvar (\n\ta = \"my-svc\"   // one\n\tb = \"12345678\" // two\n)\n"},
 	} {
 		if got, err := r.file(path, []byte(c.old)); string(got) != c.want || err != nil {
 			t.Errorf("%s: %q, %v; want %q", path, got, err, c.want)
 		}
 	}
-	for _, text := range []string{"fork:begin\n", "fork:end\n", "fork:begin\nfork:begin\nfork:end\n", "fork:begin fork:end\n"} {
+	for _, text := range []string{"fork:begin\n", "fork:end\n", "fork:begin\nfork:begin\nfork:end\n",
+		"fork:begin fork:end\n"} {
 		if got, err := r.file("Makefile", []byte(text)); err == nil {
 			t.Errorf("%q became %q, want an error", text, got)
 		}
@@ -82,7 +86,8 @@ func TestProfileIsRenamedInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, after := unzip(t, old), unzip(t, renamed)
-	if n := bytes.Count(before, []byte(oldModule)); n == 0 || bytes.Count(after, []byte("git.corp.example/team/gate")) != n {
+	if n := bytes.Count(before, []byte(oldModule)); n == 0 ||
+		bytes.Count(after, []byte("git.corp.example/team/gate")) != n {
 		t.Errorf("%d functions before, %d after", n, bytes.Count(after, []byte("git.corp.example/team/gate")))
 	}
 	same, err := renameProfile(old, func(s string) string { return s })

@@ -28,7 +28,8 @@ type summary struct{ changed, moved int }
 
 // read takes what git has or would add, so nothing that was built.
 func read(ctx context.Context, dir string) (*tree, error) {
-	out, err := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
+	out, err := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "-z", "--cached", "--others",
+		"--exclude-standard").Output()
 	if err != nil {
 		return nil, fmt.Errorf("listing the files: %w", err)
 	}
@@ -47,7 +48,8 @@ func read(ctx context.Context, dir string) (*tree, error) {
 	}
 	first, _, _ := strings.Cut(string(t.files["go.mod"].content), "\n")
 	if first != "module "+oldModule {
-		return nil, fmt.Errorf("go.mod says %q, not module %s: this copy has been renamed already, or is another service", first, oldModule)
+		return nil, fmt.Errorf("go.mod says %q, not module %s: this copy has been renamed already, or is another "+
+			"service", first, oldModule)
 	}
 	return t, nil
 }

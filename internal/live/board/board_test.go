@@ -88,7 +88,8 @@ func TestWhatIsLeftExpires(t *testing.T) {
 		t.Errorf("after 6 seconds there is %q", got)
 	}
 	embedded.FastForward(10 * time.Second)
-	if keys := embedded.Keys(); slices.Contains(keys, "llm:{llm:live}:wanted") || slices.Contains(keys, "llm:{llm:live}:pods") {
+	if keys := embedded.Keys(); slices.Contains(keys, "llm:{llm:live}:wanted") ||
+		slices.Contains(keys, "llm:{llm:live}:pods") {
 		t.Errorf("these keys stay: %q", keys)
 	}
 }

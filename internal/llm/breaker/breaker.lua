@@ -93,7 +93,7 @@ local function count()
       all_users, failed_users = union(all_users, c[4] or ''), union(failed_users, c[5] or '')
     end
   end
-  -- The failures of one user alone say nothing about the vendor, unless nobody else calls.
+  -- The failures of one user alone say nothing about the vendor, unless no other user calls.
   if failed_users ~= '*' and all_users == '*' then return end
   local most_fail = all >= ENOUGH_CALLS and failed >= max_failures and failed * 2 > all
   if most_fail or row >= math.max(max_failures, bits(all)) then change(OPEN) end

@@ -106,7 +106,8 @@ var (
 func TestPodsShareOneBreaker(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
-	a, b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: url}), newPodBreaker(t, slowBreaker(), redisx.Config{URL: url})
+	a, b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: url}),
+		newPodBreaker(t, slowBreaker(), redisx.Config{URL: url})
 	fail(t, a)
 	awaitState(t, Open, a, b)
 	if passes(t, b, success) {
@@ -120,7 +121,10 @@ func TestStoryOverTwoPods(t *testing.T) {
 	for name, redis := range map[string]func(*testing.T) redisx.Config{
 		"single":   func(t *testing.T) redisx.Config { return redisx.Config{URL: redistest.Start(t).URL()} },
 		"embedded": func(t *testing.T) redisx.Config { return redisx.Config{URL: "redis://" + runMiniredis(t)} },
-		"cluster":  func(t *testing.T) redisx.Config { return redisx.Config{URL: redistest.StartCluster(t), Cluster: true} },
+		"cluster": func(t *testing.T) redisx.Config {
+			return redisx.Config{URL: redistest.StartCluster(t),
+				Cluster: true}
+		},
 		"sentinel": func(t *testing.T) redisx.Config {
 			url, _ := redistest.StartSentinel(t)
 			return redisx.Config{URL: url, Master: "mymaster"}
@@ -135,7 +139,7 @@ func TestStoryOverTwoPods(t *testing.T) {
 			passes(t, a, failure)
 			passes(t, a, failure)
 			passes(t, b, failure)
-			// Open, and soon half-open, for both: nobody has asked yet, so nobody has the probe.
+			// Open, and soon half-open, for both: no pod has asked yet, so none has the probe.
 			awaitState(t, HalfOpen, a, b)
 
 			// The probe fails: open again, and later half-open, everywhere.
@@ -143,7 +147,8 @@ func TestStoryOverTwoPods(t *testing.T) {
 			gen := a.snapshot.Load().gen
 			leave(failure)
 			for _, p := range []*Breaker{a, b} {
-				await.True(t, "a new half-open state", func() bool { c := p.snapshot.Load(); return c.state == HalfOpen && c.gen > gen })
+				await.True(t, "a new half-open state",
+					func() bool { c := p.snapshot.Load(); return c.state == HalfOpen && c.gen > gen })
 			}
 
 			// A probe whose client left says nothing, and is free for the other pod at once.
@@ -159,11 +164,12 @@ func TestStoryOverTwoPods(t *testing.T) {
 	}
 }
 
-// While a probe is out, nobody else in the cluster gets through, however many try.
+// While a probe is out, no other call in the cluster gets through, however many try.
 func TestOneProbeInTheCluster(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
-	pods := []*Breaker{newPodBreaker(t, quickBreaker(), redisx.Config{URL: url}), newPodBreaker(t, quickBreaker(), redisx.Config{URL: url})}
+	pods := []*Breaker{newPodBreaker(t, quickBreaker(), redisx.Config{URL: url}),
+		newPodBreaker(t, quickBreaker(), redisx.Config{URL: url})}
 	fail(t, pods[0])
 	awaitState(t, HalfOpen, pods...)
 	for range quickBreaker().Successes {
@@ -188,7 +194,7 @@ func TestOneProbeInTheCluster(t *testing.T) {
 	awaitState(t, Closed, pods...)
 }
 
-// A pod that dies with the probe in its hands must not keep the breaker half-open for ever.
+// A pod that dies with the probe in its hands must not keep the breaker half-open without end.
 func TestProbeOfADeadPod(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
@@ -205,13 +211,14 @@ func TestProbeOfADeadPod(t *testing.T) {
 	awaitState(t, Closed, other)
 }
 
-// A probe may run for longer than the lease, as a stream does: its pod lives, so nobody else gets it.
+// A probe may run for longer than the lease, as a stream does: its pod lives, so no other pod gets it.
 func TestLongProbeKeepsItsLease(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	cfg := quickBreaker()
 	cfg.Lease = 3 * time.Second
-	a, b := newPodBreaker(t, cfg, redisx.Config{URL: server.URL()}), newPodBreaker(t, cfg, redisx.Config{URL: server.URL()})
+	a, b := newPodBreaker(t, cfg, redisx.Config{URL: server.URL()}),
+		newPodBreaker(t, cfg, redisx.Config{URL: server.URL()})
 	fail(t, a)
 	leave := awaitProbe(t, a)
 	expiry, err := server.Client().HGet(t.Context(), a.sync.key, "lease").Int64()
@@ -235,12 +242,13 @@ func TestWhatTheBreakerCounts(t *testing.T) {
 		out  llm.Outcome
 		want verdict
 	}{
-		"answer":          {success, won},
-		"5xx":             {failure, lost},
-		"529":             {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus, Status: 529}}, lost},
-		"no connection":   {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}}, lost},
-		"vendor timeout":  {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindTimeout}}, lost},
-		"429":             {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit, Status: 429}}, won},
+		"answer":         {success, won},
+		"5xx":            {failure, lost},
+		"529":            {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus, Status: 529}}, lost},
+		"no connection":  {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}}, lost},
+		"vendor timeout": {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindTimeout}}, lost},
+		"429": {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit, Status: 429}},
+			won},
 		"our credentials": {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindAuth, Status: 401}}, won},
 		"not called":      {llm.Outcome{}, freed},
 		"client left":     {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled}, freed},
@@ -255,7 +263,8 @@ func TestWhatTheBreakerCounts(t *testing.T) {
 func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	err := Config{Successes: 1, Window: time.Second, Open: time.Second}.Validate()
-	if want := "BREAKER_FAILURES is 0: use at least 1\nBREAKER_LEASE is 0s: use at least 10ms"; err == nil || err.Error() != want {
+	if want := "BREAKER_FAILURES is 0: use at least 1\nBREAKER_LEASE is 0s: use at least 10ms"; err == nil ||
+		err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	ok(t, quickBreaker().Validate())
@@ -448,7 +457,7 @@ func BenchmarkBreaker(b *testing.B) {
 	})
 }
 
-// How long another pod takes to hear of a transition. A figure to look at, never asserted.
+// How long another pod takes to learn of a transition. A figure to look at, never asserted.
 func BenchmarkAgreement(b *testing.B) {
 	url := redistest.Start(b).URL()
 	cfg := slowBreaker()

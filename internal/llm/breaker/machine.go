@@ -36,11 +36,12 @@ const (
 // request asks for one step of the machine, which breaker.lua takes in Redis or machine takes here. A request that
 // names a generation which is over has no effect: what began in an earlier state says nothing about this one.
 type request struct {
-	op    string        // one of the steps above, or a verdict
-	gen   int64         // generation that a report, a renewal or a verdict is about
-	lease int64         // renewal and verdict: the probe's lease
-	tally tally         // report: the calls that have ended
-	known time.Duration // report: rest of the open state that Redis has told of, for a Redis that has lost its data; else 0
+	op    string // one of the steps above, or a verdict
+	gen   int64  // generation that a report, a renewal or a verdict is about
+	lease int64  // renewal and verdict: the probe's lease
+	tally tally  // report: the calls that have ended
+	// Report: rest of the open state that Redis has told of, for a Redis that has lost its data; else 0.
+	known time.Duration
 }
 
 // tally counts calls that have ended.
@@ -171,7 +172,7 @@ const enoughCalls = 10
 // down reports whether the calls of a window show that the vendor is down: more than half of them failed and there
 // are enough to tell, or the last ones all failed. A busy vendor that fails now and then has a long row of failures
 // by chance, so the row must be longer the more calls there are: log2 of their number. The failures of one user alone
-// say nothing about the vendor, unless nobody else calls.
+// say nothing about the vendor, unless no other user calls.
 func (c Config) down(window tally, row int64) bool {
 	if !window.failing.several && window.callers.several {
 		return false

@@ -13,7 +13,8 @@ import (
 )
 
 func testBreakerConfig() Config {
-	return Config{Failures: 3, Window: time.Minute, Open: 30 * time.Second, OpenMax: time.Minute, Successes: 2, Lease: 10 * time.Second}
+	return Config{Failures: 3, Window: time.Minute, Open: 30 * time.Second, OpenMax: time.Minute, Successes: 2,
+		Lease: 10 * time.Second}
 }
 
 // The story of one outage, step by step.
@@ -110,16 +111,25 @@ func TestWhatCountsAsDown(t *testing.T) {
 		row    int64
 		want   bool
 	}{
-		"five in a row":                     {tally{calls: 5, failures: 5, callers: several, failing: several}, 5, true},
-		"four in a row":                     {tally{calls: 4, failures: 4, callers: several, failing: several}, 4, false},
-		"one success before five in a row":  {tally{calls: 6, failures: 5, callers: several, failing: several}, 5, true},
-		"retries mended each":               {tally{calls: 10, failures: 5, callers: several, failing: several}, 0, false},
-		"six of ten":                        {tally{calls: 10, failures: 6, callers: several, failing: several}, 1, true},
-		"busy, five in a row by chance":     {tally{calls: 6000, failures: 1800, callers: several, failing: several}, 5, false},
-		"busy, and then dead":               {tally{calls: 6000, failures: 13, callers: several, failing: several}, 13, true},
-		"one user among several":            {tally{calls: 50, failures: 40, callers: several, failing: one}, 40, false},
+		"five in a row": {tally{calls: 5, failures: 5, callers: several, failing: several}, 5,
+			true},
+		"four in a row": {tally{calls: 4, failures: 4, callers: several, failing: several}, 4,
+			false},
+		"one success before five in a row": {tally{calls: 6, failures: 5, callers: several, failing: several}, 5,
+			true},
+		"retries mended each": {tally{calls: 10, failures: 5, callers: several, failing: several}, 0,
+			false},
+		"six of ten": {tally{calls: 10, failures: 6, callers: several, failing: several}, 1,
+			true},
+		"busy, five in a row by chance": {tally{calls: 6000, failures: 1800, callers: several, failing: several}, 5,
+			false},
+		"busy, and then dead": {tally{calls: 6000, failures: 13, callers: several, failing: several}, 13,
+			true},
+		"one user among several": {tally{calls: 50, failures: 40, callers: several, failing: one}, 40,
+			false},
 		"one user, and no other user calls": {tally{calls: 5, failures: 5, callers: one, failing: one}, 5, true},
-		"two users":                         {tally{calls: 5, failures: 5, callers: one.with(other), failing: one.with(other)}, 5, true},
+		"two users": {tally{calls: 5, failures: 5, callers: one.with(other),
+			failing: one.with(other)}, 5, true},
 	} {
 		if got := cfg.down(tt.window, tt.row); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
@@ -179,8 +189,10 @@ func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
 			return rapid.OneOf(rapid.Just(of[len(of)-1]), rapid.SampledFrom(of)).Draw(rt, name)
 		}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 5, 10, 30, 70}).Draw(rt, "seconds")) * time.Second)
-			switch op := rapid.SampledFrom([]string{stepReport, stepReport, stepProbe, stepRenew, "won", "lost", "freed", "recovery"}).Draw(rt, "op"); op {
+			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 5, 10, 30, 70}).Draw(rt,
+				"seconds")) * time.Second)
+			switch op := rapid.SampledFrom([]string{stepReport, stepReport, stepProbe, stepRenew, "won", "lost",
+				"freed", "recovery"}).Draw(rt, "op"); op {
 			case stepReport:
 				calls := rapid.Int64Range(0, 12).Draw(rt, "calls")
 				failures := rapid.Int64Range(0, calls).Draw(rt, "failures")

@@ -24,7 +24,7 @@ func newMetrics(reg prometheus.Registerer, state func() State) (*metrics, error)
 		),
 		transitions: telemetry.CounterVec(
 			"llm_breaker_transitions_total",
-			"Changes of the breaker's state that this pod heard of, by the new state.",
+			"Changes of the breaker's state that this pod learned of, by the new state.",
 			"to",
 		),
 		probes: telemetry.CounterVec(

@@ -9,7 +9,8 @@ import (
 // calls back within half of that, whether its calls failed at once or by a timeout.
 func TestRecoversSoonAfterAMinuteOfOutage(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Failures: 5, Window: time.Minute, Open: 5 * time.Second, OpenMax: time.Minute, Successes: 2, Lease: 40 * time.Second}
+	cfg := Config{Failures: 5, Window: time.Minute, Open: 5 * time.Second, OpenMax: time.Minute, Successes: 2,
+		Lease: 40 * time.Second}
 	for name, fails := range map[string]time.Duration{
 		"errors": 10 * time.Millisecond, "no first event": 10 * time.Second, "no answer": 30 * time.Second,
 	} {

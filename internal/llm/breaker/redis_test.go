@@ -80,7 +80,7 @@ func TestKeepsItsOwnOpenStateBesideAnEmptyRedis(t *testing.T) {
 		t.Error("closed by a Redis that knows nothing")
 	}
 	if n, err := server.Client().Exists(t.Context(), b.sync.key).Result(); n != 0 || err != nil {
-		t.Errorf("what one pod saw was made everybody's (%v)", err)
+		t.Errorf("what one pod saw was applied to all (%v)", err)
 	}
 }
 
@@ -96,7 +96,8 @@ func TestOpenStateSurvivesARedisThatLosesItsData(t *testing.T) {
 
 	fresh := newPodBreaker(t, slowBreaker(), redisx.Config{URL: server.URL()})
 	awaitState(t, Open, fresh)
-	if got := fresh.snapshot.Load(); got.gen != gen || time.Until(got.until) > time.Until(old.snapshot.Load().until)+time.Second {
+	if got := fresh.snapshot.Load(); got.gen != gen || time.Until(got.until) > time.Until(old.snapshot.Load().until)+
+		time.Second {
 		t.Errorf("another open state: generation %d for %v, want %d", got.gen, time.Until(got.until), gen)
 	}
 	if old.State() != Open {
@@ -147,9 +148,10 @@ func TestPollCoversALostMessage(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: server.URL()})
-	// Another pod's report whose message goes astray: it is published where nobody listens.
+	// Another pod's report whose message goes astray: it is published on a channel without subscribers.
 	astray := &syncer{b: &Breaker{cfg: slowBreaker()}, script: b.sync.script, key: b.sync.key, channel: "astray"}
-	_, err := astray.eval(t.Context(), server.Client(), request{op: stepReport, tally: tally{calls: 3, failures: 3, row: 3}})
+	_, err := astray.eval(t.Context(), server.Client(),
+		request{op: stepReport, tally: tally{calls: 3, failures: 3, row: 3}})
 	ok(t, err)
 	awaitState(t, Open, b)
 }
@@ -160,7 +162,8 @@ func TestIgnoresBadMessages(t *testing.T) {
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
 	fail(t, b)
 	awaitState(t, Open, b)
-	for _, message := range []string{"", "open", "0", "0 99999999999999", "7 99999999999999 1", "-1 99999999999999 1", "0 1 0"} {
+	for _, message := range []string{"", "open", "0", "0 99999999999999", "7 99999999999999 1", "-1 99999999999999 1",
+		"0 1 0"} {
 		b.sync.receive(message)
 		if b.State() != Open {
 			t.Fatalf("%q made it %v", message, b.State())
@@ -177,7 +180,7 @@ func TestWithoutItsScript(t *testing.T) {
 	fail(t, b)
 	awaitState(t, Open, b)
 	if b.sync.rdb.Away() {
-		t.Error("Redis counts as away for everybody")
+		t.Error("Redis counts as away for all")
 	}
 	ok(t, server.Client().Del(t.Context(), b.sync.key).Err())
 	await.True(t, "shared again", func() bool { return !b.isAlone() })
@@ -189,7 +192,8 @@ func TestLosesNoCount(t *testing.T) {
 	server := redistest.Start(t)
 	cfg := slowBreaker()
 	cfg.Failures = 1_000_000
-	pods := []*Breaker{newPodBreaker(t, cfg, redisx.Config{URL: server.URL()}), newPodBreaker(t, cfg, redisx.Config{URL: server.URL()})}
+	pods := []*Breaker{newPodBreaker(t, cfg, redisx.Config{URL: server.URL()}),
+		newPodBreaker(t, cfg, redisx.Config{URL: server.URL()})}
 	var crowd sync.WaitGroup
 	for i := range 16 {
 		crowd.Go(func() {
@@ -253,7 +257,7 @@ func TestReportsInTime(t *testing.T) {
 	}
 }
 
-// A pod hears of a change by message, without asking; and asks when its subscription was broken.
+// A pod learns of a change by message, without asking; and asks when its subscription was broken.
 func TestListens(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

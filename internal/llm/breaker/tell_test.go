@@ -79,7 +79,8 @@ func TestTellsWhatHappens(t *testing.T) {
 	awaitProbe(t, b)(success)
 	awaitState(t, Closed, b)
 	ok(t, b.Close())
-	for _, line := range []string{"level=WARN msg=\"breaker open\" shared=true for_ms=", "level=INFO msg=\"breaker half-open\"", "level=INFO msg=\"breaker closed\""} {
+	for _, line := range []string{"level=WARN msg=\"breaker open\" shared=true for_ms=",
+		"level=INFO msg=\"breaker half-open\"", "level=INFO msg=\"breaker closed\""} {
 		if n := strings.Count(lines.String(), line); n != 1 {
 			t.Errorf("%d times %s in\n%s", n, line, &lines)
 		}
@@ -92,7 +93,7 @@ llm_breaker_probes_total{result="won"} 2
 # HELP llm_breaker_state 0 closed, 1 half-open, 2 open, as this pod knows it.
 # TYPE llm_breaker_state gauge
 llm_breaker_state 0
-# HELP llm_breaker_transitions_total Changes of the breaker's state that this pod heard of, by the new state.
+# HELP llm_breaker_transitions_total Changes of the breaker's state that this pod learned of, by the new state.
 # TYPE llm_breaker_transitions_total counter
 llm_breaker_transitions_total{to="closed"} 1
 llm_breaker_transitions_total{to="half-open"} 1

@@ -60,7 +60,8 @@ func newLanes(tb testing.TB, first, second llmtest.RoundTrip, change func(*chain
 	tb.Helper()
 	cfg := llmtest.Config()
 	cfg.Retry = llm.RetryConfig{Max: 1, Base: time.Millisecond, MaxDelay: time.Millisecond, Budget: 1}
-	cfg.Breaker = breaker.Config{Failures: 1000, Window: time.Minute, Open: time.Minute, OpenMax: time.Minute, Successes: 1, Lease: time.Minute}
+	cfg.Breaker = breaker.Config{Failures: 1000, Window: time.Minute, Open: time.Minute, OpenMax: time.Minute,
+		Successes: 1, Lease: time.Minute}
 	cfg.Quota = quota.Config{Requests: 100_000, Window: time.Minute, Shares: 1}
 	cfg.Lanes = []string{"second"}
 	cfg.Further = []chain.FurtherLane{cfg.Inherit("second", "")}

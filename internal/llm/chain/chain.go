@@ -1,5 +1,5 @@
-// Package chain assembles the ways to the vendors: it builds every gate of every lane once, puts the gates in their order
-// and sets the retry around them and the vendor behind them.
+// Package chain assembles the ways to the vendors: it builds every gate of every lane once, puts the gates in their
+// order and sets the retry around them and the vendor behind them.
 //
 //	Chain.Do           the lane that serves the call, and where it goes when that fails   failover.go
 //	llm.Caller.Do      retry: holds nothing while it sleeps                               llm/retry.go
@@ -97,7 +97,8 @@ func (c *Chain) Trouble() string {
 			down = append(down, "lane "+lane.name+": "+trouble)
 		}
 		if wait := lane.breaker.RetryAfter(); wait > 0 {
-			down = append(down, fmt.Sprintf("calls of lane %s failed of late: its breaker is open for another %v", lane.name, wait.Round(time.Second)))
+			down = append(down, fmt.Sprintf("calls of lane %s failed of late: its breaker is open for another %v",
+				lane.name, wait.Round(time.Second)))
 		}
 	}
 	return strings.Join(down, "; ")

@@ -93,7 +93,8 @@ func (c Config) Inherit(name, vendorURL string) FurtherLane {
 	}
 	if vendorURL != "" && host(vendorURL) != host(c.Vendor.URL) {
 		v := &lane.Vendor
-		v.APIKey, v.APIKeyFile, v.Name, v.Headers, v.AuthHeader, v.AuthScheme = "", "", "", nil, "Authorization", "Bearer"
+		v.APIKey, v.APIKeyFile, v.Name, v.Headers, v.AuthHeader, v.AuthScheme = "", "", "", nil, "Authorization",
+			"Bearer"
 	}
 	return lane
 }
@@ -127,7 +128,8 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.StreamMax < 0 {
-		errs = append(errs, fmt.Errorf("STREAM_MAX is %v: use 0 (no limit) or a positive duration such as 10m", c.StreamMax))
+		errs = append(errs, fmt.Errorf("STREAM_MAX is %v: use 0 (no limit) or a positive duration such as 10m",
+			c.StreamMax))
 	}
 	return errors.Join(append(errs, c.validateLanes()...)...)
 }
@@ -136,11 +138,13 @@ func (c Config) Validate() error {
 func (c LaneConfig) validate(pod Config) error {
 	errs := []error{c.Vendor.Validate(), c.Breaker.Validate(), c.Quota.Validate(), c.Pacer.Validate()}
 	if c.Vendor.Pool != 0 && c.Vendor.Pool < pod.Slots {
-		errs = append(errs, fmt.Errorf("VENDOR_POOL (%d) is below SLOTS (%d): calls with a slot would queue for a connection; "+
+		errs = append(errs, fmt.Errorf("VENDOR_POOL (%d) is below SLOTS (%d): calls with a slot would queue for a "+
+			"connection; "+
 			"raise the pool or leave it 0", c.Vendor.Pool, pod.Slots))
 	}
 	if c.SlotsMax < 0 || c.SlotsMax > pod.Slots {
-		errs = append(errs, fmt.Errorf("SLOTS_MAX is %d: use at most SLOTS (%d), or 0 for all of them", c.SlotsMax, pod.Slots))
+		errs = append(errs, fmt.Errorf("SLOTS_MAX is %d: use at most SLOTS (%d), or 0 for all of them", c.SlotsMax,
+			pod.Slots))
 	}
 	if c.FirstEventTimeout < 0 || c.FirstEventTimeout > pod.CallTimeout {
 		errs = append(errs, fmt.Errorf("FIRST_EVENT_TIMEOUT is %v: use at most CALL_TIMEOUT (%v), or 0",

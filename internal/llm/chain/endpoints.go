@@ -32,8 +32,8 @@ func (c *Chain) Passed() []string {
 }
 
 // entry returns the lane that serves the call's model, and the first one on its way whose vendor has the call's
-// endpoint. A call that names no endpoint is for the one of the lane's VENDOR_URL. The error says which lane would serve
-// the endpoint.
+// endpoint. A call that names no endpoint is for the one of the lane's VENDOR_URL. The error says which lane would
+// serve the endpoint.
 func (c *Chain) entry(call *llm.Call) (serving, first *Lane, err error) {
 	serving = c.serving(call.Payload.Model)
 	if call.Endpoint == nil {

@@ -32,9 +32,10 @@ func ExampleChain_Order() {
 	caller, err := chain.New(chain.Config{
 		Slots: 1, QueueTimeout: time.Second, CallTimeout: time.Second, StreamIdle: time.Second,
 		LaneConfig: chain.LaneConfig{
-			Vendor:  upstream.Config{URL: "http://vendor.example/v1", ConnectTimeout: time.Second, MaxResponse: 1},
-			Breaker: breaker.Config{Failures: 5, Window: time.Minute, Open: time.Minute, Successes: 2, Lease: time.Minute},
-			Quota:   quota.Config{Requests: 100, Window: time.Minute, Shares: 1},
+			Vendor: upstream.Config{URL: "http://vendor.example/v1", ConnectTimeout: time.Second, MaxResponse: 1},
+			Breaker: breaker.Config{Failures: 5, Window: time.Minute, Open: time.Minute, Successes: 2,
+				Lease: time.Minute},
+			Quota: quota.Config{Requests: 100, Window: time.Minute, Shares: 1},
 		},
 		Retry: llm.RetryConfig{Base: time.Second, MaxDelay: time.Second},
 	}, rdb, log, reg)

@@ -28,12 +28,13 @@ func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 	return c.doOrElsewhere(ctx, call, serving, lane)
 }
 
-// doOrElsewhere tries each lane on the way once. Whether there is an elsewhere is asked before each: a call that has none
-// is retried and waits as without a fallback.
+// doOrElsewhere tries each lane on the way once. Whether there is an elsewhere is asked before each: a call that has
+// none is retried and waits as without a fallback.
 func (c *Chain) doOrElsewhere(ctx context.Context, call *llm.Call, serving, lane *Lane) (*llm.Response, error) {
 	asked := *call // what the client asked for
 	defer func() {
-		call.Body, call.Payload, call.IdempotencyKey, call.Elsewhere = asked.Body, asked.Payload, asked.IdempotencyKey, false
+		call.Body, call.Payload, call.IdempotencyKey, call.Elsewhere = asked.Body, asked.Payload, asked.IdempotencyKey,
+			false
 	}()
 	if lane != serving {
 		lane.ask(call, &asked)
@@ -65,7 +66,8 @@ func (c *Chain) doOrElsewhere(ctx context.Context, call *llm.Call, serving, lane
 	}
 }
 
-// elsewhere is the next lane on the way whose vendor has the endpoint and that may be called now, nil when there is none.
+// elsewhere is the next lane on the way whose vendor has the endpoint and that may be called now, nil when there is
+// none.
 func (l *Lane) elsewhere(e *llm.Endpoint) *Lane {
 	for next := l.fallback; next != nil; next = next.fallback {
 		if next.vendor.Speaks(e) && next.breaker.RetryAfter() == 0 {
@@ -165,8 +167,8 @@ func isRejected(err error) bool {
 	return ok
 }
 
-// soonest is the refusal of a call with the time at which the first of the lanes on the way can be tried again, those that
-// were left out because their breakers are open among them.
+// soonest is the refusal of a call with the time at which the first of the lanes on the way can be tried again, those
+// that were left out because their breakers are open among them.
 func (l *Lane) soonest(err error) error {
 	if retryAfter(err) == 0 {
 		return err

@@ -19,8 +19,8 @@ const (
 	listPatience = time.Second      // that a client waits for a new list where there is an old one
 )
 
-// modelList is what a lane's vendor lists. Many who ask at once cause one request, and while the vendor is away they get
-// what was last known. It is safe for concurrent use.
+// modelList is what a lane's vendor lists. Many who ask at once cause one request, and while the vendor is away they
+// get what was last known. It is safe for concurrent use.
 type modelList struct {
 	fetch   func(context.Context) ([]llm.Model, error)
 	log     *slog.Logger
@@ -84,7 +84,8 @@ func (l *modelList) refresh() {
 	} else {
 		l.due = time.Now().Add(listRetry)
 		if !l.failing {
-			l.log.LogAttrs(l.ctx, slog.LevelWarn, "the list of models cannot be read; what was last known is served", slog.Any("error", err))
+			l.log.LogAttrs(l.ctx, slog.LevelWarn, "the list of models cannot be read; what was last known is served",
+				slog.Any("error", err))
 		}
 	}
 	l.failing = err != nil

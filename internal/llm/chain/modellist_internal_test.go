@@ -64,7 +64,8 @@ func (v *lister) wants(t *testing.T, name string, known bool, asked int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if got != name || k != known || v.asked != asked {
-		t.Errorf("got %q, known %v, the vendor was asked %d times; want %q, %v, %d", got, k, v.asked, name, known, asked)
+		t.Errorf("got %q, known %v, the vendor was asked %d times; want %q, %v, %d", got, k, v.asked, name, known,
+			asked)
 	}
 }
 

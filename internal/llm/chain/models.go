@@ -35,13 +35,15 @@ func overlap(a, b string) bool {
 	return a == b || aOpen && strings.HasPrefix(b, a) || bOpen && strings.HasPrefix(a, b)
 }
 
-// Mapping says which model a call asks for in a lane that it comes to from another one. The first rule that fits counts.
+// Mapping says which model a call asks for in a lane that it comes to from another one. The first rule that fits
+// counts.
 type Mapping []rule
 
 type rule struct{ from, to string } // from is a pattern
 
-// Decode reads the form of a setting: the name of a model, or rules such as gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5.
-// The first colon of a rule divides it, so a name with a colon needs a rule: *:llama3:8b.
+// Decode reads the form of a setting: the name of a model, or rules such as
+// gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5. The first colon of a rule divides it, so a name with a colon needs a
+// rule: *:llama3:8b.
 func (m *Mapping) Decode(s string) error {
 	*m = nil
 	for text := range strings.SplitSeq(s, ",") {

@@ -14,8 +14,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// TestASlowLaneLeavesSlotsToTheOthers: it holds its share of the slots and no more. Its further calls wait as they do for a
-// slot, and are turned away by the queue timeout.
+// TestASlowLaneLeavesSlotsToTheOthers: it holds its share of the slots and no more. Its further calls wait as they do
+// for a slot, and are turned away by the queue timeout.
 func TestASlowLaneLeavesSlotsToTheOthers(t *testing.T) {
 	t.Parallel()
 	answer := make(chan struct{})
@@ -43,7 +43,8 @@ func TestASlowLaneLeavesSlotsToTheOthers(t *testing.T) {
 	}
 	await.True(t, "the slow lane holds its share", func() bool { return l.Slots.Used() == 2 })
 	_, err := l.ask(t.Context())
-	if rejected, ok := errors.AsType[*outcome.Rejected](err); !ok || rejected.Layer != "share" || rejected.Reason != outcome.QueueTimeout {
+	if rejected, ok := errors.AsType[*outcome.Rejected](err); !ok || rejected.Layer != "share" ||
+		rejected.Reason != outcome.QueueTimeout {
 		t.Errorf("the third call of the slow lane: %v", err)
 	}
 	call := llmtest.NewCall()

@@ -11,20 +11,22 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// TestARefusalNamesTheSoonestLane: with all breakers open a client is told when the first of them lets a call through, also
-// where its own lane's comes later.
+// TestARefusalNamesTheSoonestLane: with all breakers open a client is told when the first of them lets a call through,
+// also where its own lane's comes later.
 func TestARefusalNamesTheSoonestLane(t *testing.T) {
 	t.Parallel()
 	dead := answers(http.StatusInternalServerError)
 	l := newLanes(t, dead, dead, func(c *chain.Config) {
 		c.Retry.Max = 0
 		c.Breaker.Failures, c.Breaker.Open, c.Breaker.OpenMax = 1, time.Hour, time.Hour
-		c.Further[0].Breaker.Failures, c.Further[0].Breaker.Open, c.Further[0].Breaker.OpenMax = 1, 30*time.Minute, 30*time.Minute
+		c.Further[0].Breaker.Failures, c.Further[0].Breaker.Open, c.Further[0].Breaker.OpenMax = 1, 30*time.Minute,
+			30*time.Minute
 	})
 	await.True(t, "both breakers open", func() bool { _, _ = l.ask(t.Context()); return l.Down() > 0 })
 	_, err := l.ask(t.Context())
 	rejected, ok := errors.AsType[*outcome.Rejected](err)
-	if !ok || rejected.Reason != outcome.VendorUnavailable || rejected.RetryAfter > 30*time.Minute || rejected.RetryAfter == 0 {
+	if !ok || rejected.Reason != outcome.VendorUnavailable || rejected.RetryAfter > 30*time.Minute ||
+		rejected.RetryAfter == 0 {
 		t.Errorf("%v, %+v", err, rejected)
 	}
 }

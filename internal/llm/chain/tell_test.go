@@ -33,7 +33,8 @@ func TestSpansTellTheLane(t *testing.T) {
 		var text strings.Builder
 		text.WriteString(span.Name())
 		for _, attr := range span.Attributes() {
-			if name, ours := strings.CutPrefix(string(attr.Key), "llm."); ours && attr.Value.Type() == attribute.STRING {
+			if name, ours := strings.CutPrefix(string(attr.Key), "llm."); ours &&
+				attr.Value.Type() == attribute.STRING {
 				text.WriteString(" " + name + "=" + attr.Value.AsString())
 			}
 		}
@@ -48,7 +49,8 @@ func TestSpansTellTheLane(t *testing.T) {
 	}
 }
 
-// TestEveryMetricOfALaneTellsWhich: no series of one lane is mixed with the other's. What belongs to the pod has no lane.
+// TestEveryMetricOfALaneTellsWhich: no series of one lane is mixed with the other's. What belongs to the pod has no
+// lane.
 func TestEveryMetricOfALaneTellsWhich(t *testing.T) {
 	t.Parallel()
 	l := newLanes(t, answers(http.StatusUnauthorized), answers(http.StatusOK), nil)
@@ -63,7 +65,8 @@ func TestEveryMetricOfALaneTellsWhich(t *testing.T) {
 			continue
 		}
 		lanes := l.labelled(name, "lane")
-		if !slices.Equal(lanes, []string{"default", "second"}) && !slices.Equal(lanes, []string{"default"}) && !slices.Equal(lanes, []string{"second"}) {
+		if !slices.Equal(lanes, []string{"default", "second"}) && !slices.Equal(lanes, []string{"default"}) &&
+			!slices.Equal(lanes, []string{"second"}) {
 			t.Errorf("%s is of the lanes %q", name, lanes)
 		}
 		for _, m := range family.GetMetric() {
@@ -77,27 +80,36 @@ func TestEveryMetricOfALaneTellsWhich(t *testing.T) {
 	}
 }
 
-// TestLanesAtOneVendorShareNothingInRedis: each has keys of its own, and the lane default those that it had before there
-// were further lanes.
+// TestLanesAtOneVendorShareNothingInRedis: each has keys of its own, and the lane default those that it had before
+// there were further lanes.
 func TestLanesAtOneVendorShareNothingInRedis(t *testing.T) {
 	t.Parallel()
-	l := newLanes(t, answers(http.StatusInternalServerError), answers(http.StatusOK), func(c *chain.Config) { c.Breaker.Failures = 1 })
-	await.True(t, "the breaker opens", func() bool { _, err := l.ask(t.Context()); llmtest.OK(t, err); return l.Trouble() != "" })
+	l := newLanes(t, answers(http.StatusInternalServerError), answers(http.StatusOK),
+		func(c *chain.Config) { c.Breaker.Failures = 1 })
+	await.True(t, "the breaker opens", func() bool {
+		_,
+			err := l.ask(t.Context())
+		llmtest.OK(t, err)
+		return l.Trouble() != ""
+	})
 	var keys []string
 	llmtest.OK(t, l.rdb.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) (err error) {
 		keys, err = r.Keys(ctx, "*").Result()
 		return err
 	}))
 	slices.Sort(keys)
-	for _, prefix := range []string{"llm:{vendor.test}:breaker", "llm:{vendor.test}:quota:", "llm:{vendor.test/second}:quota:"} {
+	for _, prefix := range []string{"llm:{vendor.test}:breaker", "llm:{vendor.test}:quota:",
+		"llm:{vendor.test/second}:quota:"} {
 		if !slices.ContainsFunc(keys, func(k string) bool { return strings.HasPrefix(k, prefix) }) {
 			t.Errorf("no key begins with %s: %q", prefix, keys)
 		}
 	}
-	if got := l.Trouble(); !strings.Contains(got, "lane default") || strings.Contains(got, "lane second") || l.Down() != 0 {
+	if got := l.Trouble(); !strings.Contains(got, "lane default") || strings.Contains(got, "lane second") ||
+		l.Down() != 0 {
 		t.Errorf("trouble %q, down for %v: the open breaker is the lane default's alone", got, l.Down())
 	}
-	if text := l.lines.String(); !strings.Contains(text, `msg="breaker open" lane=default`) || strings.Contains(text, "lane=second") {
+	if text := l.lines.String(); !strings.Contains(text, `msg="breaker open" lane=default`) ||
+		strings.Contains(text, "lane=second") {
 		t.Errorf("the log does not tell the lane: %s", text)
 	}
 }

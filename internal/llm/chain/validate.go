@@ -47,7 +47,8 @@ func (c Config) validateNames() (errs []error) {
 		case name == Default:
 			errs = append(errs, fmt.Errorf("LANES names %q, which is always there: leave it out", name))
 		case !laneName.MatchString(name):
-			errs = append(errs, fmt.Errorf("LANES names %q: use up to 20 lower-case letters and digits, a letter first", name))
+			errs = append(errs, fmt.Errorf("LANES names %q: use up to 20 lower-case letters and digits, a letter first",
+				name))
 		case slices.Index(c.Lanes, name) < i:
 			errs = append(errs, fmt.Errorf("LANES names %q twice", name))
 		}
@@ -87,7 +88,10 @@ func (c Config) validateFallbacks() (errs []error) {
 // contract was forgotten would not be limited at all.
 func (c Config) validateContracts() (errs []error) {
 	lanes := c.lanes()
-	limited := slices.ContainsFunc(lanes, func(l FurtherLane) bool { return l.Quota.Requests > 0 || l.Quota.Tokens > 0 })
+	limited := slices.ContainsFunc(lanes, func(l FurtherLane) bool {
+		return l.Quota.Requests > 0 ||
+			l.Quota.Tokens > 0
+	})
 	for _, lane := range lanes {
 		set := lane.ContractSet || lane.Quota.Requests > 0 || lane.Quota.Tokens > 0
 		if limited && !set {
@@ -104,7 +108,8 @@ func (c Config) validateModels() (errs []error) {
 	for i, lane := range c.Further {
 		for _, pattern := range lane.Models {
 			if star := strings.IndexByte(pattern, '*'); pattern == "" || star >= 0 && star < len(pattern)-1 {
-				errs = append(errs, fmt.Errorf("%s has %q: use names of models, with a * at the end for all that begin so",
+				errs = append(errs, fmt.Errorf("%s has %q: use names of models, with a * at the end for all that "+
+					"begin so",
 					variable(lane.Name, "MODELS"), pattern))
 			}
 			for _, other := range c.Further[:i] {
@@ -116,7 +121,8 @@ func (c Config) validateModels() (errs []error) {
 		}
 		reached := func(l FurtherLane) bool { return l.Fallback == lane.Name }
 		if len(lane.Models) == 0 && !slices.ContainsFunc(c.lanes(), reached) {
-			errs = append(errs, fmt.Errorf("lane %s has no models and is not the fallback of another lane, so no call would reach it: set %s",
+			errs = append(errs, fmt.Errorf("lane %s has no models and is not the fallback of another lane, so no "+
+				"call would reach it: set %s",
 				lane.Name, variable(lane.Name, "MODELS")))
 		}
 	}

@@ -65,7 +65,8 @@ func Caller(t testing.TB, cfg chain.Config, vendor RoundTrip, before ...llm.Name
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	cfg.Vendor.Wrap = func(http.RoundTripper) http.RoundTripper { return vendor }
-	exchanger, err := upstream.New(cfg.Vendor, upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax}, cfg.Slots, slog.New(slog.DiscardHandler), reg)
+	exchanger, err := upstream.New(cfg.Vendor, upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle,
+		StreamMax: cfg.StreamMax}, cfg.Slots, slog.New(slog.DiscardHandler), reg)
 	OK(t, err)
 	pacer, err := llm.NewPacer(cfg.Pacer, reg)
 	OK(t, err)
@@ -75,7 +76,8 @@ func Caller(t testing.TB, cfg chain.Config, vendor RoundTrip, before ...llm.Name
 	pod := func() llm.Conditions {
 		return llm.Conditions{SlotUse: slots.Use()}
 	}
-	caller, err := llm.NewCaller(llm.CallerConfig{QueueTimeout: cfg.QueueTimeout, CallTimeout: cfg.CallTimeout, Retry: cfg.Retry}, gates, exchanger, pod, reg)
+	caller, err := llm.NewCaller(llm.CallerConfig{QueueTimeout: cfg.QueueTimeout, CallTimeout: cfg.CallTimeout,
+		Retry: cfg.Retry}, gates, exchanger, pod, reg)
 	OK(t, err)
 	return Local{caller, slots}
 }

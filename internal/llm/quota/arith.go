@@ -94,8 +94,8 @@ func newContract(cfg Config, queueTimeout time.Duration) contract {
 		c.interval = emission(c.requests, c.burst, c.window, c.queue)
 	}
 	if c.tokens > 0 {
-		// The ledger guarantees the tokens. The pace only keeps it from going on and off: a tenth of the contract may be used
-		// at once, and the rest flows a little slower than the ledger could bear.
+		// The ledger guarantees the tokens. The pace only keeps it from going on and off: a tenth of the contract may
+		// be used at once, and the rest flows a little slower than the ledger could bear.
 		c.pace = float64(c.window+c.queue) / (0.95 * float64(c.tokens))
 		c.tokenBurst = micros(math.Ceil(c.pace * 0.1 * float64(c.tokens)))
 	}
@@ -115,7 +115,8 @@ func (c contract) share(n int) (requests, tokens bucket, largest int, ok bool) {
 		requests.burst = requests.interval
 	}
 	if c.tokens > 0 {
-		// Half the share may be used at once, which is also the largest call, and the other half flows in over the window.
+		// Half the share may be used at once, which is also the largest call, and the other half flows in over the
+		// window.
 		own := c.tokens / n
 		if own < 2 {
 			return requests, tokens, 0, false

@@ -129,7 +129,8 @@ func TestShareKeepsItsTokens(t *testing.T) {
 			used := rapid.Int64Range(0, estimate).Draw(t, "used")
 			at := lateness(t, start, now+q)
 			starts = append(starts, started{at, used})
-			refunds = append(refunds, refund{at + rapid.Int64Range(0, w).Draw(t, "took"), mark, (estimate - used) * b.interval})
+			refunds = append(refunds, refund{at + rapid.Int64Range(0, w).Draw(t, "took"), mark,
+				(estimate - used) * b.interval})
 		}
 		if got := most(starts, w); got > int64(limit) {
 			t.Fatalf("%d tokens in a window, the share is %d", got, limit)
@@ -157,8 +158,9 @@ func TestSharesAddUpToNoMoreThanTheContract(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := Config{
-			Requests: rapid.IntRange(1, 5000).Draw(t, "requests"), Tokens: rapid.IntRange(2, 1_000_000).Draw(t, "tokens"),
-			Window: time.Minute, Shares: rapid.IntRange(1, 50).Draw(t, "shares"),
+			Requests: rapid.IntRange(1, 5000).Draw(t, "requests"),
+			Tokens:   rapid.IntRange(2, 1_000_000).Draw(t, "tokens"),
+			Window:   time.Minute, Shares: rapid.IntRange(1, 50).Draw(t, "shares"),
 		}
 		c := newContract(cfg, 5*time.Second)
 		r, tok, largest, ok := c.share(cfg.Shares)

@@ -40,7 +40,8 @@ func TestRefusalsWithoutANumberMakePausesThatGrow(t *testing.T) {
 // when it is well again they all go on.
 func TestNoCallHammersAVendorThatRefuses(t *testing.T) {
 	t.Parallel()
-	for name, cfg := range map[string]Config{"no contract": {}, "a contract": {Requests: 600_000, Window: time.Minute, Shares: 1, Fallback: "share"}} {
+	for name, cfg := range map[string]Config{"no contract": {},
+		"a contract": {Requests: 600_000, Window: time.Minute, Shares: 1, Fallback: "share"}} {
 		synctest.Test(t, func(t *testing.T) {
 			q := newTestQuota(t, cfg, nil)
 			var seen atomic.Int64

@@ -19,8 +19,9 @@ func TestScriptBooksTogetherAsOneByOne(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			ok(t, rdb.FlushDB(t.Context()).Err())
 			cfg := Config{
-				Requests: rapid.IntRange(0, 12).Draw(rt, "requests"), Tokens: rapid.IntRange(100, 1000).Draw(rt, "tokens"),
-				Window: time.Duration(rapid.IntRange(1, 60).Draw(rt, "window")) * time.Second,
+				Requests: rapid.IntRange(0, 12).Draw(rt, "requests"),
+				Tokens:   rapid.IntRange(100, 1000).Draw(rt, "tokens"),
+				Window:   time.Duration(rapid.IntRange(1, 60).Draw(rt, "window")) * time.Second,
 			}
 			c := newContract(cfg, cfg.Window/4)
 			many, one := newScripted(t, rdb, "together", c), newScripted(t, rdb, "apart", c)
@@ -37,7 +38,8 @@ func TestScriptBooksTogetherAsOneByOne(t *testing.T) {
 				}
 				for i, got := range many.together(pairs.String(), len(apart)) {
 					want := apart[i]
-					want.requests, want.tokens = apart[len(apart)-1].requests, apart[len(apart)-1].tokens // as of the end
+					// As of the end.
+					want.requests, want.tokens = apart[len(apart)-1].requests, apart[len(apart)-1].tokens
 					if got != want {
 						rt.Fatalf("call %d of %q: together %+v, apart %+v", i, pairs.String(), got, want)
 					}

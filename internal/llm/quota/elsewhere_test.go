@@ -29,7 +29,8 @@ func TestPatienceIsShortWhileAnotherLaneWouldTakeTheCall(t *testing.T) {
 		for elsewhere, want := range map[bool]time.Duration{false: c.alone, true: c.elsewhere} {
 			c.call.Elsewhere = elsewhere
 			if got := q.patience(c.ctx, &c.call, now); got != want {
-				t.Errorf("%v, background %t, elsewhere %t: %v, want %v", c.call.Priority, c.call.Background, elsewhere, got, want)
+				t.Errorf("%v, background %t, elsewhere %t: %v, want %v", c.call.Priority, c.call.Background, elsewhere,
+					got, want)
 			}
 		}
 	}

@@ -88,7 +88,8 @@ func TestSleepsOnceAndRejectsAtOnce(t *testing.T) {
 		}
 		now := time.Now()
 		_, err := q.Enter(t.Context(), sized(llm.High, 1, 1))
-		if r := rejection(t, err); r.Reason != outcome.VendorRateLimited || r.RetryAfter <= testQueue || r.RetryAfter > 3*interval+time.Millisecond {
+		if r := rejection(t, err); r.Reason != outcome.VendorRateLimited || r.RetryAfter <= testQueue ||
+			r.RetryAfter > 3*interval+time.Millisecond {
 			t.Errorf("got %+v, want to come back when the call could start", r)
 		}
 		if time.Now() != now {
@@ -111,9 +112,11 @@ func TestWaitCutShort(t *testing.T) {
 			cause error
 			want  func(error) bool
 		}{
-			"hang-up":       {context.Canceled, func(err error) bool { return errors.Is(err, context.Canceled) }},
-			"queue timeout": {llm.ErrQueueTimeout, func(err error) bool { return rejection(t, err).Reason == outcome.QueueTimeout }},
-			"SLA":           {context.DeadlineExceeded, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
+			"hang-up": {context.Canceled, func(err error) bool { return errors.Is(err, context.Canceled) }},
+			"queue timeout": {llm.ErrQueueTimeout,
+				func(err error) bool { return rejection(t, err).Reason == outcome.QueueTimeout }},
+			"SLA": {context.DeadlineExceeded,
+				func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 		}
 		for name, end := range ends {
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -161,7 +164,8 @@ func TestObeysTheVendorWhileCallsSleep(t *testing.T) {
 			slept = time.Since(begin)
 		})
 		synctest.Wait()
-		leave(llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit, Status: http.StatusTooManyRequests, RetryAfter: 4 * time.Second}})
+		leave(llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit,
+			Status: http.StatusTooManyRequests, RetryAfter: 4 * time.Second}})
 		if err := q.Recheck(nil); rejection(t, err).RetryAfter != 4*time.Second {
 			t.Errorf("a call that had passed: %v", err)
 		}
@@ -188,7 +192,8 @@ func TestObeysTheVendorWhileCallsSleep(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		leave(llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus, Status: http.StatusServiceUnavailable, RetryAfter: 20 * time.Second}})
+		leave(llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus,
+			Status: http.StatusServiceUnavailable, RetryAfter: 20 * time.Second}})
 		wg.Wait()
 		if d := time.Since(begin); d != 0 {
 			t.Errorf("the call was turned away after %v", d)
@@ -220,7 +225,8 @@ func TestAloneKeepsToItsShare(t *testing.T) {
 			t.Errorf("%d tokens in a minute, the share is 6000", got)
 		}
 		_, err := q.Enter(t.Context(), sized(llm.High, 100, 3000))
-		if r := rejection(t, err); r.Detail != q.details[whyShare] || r.Reason != outcome.VendorRateLimited || r.RetryAfter == 0 {
+		if r := rejection(t, err); r.Detail != q.details[whyShare] || r.Reason != outcome.VendorRateLimited ||
+			r.RetryAfter == 0 {
 			t.Errorf("a call larger than the share: %+v", r)
 		}
 	})
@@ -230,7 +236,8 @@ func TestTurnsAwayWhatCanNeverPass(t *testing.T) {
 	t.Parallel()
 	q := newTestQuota(t, Config{Tokens: 1000}, nil)
 	_, err := q.Enter(t.Context(), sized(llm.High, 500, 501))
-	if r := rejection(t, err); r.Reason != outcome.PayloadTooLarge || r.RetryAfter != 0 || r.Detail != q.details[whySize] {
+	if r := rejection(t, err); r.Reason != outcome.PayloadTooLarge || r.RetryAfter != 0 ||
+		r.Detail != q.details[whySize] {
 		t.Errorf("got %+v", r)
 	}
 	// An image's cost is a guess: only text makes a call too large. It books the whole contract and passes when that is
@@ -302,14 +309,16 @@ func TestAloneCountsThoseAsleep(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	delay := func(asleep int64) time.Duration {
-		p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10, false, func() time.Time { return now })
+		p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10,
+			false, func() time.Time { return now })
 		b, v := p.bookLocal(0, time.Hour.Microseconds(), asleep, now)
 		if v.admitted != 1 {
 			t.Fatalf("%+v", v)
 		}
 		return time.Duration(b.delay) * time.Microsecond
 	}
-	interval := time.Duration(newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10, false, time.Now).local.requests.interval) * time.Microsecond
+	interval := time.Duration(newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10},
+		testQueue), 10, false, time.Now).local.requests.interval) * time.Microsecond
 	if more := delay(5) - delay(0); more != 5*interval {
 		t.Errorf("five calls asleep put the next off by %v, want %v", more, 5*interval)
 	}

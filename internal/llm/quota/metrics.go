@@ -27,13 +27,16 @@ type decisions struct{ atOnce, booked, rejected, tooLarge, moved, ended, recheck
 func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 	decided := telemetry.CounterVec(
 		"llm_quota_decisions_total",
-		"What became of calls: at_once, booked (for a later start), rejected, too_large; and of booked ones: moved (too far, by a pause of the vendor), ended (the wait cut short), recheck (a pause came while the call waited elsewhere).",
+		"What became of calls: at_once, booked (for a later start), rejected, too_large; and of booked ones: moved "+
+			"(too far, by a pause of the vendor), ended (the wait cut short), recheck (a pause came while the call "+
+			"waited elsewhere).",
 		"decision",
 		"mode",
 	)
 	used := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "llm_quota_used_ratio",
-		Help: "Use of the contract as of the last booking. requests: part of the burst that is used up, over 1 when calls wait. tokens: part of the window's tokens that is booked.",
+		Help: "Use of the contract as of the last booking. requests: part of the burst that is used up, over 1 when " +
+			"calls wait. tokens: part of the window's tokens that is booked.",
 	}, []string{"resource"})
 	settled := telemetry.CounterVec(
 		"llm_quota_settled_tokens_total",
@@ -49,7 +52,8 @@ func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 		requests: used.WithLabelValues("requests"),
 		tokens:   used.WithLabelValues("tokens"),
 		pauses: prometheus.NewCounter(
-			prometheus.CounterOpts{Name: "llm_quota_holds_total", Help: "Pauses the vendor asked this pod for, or made longer."},
+			prometheus.CounterOpts{Name: "llm_quota_holds_total",
+				Help: "Pauses the vendor asked this pod for, or made longer."},
 		),
 		backoffs: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "llm_quota_backoffs_total",
@@ -71,7 +75,8 @@ func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 	}
 	usable := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "llm_quota_usable_per_second",
-		Help: "What the quota starts of the contract in the long run, all pods together: requests and tokens a second. It is a little less than the contract. +Inf means not limited.",
+		Help: "What the quota starts of the contract in the long run, all pods together: requests and tokens a " +
+			"second. It is a little less than the contract. +Inf means not limited.",
 	}, []string{"resource"})
 	usable.WithLabelValues("requests").Set(perSecond(float64(q.contract.interval)))
 	usable.WithLabelValues("tokens").Set(perSecond(q.contract.pace))
@@ -123,7 +128,8 @@ func (m *metrics) settled(tokens int64) {
 
 // details returns the text that a rejected client reads, for each rule that decides. The texts are made once.
 func details(cfg Config) (d [whySize + 1]string) {
-	d[whyRequests] = fmt.Sprintf("The vendor's contract of %d calls per %v is used up for now.", cfg.Requests, cfg.Window)
+	d[whyRequests] = fmt.Sprintf("The vendor's contract of %d calls per %v is used up for now.", cfg.Requests,
+		cfg.Window)
 	d[whyTokens] = fmt.Sprintf(
 		"The vendor's contract of %d tokens per %v is used up for now; smaller calls may pass sooner.",
 		cfg.Tokens,
@@ -132,9 +138,11 @@ func details(cfg Config) (d [whySize + 1]string) {
 	d[whyPause] = "The vendor asked for a pause."
 	d[whyOrder] = "Calls that came earlier wait for the vendor's contract."
 	d[whyAway] = "The state of the vendor's contract cannot be read at the moment."
-	d[whyShare] = "The state of the vendor's contract cannot be read at the moment, and the part of it that is safe to use is too small for this call."
+	d[whyShare] = "The state of the vendor's contract cannot be read at the moment, and the part of it that is safe " +
+		"to use is too small for this call."
 	d[whySize] = fmt.Sprintf(
-		"The call asks for more tokens than the vendor's whole contract of %d per %v: lower max_tokens or shorten the prompt.",
+		"The call asks for more tokens than the vendor's whole contract of %d per %v: lower max_tokens or shorten "+
+			"the prompt.",
 		cfg.Tokens,
 		cfg.Window,
 	)

@@ -95,7 +95,8 @@ func (m *Model) Answered(text string, tokens int64) (b Booking, granted bool, er
 	if err := parseRulings(text, batch); err != nil {
 		return b, false, err
 	}
-	return Booking{m.accept(&batch[0].ruling, m.limited(tokens), pause{}, m.now()), m.now()}, batch[0].admitted == 1, nil
+	return Booking{m.accept(&batch[0].ruling, m.limited(tokens), pause{}, m.now()), m.now()}, batch[0].admitted == 1,
+		nil
 }
 
 // BookLocal books from the pod's share.

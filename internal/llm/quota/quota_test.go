@@ -64,7 +64,8 @@ func TestPodsShareOneContract(t *testing.T) {
 	server := redistest.Start(t)
 	cfg := Config{Requests: 200, Tokens: 40_000, Window: time.Second}
 	const queue = time.Second / 2
-	pods := []*Quota{newQuotaFor(t, cfg, queue, connect(t, at(server))), newQuotaFor(t, cfg, queue, connect(t, at(server)))}
+	pods := []*Quota{newQuotaFor(t, cfg, queue, connect(t, at(server))),
+		newQuotaFor(t, cfg, queue, connect(t, at(server)))}
 	idle(t, pods[0], server)
 	var mu sync.Mutex
 	var calls, tokens []started
@@ -276,7 +277,8 @@ func TestOnACluster(t *testing.T) {
 	if q.local.active.Load() {
 		t.Fatal("the call was not booked in Redis")
 	}
-	leave(llm.Outcome{Called: true, Err: &llm.VendorError{Status: http.StatusTooManyRequests, RetryAfter: 10 * time.Minute}})
+	leave(llm.Outcome{Called: true, Err: &llm.VendorError{Status: http.StatusTooManyRequests,
+		RetryAfter: 10 * time.Minute}})
 	await.True(t, "the other pod knows of the pause", func() bool {
 		_, err := other.Enter(t.Context(), sized(llm.High, 1, 1))
 		return err != nil && rejection(t, err).RetryAfter > 5*time.Minute
@@ -320,7 +322,8 @@ func enterAndLeave(b *testing.B, q *Quota, call *llm.Call) {
 func TestTellsAgainWhatRedisDidNotTake(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	q := newTestQuota(t, Config{Requests: 600, Tokens: 60000, Burst: 60, Shares: 10}, connect(t, redisx.Config{URL: server.URL()}))
+	q := newTestQuota(t, Config{Requests: 600, Tokens: 60000, Burst: 60, Shares: 10},
+		connect(t, redisx.Config{URL: server.URL()}))
 	q.stop() // no flusher: the test flushes
 	q.done.Wait()
 	leave, err := q.Enter(t.Context(), sized(llm.Low, 1, 1))

@@ -23,7 +23,8 @@ const (
 // its own data. Pods with two contracts work on the same state, each by its own contract.
 func (c contract) source() string {
 	return fmt.Sprintf(
-		"local Q, span, reqT, reqB = %d, %d, %d, %d\nlocal tokL, tokT, tokB, slice = %d, %.17g, %d, %d\nlocal holdMax, holdSlack, ttl = %d, %d, %d\n",
+		"local Q, span, reqT, reqB = %d, %d, %d, %d\nlocal tokL, tokT, tokB, slice = %d, %.17g, %d, %d\nlocal "+
+			"holdMax, holdSlack, ttl = %d, %d, %d\n",
 		c.queue,
 		c.window+c.queue,
 		c.interval,

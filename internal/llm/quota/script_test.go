@@ -83,8 +83,9 @@ func TestScriptKeepsTheContract(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			ok(t, rdb.FlushDB(t.Context()).Err())
 			cfg := Config{
-				Requests: rapid.IntRange(1, 12).Draw(rt, "requests"), Tokens: rapid.IntRange(100, 1000).Draw(rt, "tokens"),
-				Window: time.Duration(rapid.IntRange(1, 60).Draw(rt, "window")) * time.Second,
+				Requests: rapid.IntRange(1, 12).Draw(rt, "requests"),
+				Tokens:   rapid.IntRange(100, 1000).Draw(rt, "tokens"),
+				Window:   time.Duration(rapid.IntRange(1, 60).Draw(rt, "window")) * time.Second,
 			}
 			if rapid.Bool().Draw(rt, "tokens only") {
 				cfg.Requests = 0

@@ -17,21 +17,33 @@ func TestKeepsWhatTheVendorWillCount(t *testing.T) {
 		want  int64 // of 100 prompt and 900 completion tokens estimated
 		known bool
 	}{
-		"not called":                     {llm.Outcome{}, 0, true},
-		"the vendor said":                {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 90, Completion: 10}}, 100, true},
-		"the vendor said more":           {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 300, Completion: 900}}, 1200, true},
-		"the vendor said nothing":        {llm.Outcome{Called: true}, 1000, false},
-		"a stream was cut":               {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection, Streamed: true}, Usage: llm.Usage{Completion: 7}}, 1000, false},
-		"client left":                    {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled}, 1000, false},
-		"client left a stream":           {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 7}}, 123, true},
-		"client left at the end":         {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 895}}, 1000, true},
-		"client left, and it was longer": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled, Usage: llm.Usage{Completion: 950}}, 1050, true},
-		"vendor refused the request":     {llm.Outcome{Called: true, Refused: true}, 100, true},
-		"vendor was busy":                {llm.Outcome{Called: true, Err: status(llm.KindRateLimit, http.StatusTooManyRequests)}, 100, true},
-		"vendor failed":                  {llm.Outcome{Called: true, Err: status(llm.KindStatus, http.StatusBadGateway)}, 100, true},
-		"vendor was too slow":            {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindTimeout, Err: llm.ErrCallTimeout}}, 1000, false},
-		"connection broke":               {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}}, 1000, false},
-		"SLA":                            {llm.Outcome{Called: true, Err: context.DeadlineExceeded}, 1000, false},
+		"not called": {llm.Outcome{}, 0, true},
+		"the vendor said": {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 90, Completion: 10}}, 100,
+			true},
+		"the vendor said more": {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 300, Completion: 900}},
+			1200, true},
+		"the vendor said nothing": {llm.Outcome{Called: true}, 1000, false},
+		"a stream was cut": {llm.Outcome{Called: true,
+			Err: &llm.VendorError{Kind: llm.KindConnection, Streamed: true}, Usage: llm.Usage{Completion: 7}}, 1000,
+			false},
+		"client left": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled}, 1000,
+			false},
+		"client left a stream": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled,
+			Usage: llm.Usage{Completion: 7}}, 123, true},
+		"client left at the end": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled,
+			Usage: llm.Usage{Completion: 895}}, 1000, true},
+		"client left, and it was longer": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled,
+			Usage: llm.Usage{Completion: 950}}, 1050, true},
+		"vendor refused the request": {llm.Outcome{Called: true, Refused: true}, 100, true},
+		"vendor was busy": {llm.Outcome{Called: true,
+			Err: status(llm.KindRateLimit, http.StatusTooManyRequests)}, 100, true},
+		"vendor failed": {llm.Outcome{Called: true,
+			Err: status(llm.KindStatus, http.StatusBadGateway)}, 100, true},
+		"vendor was too slow": {llm.Outcome{Called: true,
+			Err: &llm.VendorError{Kind: llm.KindTimeout, Err: llm.ErrCallTimeout}}, 1000, false},
+		"connection broke": {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}},
+			1000, false},
+		"SLA": {llm.Outcome{Called: true, Err: context.DeadlineExceeded}, 1000, false},
 	} {
 		if got, known := test.out.Spent(100, 1000); got != test.want || known != test.known {
 			t.Errorf("%s: %d tokens stay, known %v; want %d, %v", name, got, known, test.want, test.known)
@@ -49,18 +61,22 @@ func TestTakesTheVendorAtItsWord(t *testing.T) {
 		out  llm.Outcome
 		want time.Duration
 	}{
-		"429 with Retry-After":               {llm.Outcome{Err: failed(429, 2*time.Second), Limits: none}, 2 * time.Second},
-		"429 without, nothing remains":       {llm.Outcome{Err: failed(429, 0), Limits: none}, 30 * time.Second},
-		"429 without a time":                 {llm.Outcome{Err: failed(429, 0)}, 0},
-		"503 with Retry-After":               {llm.Outcome{Err: failed(503, 2*time.Second)}, 2 * time.Second},
-		"503 without":                        {llm.Outcome{Err: failed(503, 0), Limits: none}, 0},
-		"500 with Retry-After":               {llm.Outcome{Err: failed(500, 2*time.Second)}, 0},
-		"success, nothing remains":           {llm.Outcome{Limits: none}, queue},
-		"success, something remains":         {llm.Outcome{Limits: some}, 0},
-		"success, nothing for half a second": {llm.Outcome{Limits: llm.Limits{HasRequests: true, ResetRequests: 500 * time.Millisecond}}, 500 * time.Millisecond},
-		"client left":                        {llm.Outcome{Err: context.Canceled, Limits: none}, 0},
-		"429 without credit":                 {llm.Outcome{Err: &llm.VendorError{Kind: llm.KindQuota, Status: 429, RetryAfter: time.Minute}, Limits: none}, 0},
-		"429 that refuses the key":           {llm.Outcome{Err: &llm.VendorError{Kind: llm.KindAuth, Status: 429}, Limits: none}, 0},
+		"429 with Retry-After": {llm.Outcome{Err: failed(429, 2*time.Second), Limits: none},
+			2 * time.Second},
+		"429 without, nothing remains": {llm.Outcome{Err: failed(429, 0), Limits: none}, 30 * time.Second},
+		"429 without a time":           {llm.Outcome{Err: failed(429, 0)}, 0},
+		"503 with Retry-After":         {llm.Outcome{Err: failed(503, 2*time.Second)}, 2 * time.Second},
+		"503 without":                  {llm.Outcome{Err: failed(503, 0), Limits: none}, 0},
+		"500 with Retry-After":         {llm.Outcome{Err: failed(500, 2*time.Second)}, 0},
+		"success, nothing remains":     {llm.Outcome{Limits: none}, queue},
+		"success, something remains":   {llm.Outcome{Limits: some}, 0},
+		"success, nothing for half a second": {llm.Outcome{Limits: llm.Limits{HasRequests: true,
+			ResetRequests: 500 * time.Millisecond}}, 500 * time.Millisecond},
+		"client left": {llm.Outcome{Err: context.Canceled, Limits: none}, 0},
+		"429 without credit": {llm.Outcome{Err: &llm.VendorError{Kind: llm.KindQuota, Status: 429,
+			RetryAfter: time.Minute}, Limits: none}, 0},
+		"429 that refuses the key": {llm.Outcome{Err: &llm.VendorError{Kind: llm.KindAuth, Status: 429},
+			Limits: none}, 0},
 	} {
 		if got := requestedPause(&test.out, queue); got != test.want {
 			t.Errorf("%s: a pause of %v, want %v", name, got, test.want)
@@ -111,9 +127,11 @@ func TestHearsPausesInAnyOrder(t *testing.T) {
 func TestFollowsARedisThatWentBack(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	before, paused := pause{generation: 5, total: 2_000_000}, pause{generation: 5, total: 8_000_000, remaining: 6_000_000}
+	before, paused := pause{generation: 5, total: 2_000_000},
+		pause{generation: 5, total: 8_000_000, remaining: 6_000_000}
 	newPod := func() *quotaPod {
-		p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 1, Shares: 10}, testQueue), 10, false, time.Now)
+		p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 1, Shares: 10}, testQueue), 10,
+			false, time.Now)
 		p.pauses.observe(before, now)
 		p.pauses.observe(paused, now)
 		return p
@@ -151,7 +169,8 @@ func TestFollowsARedisThatWentBack(t *testing.T) {
 func TestAloneAfterAnOldPause(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10, false, func() time.Time { return now })
+	p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10,
+		false, func() time.Time { return now })
 	p.pauses.observe(pause{generation: 5, total: 6_000_000}, now)
 	b, v := p.bookLocal(0, time.Minute.Microseconds(), 0, now)
 	if v.admitted != 1 {
@@ -171,7 +190,10 @@ func TestRefundsAreBounded(t *testing.T) {
 	t.Parallel()
 	p := newPending()
 	for range 2 * maxMarks {
-		p.add(time.Now(), func() { p.refundLocked(&booking{mark: 1, slice: 5, tokens: 1, pause: pause{generation: 1}}) })
+		p.add(time.Now(), func() {
+			p.refundLocked(&booking{mark: 1, slice: 5, tokens: 1,
+				pause: pause{generation: 1}})
+		})
 	}
 	r := p.take(time.Now(), 0)
 	if len(r.marks) != maxMarks || len(r.corrections) != 1 {

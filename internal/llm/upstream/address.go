@@ -42,7 +42,8 @@ func (c Config) address() (address, error) {
 	switch {
 	case c.URL == "" || err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return address{}, errors.New("VENDOR_URL must be an http(s) URL: the base of the vendor's API, e.g. " +
-			"https://api.openai.com/v1, or the full URL of one endpoint, e.g. https://api.openai.com/v1/chat/completions")
+			"https://api.openai.com/v1, or the full URL of one endpoint, e.g. " +
+			"https://api.openai.com/v1/chat/completions")
 	case u.User != nil:
 		return address{}, errors.New("VENDOR_URL holds a user or a password, which would be shown where URLs " +
 			"are: remove it; set VENDOR_AUTH_SCHEME to Basic and VENDOR_API_KEY to the base64 of user:password")
@@ -55,7 +56,8 @@ func (c Config) address() (address, error) {
 	}
 	own, base := llm.EndpointAt(u.Path)
 	if own == nil && u.Path == "" && known.base != "" {
-		return address{}, fmt.Errorf("VENDOR_URL has no path: the base of this vendor's API is %s://%s%s", u.Scheme, u.Host, known.base)
+		return address{}, fmt.Errorf("VENDOR_URL has no path: the base of this vendor's API is %s://%s%s", u.Scheme,
+			u.Host, known.base)
 	}
 	names := c.Endpoints
 	switch {
@@ -92,7 +94,8 @@ func (c Config) alone(u *url.URL, name string) (address, error) {
 		return address{}, err
 	}
 	if len(c.Endpoints) > 0 && !slices.Equal(c.Endpoints, []string{name}) {
-		return address{}, fmt.Errorf("VENDOR_ENDPOINTS is %s, and VENDOR_URL is the URL of %s alone: leave the first out, "+
+		return address{}, fmt.Errorf("VENDOR_ENDPOINTS is %s, and VENDOR_URL is the URL of %s alone: leave the first "+
+			"out, "+
 			"or make the second the base of the vendor's API", strings.Join(c.Endpoints, ","), name)
 	}
 	return address{own: only[0], speaks: only, urls: map[*llm.Endpoint]*url.URL{only[0]: u}}, nil
@@ -114,7 +117,8 @@ func endpoints(setting string, names []string) ([]*llm.Endpoint, error) {
 	for _, name := range names {
 		e := llm.EndpointNamed(name)
 		if e == nil {
-			return nil, fmt.Errorf("%s names the endpoint %q, which is not known: use %s", setting, name, llm.EndpointNames())
+			return nil, fmt.Errorf("%s names the endpoint %q, which is not known: use %s", setting, name,
+				llm.EndpointNames())
 		}
 		if slices.Contains(all, e) {
 			return nil, fmt.Errorf("%s names %q twice", setting, name)

@@ -59,7 +59,8 @@ func TestBodiesThatAreUsedAgainAreNotMixed(t *testing.T) {
 // sendBodies sends bodies of one letter each, again and again in the same few bytes of memory.
 func sendBodies(t *testing.T, v *upstream.Vendor) {
 	t.Helper()
-	budget, err := memory.New(memory.Config{Budget: 64 << 20}, 0, time.Second, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	budget, err := memory.New(memory.Config{Budget: 64 << 20}, 0, time.Second, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry())
 	llmtest.OK(t, err)
 	var senders sync.WaitGroup
 	for i := range 4 {

@@ -142,7 +142,9 @@ func TestStreamsOfTheCatalogue(t *testing.T) {
 				if resp.Streamed == want.buffered {
 					t.Errorf("streamed: %v", resp.Streamed)
 				}
-				if u := call.Usage; want.usage != (llm.Usage{}) && (u.Prompt != want.usage.Prompt || u.Completion < want.usage.Completion || u.Completion > want.usage.Completion+1) {
+				if u := call.Usage; want.usage != (llm.Usage{}) &&
+					(u.Prompt != want.usage.Prompt || u.Completion < want.usage.Completion ||
+						u.Completion > want.usage.Completion+1) {
 					t.Errorf("usage %+v, want %+v", u, want.usage)
 				}
 				return
@@ -159,7 +161,8 @@ func TestStreamsOfTheCatalogue(t *testing.T) {
 // type.
 func TestAnEventIsNotHeldByItsStream(t *testing.T) {
 	t.Parallel()
-	for _, contentType := range []string{"text/event-stream", "text/plain", "application/json", "application/x-ndjson", ""} {
+	for _, contentType := range []string{"text/event-stream", "text/plain", "application/json", "application/x-ndjson",
+		""} {
 		received := make(chan struct{})
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header()["Content-Type"] = nil

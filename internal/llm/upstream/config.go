@@ -48,8 +48,8 @@ type Config struct {
 	// Memory is the budget that answers take their room from; nil has room for all.
 	Memory *memory.Budget `ignored:"true"`
 
-	// Wrap puts a RoundTripper around the connection pool, for a vendor that asks for more than headers: a signature over
-	// each request, say. It runs once for each attempt. nil means none.
+	// Wrap puts a RoundTripper around the connection pool, for a vendor that asks for more than headers: a signature
+	// over each request, say. It runs once for each attempt. nil means none.
 	Wrap func(http.RoundTripper) http.RoundTripper `ignored:"true"`
 }
 
@@ -66,7 +66,8 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("VENDOR_CONNECT_TIMEOUT is %v: use a positive duration", c.ConnectTimeout))
 	}
 	if c.ConnMaxAge < 0 {
-		errs = append(errs, fmt.Errorf("VENDOR_CONN_MAX_AGE is %v: use 0 (no limit) or a positive duration such as 5m", c.ConnMaxAge))
+		errs = append(errs, fmt.Errorf("VENDOR_CONN_MAX_AGE is %v: use 0 (no limit) or a positive duration such as 5m",
+			c.ConnMaxAge))
 	}
 	if c.MaxResponse < 1 {
 		errs = append(errs, fmt.Errorf("VENDOR_MAX_RESPONSE is %d: use at least 1 byte", c.MaxResponse))
@@ -75,13 +76,16 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("VENDOR_POOL is %d: use 0 or more", c.Pool))
 	}
 	if strings.ContainsAny(c.Name, "{} \t\r\n") {
-		errs = append(errs, fmt.Errorf("VENDOR_NAME %q must not hold braces or white space: it is part of Redis keys", c.Name))
+		errs = append(errs, fmt.Errorf("VENDOR_NAME %q must not hold braces or white space: it is part of Redis keys",
+			c.Name))
 	}
 	if strings.ContainsAny(c.APIKey, "\r\n") {
-		errs = append(errs, errors.New("VENDOR_API_KEY holds a line break: remove it, a trailing newline in a Secret is the usual reason"))
+		errs = append(errs, errors.New("VENDOR_API_KEY holds a line break: remove it, a trailing newline in a Secret "+
+			"is the usual reason"))
 	}
 	if c.APIKey+c.APIKeyFile != "" && !validHeaderName(c.AuthHeader) {
-		errs = append(errs, fmt.Errorf("VENDOR_AUTH_HEADER is %q: use the name of a header, such as x-api-key", c.AuthHeader))
+		errs = append(errs, fmt.Errorf("VENDOR_AUTH_HEADER is %q: use the name of a header, such as x-api-key",
+			c.AuthHeader))
 	}
 	errs = append(errs, c.Headers.validate(), c.validatePassed())
 	return errors.Join(errs...)

@@ -129,7 +129,8 @@ func (e *eventReader) fill() error {
 	return err
 }
 
-// wait is fill while nothing is held: most streams are idle most of the time, and the buffer is other streams' meanwhile.
+// wait is fill while nothing is held: most streams are idle most of the time, and the buffer is other streams'
+// meanwhile.
 func (e *eventReader) wait() error {
 	e.memory.lend()
 	e.cut, e.seen, e.taken = 0, 0, 0

@@ -38,27 +38,36 @@ func TestEventsAreCutAtEmptyLines(t *testing.T) {
 		rest string
 		err  error
 	}{
-		"LF":                      {"data: a\n\ndata: b\n\n", []string{"data: a\n\n", "data: b\n\n"}, []string{"|a", "|b"}, "|", io.EOF},
-		"CRLF":                    {"data: a\r\n\r\ndata: b\r\n\r\n", nil, []string{"|a", "|b"}, "|", io.EOF},
-		"CR":                      {"data: a\r\rdata: b\r\r", []string{"data: a\r\r", "data: b\r\r"}, []string{"|a", "|b"}, "|", io.EOF},
-		"mixed":                   {"event: x\rdata: a\r\n\rdata: b\n\r", nil, []string{"x|a", "|b"}, "|", io.EOF},
-		"no space":                {"event:x\ndata:1\n\n", []string{"event:x\ndata:1\n\n"}, []string{"x|1"}, "|", io.EOF},
-		"two spaces":              {"data:  1\n\n", []string{"data:  1\n\n"}, []string{"| 1"}, "|", io.EOF},
-		"several lines":           {"data: 1\ndata: 2\ndata\n\n", []string{"data: 1\ndata: 2\ndata\n\n"}, []string{"|1\n2\n"}, "|", io.EOF},
-		"comment":                 {": ping\n\n", []string{": ping\n\n"}, []string{"|"}, "|", io.EOF},
-		"fields that are unknown": {"id: 7\nretry: 1\nfoo\n\n", []string{"id: 7\nretry: 1\nfoo\n\n"}, []string{"|"}, "|", io.EOF},
-		"empty lines first":       {"\n\n\ndata: a\n\n", []string{"\n\n\ndata: a\n\n"}, []string{"|a"}, "|", io.EOF},
-		"byte order mark":         {"\ufeffdata: a\n\ndata: b\n\n", []string{"\ufeffdata: a\n\n", "data: b\n\n"}, []string{"|a", "|b"}, "|", io.EOF},
-		"last without empty line": {"data: a\n\nevent: e\ndata: b\n", []string{"data: a\n\n"}, []string{"|a"}, "e|b", io.EOF},
-		"last without line end":   {"data: a\n\ndata: b", []string{"data: a\n\n"}, []string{"|a"}, "|b", io.EOF},
-		"nothing":                 {"", nil, nil, "|", io.EOF},
-		"longer than the buffer":  {"data: " + strings.Repeat("x", 20<<10) + "\n\n", nil, []string{"|" + strings.Repeat("x", 20<<10)}, "|", io.EOF},
-		"too large":               {"data: " + strings.Repeat("x", 3<<20) + "\n\n", nil, nil, "", errEventTooLarge},
+		"LF": {"data: a\n\ndata: b\n\n", []string{"data: a\n\n", "data: b\n\n"},
+			[]string{"|a", "|b"}, "|", io.EOF},
+		"CRLF": {"data: a\r\n\r\ndata: b\r\n\r\n", nil, []string{"|a", "|b"}, "|", io.EOF},
+		"CR": {"data: a\r\rdata: b\r\r", []string{"data: a\r\r", "data: b\r\r"},
+			[]string{"|a", "|b"}, "|", io.EOF},
+		"mixed": {"event: x\rdata: a\r\n\rdata: b\n\r", nil, []string{"x|a", "|b"}, "|", io.EOF},
+		"no space": {"event:x\ndata:1\n\n", []string{"event:x\ndata:1\n\n"}, []string{"x|1"}, "|",
+			io.EOF},
+		"two spaces": {"data:  1\n\n", []string{"data:  1\n\n"}, []string{"| 1"}, "|", io.EOF},
+		"several lines": {"data: 1\ndata: 2\ndata\n\n", []string{"data: 1\ndata: 2\ndata\n\n"},
+			[]string{"|1\n2\n"}, "|", io.EOF},
+		"comment": {": ping\n\n", []string{": ping\n\n"}, []string{"|"}, "|", io.EOF},
+		"fields that are unknown": {"id: 7\nretry: 1\nfoo\n\n", []string{"id: 7\nretry: 1\nfoo\n\n"}, []string{"|"},
+			"|", io.EOF},
+		"empty lines first": {"\n\n\ndata: a\n\n", []string{"\n\n\ndata: a\n\n"}, []string{"|a"}, "|", io.EOF},
+		"byte order mark": {"\ufeffdata: a\n\ndata: b\n\n", []string{"\ufeffdata: a\n\n", "data: b\n\n"},
+			[]string{"|a", "|b"}, "|", io.EOF},
+		"last without empty line": {"data: a\n\nevent: e\ndata: b\n", []string{"data: a\n\n"}, []string{"|a"}, "e|b",
+			io.EOF},
+		"last without line end": {"data: a\n\ndata: b", []string{"data: a\n\n"}, []string{"|a"}, "|b", io.EOF},
+		"nothing":               {"", nil, nil, "|", io.EOF},
+		"longer than the buffer": {"data: " + strings.Repeat("x", 20<<10) + "\n\n", nil,
+			[]string{"|" + strings.Repeat("x", 20<<10)}, "|", io.EOF},
+		"too large": {"data: " + strings.Repeat("x", 3<<20) + "\n\n", nil, nil, "", errEventTooLarge},
 	} {
 		for _, r := range []io.Reader{strings.NewReader(tt.in), iotest.OneByteReader(strings.NewReader(tt.in))} {
 			raw, said, rest, err := readEvents(r)
 			if !slices.Equal(said, tt.said) || tt.raw != nil && !slices.Equal(raw, tt.raw) || !errors.Is(err, tt.err) {
-				t.Errorf("%s: got %.80q that say %.80q, %v; want %.80q, %.80q, %v", name, raw, said, err, tt.raw, tt.said, tt.err)
+				t.Errorf("%s: got %.80q that say %.80q, %v; want %.80q, %.80q, %v", name, raw, said, err, tt.raw,
+					tt.said, tt.err)
 			}
 			if tt.rest != "" && rest != tt.rest {
 				t.Errorf("%s: the rest says %q, want %q", name, rest, tt.rest)
@@ -86,9 +95,10 @@ func TestEventsThatAreHeldBackTakeNoCopy(t *testing.T) {
 }
 
 const (
-	roleChunk  = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}` + "\n\n"
-	hiChunk    = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}` + "\n\n"
-	stopChunk  = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n"
+	roleChunk = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}` + "\n\n"
+	hiChunk   = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}` + "\n\n"
+	stopChunk = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` +
+		"\n\n"
 	usageChunk = `data: {"object":"chat.completion.chunk","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":9}}` + "\n\n"
 	doneEvent  = "data: [DONE]\n\n"
 )
@@ -108,36 +118,44 @@ func metered(events ...string) *meter {
 
 func TestHowStreamsEnd(t *testing.T) {
 	t.Parallel()
-	created, delta := "event: response.created\ndata: {}\n\n", "event: response.output_text.delta\ndata: {\"delta\":\"Hi\"}\n\n"
+	created, delta := "event: response.created\ndata: {}\n\n",
+		"event: response.output_text.delta\ndata: {\"delta\":\"Hi\"}\n\n"
 	for name, tt := range map[string]struct {
 		events         []string
 		err            error
 		closeDelimited bool
 		whole          bool
 	}{
-		"whole":                          {[]string{hiChunk, doneEvent}, io.EOF, false, true},
-		"reset after the last event":     {[]string{hiChunk, doneEvent}, io.ErrUnexpectedEOF, false, true},
-		"closed after the last event":    {[]string{hiChunk, doneEvent}, io.EOF, true, true},
-		"finish_reason, no [DONE]":       {[]string{hiChunk, stopChunk}, io.EOF, false, true},
-		"finish_reason, then usage":      {[]string{hiChunk, stopChunk, usageChunk}, io.EOF, false, true},
-		"finish_reason, then a chunk":    {[]string{hiChunk, stopChunk, roleChunk}, io.EOF, false, true},
-		"finish_reason, closed":          {[]string{hiChunk, stopChunk}, io.EOF, true, false},
-		"finish_reason, reset":           {[]string{hiChunk, stopChunk}, io.ErrUnexpectedEOF, false, false},
-		"no finish_reason":               {[]string{hiChunk}, io.EOF, false, false},
-		"one of two choices":             {[]string{hiChunk, secondChoice(hiChunk), stopChunk}, io.EOF, false, false},
-		"both choices":                   {[]string{hiChunk, secondChoice(hiChunk), secondChoice(stopChunk), stopChunk}, io.EOF, false, true},
-		"cut after a comment":            {[]string{": processing\n\n", hiChunk}, io.EOF, false, false},
-		"Azure's filter, then cut":       {[]string{`data: {"object":"","choices":[],"prompt_filter_results":[]}` + "\n\n", hiChunk}, io.EOF, false, false},
-		"named events":                   {[]string{"event: message\n" + hiChunk, "event: message\n" + doneEvent}, io.EOF, true, true},
-		"Responses whole":                {[]string{created, delta, "event: response.completed\ndata: {}\n\n"}, io.EOF, true, true},
-		"Responses without event fields": {[]string{`data: {"type":"response.created"}` + "\n\n", `data: {"type":"response.incomplete"}` + "\n\n"}, io.EOF, true, true},
-		"Responses cut":                  {[]string{created, delta}, io.EOF, false, false},
-		"Anthropic whole":                {[]string{"event: message_start\ndata: {}\n\n", "event: message_stop\ndata: {}\n\n"}, io.EOF, true, true},
-		"Anthropic cut":                  {[]string{"event: ping\ndata: {}\n\n", "event: message_start\ndata: {}\n\n"}, io.EOF, false, false},
-		"another dialect":                {[]string{"data: x\n\n"}, io.EOF, false, true},
-		"another dialect, closed":        {[]string{"data: x\n\n"}, io.EOF, true, false},
-		"comments only":                  {[]string{": x\n\n"}, io.EOF, false, false},
-		"no event at all":                {nil, io.EOF, false, false},
+		"whole":                       {[]string{hiChunk, doneEvent}, io.EOF, false, true},
+		"reset after the last event":  {[]string{hiChunk, doneEvent}, io.ErrUnexpectedEOF, false, true},
+		"closed after the last event": {[]string{hiChunk, doneEvent}, io.EOF, true, true},
+		"finish_reason, no [DONE]":    {[]string{hiChunk, stopChunk}, io.EOF, false, true},
+		"finish_reason, then usage":   {[]string{hiChunk, stopChunk, usageChunk}, io.EOF, false, true},
+		"finish_reason, then a chunk": {[]string{hiChunk, stopChunk, roleChunk}, io.EOF, false, true},
+		"finish_reason, closed":       {[]string{hiChunk, stopChunk}, io.EOF, true, false},
+		"finish_reason, reset":        {[]string{hiChunk, stopChunk}, io.ErrUnexpectedEOF, false, false},
+		"no finish_reason":            {[]string{hiChunk}, io.EOF, false, false},
+		"one of two choices":          {[]string{hiChunk, secondChoice(hiChunk), stopChunk}, io.EOF, false, false},
+		"both choices": {[]string{hiChunk, secondChoice(hiChunk), secondChoice(stopChunk), stopChunk},
+			io.EOF, false, true},
+		"cut after a comment": {[]string{": processing\n\n", hiChunk}, io.EOF, false, false},
+		"Azure's filter, then cut": {[]string{`data: {"object":"","choices":[],"prompt_filter_results":[]}` +
+			"\n\n", hiChunk}, io.EOF, false, false},
+		"named events": {[]string{"event: message\n" + hiChunk, "event: message\n" + doneEvent},
+			io.EOF, true, true},
+		"Responses whole": {[]string{created, delta, "event: response.completed\ndata: {}\n\n"}, io.EOF,
+			true, true},
+		"Responses without event fields": {[]string{`data: {"type":"response.created"}` + "\n\n",
+			`data: {"type":"response.incomplete"}` + "\n\n"}, io.EOF, true, true},
+		"Responses cut": {[]string{created, delta}, io.EOF, false, false},
+		"Anthropic whole": {[]string{"event: message_start\ndata: {}\n\n",
+			"event: message_stop\ndata: {}\n\n"}, io.EOF, true, true},
+		"Anthropic cut": {[]string{"event: ping\ndata: {}\n\n", "event: message_start\ndata: {}\n\n"},
+			io.EOF, false, false},
+		"another dialect":         {[]string{"data: x\n\n"}, io.EOF, false, true},
+		"another dialect, closed": {[]string{"data: x\n\n"}, io.EOF, true, false},
+		"comments only":           {[]string{": x\n\n"}, io.EOF, false, false},
+		"no event at all":         {nil, io.EOF, false, false},
 	} {
 		if err := metered(tt.events...).verdict(tt.err, tt.closeDelimited); (err == nil) != tt.whole {
 			t.Errorf("%s: got %v, want whole=%v", name, err, tt.whole)
@@ -187,16 +205,20 @@ func TestStreamUsage(t *testing.T) {
 		events []string
 		want   llm.Usage
 	}{
-		"said by OpenAI":    {[]string{hiChunk, usageChunk, doneEvent}, llm.Usage{Prompt: 7, Completion: 9}},
-		"null":              {[]string{`data: {"usage":null}` + "\n\n", doneEvent}, llm.Usage{Completion: 1}},
-		"said by Anthropic": {[]string{"event: message_start\ndata: {\"message\":{\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n", "event: message_delta\ndata: {\"usage\":{\"output_tokens\":40}}\n\n", "event: message_stop\ndata: {}\n\n"}, llm.Usage{Prompt: 5, Completion: 40}},
+		"said by OpenAI": {[]string{hiChunk, usageChunk, doneEvent}, llm.Usage{Prompt: 7, Completion: 9}},
+		"null":           {[]string{`data: {"usage":null}` + "\n\n", doneEvent}, llm.Usage{Completion: 1}},
+		"said by Anthropic": {[]string{"event: message_start\ndata: " +
+			"{\"message\":{\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n", "event: message_delta\ndata: " +
+			"{\"usage\":{\"output_tokens\":40}}\n\n", "event: message_stop\ndata: {}\n\n"},
+			llm.Usage{Prompt: 5, Completion: 40}},
 		"said by Responses": {[]string{`data: {"type":"response.completed","response":{"usage":{"input_tokens":5,"output_tokens":40,"output_tokens_details":{"reasoning_tokens":32}}}}` + "\n\n"}, llm.Usage{Prompt: 5, Completion: 40}},
 		"hidden reasoning":  {[]string{`data: {"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":1530}}` + "\n\n", doneEvent}, llm.Usage{Prompt: 10, Completion: 1520}},
 		"large chunks":      {[]string{long, long, long, doneEvent}, llm.Usage{Completion: 600}},
 		"cut":               {[]string{hiChunk, ": ping\n\n", hiChunk}, llm.Usage{Completion: 2}},
 		"less than came":    {[]string{long, usageChunk}, llm.Usage{Prompt: 7, Completion: 201}},
-		"nonsense":          {[]string{`data: {"usage":{"prompt_tokens":-4,"completion_tokens":1e40}}` + "\n\n", doneEvent}, llm.Usage{Completion: 1}},
-		"tool call":         {[]string{`data: {"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"arguments":"` + strings.Repeat("x", 400) + `"}}]}}]}` + "\n\n", doneEvent}, llm.Usage{Completion: 108}},
+		"nonsense": {[]string{`data: {"usage":{"prompt_tokens":-4,"completion_tokens":1e40}}` + "\n\n",
+			doneEvent}, llm.Usage{Completion: 1}},
+		"tool call": {[]string{`data: {"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"arguments":"` + strings.Repeat("x", 400) + `"}}]}}]}` + "\n\n", doneEvent}, llm.Usage{Completion: 108}},
 	} {
 		m := metered(tt.events...)
 		if got := m.usage(m.last); got != tt.want {

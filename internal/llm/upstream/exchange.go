@@ -50,8 +50,8 @@ func (v *Vendor) headers(ctx context.Context, call *llm.Call) http.Header {
 	v.pass(h, call.Client)
 	h["X-Request-Id"] = []string{call.ID}
 	if call.IdempotencyKey != "" {
-		// In lower case, which is the same to the vendor. Under its canonical name net/http would see it too, and send the
-		// request again behind our back when a kept connection breaks, whether or not the vendor has it already.
+		// In lower case, which is the same to the vendor. Under its canonical name net/http would see it too, and send
+		// the request again behind our back when a kept connection breaks, whether or not the vendor has it already.
 		h["idempotency-key"] = []string{call.IdempotencyKey}
 	}
 	if trace.SpanContextFromContext(ctx).IsValid() {

@@ -68,7 +68,7 @@ func (w *wires) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	made := &wire{Conn: conn}
-	made.nobody, made.nowhere = net.Pipe()
+	made.silence, made.nowhere = net.Pipe()
 	w.made = append(w.made, made)
 	return made, nil
 }
@@ -94,33 +94,33 @@ func (w *wires) cut() {
 	}
 }
 
-// wire is a connection that speaks with nobody once it is silent.
+// wire is a connection whose other end is gone once it is silent.
 type wire struct {
 	net.Conn
 
-	silent          atomic.Bool
-	nobody, nowhere net.Conn // the two ends of a pipe
+	silent           atomic.Bool
+	silence, nowhere net.Conn // the two ends of a pipe
 }
 
 func (w *wire) Read(b []byte) (int, error) {
 	if n, err := w.Conn.Read(b); !w.silent.Load() {
 		return n, err
 	}
-	return w.nobody.Read(b)
+	return w.silence.Read(b)
 }
 
 func (w *wire) Write(b []byte) (int, error) {
 	if w.silent.Load() {
-		return w.nobody.Write(b)
+		return w.silence.Write(b)
 	}
 	return w.Conn.Write(b)
 }
 
 func (w *wire) SetWriteDeadline(t time.Time) error {
-	return errors.Join(w.Conn.SetWriteDeadline(t), w.nobody.SetWriteDeadline(t))
+	return errors.Join(w.Conn.SetWriteDeadline(t), w.silence.SetWriteDeadline(t))
 }
 
-func (w *wire) Close() error { return errors.Join(w.nobody.Close(), w.Conn.Close()) }
+func (w *wire) Close() error { return errors.Join(w.silence.Close(), w.Conn.Close()) }
 
 func TestVendorSpeaksHTTP2(t *testing.T) {
 	t.Parallel()
@@ -176,10 +176,11 @@ func TestVendorGivesUpADeadConnection(t *testing.T) {
 	for name, stuck := range map[string]bool{"what is written is lost": false, "what is written is stuck": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, wires := secure(t, func(c *chain.Config) { c.CallTimeout = 3 * time.Second }, func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body)
-				_, _ = io.WriteString(w, `{}`)
-			})
+			v, wires := secure(t, func(c *chain.Config) { c.CallTimeout = 3 * time.Second },
+				func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					_, _ = io.WriteString(w, `{}`)
+				})
 			call := llmtest.NewCall()
 			call.Body = []byte(`{"long":"` + strings.Repeat("x", 1<<20) + `"}`)
 			resp, out := v.Send(t.Context(), call)

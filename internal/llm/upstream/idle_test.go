@@ -18,7 +18,8 @@ import (
 // TestIdleStreamHoldsNoMemory: what a large event took is back as soon as the client has it, while the stream goes on.
 func TestIdleStreamHoldsNoMemory(t *testing.T) {
 	t.Parallel()
-	budget, err := memory.New(memory.Config{Budget: 1 << 20}, 0, await.Limit, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	budget, err := memory.New(memory.Config{Budget: 1 << 20}, 0, await.Limit, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry())
 	llmtest.OK(t, err)
 	goOn := make(chan struct{})
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {

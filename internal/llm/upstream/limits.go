@@ -31,7 +31,8 @@ func parseLimits(h http.Header, now time.Time) llm.Limits {
 		"X-Ratelimit-Remaining-Tokens", "Anthropic-Ratelimit-Tokens-Remaining"))
 	l.ResetRequests = parseWait(header(h,
 		"X-Ratelimit-Reset-Requests", "Anthropic-Ratelimit-Requests-Reset", "X-Ratelimit-Reset"), time.Second, now)
-	l.ResetTokens = parseWait(header(h, "X-Ratelimit-Reset-Tokens", "Anthropic-Ratelimit-Tokens-Reset"), time.Second, now)
+	l.ResetTokens = parseWait(header(h, "X-Ratelimit-Reset-Tokens", "Anthropic-Ratelimit-Tokens-Reset"), time.Second,
+		now)
 	return l
 }
 

@@ -31,7 +31,8 @@ func TestWhatCannotBeSentIsNotTheVendorsDoing(t *testing.T) {
 		"headers over the vendor's limit": {long, nil, outcome.HeaderTooLong},
 		"a header that is none":           {http.Header{"Traceparent": {"a\nb"}}, nil, outcome.HeaderTooLong},
 		"no more open files":              {nil, os.NewSyscallError("socket", syscall.EMFILE), outcome.Overloaded},
-		"no more ports":                   {nil, os.NewSyscallError("connect", syscall.EADDRNOTAVAIL), outcome.Overloaded},
+		"no more ports": {nil, os.NewSyscallError("connect", syscall.EADDRNOTAVAIL),
+			outcome.Overloaded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,7 +21,8 @@ import (
 // full is a budget of one mebibyte that is used up, an answer beyond it included, until free is called.
 func full(t *testing.T) (budget *memory.Budget, free func()) {
 	t.Helper()
-	budget, err := memory.New(memory.Config{Budget: 1 << 20}, 0, time.Second, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	budget, err := memory.New(memory.Config{Budget: 1 << 20}, 0, time.Second, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry())
 	llmtest.OK(t, err)
 	all, over := budget.Share(memory.Answer), budget.Share(memory.Answer)
 	llmtest.OK(t, all.Grow(t.Context(), 1<<20))

@@ -29,7 +29,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		attempts: telemetry.CounterVec(
 			"llm_vendor_attempts_total",
-			"Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, or the kind of failure.",
+			"Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, or the kind "+
+				"of failure.",
 			"result",
 		),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -21,19 +21,21 @@ func TestListsOfModels(t *testing.T) {
 		ids    string
 		err    string
 	}{
-		"OpenAI's":       {200, `{"object":"list","data":[{"id":"a"},{"id":"b"}]}`, "a b", ""},
-		"an array":       {200, `[{"id":"a"},7,{"name":"no id"}]`, "a", ""},
-		"empty":          {200, `{"data":[]}`, "", ""},
-		"no JSON":        {200, `<html>`, "", "list of models"},
-		"too long":       {200, `{"data":["` + strings.Repeat("x", 2<<20) + `"]}`, "", "over 2097152 bytes"},
-		"too many":       {200, `[` + strings.Repeat(`{"id":"a"},`, 2100) + `7]`, strings.TrimSpace(strings.Repeat("a ", 2000)), ""},
+		"OpenAI's": {200, `{"object":"list","data":[{"id":"a"},{"id":"b"}]}`, "a b", ""},
+		"an array": {200, `[{"id":"a"},7,{"name":"no id"}]`, "a", ""},
+		"empty":    {200, `{"data":[]}`, "", ""},
+		"no JSON":  {200, `<html>`, "", "list of models"},
+		"too long": {200, `{"data":["` + strings.Repeat("x", 2<<20) + `"]}`, "", "over 2097152 bytes"},
+		"too many": {200, `[` + strings.Repeat(`{"id":"a"},`, 2100) + `7]`,
+			strings.TrimSpace(strings.Repeat("a ", 2000)), ""},
 		"no such path":   {404, ``, "", upstream.ErrNoModelList.Error()},
 		"key is refused": {401, ``, "", "status 401"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.Method != http.MethodGet || r.URL.Path != "/v1/models" || r.Header.Get("Authorization") != "Bearer sk" {
+				if r.Method != http.MethodGet || r.URL.Path != "/v1/models" ||
+					r.Header.Get("Authorization") != "Bearer sk" {
 					t.Errorf("%s %s %v", r.Method, r.URL, r.Header)
 				}
 				w.WriteHeader(c.status)
@@ -45,7 +47,8 @@ func TestListsOfModels(t *testing.T) {
 			for _, m := range models {
 				ids = append(ids, m.ID)
 			}
-			if strings.Join(ids, " ") != c.ids || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			if strings.Join(ids, " ") != c.ids || (err == nil) != (c.err == "") || err != nil &&
+				!strings.Contains(err.Error(), c.err) {
 				t.Errorf("%.80v, %v", ids, err)
 			}
 		})

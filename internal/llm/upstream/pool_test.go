@@ -89,7 +89,8 @@ func TestConnectionsGrowOldAndAreReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			vendor := newMovingVendor(t, http2)
-			v := vendorAt(t, vendor.machines[0].URL, func(c *chain.Config) { c.Vendor.ConnMaxAge = 100 * time.Millisecond })
+			v := vendorAt(t, vendor.machines[0].URL,
+				func(c *chain.Config) { c.Vendor.ConnMaxAge = 100 * time.Millisecond })
 			if http2 {
 				trust(v, vendor.machines[0], vendor.machines[1])
 			}

@@ -58,8 +58,9 @@ func requestID(h http.Header) string {
 // back by itself; it counts as credit only where the vendor names no time.
 var creditCodes = map[string]bool{
 	"insufficient_quota": true, "billing_hard_limit_reached": true, "billing_not_active": true, "billing_error": true,
-	"insufficient_balance": true, "insufficient_credits": true, "insufficient_funds": true, "credit_limit_reached": true,
-	"payment_required": true, "access_terminated": true,
+	"insufficient_balance": true, "insufficient_credits": true, "insufficient_funds": true,
+	"credit_limit_reached": true,
+	"payment_required":     true, "access_terminated": true,
 }
 
 func (d *errorDocument) outOfCredit(limits *llm.Limits) bool {

@@ -21,7 +21,10 @@ func playing(t testing.TB, name string) (*upstream.Vendor, script.Named) {
 	if !ok {
 		t.Fatalf("no answer is named %s", name)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { named.Answer.Play(w, r) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		named.Answer.Play(w, r)
+	}))
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	return vendorAt(t, server.URL, nil), named
 }

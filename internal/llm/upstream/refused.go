@@ -38,5 +38,6 @@ func (v *Vendor) refused(w *watch, res *http.Response, out *llm.Outcome) (*llm.R
 		buf.Free()
 		return nil, failed
 	}
-	return &llm.Response{Status: res.StatusCode, Header: withWait(res.Header, &out.Limits), Body: buf.b, Memory: buf}, nil
+	return &llm.Response{Status: res.StatusCode, Header: withWait(res.Header, &out.Limits), Body: buf.b, Memory: buf},
+		nil
 }

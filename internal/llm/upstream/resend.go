@@ -11,14 +11,15 @@ import (
 // errHandedBack is what becomes of a request that the vendor has handed back twice.
 var errHandedBack = errors.New("the vendor handed the request back twice without looking at it")
 
-// resend lets net/http send a body once more where nobody has looked at the request: vendors close connections in an
+// resend lets net/http send a body once more where no server has looked at the request: vendors close connections in an
 // orderly way every thousand requests or so (GOAWAY), and hand back what had just come in. That is no failure and no
 // attempt, and costs neither quota nor retry budget. Once only: a vendor may hand back requests for having too much
 // to do as well, and then the retry decides, and waits without a slot.
 type resend struct {
 	body []byte
 	hold llm.Holder
-	read atomic.Bool // set when the second sending begins; net/http may ask for the body again before it has a connection
+	// Set when the second sending begins; net/http may ask for the body again before it has a connection.
+	read atomic.Bool
 }
 
 // open returns the body for the second sending; it is the GetBody of a request.

@@ -35,9 +35,13 @@ func TestVendorMayCloseItsConnections(t *testing.T) {
 // without a slot.
 func TestVendorThatHandsBackIsAskedTwice(t *testing.T) {
 	t.Parallel()
-	v, seen := handingBack(t, 1000, func(fr *http2.Framer, stream uint32) { _ = fr.WriteRSTStream(stream, http2.ErrCodeRefusedStream) })
+	v, seen := handingBack(t, 1000, func(fr *http2.Framer,
+		stream uint32) {
+		_ = fr.WriteRSTStream(stream, http2.ErrCodeRefusedStream)
+	})
 	_, out := v.Send(t.Context(), llmtest.NewCall())
-	if failed, isVendor := errors.AsType[*llm.VendorError](out.Err); !isVendor || !failed.Retryable() || !errors.Is(out.Err, upstream.ErrHandedBack) {
+	if failed, isVendor := errors.AsType[*llm.VendorError](out.Err); !isVendor || !failed.Retryable() ||
+		!errors.Is(out.Err, upstream.ErrHandedBack) {
 		t.Errorf("outcome %v", out.Err)
 	}
 	if n := seen.Load(); n != 2 {
@@ -46,7 +50,8 @@ func TestVendorThatHandsBackIsAskedTwice(t *testing.T) {
 }
 
 // handingBack is a vendor whose first connections hand back each request, and how many requests it has seen.
-func handingBack(t *testing.T, connections int32, how func(fr *http2.Framer, stream uint32)) (*upstream.Vendor, *atomic.Int32) {
+func handingBack(t *testing.T, connections int32, how func(fr *http2.Framer, stream uint32)) (*upstream.Vendor,
+	*atomic.Int32) {
 	t.Helper()
 	var made, seen atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

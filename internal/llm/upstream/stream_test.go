@@ -82,9 +82,12 @@ func TestStreamThatStallsOrIsCutFailsAndIsNotRetried(t *testing.T) {
 		kind llm.Kind
 		is   error
 	}{
-		"stall":          {func(ctx context.Context, _ *io.PipeWriter) { <-ctx.Done() }, llm.KindIdle, llm.ErrStreamIdle},
-		"cut":            {func(_ context.Context, w *io.PipeWriter) { w.CloseWithError(io.ErrUnexpectedEOF) }, llm.KindConnection, io.ErrUnexpectedEOF},
-		"end, no [DONE]": {func(_ context.Context, w *io.PipeWriter) { w.Close() }, llm.KindConnection, upstream.ErrCut},
+		"stall": {func(ctx context.Context, _ *io.PipeWriter) { <-ctx.Done() }, llm.KindIdle,
+			llm.ErrStreamIdle},
+		"cut": {func(_ context.Context, w *io.PipeWriter) { w.CloseWithError(io.ErrUnexpectedEOF) },
+			llm.KindConnection, io.ErrUnexpectedEOF},
+		"end, no [DONE]": {func(_ context.Context, w *io.PipeWriter) { w.Close() }, llm.KindConnection,
+			upstream.ErrCut},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			attempts := 0
@@ -92,7 +95,8 @@ func TestStreamThatStallsOrIsCutFailsAndIsNotRetried(t *testing.T) {
 				_, _ = io.WriteString(w, chunkA)
 				tt.end(ctx, w)
 			})
-			c := llmtest.Caller(t, llmtest.Config(), func(r *http.Request) (*http.Response, error) { attempts++; return stream(r) })
+			c := llmtest.Caller(t, llmtest.Config(),
+				func(r *http.Request) (*http.Response, error) { attempts++; return stream(r) })
 			sink := &llmtest.Events{}
 			_, err := c.Do(t.Context(), llmtest.NewStreamCall(sink))
 			failed, isVendor := errors.AsType[*llm.VendorError](err)
@@ -149,7 +153,8 @@ func TestStreamIsCancelledUpstreamWhenTheClientLeaves(t *testing.T) {
 				<-ctx.Done()
 				close(cancelled)
 			}), llm.Named("spy", spy))
-			_, err := c.Do(ctx, llmtest.NewStreamCall(&llmtest.Events{OnRaw: func(string) error { return leave(hangUp) }}))
+			_, err := c.Do(ctx,
+				llmtest.NewStreamCall(&llmtest.Events{OnRaw: func(string) error { return leave(hangUp) }}))
 			<-cancelled
 			if _, isVendor := errors.AsType[*llm.VendorError](err); err == nil || isVendor {
 				t.Errorf("%s: got %v", name, err)
@@ -205,11 +210,13 @@ func TestStreamLimits(t *testing.T) {
 		kind   llm.Kind // empty: not the vendor's
 		is     error    // nil: whole
 	}{
-		"longer than the SLA":    {every(10*time.Second, 20, chunkA), 200 * time.Second, "", nil},
-		"longer than STREAM_MAX": {every(10*time.Second, 100, chunkA), 300 * time.Second, llm.KindLength, llm.ErrStreamMax},
-		"a pause":                {every(40*time.Second, 1, chunkA), 15 * time.Second, llm.KindIdle, llm.ErrStreamIdle},
-		"no first event":         {every(40*time.Second, 1, ""), 20 * time.Second, llm.KindTimeout, llm.ErrFirstEvent},
-		"nothing to show":        {every(40*time.Second, 1, role), 20 * time.Second, llm.KindTimeout, llm.ErrFirstEvent},
+		"longer than the SLA": {every(10*time.Second, 20, chunkA), 200 * time.Second, "", nil},
+		"longer than STREAM_MAX": {every(10*time.Second, 100, chunkA), 300 * time.Second, llm.KindLength,
+			llm.ErrStreamMax},
+		"a pause":        {every(40*time.Second, 1, chunkA), 15 * time.Second, llm.KindIdle, llm.ErrStreamIdle},
+		"no first event": {every(40*time.Second, 1, ""), 20 * time.Second, llm.KindTimeout, llm.ErrFirstEvent},
+		"nothing to show": {every(40*time.Second, 1, role), 20 * time.Second, llm.KindTimeout,
+			llm.ErrFirstEvent},
 	} {
 		for _, wrapped := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
@@ -219,7 +226,8 @@ func TestStreamLimits(t *testing.T) {
 					cfg.StreamMax, cfg.Retry.Max = 300*time.Second, 0
 					cfg.Vendor.Wrap = func(http.RoundTripper) http.RoundTripper { return tt.vendor }
 					v, err := upstream.New(cfg.Vendor, upstream.Times{
-						Call: cfg.CallTimeout, FirstEvent: 20 * time.Second, StreamIdle: cfg.StreamIdle, StreamMax: cfg.StreamMax,
+						Call: cfg.CallTimeout, FirstEvent: 20 * time.Second, StreamIdle: cfg.StreamIdle,
+						StreamMax: cfg.StreamMax,
 					}, cfg.Slots, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 					llmtest.OK(t, err)
 					start := time.Now()

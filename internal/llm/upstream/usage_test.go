@@ -18,14 +18,15 @@ func TestUsageOfBufferedAnswers(t *testing.T) {
 	for name, want := range map[string]llm.Usage{
 		"usage-hidden-reasoning":  {Prompt: 10, Completion: 1520}, // the total is above the sum
 		"usage-reasoning-details": {Prompt: 10, Completion: 1520}, // the details are a part
-		"usage-cache-write":       {Prompt: 4010, Completion: 20}, // and the 9000 that were read from the cache do not count
-		"usage-cached-details":    {Prompt: 4000, Completion: 20}, // OpenAI counts them
-		"usage-missing":           {},                             // the booking stays
-		"usage-null":              {},
-		"usage-zero":              {},
-		"usage-absurd":            {}, // no completion is reported, so nothing is
-		"usage-negative":          {},
-		"json-bom":                {},
+		// And the 9000 that were read from the cache do not count.
+		"usage-cache-write":    {Prompt: 4010, Completion: 20},
+		"usage-cached-details": {Prompt: 4000, Completion: 20}, // OpenAI counts them
+		"usage-missing":        {},                             // the booking stays
+		"usage-null":           {},
+		"usage-zero":           {},
+		"usage-absurd":         {}, // no completion is reported, so nothing is
+		"usage-negative":       {},
+		"json-bom":             {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,8 +50,9 @@ func TestUsageThatIsNotReported(t *testing.T) {
 		body       string
 		completion int
 	}{
-		"chat":        {`{"choices":[{"message":{"content":"` + long + `"}}]}`, 1000},
-		"two of them": {`{"choices":[{"message":{"content":"` + long + `"}},{"message":{"content":"` + long + `"}}]}`, 2000},
+		"chat": {`{"choices":[{"message":{"content":"` + long + `"}}]}`, 1000},
+		"two of them": {`{"choices":[{"message":{"content":"` + long + `"}},{"message":{"content":"` + long + `"}}]}`,
+			2000},
 		"a tool call": {`{"choices":[{"message":{"tool_calls":[{"function":{"arguments":"` + long + `"}}]}}]}`, 1000},
 		"completions": {`{"choices":[{"text":"` + long + `"}]}`, 1000},
 		"messages":    {`{"content":[{"type":"text","text":"` + long + `"}]}`, 1000},

@@ -32,7 +32,7 @@ import (
 
 // Vendor makes one HTTP exchange for one attempt: no SDK, no redirects, no hidden retry.
 type Vendor struct {
-	transport   http.RoundTripper // bare: an http.Client would add redirects and cookies, which nobody wants here
+	transport   http.RoundTripper // bare: an http.Client would add redirects and cookies, which are not wanted here
 	pool        *pool             // what transport sends through
 	request     http.Request      // what every request has in common, but for the headers
 	header      atomic.Pointer[http.Header]
@@ -52,8 +52,9 @@ type Vendor struct {
 
 // Times are the limits on one exchange.
 type Times struct {
-	Call       time.Duration // one attempt with a buffered answer
-	FirstEvent time.Duration // until a stream has something to show; zero means ten seconds while another lane can take the call, else Call
+	Call time.Duration // one attempt with a buffered answer
+	// Until a stream has something to show; zero means ten seconds while another lane can take the call, else Call.
+	FirstEvent time.Duration
 	StreamIdle time.Duration // between two events of a stream
 	StreamMax  time.Duration // for a whole stream; zero means no limit
 }

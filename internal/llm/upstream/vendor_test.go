@@ -69,7 +69,8 @@ func TestVendorSendsTheBytesThatCameIn(t *testing.T) {
 		w.Header().Set("Set-Cookie", "secret=1")
 		_, _ = io.WriteString(w, `{"usage":{"prompt_tokens":3,"completion_tokens":4}}`)
 	})
-	v := vendorAt(t, url, func(c *chain.Config) { c.Vendor.Headers = map[string]string{"anthropic-version": "2023-06-01"} })
+	v := vendorAt(t, url,
+		func(c *chain.Config) { c.Vendor.Headers = map[string]string{"anthropic-version": "2023-06-01"} })
 	call := llmtest.NewCall()
 	call.Body, call.IdempotencyKey, call.Header = []byte(body), "once", http.Header{"Traceparent": {"00-x"}}
 	resp, out := v.Send(t.Context(), call)
@@ -95,7 +96,7 @@ func TestVendorErrors(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 	}
 	for name, tt := range map[string]struct {
-		handler http.HandlerFunc // nil: nobody listens
+		handler http.HandlerFunc // nil: no server listens
 		kind    llm.Kind
 		failure bool
 	}{
@@ -115,7 +116,8 @@ func TestVendorErrors(t *testing.T) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "half")
 		}, llm.KindConnection, true},
-		"too large": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) }, llm.KindTooLarge, false},
+		"too large": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) },
+			llm.KindTooLarge, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,7 +130,8 @@ func TestVendorErrors(t *testing.T) {
 			resp, out := vendorAt(t, url, nil).Send(t.Context(), llmtest.NewCall())
 			failed, isVendor := errors.AsType[*llm.VendorError](out.Err)
 			if resp != nil || !isVendor || failed.Kind != tt.kind || failed.Failure() != tt.failure {
-				t.Errorf("got %v (failure %v), want kind %s, failure %v", out.Err, isVendor && failed.Failure(), tt.kind, tt.failure)
+				t.Errorf("got %v (failure %v), want kind %s, failure %v", out.Err, isVendor && failed.Failure(),
+					tt.kind, tt.failure)
 			}
 		})
 	}
@@ -137,7 +140,8 @@ func TestVendorErrors(t *testing.T) {
 // What no server should say must not reach net/http's own response writer, which would panic, or switch protocols.
 func TestVendorStatusesThatAreNone(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{"099 Odd", "101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd", "600 Odd"} {
+	for _, line := range []string{"099 Odd", "101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd",
+		"600 Odd"} {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			conn, _, err := http.NewResponseController(w).Hijack()
@@ -149,7 +153,8 @@ func TestVendorStatusesThatAreNone(t *testing.T) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 "+line+"\r\nContent-Length: 2\r\n\r\n{}")
 		})
 		_, out := vendorAt(t, url, nil).Send(t.Context(), llmtest.NewCall())
-		if failed, isVendor := errors.AsType[*llm.VendorError](out.Err); !isVendor || failed.Kind != llm.KindStatus || failed.Status == 0 {
+		if failed, isVendor := errors.AsType[*llm.VendorError](out.Err); !isVendor || failed.Kind != llm.KindStatus ||
+			failed.Status == 0 {
 			t.Errorf("%s: got %v", line, out.Err)
 		}
 	}
@@ -230,7 +235,8 @@ func TestVendorTimeoutsAreAllTimeouts(t *testing.T) {
 			v := vendorAt(t, serve(t, handler), func(c *chain.Config) { c.CallTimeout = 50 * time.Millisecond })
 			_, out := v.Send(t.Context(), llmtest.NewCall())
 			failed, isVendor := errors.AsType[*llm.VendorError](out.Err)
-			if !isVendor || failed.Kind != llm.KindTimeout || out.ClientGone || !errors.Is(out.Err, llm.ErrCallTimeout) || errors.Is(out.Err, llm.ErrQueueTimeout) {
+			if !isVendor || failed.Kind != llm.KindTimeout || out.ClientGone ||
+				!errors.Is(out.Err, llm.ErrCallTimeout) || errors.Is(out.Err, llm.ErrQueueTimeout) {
 				t.Errorf("got %v", out.Err)
 			}
 		})
@@ -305,8 +311,10 @@ func TestVendorConfig(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*upstream.Config){
 		"no url": func(c *upstream.Config) { c.URL = "" }, "no host": func(c *upstream.Config) { c.URL = "http://" },
-		"other scheme": func(c *upstream.Config) { c.URL = "ftp://x/" }, "brace": func(c *upstream.Config) { c.Name = "a}b" },
-		"newline in key": func(c *upstream.Config) { c.APIKey = "sk\n" }, "negative pool": func(c *upstream.Config) { c.Pool = -1 },
+		"other scheme":   func(c *upstream.Config) { c.URL = "ftp://x/" },
+		"brace":          func(c *upstream.Config) { c.Name = "a}b" },
+		"newline in key": func(c *upstream.Config) { c.APIKey = "sk\n" },
+		"negative pool":  func(c *upstream.Config) { c.Pool = -1 },
 	} {
 		cfg := llmtest.Config().Vendor
 		change(&cfg)
@@ -334,7 +342,8 @@ func TestVendorStatusWithABodyThatStalls(t *testing.T) {
 		})
 		v := vendorAt(t, url, func(c *chain.Config) { c.CallTimeout = time.Hour })
 		_, out := v.Send(t.Context(), llmtest.NewCall())
-		if failed, isVendor := errors.AsType[*llm.VendorError](out.Err); !isVendor || failed.Kind != kind || failed.Status != code {
+		if failed, isVendor := errors.AsType[*llm.VendorError](out.Err); !isVendor || failed.Kind != kind ||
+			failed.Status != code {
 			t.Errorf("%d: got %v", code, out.Err)
 		}
 	}
@@ -356,7 +365,8 @@ func TestVendorAnswerCutWithItsConnection(t *testing.T) {
 		})
 		resp, out := vendorAt(t, url, nil).Send(t.Context(), llmtest.NewCall())
 		failed, _ := errors.AsType[*llm.VendorError](out.Err)
-		if kind == "" && (failed != nil || string(resp.Body) != body) || kind != "" && (failed == nil || failed.Kind != kind) {
+		if kind == "" && (failed != nil || string(resp.Body) != body) || kind != "" &&
+			(failed == nil || failed.Kind != kind) {
 			t.Errorf("%s: got %v", body, out.Err)
 		}
 		resp.Close()

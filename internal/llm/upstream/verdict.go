@@ -18,7 +18,8 @@ func verdict(w *watch, call *llm.Call, err error) (_ error, clientGone bool) {
 		return gone.err, true
 	}
 	if own, ok := errors.AsType[*outcome.Rejected](err); ok {
-		return own, false // this pod had no memory for the answer, or could not send the request: not the vendor's doing
+		// This pod had no memory for the answer, or could not send the request: not the vendor's doing.
+		return own, false
 	}
 	failed, ok := errors.AsType[*llm.VendorError](err)
 	if !ok {

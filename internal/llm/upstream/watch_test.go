@@ -21,16 +21,24 @@ func TestWatchEndsWithTheLimitOrTheRequest(t *testing.T) {
 		after             time.Duration
 		request, exchange error // causes; nil: goes on
 	}{
-		"limit":                      {10 * time.Second, 5 * time.Second, 0, nil, 5 * time.Second, nil, errLimit},
-		"SLA":                        {5 * time.Second, 10 * time.Second, 0, nil, 5 * time.Second, errSLA, nil},
-		"client":                     {10 * time.Second, 5 * time.Second, time.Second, nil, time.Second, errLeft, errLeft},
-		"new limit":                  {10 * time.Second, 2 * time.Second, 0, func(w *watch) { w.limit(7*time.Second, errLimit) }, 8 * time.Second, nil, errLimit},
-		"SLA before the new limit":   {4 * time.Second, 2 * time.Second, 0, func(w *watch) { w.limit(7*time.Second, errLimit) }, 4 * time.Second, errSLA, nil},
-		"SLA in a pause":             {4 * time.Second, 2 * time.Second, 0, (*watch).pause, 4 * time.Second, errSLA, nil},
-		"resumed after a pause":      {10 * time.Second, 2 * time.Second, 0, func(w *watch) { w.pause(); w.resume(3 * time.Second) }, 4 * time.Second, nil, errLimit},
-		"SLA after a pause":          {3 * time.Second, 2 * time.Second, 0, func(w *watch) { w.pause(); w.resume(5 * time.Second) }, 3 * time.Second, errSLA, nil},
-		"limit replaced in a pause":  {10 * time.Second, 2 * time.Second, 0, func(w *watch) { w.pause(); w.limit(time.Second, errLimit) }, 2 * time.Second, nil, errLimit},
-		"client leaves in the pause": {10 * time.Second, 2 * time.Second, 3 * time.Second, (*watch).pause, 3 * time.Second, errLeft, errLeft},
+		"limit": {10 * time.Second, 5 * time.Second, 0, nil, 5 * time.Second, nil, errLimit},
+		"SLA":   {5 * time.Second, 10 * time.Second, 0, nil, 5 * time.Second, errSLA, nil},
+		"client": {10 * time.Second, 5 * time.Second, time.Second, nil, time.Second, errLeft,
+			errLeft},
+		"new limit": {10 * time.Second, 2 * time.Second, 0,
+			func(w *watch) { w.limit(7*time.Second, errLimit) }, 8 * time.Second, nil, errLimit},
+		"SLA before the new limit": {4 * time.Second, 2 * time.Second, 0,
+			func(w *watch) { w.limit(7*time.Second, errLimit) }, 4 * time.Second, errSLA, nil},
+		"SLA in a pause": {4 * time.Second, 2 * time.Second, 0, (*watch).pause, 4 * time.Second, errSLA,
+			nil},
+		"resumed after a pause": {10 * time.Second, 2 * time.Second, 0,
+			func(w *watch) { w.pause(); w.resume(3 * time.Second) }, 4 * time.Second, nil, errLimit},
+		"SLA after a pause": {3 * time.Second, 2 * time.Second, 0,
+			func(w *watch) { w.pause(); w.resume(5 * time.Second) }, 3 * time.Second, errSLA, nil},
+		"limit replaced in a pause": {10 * time.Second, 2 * time.Second, 0,
+			func(w *watch) { w.pause(); w.limit(time.Second, errLimit) }, 2 * time.Second, nil, errLimit},
+		"client leaves in the pause": {10 * time.Second, 2 * time.Second, 3 * time.Second, (*watch).pause,
+			3 * time.Second, errLeft, errLeft},
 	} {
 		for _, timed := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
@@ -58,7 +66,8 @@ func TestWatchEndsWithTheLimitOrTheRequest(t *testing.T) {
 					if took := time.Since(start); took != tt.after {
 						t.Errorf("ended after %v, want %v", took, tt.after)
 					}
-					if ctx.Err() != nil != (tt.request != nil) || tt.request != nil && !errors.Is(context.Cause(ctx), tt.request) {
+					if ctx.Err() != nil != (tt.request != nil) || tt.request != nil &&
+						!errors.Is(context.Cause(ctx), tt.request) {
 						t.Errorf("the request: %v, want %v", context.Cause(ctx), tt.request)
 					}
 					if tt.exchange != nil && !errors.Is(context.Cause(w.ctx), tt.exchange) {

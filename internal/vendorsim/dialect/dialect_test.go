@@ -157,9 +157,11 @@ func TestSchemaInstance(t *testing.T) {
 // Any body has an answer, and every answer is JSON.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []string{
-		`{}`, `{"tools":[{"type":"function","function":{"name":"f","parameters":{"$ref":"#"}}}],"n":3}`, `{"input":["a",{}]}`,
+		`{}`, `{"tools":[{"type":"function","function":{"name":"f","parameters":{"$ref":"#"}}}],"n":3}`,
+		`{"input":["a",{}]}`,
 		`{"response_format":{"type":"json_schema","json_schema":{"schema":{"anyOf":[{"$ref":"#/anyOf/0"}]}}},"stream":true}`,
-		`{"prompt":[[1],[2]],"best_of":4}`, `{"messages":[{"role":"user","content":[{"type":"text","text":"\ud800"}]}]}`,
+		`{"prompt":[[1],[2]],"best_of":4}`,
+		`{"messages":[{"role":"user","content":[{"type":"text","text":"\ud800"}]}]}`,
 	} {
 		f.Add(seed)
 	}
@@ -181,7 +183,8 @@ func FuzzAnswers(f *testing.F) {
 			for event := range e.Stream(a, 1) {
 				tokens += event.Tokens
 				for line := range strings.Lines(string(event.Bytes)) {
-					if data, is := strings.CutPrefix(line, "data: "); is && data != "[DONE]\n" && !json.Valid([]byte(data)) {
+					if data, is := strings.CutPrefix(line, "data: "); is && data != "[DONE]\n" &&
+						!json.Valid([]byte(data)) {
 						t.Errorf("%s: %s", e.Name, line)
 					}
 				}

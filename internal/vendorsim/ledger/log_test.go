@@ -96,7 +96,8 @@ func TestContractLogAgainstEveryWindow(t *testing.T) {
 			}
 			want := m.figures()
 			if got := [4]int{log.requestViolations, log.tokenViolations, log.maxRequests, log.maxTokens}; got != want {
-				t.Fatalf("violations and fullest windows, by requests and by tokens: the log says %v, counting says %v", got, want)
+				t.Fatalf("violations and fullest windows, by requests and by tokens: the log says %v, counting says %v",
+					got, want)
 			}
 		}
 	})

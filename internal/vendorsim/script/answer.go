@@ -21,8 +21,9 @@ import (
 
 // Answer is one HTTP answer.
 type Answer struct {
-	Status   int               `json:"status"`             // zero means 200
-	Headers  map[string]string `json:"headers,omitempty"`  // no Content-Type here: none is sent. An empty value sends none
+	Status int `json:"status"` // zero means 200
+	// No Content-Type here: none is sent. An empty value sends none.
+	Headers  map[string]string `json:"headers,omitempty"`
 	Framing  string            `json:"framing,omitempty"`  // chunked, close or length; empty means chunked
 	Encoding string            `json:"encoding,omitempty"` // gzip, or empty
 	Body     []Piece           `json:"body,omitempty"`

@@ -28,7 +28,8 @@ func stream(name, why string, body ...Piece) Named {
 // document is a JSON answer. Headers are names and values in turn.
 func document(name, why string, status int, body string, headers ...string) Named {
 	n := Named{name, why, buffered, Answer{
-		Status: status, Headers: map[string]string{"Content-Type": jsonType}, Framing: Length, Body: []Piece{text(body)},
+		Status: status, Headers: map[string]string{"Content-Type": jsonType}, Framing: Length,
+		Body: []Piece{text(body)},
 	}, nil}
 	for pair := range slices.Chunk(headers, 2) {
 		n.Answer.Headers[pair[0]] = pair[1]
@@ -92,8 +93,9 @@ func failedAnthropic(kind, message string) string {
 
 // Events of Anthropic's messages.
 func messageStart(usage string) Piece {
-	return event("message_start", `{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",`+
-		`"model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":`+usage+`}}`)
+	return event("message_start",
+		`{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",`+
+			`"model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":`+usage+`}}`)
 }
 
 func blockStart() Piece {

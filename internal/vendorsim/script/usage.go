@@ -52,7 +52,8 @@ func reading(usage gjson.Result) (b Bill) {
 // words is the length of the text in one document, in bytes.
 func words(root gjson.Result) (n int) {
 	for _, path := range []string{
-		"choices.#.delta.content", "choices.#.message.content", "choices.#.text", "content.#.text", "output.#.content.#.text",
+		"choices.#.delta.content", "choices.#.message.content", "choices.#.text", "content.#.text",
+		"output.#.content.#.text",
 	} {
 		root.Get(path).ForEach(func(_, text gjson.Result) bool { n += len(text.Str); return true })
 	}

@@ -3,7 +3,8 @@ package script
 // usages are answers that report their tokens in one way or another.
 func usages() []Named {
 	said := func(usage string) Piece {
-		return data(`{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":` + usage + `}`)
+		return data(`{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":` +
+			usage + `}`)
 	}
 	return []Named{
 		document("usage-reasoning-details", "reasoning is part of completion_tokens", 200,

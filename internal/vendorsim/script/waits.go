@@ -21,15 +21,19 @@ func waits() []Named {
 		after("503-seconds", "a 503 with Retry-After", "2").status(503),
 		document("429-retry-after-ms", "retry-after-ms beside a larger Retry-After", 429, slow,
 			"Retry-After", "2", "Retry-After-Ms", "1200"),
-		document("429-should-retry-false", "x-should-retry: false", 429, slow, "Retry-After", "2", "x-should-retry", "false"),
-		document("429-openai-reset", "OpenAI's reset times, with units", 429, slow, "x-ratelimit-remaining-requests", "0",
-			"x-ratelimit-reset-requests", "1m2.5s", "x-ratelimit-remaining-tokens", "900", "x-ratelimit-reset-tokens", "120ms"),
+		document("429-should-retry-false", "x-should-retry: false", 429, slow, "Retry-After", "2", "x-should-retry",
+			"false"),
+		document("429-openai-reset", "OpenAI's reset times, with units", 429, slow, "x-ratelimit-remaining-requests",
+			"0",
+			"x-ratelimit-reset-requests", "1m2.5s", "x-ratelimit-remaining-tokens", "900", "x-ratelimit-reset-tokens",
+			"120ms"),
 		document("429-anthropic-reset", "Anthropic's reset times, as RFC 3339", 429,
 			failedAnthropic("rate_limit_error", "This request would exceed your rate limit"),
 			"anthropic-ratelimit-requests-remaining", "0", "anthropic-ratelimit-requests-reset", "@now+4 as RFC 3339"),
-		document("429-gemini", "Gemini: the wait is in the body", 429, `{"error":{"code":429,"message":"Quota exceeded",`+
-			`"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo",`+
-			`"retryDelay":"3s"}]}}`),
+		document("429-gemini", "Gemini: the wait is in the body", 429,
+			`{"error":{"code":429,"message":"Quota exceeded",`+
+				`"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo",`+
+				`"retryDelay":"3s"}]}}`),
 	}
 }
 

@@ -52,7 +52,8 @@ func TestLatencyDraws(t *testing.T) {
 		low, high float64
 	}{
 		{"100ms", func(d time.Duration) bool { return d == 100*time.Millisecond }, 1, 1},
-		{"100ms..500ms", func(d time.Duration) bool { return d >= 100*time.Millisecond && d <= 500*time.Millisecond }, 1, 1},
+		{"100ms..500ms", func(d time.Duration) bool { return d >= 100*time.Millisecond && d <= 500*time.Millisecond },
+			1, 1},
 		{"100ms..500ms", func(d time.Duration) bool { return d < 200*time.Millisecond }, 0.23, 0.27},
 		{"lognormal:100ms,1s", func(d time.Duration) bool { return d < 100*time.Millisecond }, 0.47, 0.53},
 		{"lognormal:100ms,1s", func(d time.Duration) bool { return d > time.Second }, 0.005, 0.02},

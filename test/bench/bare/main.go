@@ -1,5 +1,5 @@
 // Command bare is the baseline of the benchmark: a gin handler that forwards a request with one shared http.Client, and
-// nothing else. It protects nobody from anything. Its client's idle pool is large enough for the load, because with Go's
+// nothing else. It protects nothing. Its client's idle pool is large enough for the load, because with Go's
 // default of two idle connections it would mostly measure the dialling of new ones.
 //
 //	bare ADDR VENDOR [REDIS]

@@ -24,17 +24,20 @@ type source struct {
 	files  []string
 }
 
-// crds are custom resource definitions; kubernetes is the server's own OpenAPI, the oldest and the newest version in use.
+// crds are custom resource definitions; kubernetes is the server's own OpenAPI, the oldest and the newest version in
+// use.
 var (
 	crds = []source{
 		{"gateway-api", "sigs.k8s.io/gateway-api@v1.6.3", []string{
-			"config/crd/standard/gateway.networking.k8s.io_gateways.yaml", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+			"config/crd/standard/gateway.networking.k8s.io_gateways.yaml",
+			"config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
 		}},
 		{"envoy-gateway", "github.com/envoyproxy/gateway@v1.9.1", []string{
 			"charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml",
 			"charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_clienttrafficpolicies.yaml",
 		}},
-		{"traefik", "github.com/traefik/traefik/v3@v3.7.13", []string{"docs/content/reference/dynamic-configuration/traefik.io_middlewares.yaml"}},
+		{"traefik", "github.com/traefik/traefik/v3@v3.7.13",
+			[]string{"docs/content/reference/dynamic-configuration/traefik.io_middlewares.yaml"}},
 		{"keda", "github.com/kedacore/keda/v2@v2.21.0", []string{"config/crd/bases/keda.sh_scaledobjects.yaml"}},
 		{"prometheus-operator", "github.com/prometheus-operator/prometheus-operator@v0.85.0", []string{
 			"example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
@@ -51,7 +54,8 @@ var (
 		"api/openapi-spec/v3/apis__networking.k8s.io__v1_openapi.json",
 	}
 	kinds = []string{
-		"ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim", "Pod", "Namespace", "Deployment", "StatefulSet", "HorizontalPodAutoscaler",
+		"ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim", "Pod", "Namespace", "Deployment",
+		"StatefulSet", "HorizontalPodAutoscaler",
 		"PodDisruptionBudget", "NetworkPolicy",
 	}
 )
@@ -78,7 +82,8 @@ func run(dir string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.module, err)
 		}
-		if err := write(dir, s, map[string]any{"source": s.module, "components": map[string]any{"schemas": schemas}}); err != nil {
+		if err := write(dir, s, map[string]any{"source": s.module,
+			"components": map[string]any{"schemas": schemas}}); err != nil {
 			return err
 		}
 	}
@@ -139,7 +144,8 @@ func readOpenAPI(s source) (map[string]any, error) {
 		}
 		for name, schema := range spec.Components.Schemas {
 			all[name] = schema
-			if _, ok := schema["x-kubernetes-group-version-kind"]; ok && slices.Contains(kinds, name[strings.LastIndex(name, ".")+1:]) {
+			if _, ok := schema["x-kubernetes-group-version-kind"]; ok &&
+				slices.Contains(kinds, name[strings.LastIndex(name, ".")+1:]) {
 				wanted = append(wanted, name)
 			}
 		}
@@ -166,7 +172,8 @@ func strip(v any, plain bool) any {
 		}
 	case map[string]any:
 		for name, child := range v {
-			if _, text := child.(string); text && name == "description" || plain && (strings.HasPrefix(name, "x-") || name == "default") {
+			if _, text := child.(string); text && name == "description" || plain &&
+				(strings.HasPrefix(name, "x-") || name == "default") {
 				delete(v, name)
 				continue
 			}

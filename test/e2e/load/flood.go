@@ -47,7 +47,8 @@ func (f flood) run(ctx context.Context) map[string]int {
 func (f flood) once(ctx context.Context, client *http.Client, i int) string {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	question := fmt.Sprintf(`{"model":"demo","stream":%t,"messages":[{"role":"user","content":%q}]}`, f.stream, strings.Repeat("a", f.size))
+	question := fmt.Sprintf(`{"model":"demo","stream":%t,"messages":[{"role":"user","content":%q}]}`, f.stream,
+		strings.Repeat("a", f.size))
 	var body io.Reader = strings.NewReader(question)
 	if f.chunked {
 		body = io.NopCloser(body) // of unknown length
@@ -75,7 +76,8 @@ func (f flood) once(ctx context.Context, client *http.Client, i int) string {
 func firstEvent(ctx context.Context, at, key string) (first, all float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, strings.NewReader(`{"model":"demo","stream":true,"messages":[{"role":"user","content":"hello"}]}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at,
+		strings.NewReader(`{"model":"demo","stream":true,"messages":[{"role":"user","content":"hello"}]}`))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -95,7 +97,8 @@ func firstEvent(ctx context.Context, at, key string) (first, all float64, err er
 	return first, time.Since(began).Seconds(), err
 }
 
-// unfinished sends the head of a request and one byte of its body, and says after how many seconds the other side ends it.
+// unfinished sends the head of a request and one byte of its body, and says after how many seconds the other side ends
+// it.
 func unfinished(at, key string) (float64, error) {
 	u, err := url.Parse(at)
 	if err != nil {
@@ -114,7 +117,8 @@ func unfinished(at, key string) (float64, error) {
 	if err := conn.SetDeadline(began.Add(longest)); err != nil {
 		return 0, err
 	}
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", u.Path, u.Host, key)
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+		"application/json\r\nContent-Length: 1000\r\n\r\n{", u.Path, u.Host, key)
 	_, err = io.Copy(io.Discard, conn) // until it is closed
 	return time.Since(began).Seconds(), err
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// large sends many large bodies at once beside readers that do not read their answers. It answers with the number of each
-// status of the bodies, and of each end of a reader.
+// large sends many large bodies at once beside readers that do not read their answers. It answers with the number of
+// each status of the bodies, and of each end of a reader.
 type large struct {
 	url, key       string
 	bodies, size   int
@@ -51,7 +51,8 @@ func (l large) body(ctx context.Context) string {
 	defer cancel()
 	head, tail := `{"model":"demo","messages":[{"role":"user","content":"`, `"}]}`
 	text := io.LimitReader(letters{}, int64(l.size))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url, io.MultiReader(strings.NewReader(head), text, strings.NewReader(tail)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url,
+		io.MultiReader(strings.NewReader(head), text, strings.NewReader(tail)))
 	if err != nil {
 		return err.Error()
 	}
@@ -70,7 +71,8 @@ func (l large) body(ctx context.Context) string {
 	return strconv.Itoa(resp.StatusCode)
 }
 
-// reader asks and does not read the answer until it gives up. It returns whether the other side still waits for it then.
+// reader asks and does not read the answer until it gives up. It returns whether the other side still waits for it
+// then.
 func (l large) reader() string {
 	u, err := url.Parse(l.url)
 	if err != nil {
@@ -83,7 +85,8 @@ func (l large) reader() string {
 	defer conn.Close()
 	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 	question := fmt.Sprintf(`{"model":%q,"messages":[]}`, l.readModel)
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+		"application/json\r\nContent-Length: %d\r\n\r\n%s",
 		u.Path, u.Host, l.key, len(question), question)
 	time.Sleep(l.within)
 	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))

@@ -33,7 +33,8 @@ type load struct {
 	report Report
 }
 
-// begin starts clients that keep their connection, clients that make a new one for each request, and clients that stream.
+// begin starts clients that keep their connection, clients that make a new one for each request, and clients that
+// stream.
 func begin(url, key string, keep, fresh, streams int) *load {
 	l := &load{began: time.Now(), report: Report{Why: map[string]int{}}}
 	run := func(clients int, stream, reuse bool) {
@@ -91,11 +92,14 @@ func (l *load) once(client *http.Client, url, key string, stream bool) {
 const longest = 90 * time.Second
 
 // post asks one question. No request is sent twice: what fails is counted.
-func post(ctx context.Context, client *http.Client, url, key, prefer string, stream bool) (status int, body []byte, err error) {
+func post(ctx context.Context, client *http.Client, url, key, prefer string, stream bool) (status int, body []byte,
+	err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, longest, errors.New("no answer within 90 s"))
 	defer cancel()
-	question := strings.NewReader(fmt.Sprintf(`{"model":"demo","stream":%t,"messages":[{"role":"user","content":"hello"}]}`, stream))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, io.NopCloser(question)) // no GetBody: net/http cannot repeat it
+	question := strings.NewReader(
+		fmt.Sprintf(`{"model":"demo","stream":%t,"messages":[{"role":"user","content":"hello"}]}`, stream))
+	// No GetBody: net/http cannot repeat it.
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, io.NopCloser(question))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -1,5 +1,5 @@
-// Command load asks the service from inside the cluster, through its Service, as other pods would. test/e2e steers it over
-// HTTP, by way of the API server:
+// Command load asks the service from inside the cluster, through its Service, as other pods would. test/e2e steers it
+// over HTTP, by way of the API server:
 //
 //	/start?url=…&keep=4&fresh=4&streams=4   begins a load; each figure is a number of clients that ask one request after another
 //	/stop                                   ends it after the requests under way, and answers with a report
@@ -84,8 +84,9 @@ func numbers(r *http.Request) func(name string) int {
 func (s *steering) large(w http.ResponseWriter, r *http.Request) {
 	number := numbers(r)
 	l := large{
-		url: r.FormValue("url"), key: s.key, bodies: number("bodies"), size: number("size"), readers: number("readers"), readModel: r.FormValue("model"),
-		before: 3 * time.Second, within: 20 * time.Second,
+		url: r.FormValue("url"), key: s.key, bodies: number("bodies"), size: number("size"), readers: number("readers"),
+		readModel: r.FormValue("model"),
+		before:    3 * time.Second, within: 20 * time.Second,
 	}
 	_ = json.NewEncoder(w).Encode(l.run(r.Context()))
 }
@@ -93,8 +94,10 @@ func (s *steering) large(w http.ResponseWriter, r *http.Request) {
 func (s *steering) flood(w http.ResponseWriter, r *http.Request) {
 	number := numbers(r)
 	f := flood{
-		url: r.FormValue("url"), key: s.key, rate: max(1, number("rate")), seconds: max(1, number("seconds")), addresses: number("addresses"), from: number("from"),
-		hosts: r.FormValue("hosts") != "", stream: r.FormValue("stream") != "", size: number("size"), chunked: r.FormValue("chunked") != "",
+		url: r.FormValue("url"), key: s.key, rate: max(1, number("rate")), seconds: max(1, number("seconds")),
+		addresses: number("addresses"), from: number("from"),
+		hosts: r.FormValue("hosts") != "", stream: r.FormValue("stream") != "", size: number("size"),
+		chunked: r.FormValue("chunked") != "",
 	}
 	_ = json.NewEncoder(w).Encode(f.run(r.Context()))
 }

@@ -1,8 +1,8 @@
 package sim
 
 // Chaos is one trouble after the other at random moments: Redis hanging, gone, empty or slow, pods killed and replaced,
-// gates shut, pauses of the vendor. Two things are left out because they let more through, by an amount that docs/scale.md
-// gives: pods that differ for long in whether they reach Redis, and a replica that is behind.
+// gates shut, pauses of the vendor. Two things are left out because they let more through, by an amount that
+// docs/scale.md gives: pods that differ for long in whether they reach Redis, and a replica that is behind.
 func (s Size) Chaos() Scenario {
 	p := s.params()
 	p.LostMessages = 0.05

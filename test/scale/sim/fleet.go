@@ -46,7 +46,7 @@ func (w *World) roll(n int) {
 	}
 	w.pods = slices.Clone(w.pods[n:])
 	w.fail(w.scale(w.params.Pods))
-	// What they have told nobody within a while is lost with them.
+	// What they have not reported within a while is lost with them.
 	w.after((w.params.QueueTimeout + w.params.Answer[1] + time.Second).Microseconds(), func() {
 		for _, p := range old {
 			p.dead = true

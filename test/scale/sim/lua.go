@@ -20,7 +20,8 @@ type luaRedis struct {
 }
 
 func newLuaRedis(now func() micros) *luaRedis {
-	r := &luaRedis{state: lua.NewState(), now: now, loaded: map[string]*lua.LFunction{}, hashes: map[string]map[string]string{}}
+	r := &luaRedis{state: lua.NewState(), now: now, loaded: map[string]*lua.LFunction{},
+		hashes: map[string]map[string]string{}}
 	redis := r.state.NewTable()
 	redis.RawSetString("call", r.state.NewFunction(r.call))
 	redis.RawSetString("pcall", r.state.NewFunction(r.call))

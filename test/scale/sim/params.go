@@ -32,7 +32,8 @@ type Params struct {
 	Granted int // calls that the vendor grants, when it is not Quota.Requests
 
 	// What a test breaks, to see that it is noticed.
-	arithmeticQueue time.Duration              // queue timeout that the arithmetic is told of, when it is not QueueTimeout
+	// Queue timeout that the arithmetic is told of, when it is not QueueTimeout.
+	arithmeticQueue time.Duration
 	mutate          func(script string) string // of the script
 }
 

@@ -46,7 +46,8 @@ func (p *pod) take(class llm.Priority, tokens, used int64) {
 	w := p.world
 	queue := w.params.QueueTimeout
 	wait := p.model.Patience(class, queue)
-	c := &call{pod: p, tokens: tokens, used: used, limit: w.now + wait.Microseconds(), deadline: w.now + queue.Microseconds()}
+	c := &call{pod: p, tokens: tokens, used: used, limit: w.now + wait.Microseconds(), deadline: w.now +
+		queue.Microseconds()}
 	w.result.Offered++
 	if p.away {
 		p.alone(c, wait)

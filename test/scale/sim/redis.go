@@ -6,10 +6,11 @@ type condition int
 const (
 	well    condition = iota
 	stopped           // takes commands and answers them when it goes on
-	refused           // there is nobody
+	refused           // no server is there
 )
 
-// store is the one Redis of a simulation: a single thread with a queue in front of it, that pods reach through a network.
+// store is the one Redis of a simulation: a single thread with a queue in front of it, that pods reach through a
+// network.
 type store struct {
 	world     *World
 	lua       *luaRedis
@@ -25,8 +26,8 @@ type store struct {
 	longest  micros // wait in the queue
 }
 
-// send carries the script's arguments to Redis and the answer back. done is called once: with the answer, or with ok false
-// when none has come within the budget. What Redis has taken is done, even when nobody waits for it any more.
+// send carries the script's arguments to Redis and the answer back. done is called once: with the answer, or with ok
+// false when none has come within the budget. What Redis has taken is done, even when no caller waits for it any more.
 func (s *store) send(p *pod, args []any, done func(answer string, ok bool)) {
 	w := s.world
 	waiting := true

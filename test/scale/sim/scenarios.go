@@ -13,7 +13,8 @@ func (s Size) Scenarios() []Scenario {
 // load is what clients do.
 func (s Size) load() []Scenario {
 	delays := s.params()
-	delays.Way, delays.VendorWay = [2]time.Duration{time.Millisecond, 20 * time.Millisecond}, [2]time.Duration{time.Millisecond, 200 * time.Millisecond}
+	delays.Way, delays.VendorWay = [2]time.Duration{time.Millisecond, 20 * time.Millisecond},
+		[2]time.Duration{time.Millisecond, 200 * time.Millisecond}
 	tokens := s.params()
 	tokens.Tokens, tokens.Quota.Tokens = 1000, 300*s.Requests
 	return []Scenario{
@@ -29,22 +30,28 @@ func (s Size) load() []Scenario {
 				return peak
 			}
 		}},
-		{Name: "lockstep: two requests to every pod at once", Params: s.params(), Play: func(w *World) { w.lockstep(2) }},
-		{Name: "lockstep: ten requests to every pod at once", Params: s.params(), Play: func(w *World) { w.lockstep(10) }},
-		{Name: "gates of all pods shut for the queue timeout", Params: impatient(s.params()), Least: 0.85, Play: s.lateStarts},
+		{Name: "lockstep: two requests to every pod at once", Params: s.params(),
+			Play: func(w *World) { w.lockstep(2) }},
+		{Name: "lockstep: ten requests to every pod at once", Params: s.params(),
+			Play: func(w *World) { w.lockstep(10) }},
+		{Name: "gates of all pods shut for the queue timeout", Params: impatient(s.params()), Least: 0.85,
+			Play: s.lateStarts},
 		{Name: "slow network to Redis and to the vendor", Params: delays, Play: func(*World) {}},
-		{Name: "the vendor answers 429, Retry-After a twentieth of the window", Params: s.params(), Play: func(w *World) {
-			w.every(1.2, 0.4, float64(s.Windows), func() { w.refusal = s.Window / 20 })
-		}},
-		{Name: "every call of a second is answered 429, after a while", Params: slowly(s.params()), Play: func(w *World) {
-			w.every(1.2, 0.4, float64(s.Windows), func() {
-				w.refusal, w.refuseAll = s.Window/20, true
-				w.after(1_000_000, func() { w.refusal, w.refuseAll = 0, false })
-			})
-		}},
-		{Name: "429 for one call, and one announcement in five is lost", Params: lossy(s.params()), Play: func(w *World) {
-			w.every(1.2, 0.4, float64(s.Windows), func() { w.refusal = s.Window / 20 })
-		}},
+		{Name: "the vendor answers 429, Retry-After a twentieth of the window", Params: s.params(),
+			Play: func(w *World) {
+				w.every(1.2, 0.4, float64(s.Windows), func() { w.refusal = s.Window / 20 })
+			}},
+		{Name: "every call of a second is answered 429, after a while", Params: slowly(s.params()),
+			Play: func(w *World) {
+				w.every(1.2, 0.4, float64(s.Windows), func() {
+					w.refusal, w.refuseAll = s.Window/20, true
+					w.after(1_000_000, func() { w.refusal, w.refuseAll = 0, false })
+				})
+			}},
+		{Name: "429 for one call, and one announcement in five is lost", Params: lossy(s.params()),
+			Play: func(w *World) {
+				w.every(1.2, 0.4, float64(s.Windows), func() { w.refusal = s.Window / 20 })
+			}},
 	}
 }
 
@@ -54,9 +61,9 @@ func lossy(p Params) Params { p.LostMessages = 0.2; return p }
 
 func impatient(p Params) Params { p.NobodyWaits = true; return p }
 
-// lateStarts makes windows as full as they get. Calls are booked without a wait and all start late, and together, because
-// a gate behind the quota was shut; and before that it was quiet for so long that the burst was there. Both are what the
-// arithmetic leaves room for.
+// lateStarts makes windows as full as they get. Calls are booked without a wait and all start late, and together,
+// because a gate behind the quota was shut; and before that it was quiet for so long that the burst was there. Both are
+// what the arithmetic leaves room for.
 func (s Size) lateStarts(w *World) {
 	burst := float64(max(1, s.Requests/50))
 	quiet := micros(2 * burst / (float64(s.Requests) - burst) * float64((s.Window + s.Queue).Microseconds()))
@@ -121,21 +128,25 @@ func (s Size) outages() []Scenario {
 		}
 	}
 	return []Scenario{
-		{Name: "Redis hangs, and goes on", Params: s.params(), Play: away(func(w *World) { w.redis.stop() }, func(w *World) { w.redis.resume() })},
-		{Name: "Redis is killed, and comes back empty", Params: s.params(), Play: away(func(w *World) { w.redis.kill() }, func(w *World) { w.redis.resumeEmpty() })},
+		{Name: "Redis hangs, and goes on", Params: s.params(),
+			Play: away(func(w *World) { w.redis.stop() }, func(w *World) { w.redis.resume() })},
+		{Name: "Redis is killed, and comes back empty", Params: s.params(),
+			Play: away(func(w *World) { w.redis.kill() }, func(w *World) { w.redis.resumeEmpty() })},
 		{Name: "Redis loses everything between two commands", Params: s.params(), Play: func(w *World) {
 			w.every(1.3, 1, float64(s.Windows), func() { w.redis.lua.lose() })
 		}},
-		{Name: "the same ten times a window, nobody waits", Params: impatient(s.params()), Play: func(w *World) {
+		{Name: "the same ten times a window, no call waits", Params: impatient(s.params()), Play: func(w *World) {
 			w.every(1.3, 0.1, float64(s.Windows), func() { w.redis.lua.lose() })
 		}},
-		{Name: "Redis fails over to a replica that is behind by a 60th of the window", Params: s.params(), Play: func(w *World) {
-			w.every(1.3, 1, float64(s.Windows), func() {
-				old := w.redis.lua.snapshot()
-				w.after(s.Window.Microseconds()/60, func() { w.redis.lua.hashes = old })
-			})
-		}},
-		{Name: "Redis answers after 60 ms", Params: s.params(), Play: away(func(w *World) { w.redis.extra = 60_000 }, func(w *World) { w.redis.extra = 0 })},
+		{Name: "Redis fails over to a replica that is behind by a 60th of the window", Params: s.params(),
+			Play: func(w *World) {
+				w.every(1.3, 1, float64(s.Windows), func() {
+					old := w.redis.lua.snapshot()
+					w.after(s.Window.Microseconds()/60, func() { w.redis.lua.hashes = old })
+				})
+			}},
+		{Name: "Redis answers after 60 ms", Params: s.params(),
+			Play: away(func(w *World) { w.redis.extra = 60_000 }, func(w *World) { w.redis.extra = 0 })},
 		{Name: "Redis comes and goes every half second", Params: s.params(), Play: func(w *World) {
 			for t := w.params.Quota.Window; t < 3*w.params.Quota.Window; t += time.Second {
 				w.at(epoch+t.Microseconds(), func() { w.redis.kill() })
@@ -143,11 +154,14 @@ func (s Size) outages() []Scenario {
 			}
 		}},
 		{
-			Name: "half of the pods cut off from Redis", Params: s.params(), Play: away(func(w *World) { w.cut(0.5) }, func(w *World) { w.cut(0) }),
+			Name: "half of the pods cut off from Redis", Params: s.params(),
+			Play:   away(func(w *World) { w.cut(0.5) }, func(w *World) { w.cut(0) }),
 			Breaks: "both halves count for themselves",
 		},
-		{Name: "the same with QUOTA_FALLBACK=reject", Params: reject, Play: away(func(w *World) { w.cut(0.5) }, func(w *World) { w.cut(0) })},
-		{Name: "the same with QUOTA_REQUESTS at half of the contract", Params: half, Play: away(func(w *World) { w.cut(0.5) }, func(w *World) { w.cut(0) })},
+		{Name: "the same with QUOTA_FALLBACK=reject", Params: reject,
+			Play: away(func(w *World) { w.cut(0.5) }, func(w *World) { w.cut(0) })},
+		{Name: "the same with QUOTA_REQUESTS at half of the contract", Params: half,
+			Play: away(func(w *World) { w.cut(0.5) }, func(w *World) { w.cut(0) })},
 	}
 }
 
@@ -159,8 +173,10 @@ func (s Size) limits() []Scenario {
 	smallMore.Quota.Requests, smallMore.Quota.Shares = s.Pods/2, s.Pods/10
 	gone := func(w *World) { w.when(1.3, func() { w.redis.kill() }) }
 	return []Scenario{
-		{Name: "Redis gone, QUOTA_SHARES a hundredth of the pods", Params: shares, Play: gone, Breaks: "every pod takes a hundred times its share"},
+		{Name: "Redis gone, QUOTA_SHARES a hundredth of the pods", Params: shares, Play: gone,
+			Breaks: "every pod takes a hundred times its share"},
 		{Name: "Redis gone, half a call per pod and window", Params: small, Play: gone},
-		{Name: "the same with QUOTA_SHARES a tenth of the pods", Params: smallMore, Play: gone, Breaks: "more pods than shares"},
+		{Name: "the same with QUOTA_SHARES a tenth of the pods", Params: smallMore, Play: gone,
+			Breaks: "more pods than shares"},
 	}
 }

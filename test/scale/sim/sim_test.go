@@ -41,7 +41,8 @@ func TestContractHoldsInEveryScenario(t *testing.T) {
 			r := run(t, s)
 			switch {
 			case s.Breaks == "" && violations(r) > 0:
-				t.Errorf("%d windows with too much in them, the fullest holds %.3f of the contract", violations(r), r.Fullest)
+				t.Errorf("%d windows with too much in them, the fullest holds %.3f of the contract", violations(r),
+					r.Fullest)
 			case s.Breaks != "" && violations(r) == 0:
 				t.Errorf("the contract holds, although %s: the fullest window holds %.3f of it", s.Breaks, r.Fullest)
 			case r.Use < s.Least:
@@ -82,7 +83,8 @@ func TestContractHoldsInChaos(t *testing.T) {
 			size := short()
 			size.Seed, size.Windows = seed, 6
 			if r := run(t, size.Chaos()); violations(r) > 0 {
-				t.Errorf("%d windows with too much in them, the fullest holds %.3f of the contract", violations(r), r.Fullest)
+				t.Errorf("%d windows with too much in them, the fullest holds %.3f of the contract", violations(r),
+					r.Fullest)
 			}
 		})
 	}
@@ -109,9 +111,10 @@ func TestBrokenArithmeticIsNoticed(t *testing.T) {
 		broken, scenario string
 		how              func(t *testing.T, p *Params)
 	}{
-		{"interval W / (L - B): the queue timeout is forgotten", "gates of all pods shut", func(_ *testing.T, p *Params) {
-			p.arithmeticQueue = time.Microsecond
-		}},
+		{"interval W / (L - B): the queue timeout is forgotten", "gates of all pods shut",
+			func(_ *testing.T, p *Params) {
+				p.arithmeticQueue = time.Microsecond
+			}},
 		{"interval (W + Q) / L: the burst is forgotten", "gates of all pods shut", func(t *testing.T, p *Params) {
 			p.mutate = header(t, func(v *[4]int64) {
 				interval := (p.Quota.Window + p.QueueTimeout).Microseconds() / int64(p.Quota.Requests)
@@ -162,7 +165,8 @@ func header(t *testing.T, change func(v *[4]int64)) func(string) string {
 			_, _ = fmt.Sscan(found[i+1], &v[i])
 		}
 		change(&v)
-		return strings.Replace(script, found[0], fmt.Sprintf("local Q, span, reqT, reqB = %d, %d, %d, %d", v[0], v[1], v[2], v[3]), 1)
+		return strings.Replace(script, found[0], fmt.Sprintf("local Q, span, reqT, reqB = %d, %d, %d, %d", v[0], v[1],
+			v[2], v[3]), 1)
 	}
 }
 
@@ -175,7 +179,8 @@ func replace(t *testing.T, old, changed string) func(string) string {
 	}
 }
 
-// No pod calls in a pause that the vendor asked for, once it can have heard of it; pods that hear nothing do.
+// No pod calls in a pause that the vendor asked for, once the message can have reached it; pods that receive no
+// messages do.
 func TestPausesAreHeardByAllPods(t *testing.T) {
 	t.Parallel()
 	size := short()
@@ -189,7 +194,7 @@ func TestPausesAreHeardByAllPods(t *testing.T) {
 		}
 		s.Params.LostMessages = 1
 		if r := run(t, s); r.Early == 0 {
-			t.Error("no calls in pauses of which nobody is told: the test sees nothing")
+			t.Error("no calls in pauses that are not announced: the test sees nothing")
 		}
 		return
 	}
@@ -232,7 +237,8 @@ func TestSimulatedRedisIsLikeTheRealOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := w.pods[0].script
-	driven := redis.NewScript(replace(t, "redis.call('TIME')", "redis.call('HMGET', KEYS[1] .. ':clock', 's', 'us')")(script))
+	driven := redis.NewScript(replace(t, "redis.call('TIME')",
+		"redis.call('HMGET', KEYS[1] .. ':clock', 's', 'us')")(script))
 	p, refused := w.pods[0], 0
 	for i := range 300 {
 		step := w.random.Int64N(params.Quota.Window.Microseconds() / 50)

@@ -11,9 +11,9 @@
 //	lua.go       the service's own quota.lua, on the few commands it uses
 //	clock.go     virtual time
 //
-// The vendor is the judge of vendorsim/ledger: an exact log that looks at every sliding window. Not simulated: user limits, breaker,
-// retries, and what the pacer and slots of a pod decide; they only make calls later or fewer, and a scenario does that
-// to them directly.
+// The vendor is the judge of vendorsim/ledger: an exact log that looks at every sliding window. Not simulated: user
+// limits, breaker, retries, and what the pacer and slots of a pod decide; they only make calls later or fewer, and a
+// scenario does that to them directly.
 package sim
 
 import (
@@ -69,7 +69,8 @@ func (w *World) sum() {
 	r, c := &w.result, w.params.granted()
 	r.Verdict, r.Granted = w.judge.Verdict(), c.Requests
 	r.Series = r.Series[:len(r.Series)-1]
-	r.Commands, r.Messages, r.Longest = w.redis.commands, w.redis.messages, time.Duration(w.redis.longest)*time.Microsecond
+	r.Commands, r.Messages, r.Longest = w.redis.commands, w.redis.messages,
+		time.Duration(w.redis.longest)*time.Microsecond
 	windows := float64(w.params.Length)/float64(c.Window) - 1
 	if c.Requests > 0 {
 		r.Use = float64(r.Requests-w.warm.Requests) / (windows * float64(c.Requests))
