@@ -76,8 +76,8 @@ func (s *Service) refusal(said reply) error {
 		return &outcome.Rejected{Layer: "jobs", Reason: IdempotencyMismatch}
 	case "full":
 		return &outcome.Rejected{Layer: "jobs", Reason: TooMany, RetryAfter: 5 * time.Second,
-			Detail: fmt.Sprintf("You have %d jobs that are not done, which is the limit. Wait for some, or cancel some.",
-				s.cfg.UserMax)}
+			Detail: fmt.Sprintf("You have %d jobs that are not done, which is the limit. "+
+				"Wait for some, or cancel some.", s.cfg.UserMax)}
 	case "user_bytes":
 		return &outcome.Rejected{Layer: "jobs", Reason: TooManyBytes, RetryAfter: time.Minute,
 			Detail: fmt.Sprintf("Your jobs and their results may take %d bytes. Results leave %v after they were made.",
