@@ -194,7 +194,8 @@ func TestEveryPodIsPulledAndScheduledAlike(t *testing.T) {
 	t.Parallel()
 	pods := 0
 	for _, o := range mustRender(t, "platform",
-		"vendor.url=,vendor.apiKey=,vendor.simulated=true,vendorsim.resources.limits.memory=1Gi,imagePullSecrets[0].name=own,affinity.nodeAffinity.x=y").objects {
+		"vendor.url=,vendor.apiKey=,vendor.simulated=true,vendorsim.resources.limits.memory=1Gi,"+
+			"imagePullSecrets[0].name=own,affinity.nodeAffinity.x=y").objects {
 		spec, ok := o.at("spec", "template", "spec").(map[string]any)
 		if o.kind() == "Pod" {
 			spec, ok = o["spec"].(map[string]any)

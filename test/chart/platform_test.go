@@ -51,8 +51,9 @@ func TestWhatAPlatformAsksFor(t *testing.T) {
 		mounts["ca"]["mountPath"] != variables["SSL_CERT_DIR"]["value"] {
 		t.Errorf("caBundle: %v %v %v", volumes["ca"], mounts["ca"], variables["SSL_CERT_DIR"])
 	}
-	if set := mustRender(t, "simulated", "caBundle.secret=private-ca"); named(object(set.find(t, "Deployment",
-		"llm-spillway")).at("spec", "template", "spec", "volumes"))["ca"].at("secret", "secretName") != "private-ca" {
+	pods := mustRender(t, "simulated", "caBundle.secret=private-ca").find(t, "Deployment", "llm-spillway")
+	volume := named(pods.at("spec", "template", "spec", "volumes"))["ca"]
+	if volume.at("secret", "secretName") != "private-ca" {
 		t.Error("caBundle.secret is not mounted")
 	}
 }

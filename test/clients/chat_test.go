@@ -131,9 +131,11 @@ func TestStructuredOutput(t *testing.T) {
 	through(t, func(t *testing.T, s *service) {
 		params := hello()
 		params.ResponseFormat = openai.ChatCompletionNewParamsResponseFormatUnion{
-			OfJSONSchema: &shared.ResponseFormatJSONSchemaParam{JSONSchema: shared.ResponseFormatJSONSchemaJSONSchemaParam{
-				Name: "weather", Strict: openai.Bool(true), Schema: weather().OfFunction.Function.Parameters,
-			}},
+			OfJSONSchema: &shared.ResponseFormatJSONSchemaParam{
+				JSONSchema: shared.ResponseFormatJSONSchemaJSONSchemaParam{
+					Name: "weather", Strict: openai.Bool(true), Schema: weather().OfFunction.Function.Parameters,
+				},
+			},
 		}
 		got, err := s.openAI().Chat.Completions.New(t.Context(), params)
 		if err != nil {

@@ -26,11 +26,11 @@ func TestMain(m *testing.M) {
 // make, so that it is not compiled once more.
 func TestNewcomer(t *testing.T) {
 	t.Parallel()
-	dry := proctest.Command(t, "make", "-n", "run")
+	dry := proctest.Command(t, "make", "--no-print-directory", "-n", "run") // make test starts this from a make
 	dry.Dir = root
-	if out, err := dry.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "go run ./cmd/"+
-		filepath.Base(server)+" --dev" {
-		t.Errorf("make run is %s, %v", out, err)
+	out, err := dry.CombinedOutput()
+	if want := "go run ./cmd/" + filepath.Base(server) + " --dev"; err != nil || strings.TrimSpace(string(out)) != want {
+		t.Errorf("make run is %q, %v, want %q", out, err, want)
 	}
 	pod := proctest.Launch(t, proctest.Program{Path: server, Args: []string{"--dev"}, Env: []string{
 		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0",

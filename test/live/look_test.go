@@ -101,12 +101,18 @@ const faint = `(() => {
 	const light = c => parts(c).slice(0, 3).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
 		.reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
 	const behind = e => {
-		for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor, p = parts(c); if (p.length < 4 || p[3] > 0) return c; }
+		for (; e; e = e.parentElement) {
+			const c = getComputedStyle(e).backgroundColor, p = parts(c);
+			if (p.length < 4 || p[3] > 0) return c;
+		}
 		return "rgb(255, 255, 255)";
 	};
 	return [...document.querySelectorAll("body *")]
 		.filter(e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim()))
-		.map(e => { const a = light(getComputedStyle(e).color), b = light(behind(e)); return [e.textContent.trim(), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)]; })
+		.map(e => {
+			const a = light(getComputedStyle(e).color), b = light(behind(e));
+			return [e.textContent.trim(), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+		})
 		.filter(([, ratio]) => ratio < 4.5).map(([text, ratio]) => text + ": " + ratio.toFixed(2));
 })()`
 

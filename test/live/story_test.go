@@ -89,7 +89,8 @@ const readShown = `(() => {
 	const totals = selector => [...document.querySelectorAll(selector)].map(e => Number(e.dataset.total));
 	const sum = selector => totals(selector).reduce((all, n) => all + n, 0);
 	return {
-		outcomes: Object.fromEntries([...document.querySelectorAll("[data-outcome]")].map(e => [e.dataset.outcome, Number(e.dataset.total)])),
+		outcomes: Object.fromEntries([...document.querySelectorAll("[data-outcome]")]
+			.map(e => [e.dataset.outcome, Number(e.dataset.total)])),
 		ended: sum("#way .edge [data-total]"), refused: sum("#way [data-layer] [data-total]"),
 	};
 })()`

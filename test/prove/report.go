@@ -47,10 +47,11 @@ func writeReport(dir string, all []finished, took time.Duration) error {
 	var b strings.Builder
 	b.WriteString("# What was measured with many pods\n\n<!-- Written by \"make prove\". -->\n\n")
 	fmt.Fprintf(&b,
-		`Each scenario runs real server processes, a real redis-server and the simulated vendor, which keeps an exact log of the contract and is
-the judge. A balancer gives each request to the next ready pod; clients come at their rate whether or not answers do. "make prove" runs
-all of this again and fails when a bar is missed. Times are shorter than in production (a contract counts over seconds, not a
-minute), in about the same proportions. What one Redis carries, and a thousand pods, are in [../scale.md](../scale.md).
+		`Each scenario runs real server processes, a real redis-server and the simulated vendor, which keeps an exact log of the
+contract and is the judge. A balancer gives each request to the next ready pod; clients come at their rate whether or
+not answers do. "make prove" runs all of this again and fails when a bar is missed. Times are shorter than in production
+(a contract counts over seconds, not a minute), in about the same proportions. What one Redis carries, and a thousand
+pods, are in [../scale.md](../scale.md).
 
 This run: %s, %d CPUs for everything together (pods, Redis, vendor, clients), %s, %s in all.
 
