@@ -351,8 +351,7 @@ func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
 	})
 }
 
-// Where no gate makes a call wait, nobody has looked whether its client is still there: it is looked before the
-// vendor is called.
+// Where no gate makes a call wait, its client may have left unnoticed: that is checked before the vendor is called.
 func TestACallWithoutAClientIsNotMade(t *testing.T) {
 	t.Parallel()
 	var left []llm.Outcome

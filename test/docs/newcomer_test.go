@@ -29,7 +29,8 @@ func TestNewcomer(t *testing.T) {
 	dry := proctest.Command(t, "make", "--no-print-directory", "-n", "run") // make test starts this from a make
 	dry.Dir = root
 	out, err := dry.CombinedOutput()
-	if want := "go run ./cmd/" + filepath.Base(server) + " --dev"; err != nil || strings.TrimSpace(string(out)) != want {
+	want := "go run ./cmd/" + filepath.Base(server) + " --dev"
+	if err != nil || strings.TrimSpace(string(out)) != want {
 		t.Errorf("make run is %q, %v, want %q", out, err, want)
 	}
 	pod := proctest.Launch(t, proctest.Program{Path: server, Args: []string{"--dev"}, Env: []string{

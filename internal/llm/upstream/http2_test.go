@@ -51,7 +51,7 @@ func trust(v *upstream.Vendor, servers ...*httptest.Server) {
 	v.Pool().TLSClientConfig.RootCAs = authorities
 }
 
-// wires are connections that a test can make go silent: nobody hears of it, as when a machine on the way loses its
+// wires are connections that a test can make go silent: neither end is told, as when a machine on the way loses its
 // memory.
 type wires struct {
 	to string

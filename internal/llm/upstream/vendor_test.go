@@ -329,7 +329,7 @@ func TestVendorConfig(t *testing.T) {
 	}
 }
 
-// What a status says is known with the headers: a body that never comes makes no timeout of it, and keeps nobody for
+// What a status says is known with the headers: a body that never comes makes no timeout of it, and holds no caller for
 // long.
 func TestVendorStatusWithABodyThatStalls(t *testing.T) {
 	t.Parallel()

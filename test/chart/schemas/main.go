@@ -123,7 +123,7 @@ func readCRDs(s source) ([]any, error) {
 	return all, nil
 }
 
-// readOpenAPI takes the wanted kinds and everything they refer to, and closes every object: a field nobody knows is an
+// readOpenAPI takes the wanted kinds and everything they refer to, and closes every object: an unknown field is an
 // error here, as it is for `kubectl apply` with strict validation.
 func readOpenAPI(s source) (map[string]any, error) {
 	dir, err := download(s.module)
