@@ -193,7 +193,9 @@ func declared(tb testing.TB) map[string][]string {
 		files = append(files, some...)
 	}
 	found := map[string][]string{}
-	call := regexp.MustCompile(`[cC]ounterVec\(\s*"(llm_[a-z_]+)",\s*"(?:[^"\\]|\\.)*"((?:,\s*"[a-z]+")*),?\s*\)`)
+	const text = `"(?:[^"\\]|\\.)*"`
+	call := regexp.MustCompile(`[cC]ounterVec\(\s*"(llm_[a-z_]+)",\s*` + text + `(?:\s*\+\s*` + text + `)*` +
+		`((?:,\s*"[a-z]+")*),?\s*\)`)
 	for _, file := range files {
 		code, err := os.ReadFile(file)
 		if err != nil {
