@@ -272,7 +272,7 @@ func vendorFails(t *testing.T, got *seen) {
 
 // withJobs asks for jobs, looks at them and cancels them.
 func withJobs(t *testing.T, got *seen) {
-	p := start(t)
+	p := start(t, "LLM_JOBS_LOOKS=0") // it looks again and again until the job has ended
 	submit := call("/llm", p.bodies(t)["/llm"])
 	submit.headers = []string{"Prefer", "respond-async"}
 	place := p.check(t, got, submit, http.StatusAccepted).response.Header.Get("Location")
