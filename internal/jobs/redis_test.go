@@ -119,6 +119,10 @@ func TestJobsSurviveASentinelFailover(t *testing.T) {
 		return replica.Client().SCard(t.Context(), "llm:{llm:jobs}:runs:"+p.Pod()).Val() == 2
 	})
 	redistest.Failover(t, url, "mymaster")
+	await.True(t, "the former master follows", func() bool { // else it takes writes that are lost soon after
+		role := master.Client().Do(t.Context(), "ROLE").Val()
+		return role != nil && role.([]any)[0] == "slave"
+	})
 	for _, call := range calls {
 		call.answer <- "of " + call.ID
 	}
