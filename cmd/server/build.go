@@ -46,19 +46,14 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	if err != nil {
 		return nil, err
 	}
-	cfg.LLM.Vendor.Memory = room
-	if !cfg.Inbound.HasHighest() { // then no call may take the reserve
-		cfg.LLM.SlotsReserve = 0
-	}
 	open, err := streams.New(reg)
 	if err != nil {
 		return nil, err
 	}
-	caller, err := chain.New(cfg.LLM, rdb, log, reg)
+	caller, err := newCaller(cfg, room, rdb, log, reg, cleanup)
 	if err != nil {
 		return nil, err
 	}
-	cleanup.add("gates", 5*time.Second, now(caller.Close)) // flushes what they still have to tell Redis
 
 	tokens, err := middleware.NewTokenLimit(cfg.Inbound, rdb, log, reg)
 	if err != nil {
@@ -80,15 +75,8 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	load := func() middleware.Load {
 		return middleware.Load{Waiting: caller.Slots.Waiting(), SlotUse: caller.Slots.Use()}
 	}
-	// Readiness looks at the queue alone: slots that are all in use while no call waits make a busy pod, not a full
-	// one.
-	pod := health.New(health.Config{},
-		func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
-	pod.Tell("api_keys", keys.Trouble)
-	pod.Tell("redis", rdb.Trouble)
-	pod.Tell("vendor", caller.Trouble)
-
-	if err := api.RegisterReadiness(pod, reg); err != nil {
+	pod, err := newHealth(cfg, caller, keys, rdb, reg)
+	if err != nil {
 		return nil, err
 	}
 
@@ -109,6 +97,34 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		handler: handler, admin: page.Over(api.NewAdmin(pod, reg, cfg.Server.Pprof)), page: page,
 		started: pod.SetStarted, drain: pod.Drain, streams: open, jobs: queue,
 	}, nil
+}
+
+// newCaller returns the way out, whose answers take their memory from room.
+func newCaller(cfg config.Config, room *memory.Budget, rdb *redisx.Client, log *slog.Logger,
+	reg prometheus.Registerer, cleanup *closers) (*chain.Chain, error) {
+	settings := cfg.LLM
+	settings.Vendor.Memory = room
+	if !cfg.Inbound.HasHighest() { // then no call may take the reserve
+		settings.SlotsReserve = 0
+	}
+	caller, err := chain.New(settings, rdb, log, reg)
+	if err != nil {
+		return nil, err
+	}
+	cleanup.add("gates", 5*time.Second, now(caller.Close)) // flushes what they still have to tell Redis
+	return caller, nil
+}
+
+// newHealth returns what the probes ask. Readiness looks at the queue alone: slots that are all in use while no call
+// waits make a busy pod, not a full one.
+func newHealth(cfg config.Config, caller *chain.Chain, keys *middleware.Keys, rdb *redisx.Client,
+	reg prometheus.Registerer) (*health.Health, error) {
+	pod := health.New(health.Config{},
+		func() float64 { return float64(caller.Slots.Waiting()) / float64(cfg.Inbound.QueueMax) })
+	pod.Tell("api_keys", keys.Trouble)
+	pod.Tell("redis", rdb.Trouble)
+	pod.Tell("vendor", caller.Trouble)
+	return pod, api.RegisterReadiness(pod, reg)
 }
 
 // handBackTime is kept of the grace period for telling Redis which jobs are not done.

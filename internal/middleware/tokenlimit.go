@@ -55,13 +55,11 @@ func NewTokenLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometh
 		if limit == 0 {
 			continue
 		}
-		count := func(where string) decisions {
-			return decisions{counter.WithLabelValues(tier, "allowed", where),
-				counter.WithLabelValues(tier, "limited", where)}
+		l.tiers[tier] = &tierTokens{
+			limit: limit, policy: tokenPolicy(limit),
+			shared: newDecisions(counter, tier, "shared"), local: newDecisions(counter, tier, "local"),
+			booked: tokens.WithLabelValues(tier, "booked"), used: tokens.WithLabelValues(tier, "used"),
 		}
-		l.tiers[tier] = &tierTokens{limit: limit, policy: tokenPolicy(limit), shared: count("shared"),
-			local:  count("local"),
-			booked: tokens.WithLabelValues(tier, "booked"), used: tokens.WithLabelValues(tier, "used")}
 	}
 	return l, errors.Join(reg.Register(counter), reg.Register(tokens))
 }

@@ -44,6 +44,15 @@ type userRate struct {
 // decisions counts what became of requests.
 type decisions struct{ allowed, limited prometheus.Counter }
 
+// newDecisions takes those of one tier, counted in one place, from a counter with the labels tier, decision and
+// counted.
+func newDecisions(counter *prometheus.CounterVec, tier, counted string) decisions {
+	return decisions{
+		allowed: counter.WithLabelValues(tier, "allowed", counted),
+		limited: counter.WithLabelValues(tier, "limited", counted),
+	}
+}
+
 // NewUserLimit returns the limit of every tier in cfg.
 func NewUserLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer) (*UserLimit, error) {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -62,13 +71,11 @@ func NewUserLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg promethe
 }
 
 func newUserRate(tier string, rate int, counter *prometheus.CounterVec) userRate {
-	count := func(where string) decisions {
-		return decisions{counter.WithLabelValues(tier, "allowed", where),
-			counter.WithLabelValues(tier, "limited", where)}
-	}
 	limit := redis_rate.PerMinute(rate)
-	return userRate{limit: limit, policy: policyHeader(limit), shared: count("shared"), known: count("remembered"),
-		local: count("local")}
+	return userRate{
+		limit: limit, policy: policyHeader(limit), shared: newDecisions(counter, tier, "shared"),
+		known: newDecisions(counter, tier, "remembered"), local: newDecisions(counter, tier, "local"),
+	}
 }
 
 // Handler allows or limits, and says in either case how much is left.
