@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -42,6 +43,14 @@ func (v *keyedVendor) saw(key string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.seen[key]
+}
+
+// replace accepts another key in place of one.
+func (v *keyedVendor) replace(former, key string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.accept, former)
+	v.accept[key] = true
 }
 
 func (v *keyedVendor) revoke(key string) {
@@ -121,6 +130,58 @@ func TestSecretsAreFollowed(t *testing.T) {
 	p.terminate()
 	if code := p.exit(); code != 0 {
 		t.Errorf("exit status %d", code)
+	}
+}
+
+// TestARotationWithoutOverlap: the vendor puts an end to the former key at the moment in which the file has the new
+// one. Of the calls that are under way with the former key none fails, streamed or not.
+func TestARotationWithoutOverlap(t *testing.T) {
+	t.Parallel()
+	sim, url := judge(t, vendorsim.Config{})
+	vendor := &keyedVendor{sim: sim, seen: map[string]bool{}, accept: map[string]bool{"sk-0": true}}
+	server := httptest.NewServer(vendor)
+	t.Cleanup(server.Close)
+	_, path, _ := strings.Cut(url, "/v1/")
+	file := filepath.Join(t.TempDir(), "key")
+	write := func(key string) {
+		t.Helper()
+		if err := os.WriteFile(file+".new", []byte(key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file+".new", file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("sk-0")
+	p := start(t, production(t, redistest.Start(t), server.URL+"/v1/"+path, "LLM_VENDOR_API_KEY=",
+		"LLM_VENDOR_API_KEY_FILE="+file))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var clients sync.WaitGroup
+	for _, body := range []string{question, strings.Replace(question, "{", `{"stream":true,`, 1)} {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				code, answer, err := post(context.WithoutCancel(ctx), http.DefaultClient, p.URL, body)
+				if err != nil || code != http.StatusOK {
+					t.Errorf("%d %s %v", code, answer, err)
+					return
+				}
+			}
+		})
+	}
+	for i := 1; i < 10; i++ {
+		key := fmt.Sprintf("sk-%d", i)
+		write(key)
+		vendor.replace(fmt.Sprintf("sk-%d", i-1), key)
+		await.True(t, "the new key is used", func() bool { return vendor.saw(key) })
+	}
+	stop()
+	clients.Wait()
+	if metric(t, p, `llm_vendor_attempts_total{lane="default",result="key_changed"}`) == 0 {
+		t.Error("no call was made with a key that was no longer in force: the test shows nothing")
+	}
+	if n := metric(t, p, `llm_vendor_attempts_total{lane="default",result="auth"}`); n != 0 {
+		t.Errorf("%v refusals of the key are the operator's matter", n)
 	}
 }
 

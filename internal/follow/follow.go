@@ -4,7 +4,7 @@
 //
 //	Open       the first content must be good                      follow.go
 //	  watch    a change beside the file, or a look now and then    watch.go
-//	  reload   take the new content, or keep the former one and say so
+//	  Reload   take the new content, or keep the former one and say so
 //
 // What the text means is the business of Config.Take. Nothing here logs or repeats the text: it may be a secret.
 package follow
@@ -29,7 +29,7 @@ type Config struct {
 	Metric string // name of the gauge: seconds since the file stopped being in force as it is, 0 while it is
 
 	// Take brings a new text into force and reports whether it did. An error says what is wrong with the text and must
-	// not repeat it. Both together mean that a part is in force. It is called by Open, and then by one goroutine.
+	// not repeat it. Both together mean that a part is in force. Its calls do not overlap.
 	Take func(text []byte) (inForce bool, err error)
 	// Detail is added to each line of the log; nil adds nothing.
 	Detail func() slog.Attr
@@ -46,7 +46,8 @@ type File struct {
 	trouble error     // what is wrong with the file; nil while it is in force as it is
 	since   time.Time // when the trouble began
 
-	// Of the text read last. After Open only the goroutine of watch uses them.
+	reading sync.Mutex // held while the file is read; it is locked before mu
+	// Of the text read last.
 	read bool
 	seen [sha256.Size]byte
 	err  error
@@ -58,7 +59,7 @@ func Open(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*File, error
 	if cfg.Path == "" {
 		return f, f.register(reg)
 	}
-	if _, err := f.load(time.Now()); err != nil {
+	if _, err := f.loadLocked(time.Now()); err != nil { // which no other goroutine knows yet
 		return nil, err
 	}
 	if err := f.register(reg); err != nil {
@@ -105,8 +106,8 @@ func (f *File) Close() error {
 	return nil
 }
 
-// load reads the file and takes its text if it differs from the one read before.
-func (f *File) load(now time.Time) (inForce bool, err error) {
+// loadLocked reads the file and takes its text if it differs from the one read before.
+func (f *File) loadLocked(now time.Time) (inForce bool, err error) {
 	text, err := os.ReadFile(f.cfg.Path)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", f.cfg.What, err)
@@ -137,10 +138,16 @@ func (f *File) note(now time.Time, err error) {
 	f.trouble = err
 }
 
-// reload loads the file and logs what came of it, once for each change.
-func (f *File) reload(ctx context.Context) {
+// Reload reads the file now, and logs what came of it, once for each change. The file is read without it too; it is for
+// those who have learned that what is in force no longer serves. When it returns, what the file said is in force.
+func (f *File) Reload(ctx context.Context) {
+	if f.cfg.Path == "" {
+		return
+	}
+	f.reading.Lock()
+	defer f.reading.Unlock()
 	before := f.Trouble()
-	inForce, err := f.load(time.Now())
+	inForce, err := f.loadLocked(time.Now())
 	switch {
 	case err != nil && inForce:
 		f.say(ctx, slog.LevelError, f.cfg.What+" reloaded in part", err)

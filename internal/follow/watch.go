@@ -43,11 +43,11 @@ func (f *File) watch(ctx context.Context, watcher *fsnotify.Watcher) {
 		case err := <-watcher.Errors: // changes may have been missed: look
 			f.log.LogAttrs(ctx, slog.LevelWarn, "watching "+f.cfg.What, slog.Any("error", err))
 		case <-ticker.C:
-			f.reload(ctx)
+			f.Reload(ctx)
 			continue
 		case <-settled:
 			settled = nil
-			f.reload(ctx)
+			f.Reload(ctx)
 			continue
 		}
 		if settled == nil { // further changes do not delay it: a busy directory would delay it without end

@@ -28,7 +28,7 @@ func TestAFileIsPolledWithoutAWatcher(t *testing.T) {
 			return true, nil
 		}
 		f := &File{cfg: Config{Path: path, Take: take}, log: slog.New(slog.DiscardHandler)}
-		if _, err := f.load(time.Now()); err != nil {
+		if _, err := f.loadLocked(time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		f.done.Go(func() { f.watch(t.Context(), &fsnotify.Watcher{}) })

@@ -47,6 +47,7 @@ type VendorError struct {
 	Attempts   int           // attempts made so far
 	Streamed   bool          // part of the answer has reached the client, so nothing can be retried
 	Told       bool          // the vendor's own error event has reached the client: no second one follows
+	KeyChanged bool          // the key that the vendor refused is in force no longer: a repeat carries another one
 	Err        error         // the cause, for the log; nil for a plain status
 }
 

@@ -141,6 +141,7 @@ type tries struct {
 	left  bool  // the next one is better made in another lane
 	waits bool  // the next one is made when its owner has waited for the vendor
 	last  error // what the last attempt that reached the vendor died of
+	rekey bool  // one was made because the key had changed
 }
 
 // next returns how long to wait before another attempt, or false when there is to be none: no other attempt can mend
@@ -154,6 +155,11 @@ func (r *retry) next(ctx context.Context, t *tries, err error) (time.Duration, b
 		return 0, false
 	}
 	t.last = err
+	if failed.KeyChanged && !t.rekey { // the refusal says nothing about this attempt, and it cost nothing
+		t.rekey, t.paid = true, false
+		r.metrics.retries.WithLabelValues(string(failed.Kind)).Inc()
+		return 0, true
+	}
 	pod := r.pod()
 	delay := r.delay(t.made, failed.RetryAfter)
 	now := time.Now()

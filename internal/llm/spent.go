@@ -10,7 +10,8 @@ import (
 //
 // For a success it is the usage that the vendor reported, or what a stream has delivered. When the client leaves a
 // stream that has begun, the vendor stops: what has arrived counts, with a margin for what is still on its way. A
-// plain error answer costs the prompt at most. In all other cases the estimate stays, because the vendor may do the
+// plain error answer costs the prompt at most, and one that refuses the key costs nothing: the vendor does not know
+// whose request it was. In all other cases the estimate stays, because the vendor may do the
 // whole work: a client that left before the first event, a timeout, a broken connection, a broken stream.
 func (o *Outcome) Spent(prompt, estimate int64) (tokens int64, known bool) {
 	completion := int64(o.Usage.Completion)
@@ -24,6 +25,8 @@ func (o *Outcome) Spent(prompt, estimate int64) (tokens int64, known bool) {
 		return max(prompt+completion, min(estimate, prompt+completion+completion/8+underWay)), true
 	case o.ClientGone:
 		return estimate, false
+	case refusedKey(o.Err):
+		return 0, true
 	case o.Err == nil && o.Usage.Total() > 0, o.Refused, answeredNo(o.Err):
 		return prompt + completion, true
 	}
@@ -32,6 +35,12 @@ func (o *Outcome) Spent(prompt, estimate int64) (tokens int64, known bool) {
 
 // underWay is how many tokens of a stream may be on their way when the client leaves.
 const underWay = 16
+
+// refusedKey reports whether err is an answer of the vendor that refuses the key.
+func refusedKey(err error) bool {
+	failed, ok := errors.AsType[*VendorError](err)
+	return ok && failed.Kind == KindAuth && !failed.Streamed
+}
 
 // answeredNo reports whether err is an answer of the vendor that says it did not do the work.
 func answeredNo(err error) bool {

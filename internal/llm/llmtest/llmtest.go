@@ -68,6 +68,7 @@ func Caller(t testing.TB, cfg chain.Config, vendor RoundTrip, before ...llm.Name
 	exchanger, err := upstream.New(cfg.Vendor, upstream.Times{Call: cfg.CallTimeout, StreamIdle: cfg.StreamIdle,
 		StreamMax: cfg.StreamMax}, cfg.Slots, slog.New(slog.DiscardHandler), reg)
 	OK(t, err)
+	t.Cleanup(exchanger.Close)
 	pacer, err := llm.NewPacer(cfg.Pacer, reg)
 	OK(t, err)
 	slots, err := llm.NewSlots(cfg.Slots, 0, reg)

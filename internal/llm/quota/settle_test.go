@@ -37,6 +37,8 @@ func TestKeepsWhatTheVendorWillCount(t *testing.T) {
 		"vendor refused the request": {llm.Outcome{Called: true, Refused: true}, 100, true},
 		"vendor was busy": {llm.Outcome{Called: true,
 			Err: status(llm.KindRateLimit, http.StatusTooManyRequests)}, 100, true},
+		"vendor refused the key": {llm.Outcome{Called: true,
+			Err: status(llm.KindAuth, http.StatusUnauthorized)}, 0, true},
 		"vendor failed": {llm.Outcome{Called: true,
 			Err: status(llm.KindStatus, http.StatusBadGateway)}, 100, true},
 		"vendor was too slow": {llm.Outcome{Called: true,

@@ -13,10 +13,10 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// exchange does the request and reads or relays the answer.
-func (v *Vendor) exchange(w *watch, call *llm.Call, out *llm.Outcome) (*llm.Response, error) {
+// exchange does the request, which has the headers of template, and reads or relays the answer.
+func (v *Vendor) exchange(w *watch, call *llm.Call, template http.Header, out *llm.Outcome) (*llm.Response, error) {
 	req := v.request.WithContext(w.ctx)
-	req.URL, req.Header = v.url(call), v.headers(w.ctx, call)
+	req.URL, req.Header = v.url(call), v.headers(w.ctx, call, template)
 	req.Body, req.ContentLength = readingOf(call.Body, call.Hold), int64(len(call.Body))
 	req.GetBody = (&resend{body: call.Body, hold: call.Hold}).open
 	res, err := v.transport.RoundTrip(req)
@@ -40,8 +40,8 @@ func (v *Vendor) exchange(w *watch, call *llm.Call, out *llm.Outcome) (*llm.Resp
 }
 
 // headers builds the request's headers. The values are shared with the template: net/http only reads them.
-func (v *Vendor) headers(ctx context.Context, call *llm.Call) http.Header {
-	h := maps.Clone(*v.header.Load())
+func (v *Vendor) headers(ctx context.Context, call *llm.Call, template http.Header) http.Header {
+	h := maps.Clone(template)
 	for name, values := range call.Header {
 		if h[name] == nil {
 			h[name] = values

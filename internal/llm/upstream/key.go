@@ -1,12 +1,15 @@
 package upstream
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/follow"
+	"github.com/spillway-dev/spillway/internal/llm"
 )
 
 // authenticate gives every request from now on the key of cfg. A key in a file is followed: a request carries the key
@@ -25,6 +28,19 @@ func (v *Vendor) authenticate(cfg Config, log *slog.Logger, reg prometheus.Regis
 		},
 	}, log, reg)
 	return err
+}
+
+// lookForKey marks a refusal of the key that used has when another key is in force by now. A file with the key is read
+// at once for that: the vendor may have put an end to the former key before this pod noticed that the file had changed.
+func (v *Vendor) lookForKey(ctx context.Context, used *http.Header, err error) {
+	failed, ok := errors.AsType[*llm.VendorError](err)
+	if !ok || failed.Kind != llm.KindAuth || failed.Streamed {
+		return
+	}
+	if v.header.Load() == used {
+		v.keyFile.Reload(ctx)
+	}
+	failed.KeyChanged = v.header.Load() != used
 }
 
 // useKey makes the headers that every request has from now on.

@@ -29,8 +29,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		attempts: telemetry.CounterVec(
 			"llm_vendor_attempts_total",
-			"Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, or the kind "+
-				"of failure.",
+			"Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, key_changed "+
+				"(refused, for a key that is in force no longer), or the kind of failure.",
 			"result",
 		),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -83,6 +83,8 @@ func result(out *llm.Outcome, resp *llm.Response) string {
 	switch failed, ok := errors.AsType[*llm.VendorError](out.Err); {
 	case out.ClientGone:
 		return "client_gone"
+	case ok && failed.KeyChanged:
+		return "key_changed"
 	case ok:
 		return string(failed.Kind)
 	case errors.Is(out.Err, memory.ErrFull):

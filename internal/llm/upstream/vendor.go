@@ -124,9 +124,11 @@ func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.O
 	watch := newWatch(v.begin(ctx, call))
 	defer watch.stop()
 	out := llm.Outcome{Called: true}
-	resp, err := v.exchange(watch, call, &out)
+	key := v.header.Load()
+	resp, err := v.exchange(watch, call, *key, &out)
 	if err != nil {
 		out.Err, out.ClientGone = verdict(watch, call, err)
+		v.lookForKey(ctx, key, out.Err)
 	}
 	out.Duration = time.Since(start)
 	v.metrics.observe(&out, resp)
