@@ -84,7 +84,8 @@ func (f *urlFile) take(text []byte) (inForce bool, err error) {
 		return false, err
 	}
 	if o.DB != f.db {
-		return false, errors.New("the number of the database has changed, which takes a restart")
+		return false, fmt.Errorf("the number of the database has changed from %d to %d, which is read at start only: "+
+			"restart the pods to change it", f.db, o.DB)
 	}
 	f.now.Store(&endpoint{o.Addrs, o.Username, o.Password, o.TLSConfig})
 	f.late.Reset(retireAfter)

@@ -93,6 +93,61 @@ func TestURLFileIsFollowed(t *testing.T) {
 	}
 }
 
+// TestAnotherDatabaseNumberTakesARestart: the log says so, at level error and with both numbers, as /readyz?verbose
+// does, and the former URL stays in force, which a right one ends.
+func TestAnotherDatabaseNumberTakesARestart(t *testing.T) {
+	t.Parallel()
+	server, path := redistest.Start(t), filepath.Join(t.TempDir(), "url")
+	write := func(database string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte("redis://"+server.Addr()+database), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := make(chan string, 10)
+	log := slog.New(slog.NewTextHandler(sendTo(lines), nil))
+	write("/3")
+	c, err := redisx.New(redisx.Config{URLFile: path, Budget: 5 * time.Second, Pool: 4}, log, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	write("/5")
+	line := await.Value(t, "a line of the log", lines)
+	for _, want := range []string{"level=ERROR", "what was read before stays in force", "from 3 to 5", "restart the pods"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("the log does not say %q: %s", want, line)
+		}
+	}
+	if !strings.Contains(c.Trouble(), "from 3 to 5") {
+		t.Errorf("the trouble is %q", c.Trouble())
+	}
+	if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error {
+		return r.Set(ctx, "used", 1, 0).Err()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for db, want := range map[int]int64{3: 1, 5: 0} {
+		client := redis.NewClient(&redis.Options{Addr: server.Addr(), DB: db})
+		if n, err := client.DBSize(t.Context()).Result(); err != nil || n != want {
+			t.Errorf("database %d has %d keys, want %d; %v", db, n, want, err)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	write("/3")
+	await.True(t, "no trouble", func() bool { return c.Trouble() == "" })
+}
+
+// sendTo is a writer that sends each line of a log.
+type sendTo chan string
+
+func (s sendTo) Write(line []byte) (int, error) {
+	s <- string(line)
+	return len(line), nil
+}
+
 // received is the number of connections that Redis has accepted.
 func received(stats string) (n int) {
 	_, rest, _ := strings.Cut(stats, "total_connections_received:")
