@@ -81,3 +81,27 @@ func TestALimitedLaneStopsNoJobOfAnotherLane(t *testing.T) {
 		}
 	}
 }
+
+// TestOneWorkerIsNotKeptByAClosedLane: the pod has one worker, and the breaker of a lane with many jobs is open. A job
+// of the other lane goes all the same, and those of the closed one wait and fail no attempt.
+func TestOneWorkerIsNotKeptByAClosedLane(t *testing.T) {
+	t.Parallel()
+	v := twoVendorsWith(t, options{redis: redistest.Start(t).URL(), jobs: true}, "LLM_FALLBACK=",
+		"LLM_LANE_SECOND_MODELS=mini*", "LLM_JOBS_WORKERS=1", "LLM_JOBS_ATTEMPTS=1000", "LLM_RETRY_MAX=0",
+		"LLM_BREAKER_FAILURES=1", "LLM_BREAKER_OPEN=10m")
+	check(t, v.second.AddFault(vendorsim.Fault{Kind: "status", Status: 503}))
+	mini := strings.Replace(wholeAsk, "gpt-4o", "mini-2", 1)
+	await.True(t, "the breaker of the other lane is open", func() bool {
+		return v.send(http.MethodPost, "/llm", mini).status == http.StatusServiceUnavailable
+	})
+	closed := v.submitAll(mini, mini, mini, mini, mini, mini)
+	if job := v.finished(v.submitAll(wholeAsk)[0]); job.State != "succeeded" {
+		t.Errorf("the job of the open lane: %+v", job)
+	}
+	for _, id := range closed {
+		if job := viewOf(t, v.send(http.MethodGet, "/llm/jobs/"+id, "")); job.State != "queued" &&
+			job.State != "running" || job.Failures != 0 {
+			t.Errorf("a job of the closed lane: %+v", job)
+		}
+	}
+}

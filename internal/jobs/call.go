@@ -93,21 +93,31 @@ func (w *worker) once(ctx context.Context, r *run, call *llm.Call, again bool) (
 		return resp, err
 	}
 	r.called.Store(false)
-	if called { // the vendor asked for a pause
-		done, ok := gates.rest()
-		if !ok {
-			return nil, errNoRoom
-		}
-		defer done()
+	if noRoom := w.sitOut(ctx, gates, call.Priority, wait); noRoom != nil {
+		return nil, noRoom
+	}
+	return resp, err
+}
+
+// sitOut waits until the lane may let jobs in. Without a place for that the job only keeps its worker while the engine
+// has no job that could use it, and looks again every second. The error is a *noRoom.
+func (w *worker) sitOut(ctx context.Context, gates *turnstile, class llm.Priority, wait time.Duration) error {
+	done, ok := gates.rest(class, wait)
+	defer done()
+	if !ok && w.s.othersWait() {
+		return &noRoom{wait}
+	}
+	if wait = bounded(wait); !ok {
+		wait = min(wait, time.Second)
 	}
 	_ = sleep(ctx, wait) // cut short when the job is cancelled, which the caller sees
-	return resp, err
+	return nil
 }
 
 // notNow reports whether err only says that there is no room at present, and how long that may last.
 func notNow(err error) (time.Duration, bool) {
 	if failed, ok := errors.AsType[*llm.VendorError](err); ok && failed.Kind == llm.KindRateLimit {
-		return bounded(failed.RetryAfter), true
+		return failed.RetryAfter, true
 	}
 	rejected, ok := errors.AsType[*outcome.Rejected](err)
 	if !ok {
@@ -115,7 +125,7 @@ func notNow(err error) (time.Duration, bool) {
 	}
 	switch rejected.Reason {
 	case outcome.QueueTimeout, outcome.VendorUnavailable, outcome.VendorRateLimited:
-		return bounded(rejected.RetryAfter), true
+		return rejected.RetryAfter, true
 	}
 	return 0, false
 }

@@ -68,6 +68,16 @@ func (s *Service) enqueue(ctx context.Context, t task, class string) error {
 	return err
 }
 
+// othersWait reports whether the engine has a job that a free worker could take. When it does not say, there is none.
+func (s *Service) othersWait() bool {
+	for _, class := range append([]string{recovered}, classes...) {
+		if tasks, _ := s.inspect.ListPendingTasks(s.cfg.Name+":"+class, asynq.PageSize(1)); len(tasks) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // newServer returns the engine's part that takes tasks.
 func (s *Service) newServer() *asynq.Server {
 	queues := map[string]int{}
@@ -97,13 +107,17 @@ func (e *attemptError) Error() string { return e.err.Error() }
 func (e *attemptError) Unwrap() error { return e.err }
 
 // delay is the pause before the engine brings a job again: after a failed attempt it grows, for the operator it lasts
-// as long as the others pause, after trouble with Redis or a lease that ran out it is short.
+// as long as the others pause, for a lane that is closed until that may be open, after trouble with Redis or a lease
+// that ran out it is short.
 func delay(err error) time.Duration {
 	if failed, ok := errors.AsType[*attemptError](err); ok {
 		return min(time.Second<<min(failed.attempts, 10), time.Minute) + rand.N(time.Second)
 	}
 	if waits, ok := errors.AsType[*waiting](err); ok {
 		return waits.pause(time.Now())
+	}
+	if full, ok := errors.AsType[*noRoom](err); ok {
+		return min(max(full.wait, time.Second), time.Minute) + rand.N(time.Second)
 	}
 	return time.Second
 }

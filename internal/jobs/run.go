@@ -33,8 +33,8 @@ func (w *worker) work(ctx context.Context, r *run) error {
 	if waits, ok := errors.AsType[*waiting](err); ok {
 		return w.wait(ctx, r, call, waits, err)
 	}
-	if errors.Is(err, errNoRoom) {
-		return w.giveWay(ctx, r)
+	if full, ok := errors.AsType[*noRoom](err); ok {
+		return w.giveWay(ctx, r, full)
 	}
 	v, done := w.judge(r, resp, err)
 	if !done {
@@ -62,19 +62,23 @@ func (w *worker) wait(ctx context.Context, r *run, call *llm.Call, waits *waitin
 	return waits
 }
 
-// noRoomPause is how long a job keeps its worker before it gives it up. It bounds how fast a pod looks through the jobs
-// of a lane that is closed, which costs Redis four scripts for each.
-const noRoomPause = 100 * time.Millisecond
+// noRoomPause is how long a job keeps its worker before it gives it up, and noRoomPauses for how many workers that
+// holds: with fewer it is shorter. It bounds how fast a pod looks through the jobs of a lane that is closed, to 50 to
+// 100 a second, because each costs Redis four scripts.
+const (
+	noRoomPause  = 100 * time.Millisecond
+	noRoomPauses = 10
+)
 
 // giveWay puts a job back whose lane has enough jobs waiting, so that its worker can do one of another lane.
-func (w *worker) giveWay(ctx context.Context, r *run) error {
-	_ = sleep(ctx, noRoomPause)
+func (w *worker) giveWay(ctx context.Context, r *run, full *noRoom) error {
+	_ = sleep(ctx, min(noRoomPause, time.Duration(w.s.cfg.Workers)*noRoomPause/noRoomPauses))
 	left, failed := w.leave(ctx, r, leaveWait, args{"waiting": ""})
 	if failed != nil || left == leftStale {
 		return failed
 	}
 	w.s.metrics.again.WithLabelValues("lane").Inc()
-	return errNoRoom
+	return full
 }
 
 // verdict is how a job ended.

@@ -2,17 +2,18 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
 // turnstiles has one turnstile for each lane, so that a lane that is closed stops no job of another one.
 type turnstiles struct {
-	room int                       // of each turnstile where there are several lanes
-	lane func(model string) string // nil: there is one lane
+	room   int                       // of each turnstile where there are several lanes
+	places *places                   // of all of them together
+	lane   func(model string) string // nil: there is one lane
 
 	mu sync.Mutex
 	of map[string]*turnstile // by lane, of which there are few
@@ -20,9 +21,9 @@ type turnstiles struct {
 
 // at returns the turnstile of the model's lane.
 func (t *turnstiles) at(model string) *turnstile {
-	lane, room := "", 0
+	lane, gate := "", &turnstile{}
 	if t.lane != nil {
-		lane, room = t.lane(model), t.room
+		lane, gate = t.lane(model), &turnstile{room: t.room, places: t.places}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -30,25 +31,31 @@ func (t *turnstiles) at(model string) *turnstile {
 		if t.of == nil {
 			t.of = map[string]*turnstile{}
 		}
-		t.of[lane] = &turnstile{room: room}
+		t.of[lane] = gate
 	}
 	return t.of[lane]
 }
 
-// errNoRoom says that enough workers wait for the lane, so that this one is for jobs of other lanes.
-var errNoRoom = errors.New("jobs: enough of them wait for this lane")
+// noRoom is the error of a job that gives its worker to jobs of other lanes: enough of them wait for its lane.
+type noRoom struct{ wait time.Duration } // until the lane may let jobs in; 0 when that is not known
+
+func (*noRoom) Error() string { return "jobs: enough of them wait for this lane" }
 
 // turnstile lets one job of this pod into the gates of a lane at a time: the one of the highest class, and within a
 // class the first that came. The others would get the same answer, and each would ask Redis for it.
 //
-// With a room, only so many jobs of the lane keep their workers while they do nothing: the one in front, those that
-// wait behind it, and those that the vendor has told to wait.
+// With a room, only so many jobs of the lane keep their workers while they do nothing: those that wait behind the one
+// in front, and those that a gate or the vendor has told to wait. Each of them takes one of the places too, of which
+// all lanes together have fewer than the pod has workers. So whichever lanes are closed, a worker is left for jobs of
+// the others. The one in front needs no place while it tries.
 type turnstile struct {
-	room int // 0 means no limit
+	room   int     // 0 means no limit
+	places *places // nil means no limit
 
 	mu     sync.Mutex
 	taken  bool
-	idle   int // jobs that keep their workers
+	idle   int       // jobs that keep their workers
+	opens  time.Time // when the lane may let jobs in, as the last one was told
 	queues [llm.High + 1][]waiter
 }
 
@@ -56,19 +63,18 @@ type turnstile struct {
 type waiter chan bool
 
 // pass waits until the job may enter, in front of its class when it comes again. The caller calls leave, once or more
-// often. The error is errNoRoom, or the cause of ctx when that ended first.
+// often. The error is a *noRoom, or the cause of ctx when that ended first.
 func (t *turnstile) pass(ctx context.Context, class llm.Priority, again bool) (leave func(), err error) {
 	leave = sync.OnceFunc(t.release)
 	t.mu.Lock()
-	if !t.roomLocked() && !t.evictLocked(class, again) {
-		t.mu.Unlock()
-		return nil, errNoRoom
-	}
-	t.idle++
 	if !t.taken {
 		t.taken = true
 		t.mu.Unlock()
 		return leave, nil
+	}
+	if !t.placeLocked(class, again) {
+		defer t.mu.Unlock()
+		return nil, &noRoom{max(0, time.Until(t.opens))}
 	}
 	mine := make(waiter, 1)
 	if again {
@@ -80,7 +86,7 @@ func (t *turnstile) pass(ctx context.Context, class llm.Priority, again bool) (l
 	select {
 	case enter := <-mine:
 		if !enter {
-			return nil, errNoRoom
+			return nil, &noRoom{}
 		}
 		return leave, nil
 	case <-ctx.Done():
@@ -94,7 +100,7 @@ func (t *turnstile) giveUp(class llm.Priority, mine waiter) {
 	t.mu.Lock()
 	if place := slices.Index(t.queues[class], mine); place >= 0 {
 		t.queues[class] = slices.Delete(t.queues[class], place, place+1)
-		t.idle--
+		t.idleNoMoreLocked()
 		t.mu.Unlock()
 		return
 	}
@@ -104,31 +110,43 @@ func (t *turnstile) giveUp(class llm.Priority, mine waiter) {
 	}
 }
 
-// rest counts a job that has left and keeps its worker until done. It reports false when there is no room for it.
-func (t *turnstile) rest() (done func(), ok bool) {
+// rest counts a job that was let in and was told to wait: it keeps its worker until done. It reports false when there
+// is no place for it.
+func (t *turnstile) rest(class llm.Priority, wait time.Duration) (done func(), ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.roomLocked() {
-		return nil, false
+	t.opens = time.Now().Add(wait)
+	if !t.placeLocked(class, true) {
+		return func() {}, false
 	}
-	t.idle++
 	return func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.idle--
+		t.idleNoMoreLocked()
 	}, true
 }
 
-func (t *turnstile) roomLocked() bool { return t.room == 0 || t.idle < t.room }
+// placeLocked makes a job of the class one that keeps its worker, if there is a place for it or one to be had.
+func (t *turnstile) placeLocked(class llm.Priority, again bool) bool {
+	if t.room > 0 && t.idle >= t.room || !t.places.take() {
+		return t.evictLocked(class, again)
+	}
+	t.idle++
+	return true
+}
 
-// evictLocked makes room for a job of the class: the last one of the lowest class below it waits no longer. One that
+func (t *turnstile) idleNoMoreLocked() {
+	t.idle--
+	t.places.giveBack()
+}
+
+// evictLocked makes a place for a job of the class: the last one of the lowest class below it waits no longer. One that
 // comes again also takes the place of one of its own class.
 func (t *turnstile) evictLocked(class llm.Priority, again bool) bool {
 	for lower := llm.Low; lower < class || again && lower == class; lower++ {
 		if queue := t.queues[lower]; len(queue) > 0 {
 			queue[len(queue)-1] <- false
 			t.queues[lower] = queue[:len(queue)-1]
-			t.idle--
 			return true
 		}
 	}
@@ -138,10 +156,10 @@ func (t *turnstile) evictLocked(class llm.Priority, again bool) bool {
 func (t *turnstile) release() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.idle--
 	for class := llm.High; ; class-- {
 		if queue := t.queues[class]; len(queue) > 0 {
 			t.queues[class] = queue[1:]
+			t.idleNoMoreLocked()
 			queue[0] <- true
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/spillway-dev/spillway/internal/llm"
 )
@@ -132,14 +133,21 @@ func TestTurnstileTurnAtTheLastMoment(t *testing.T) {
 	}
 }
 
-// With room for three, one more gives its worker to other lanes at once, and one of a higher class takes the place of
-// the last of the lowest. One that comes again takes that of one of its own class.
-func TestTurnstileWithRoomForThree(t *testing.T) {
+// turnedAway reports whether err makes a job give its worker to others.
+func turnedAway(err error) bool {
+	_, ok := errors.AsType[*noRoom](err)
+	return ok
+}
+
+// With room for two that wait, one more gives its worker to other lanes at once, and one of a higher class takes the
+// place of the last of the lowest. One that comes again takes that of one of its own class.
+func TestTurnstileWithRoomForTwo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		gates := turnstile{room: 3}
+		workers := &places{limit: 3}
+		gates := turnstile{room: 2, places: workers}
 		first, _ := gates.pass(t.Context(), llm.Low, false)
-		var order, turnedAway []string
+		var order, away []string
 		for _, who := range []struct {
 			name  string
 			class llm.Priority
@@ -151,54 +159,89 @@ func TestTurnstileWithRoomForThree(t *testing.T) {
 			{"low again", llm.Low, true},
 		} {
 			gates.queue(t.Context(), who.class, who.again, func(leave func(), err error) {
-				if errors.Is(err, errNoRoom) {
-					turnedAway = append(turnedAway, who.name)
+				if turnedAway(err) {
+					away = append(away, who.name)
 					return
 				}
 				order = append(order, who.name)
 				leave()
 			})
 		}
-		if _, ok := gates.rest(); ok {
+		if _, ok := gates.rest(llm.Low, time.Second); ok {
 			t.Error("room for one more that keeps its worker")
 		}
 		first()
 		synctest.Wait()
-		if want := []string{"low 3", "low 2", "low 1", "normal 2", "normal", "low again"}; !slices.Equal(turnedAway,
-			want) {
-			t.Errorf("turned away: %q, want %q", turnedAway, want)
+		if want := []string{"low 3", "low 2", "low 1", "normal 2", "normal", "low again"}; !slices.Equal(away, want) {
+			t.Errorf("turned away: %q, want %q", away, want)
 		}
-		if want := []string{"high", "normal again"}; !slices.Equal(order, want) || gates.taken || gates.idle != 0 {
-			t.Errorf("they passed as %q, want %q; %d are idle", order, want, gates.idle)
+		if want := []string{"high", "normal again"}; !slices.Equal(order, want) || gates.taken || gates.idle != 0 ||
+			workers.taken != 0 {
+			t.Errorf("they passed as %q, want %q; %d are idle, %d in all", order, want, gates.idle, workers.taken)
 		}
 	})
 }
 
-// One that keeps its worker although it has left takes room until it is done.
+// One that was told to wait keeps its worker until it is done, if need be in place of one behind it; who comes then is
+// told how long the lane may be closed.
 func TestTurnstileRest(t *testing.T) {
 	t.Parallel()
-	gates := turnstile{room: 1}
-	leave, _ := gates.pass(t.Context(), llm.High, false)
-	leave()
-	done, ok := gates.rest()
-	if _, err := gates.pass(t.Context(), llm.High, false); !ok || !errors.Is(err, errNoRoom) {
-		t.Errorf("rests: %t; the next: %v", ok, err)
-	}
-	done()
-	if _, err := gates.pass(t.Context(), llm.High, false); err != nil {
-		t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		gates := turnstile{room: 1}
+		leave, _ := gates.pass(t.Context(), llm.High, false)
+		var behind error
+		gates.queue(t.Context(), llm.High, false, func(_ func(), err error) { behind = err })
+		done, ok := gates.rest(llm.High, time.Minute)
+		synctest.Wait()
+		if !ok || !turnedAway(behind) {
+			t.Errorf("rests: %t; the one behind it: %v", ok, behind)
+		}
+		_, err := gates.pass(t.Context(), llm.High, false)
+		if full, ok := errors.AsType[*noRoom](err); !ok || full.wait != time.Minute {
+			t.Errorf("the next: %v", err)
+		}
+		done()
+		leave()
+		if _, err := gates.pass(t.Context(), llm.High, false); err != nil || gates.idle != 0 {
+			t.Errorf("%v, %d are idle", err, gates.idle)
+		}
+	})
+}
+
+// However many lanes are closed, their jobs leave one worker of the pod: each lane alone has room for all of them here.
+// The only worker of a pod is kept by none.
+func TestPlacesOfAllLanes(t *testing.T) {
+	t.Parallel()
+	for workers, places := range map[int]*places{1: {limit: 0}, 3: {limit: 2}} {
+		gates := turnstiles{room: 5, places: places, lane: func(model string) string { return model }}
+		rested := 0
+		for _, lane := range []string{"a", "b", "c", "d"} {
+			leave, err := gates.at(lane).pass(t.Context(), llm.Low, false)
+			if err != nil {
+				t.Errorf("%d workers: a job may not try in lane %s: %v", workers, lane, err)
+				continue
+			}
+			if _, ok := gates.at(lane).rest(llm.Low, time.Second); ok {
+				rested++
+			}
+			leave()
+		}
+		if rested != workers-1 {
+			t.Errorf("of %d workers %d are kept", workers, rested)
+		}
 	}
 }
 
 // Each lane has a turnstile of its own, and a service with one lane has one without a limit.
 func TestTurnstilesOfLanes(t *testing.T) {
 	t.Parallel()
-	gates := turnstiles{room: 2, lane: func(model string) string { return model[:1] }}
-	if a, b := gates.at("a1"), gates.at("b1"); a == b || gates.at("a2") != a || a.room != 2 {
+	all := &places{limit: 3}
+	gates := turnstiles{room: 2, places: all, lane: func(model string) string { return model[:1] }}
+	if a, b := gates.at("a1"), gates.at("b1"); a == b || gates.at("a2") != a || a.room != 2 || b.places != all {
 		t.Error("turnstiles do not belong to lanes")
 	}
-	gates = turnstiles{room: 2}
-	if a := gates.at("a1"); gates.at("b1") != a || a.room != 0 {
+	gates = turnstiles{room: 2, places: all}
+	if a := gates.at("a1"); gates.at("b1") != a || a.room != 0 || a.places != nil {
 		t.Error("one lane has more than one turnstile, or a limit")
 	}
 }

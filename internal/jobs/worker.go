@@ -51,7 +51,8 @@ var (
 
 func newWorker(s *Service, d Deps) *worker {
 	return &worker{
-		s: s, d: d, server: s.newServer(), gates: turnstiles{room: max(1, s.cfg.Workers/2), lane: d.Lane},
+		s: s, d: d, server: s.newServer(),
+		gates:    turnstiles{room: max(1, s.cfg.Workers/2), places: &places{limit: s.cfg.Workers - 1}, lane: d.Lane},
 		leaveFor: max(s.cfg.Lease, minLeave), runs: map[*run]struct{}{}, idle: make(chan struct{}),
 	}
 }
