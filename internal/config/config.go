@@ -86,8 +86,9 @@ func Load(environ []string) (Config, error) {
 	}
 	ofLanes, wrong := c.loadLanes(env)
 	all = append(all, ofLanes...)
-	errs = slices.Concat(unknown(env, all), errs, wrong)
-	return c, problems(append(errs, c.Validate()), all)
+	errs = slices.Concat(unknown(env, all), errs, wrong, []error{c.Validate()})
+	c.Inbound.TierConcurrency = c.Inbound.Concurrencies(c.LLM.Slots)
+	return c, problems(errs, all)
 }
 
 // settings lists every variable, in the order of the sections.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -199,8 +200,10 @@ func TestWarnings(t *testing.T) {
 		"LLM_MAX_BODY=300000000": "LLM_MAX_BODY (300000000) is above three quarters of the memory budget",
 		"LLM_JOBS_WORKERS=65": "LLM_JOBS_WORKERS x LLM_JOBS_MAX_BODY are 68157440 bytes beside the memory budget " +
 			"of 268435456",
-		"LLM_ADMISSION_MAX=40":  "LLM_ADMISSION_MAX (40) is below LLM_SLOTS (50)",
-		"LLM_ADMISSION_MAX=120": "LLM_QUEUE_MAX (100) is above LLM_ADMISSION_MAX - LLM_SLOTS (70)",
+		"LLM_TIER_CONCURRENCY=pro:50": "LLM_TIER_CONCURRENCY gives a user of the tier pro 50 requests",
+		"LLM_TIER_CONCURRENCY=pro:0":  "LLM_TIER_CONCURRENCY gives a user of the tier pro 0 requests",
+		"LLM_ADMISSION_MAX=40":        "LLM_ADMISSION_MAX (40) is below LLM_SLOTS (50)",
+		"LLM_ADMISSION_MAX=120":       "LLM_QUEUE_MAX (100) is above LLM_ADMISSION_MAX - LLM_SLOTS (70)",
 	} {
 		c, err := config.Load(enough("LLM_QUOTA_REQUESTS=600", setting))
 		if err != nil {
@@ -210,8 +213,30 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("%s: %q", setting, got)
 		}
 	}
-	if c, err := config.Load(enough("LLM_QUOTA_REQUESTS=600")); err != nil || len(c.Warnings()) != 0 {
-		t.Errorf("the defaults are warned of: %q, %v", c.Warnings(), err)
+	for _, few := range []string{"LLM_SLOTS=50", "LLM_SLOTS=20", "LLM_SLOTS=2"} { // of which no user can hold all
+		if c, err := config.Load(enough("LLM_QUOTA_REQUESTS=600", few)); err != nil || len(c.Warnings()) != 0 {
+			t.Errorf("the defaults are warned of with %s: %q, %v", few, c.Warnings(), err)
+		}
+	}
+}
+
+// TestAUsersShareFollowsTheSlots: by default no tier's user can hold every slot of a pod, however the tiers are called.
+func TestAUsersShareFollowsTheSlots(t *testing.T) {
+	t.Parallel()
+	for settings, want := range map[string]string{
+		"":                                    "map[enterprise:40 free:4 pro:20]",
+		"LLM_SLOTS=150 LLM_ADMISSION_MAX=400": "map[enterprise:120 free:12 pro:60]",
+		"LLM_SLOTS=20":                        "map[enterprise:16 free:1 pro:8]",
+		"LLM_SLOTS=2":                         "map[enterprise:1 free:1 pro:1]",
+		"LLM_SLOTS=500":                       "map[enterprise:160 free:16 pro:80]", // of 200 requests inside
+		"LLM_TIER_CONCURRENCY=enterprise:0,pro:7": "map[enterprise:0 free:4 pro:7]",
+		"LLM_TIER_RATES=a:1,b:2,c:3,d:4":          "map[a:4 b:20 c:20 d:40]",
+		"LLM_TIER_RATES=all:10":                   "map[all:20]",
+	} {
+		c, err := config.Load(enough(strings.Fields(settings)...))
+		if got := fmt.Sprint(c.Inbound.TierConcurrency); err != nil || got != want {
+			t.Errorf("%s: %s, want %s; %v", settings, got, want, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -37,6 +38,19 @@ type tierConcurrency struct {
 	bytes         *outcome.Rejected
 	tooMany       prometheus.Counter
 	tooManyOfSize prometheus.Counter
+}
+
+// slotShares are the shares of a pod's slots, in percent, that one user of a tier may have where nothing else is set.
+var slotShares = map[rank]int{lowest: 8, middle: 40, highest: 80}
+
+// Concurrencies returns the limit of every tier, in a pod that has so many slots and takes so many requests in.
+func (c Config) Concurrencies(slots int) map[string]int {
+	limits := map[string]int{}
+	for tier := range c.TierRates {
+		limits[tier] = max(1, min(slots, c.AdmissionMax)*slotShares[c.rank(tier)]/100)
+	}
+	maps.Copy(limits, c.TierConcurrency)
+	return limits
 }
 
 // NewConcurrency returns the limit of every tier in cfg. bodies is what the pod has for the bodies of all requests, in

@@ -27,8 +27,9 @@ type Config struct {
 	// first, the highest never.
 	TierRates map[string]int `split_words:"true" default:"free:10,pro:100,enterprise:1000" desc:"Requests per minute of one user, by tier. The order of the rates is the order of the tiers: the lowest is shed first, the highest never."`
 	// Requests of one user inside one pod at a time, by tier: those that wait, those under way, streams until their
-	// end. Keep each below SLOTS, or one user can hold every slot. A tier that is not named, or has 0, has no limit.
-	TierConcurrency map[string]int `split_words:"true" default:"free:4,pro:20,enterprise:40" desc:"Requests of one user inside one pod at a time, by tier: those that wait, those under way, streams until their end. Keep each below SLOTS, or one user can hold every slot. A tier that is not named, or has 0, has no limit."`
+	// end. A tier that is not named gets a share of SLOTS: the lowest 8 %, the highest 80 %, others 40 %, and 1 at
+	// least. 0 is no limit; with it, or with SLOTS and more, one user can hold every slot.
+	TierConcurrency map[string]int `split_words:"true" desc:"Requests of one user inside one pod at a time, by tier: those that wait, those under way, streams until their end. A tier that is not named gets a share of SLOTS: the lowest 8 %, the highest 80 %, others 40 %, and 1 at least. 0 is no limit; with it, or with SLOTS and more, one user can hold every slot."`
 
 	// Longest Retry-After that callers' libraries may wait for by themselves. Above it the answer has X-Should-Retry:
 	// false, because a program that waits for longer looks hung. 0 means that none may be waited for.
