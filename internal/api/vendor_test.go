@@ -165,7 +165,7 @@ func TestBreakerOpensAndClientsHearOfIt(t *testing.T) {
 func TestGatesTurnAwayWhatCannotStart(t *testing.T) {
 	t.Parallel()
 	for code, env := range map[string][]string{
-		"queue_timeout":       {"LLM_SLOTS=1", "LLM_QUEUE_TIMEOUT=100ms"},
+		"queue_timeout":       {"LLM_SLOTS=1", "LLM_QUEUE_TIMEOUT=100ms", "LLM_TIER_CONCURRENCY=enterprise:2"},
 		"vendor_rate_limited": {"LLM_QUOTA_REQUESTS=10", "LLM_QUOTA_BURST=1"},
 	} {
 		t.Run(code, func(t *testing.T) {

@@ -56,15 +56,18 @@ var failures = map[string]failure{
 	"queue": {
 		status:   429,
 		code:     "queue_timeout",
-		settings: []string{"LLM_SLOTS=1", "LLM_QUEUE_TIMEOUT=50ms"},
+		settings: []string{"LLM_SLOTS=1", "LLM_QUEUE_TIMEOUT=50ms", several},
 		before:   busy,
 	},
 	"pod is full": {status: 503, code: "overloaded", settings: []string{"LLM_ADMISSION_MAX=1"}, before: busy},
 	"deadline": {
 		status: 504, code: "deadline_exceeded", before: slowBefore,
-		settings: []string{"LLM_SLA=3s", "LLM_CALL_TIMEOUT=2900ms", "LLM_QUEUE_TIMEOUT=2900ms", "LLM_SLOTS=1"},
+		settings: []string{"LLM_SLA=3s", "LLM_CALL_TIMEOUT=2900ms", "LLM_QUEUE_TIMEOUT=2900ms", "LLM_SLOTS=1", several},
 	},
 }
+
+// several lets one user have more calls inside than the pod has slots.
+const several = "LLM_TIER_CONCURRENCY=free:9,pro:9,enterprise:9"
 
 // body sends this body and no other.
 func body(contentType, text string) []option.RequestOption {
