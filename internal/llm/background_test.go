@@ -33,7 +33,7 @@ func TestBackgroundGetsNoSlotThatOthersWaitFor(t *testing.T) {
 					return
 				}
 				order <- name
-				leave(llm.Outcome{})
+				leave(llm.Result{})
 			}()
 			synctest.Wait()
 		}
@@ -43,7 +43,7 @@ func TestBackgroundGetsNoSlotThatOthersWaitFor(t *testing.T) {
 		}
 		enter("low", &llm.Call{Priority: llm.Low})
 		enter("high", &llm.Call{Priority: llm.High})
-		leave(llm.Outcome{})
+		leave(llm.Result{})
 		synctest.Wait()
 		for _, want := range []string{"high", "low", "background"} {
 			if got := <-order; got != want {
@@ -69,7 +69,7 @@ func TestBackgroundThatStopsWaiting(t *testing.T) {
 	if _, err := slots.Enter(ctx, &llm.Call{Background: true}); !errors.Is(err, context.Canceled) {
 		t.Errorf("entered: %v", err)
 	}
-	leave(llm.Outcome{})
+	leave(llm.Result{})
 	if slots.Used() != 0 {
 		t.Errorf("%d slots left in use", slots.Used())
 	}

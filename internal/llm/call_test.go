@@ -16,13 +16,13 @@ import (
 
 // recordingGate writes down when it is entered and left.
 func recordingGate(name string, log *[]string, reject error) llm.NamedGate {
-	return llm.Named(name, llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
+	return llm.Named(name, llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Result), error) {
 		if reject != nil {
 			*log = append(*log, name+" rejects")
 			return nil, reject
 		}
 		*log = append(*log, "enter "+name)
-		return func(o llm.Outcome) {
+		return func(o llm.Result) {
 			what := "leave " + name
 			if !o.Called {
 				what += ", not called"
@@ -148,7 +148,7 @@ func TestTheCauseOfAnEndIsNeverMistaken(t *testing.T) {
 				}
 				leave, err := c.Slots.Enter(t.Context(), &llm.Call{})
 				llmtest.OK(t, err)
-				defer leave(llm.Outcome{})
+				defer leave(llm.Result{})
 			}
 		})
 	}

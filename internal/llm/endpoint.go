@@ -2,23 +2,26 @@ package llm
 
 import "strings"
 
-// Endpoint is one kind of call that clients make: where it is at the vendor, and how its requests and answers are read.
+// Endpoint is one kind of call that clients make: its path, and how its requests and answers are read.
 type Endpoint struct {
 	Name      string // in logs, metrics and settings
 	Path      string // below the base URL of an API, the vendor's and this service's
-	Operation string // what OpenTelemetry calls it
+	Operation string // its name in OpenTelemetry
 	Dialect   *Dialect
 }
 
-// Dialect says where the parts of a request and of an answer are that this service reads. Everything else passes
-// through unread. docs/vendors.md has the same as a table, by vendor.
+// LaneDecides is nil: the endpoint of a call that names none, as POST /llm does. The VENDOR_URL of the lane names it.
+var LaneDecides *Endpoint
+
+// Dialect says which parts of a request and of an answer this service reads, and where they stand. Everything else
+// passes through unread. docs/vendors.md has the same as a table, by vendor.
 type Dialect struct {
 	// TokenLimits are the members of a request that limit the tokens of its answer.
 	TokenLimits []string
 	// Usage are the objects in which the member "usage" counts tokens; "" is the answer, or the event, itself.
 	Usage []string
-	// LastEvents end a stream: the type of an event, or its whole data where it has no type. Empty: there are no
-	// streams.
+	// LastEvents are the events that end a stream: by their type, or by their whole data where they have no type. Empty
+	// means that there are no streams.
 	LastEvents []string
 	// Choices says that an answer has several choices, as many as "n" asks for, each of which ends by its own
 	// finish_reason. A stream whose choices have all ended is whole without its last event.
@@ -55,7 +58,7 @@ var (
 	}
 	inputDialect = &Dialect{Usage: []string{""}, InputOnly: true, Errors: OpenAIErrors}
 
-	// anyDialect is how a request is read whose endpoint the lane decides, which is known later.
+	// anyDialect reads a request before its lane, which decides the endpoint, is known.
 	anyDialect = &Dialect{
 		TokenLimits: []string{"max_tokens", "max_completion_tokens", "max_output_tokens"},
 		LastEvents:  []string{"[DONE]"}, Choices: true,
@@ -72,24 +75,24 @@ var Endpoints = []*Endpoint{
 	{Name: "messages", Path: "/messages", Operation: "chat", Dialect: messagesDialect},
 }
 
-// Models lists models. It is no call: the service answers it from the lists of its vendors.
+// Models is the endpoint that lists models. It leads to no call: the service answers it from the lists of its vendors.
 var Models = &Endpoint{Name: "models", Path: "/models"}
 
-// Base is where the endpoints are in this service.
+// Base is the path below which this service has the endpoints.
 const Base = "/v1"
 
 // Route is the endpoint's path in this service.
 func (e *Endpoint) Route() string { return Base + e.Path }
 
-// reads is how a request is read; nil is an endpoint that is not known yet.
+// reads returns the dialect by which a request is read.
 func (e *Endpoint) reads() *Dialect {
-	if e == nil {
+	if e == LaneDecides {
 		return anyDialect
 	}
 	return e.Dialect
 }
 
-// EndpointNames lists the names of all endpoints, for people.
+// EndpointNames lists the names of all endpoints, for texts that people read.
 func EndpointNames() string {
 	var names []string
 	for _, e := range Endpoints {
@@ -108,8 +111,8 @@ func EndpointNamed(name string) *Endpoint {
 	return nil
 }
 
-// EndpointAt returns the endpoint with whose path another path ends, and what stands before. The endpoint is nil when
-// there is none. Of two that fit the one with the longer path counts.
+// EndpointAt returns the endpoint whose path is the end of the given path, and the part before it. The endpoint is nil
+// when there is none. When two fit, the one with the longer path counts.
 func EndpointAt(path string) (found *Endpoint, base string) {
 	for _, e := range Endpoints {
 		if found != nil && len(e.Path) < len(found.Path) {

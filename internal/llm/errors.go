@@ -9,7 +9,7 @@ import (
 // Kind says in what way a vendor call failed.
 type Kind string
 
-// The kinds of failure. The last three are limits of this service: the vendor did not fail, or cannot be said to have.
+// The kinds of failure.
 const (
 	KindConnection Kind = "connection" // no connection, or it broke before the answer was whole
 	KindTimeout    Kind = "timeout"    // no answer within the call timeout, or no first event within its own
@@ -17,12 +17,15 @@ const (
 	KindStatus    Kind = "status"
 	KindRateLimit Kind = "rate_limit" // 429: too many calls for now
 	KindQuota     Kind = "quota"      // the account is out of credit: a repeat cannot help until its owner has paid
-	// 401, or another answer that refuses the vendor key: the operator's matter, not the caller's.
+	// 401, or another answer that refuses the vendor key. The operator can mend it, the client cannot.
 	KindAuth       Kind = "auth"
 	KindBadContent Kind = "bad_content" // an answer that is not what it says: broken JSON, a stream without events
-	KindTooLarge   Kind = "too_large"   // an answer above VENDOR_MAX_RESPONSE
-	KindIdle       Kind = "idle"        // a stream that paused for longer than STREAM_IDLE
-	KindLength     Kind = "length"      // a stream that went on for longer than STREAM_MAX
+
+	// Limits of this service. They do not show that the vendor failed.
+
+	KindTooLarge Kind = "too_large" // an answer above VENDOR_MAX_RESPONSE
+	KindIdle     Kind = "idle"      // a stream that paused for longer than STREAM_IDLE
+	KindLength   Kind = "length"    // a stream that went on for longer than STREAM_MAX
 )
 
 // Advice is what the vendor says about a repeat, in its header x-should-retry.
@@ -42,12 +45,12 @@ type VendorError struct {
 	Code       string        // the vendor's own code, such as insufficient_quota; empty when there was none
 	Type       string        // the vendor's own type, such as rate_limit_error; empty when there was none
 	RequestID  string        // the vendor's name for the request; empty when there was none
-	Advice     Advice        // whether the vendor wants a repeat
-	RetryAfter time.Duration // how long the vendor wants to be left alone; zero when it said nothing
+	Advice     Advice        // whether the vendor says that a repeat can help
+	RetryAfter time.Duration // how long the vendor asks to wait before the next call; zero when it did not say
 	Attempts   int           // attempts made so far
 	Streamed   bool          // part of the answer has reached the client, so nothing can be retried
-	Told       bool          // the vendor's own error event has reached the client: no second one follows
-	KeyChanged bool          // the key that the vendor refused is in force no longer: a repeat carries another one
+	Told       bool          // the vendor's own error event has reached the client, so none of ours follows
+	KeyChanged bool          // the key that the vendor refused is no longer in force: a repeat carries another one
 	Err        error         // the cause, for the log; nil for a plain status
 }
 
@@ -66,8 +69,8 @@ func (e *VendorError) Error() string {
 // Unwrap returns the cause.
 func (e *VendorError) Unwrap() error { return e.Err }
 
-// Failure reports whether the failure speaks against the vendor's health, so that the breaker counts it: no connection,
-// a timeout, a broken or stalled stream, an answer that is not one, 5xx. It is false for 4xx, which is about the
+// Failure reports whether the failure shows that the vendor is not well, so that the breaker counts it: no connection,
+// a timeout, a broken or stalled stream, an answer that cannot be read, 5xx. It is false for 4xx, which is about the
 // request or the account, for 3xx, which is configuration, and for answers that are longer than this service passes on.
 func (e *VendorError) Failure() bool {
 	switch e.Kind {
@@ -80,7 +83,7 @@ func (e *VendorError) Failure() bool {
 	return e.Status >= http.StatusInternalServerError
 }
 
-// Retryable reports whether another attempt may help, the state of the vendor and the budget apart.
+// Retryable reports whether another attempt may help. It does not look at the state of the vendor or at the budget.
 func (e *VendorError) Retryable() bool {
 	if e.Streamed || e.Advice == AdviceNoRetry {
 		return false
@@ -99,7 +102,7 @@ func (e *VendorError) Retryable() bool {
 // the account is out of credit.
 func (e *VendorError) Permanent() bool { return e.Kind == KindAuth || e.Kind == KindQuota }
 
-// OwnLimit reports whether it was a limit of this service that ended the answer.
+// OwnLimit reports whether a limit of this service ended the answer.
 func (e *VendorError) OwnLimit() bool {
 	return e.Kind == KindTooLarge || e.Kind == KindIdle || e.Kind == KindLength
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // EstimateConfig says what is booked for the parts of a prompt that are not text. Their size in bytes says little:
-// each vendor counts an image by its area and a recording by its length. The defaults err upwards for usual ones, and
-// the vendor's own count replaces them when the answer has come.
+// each vendor counts an image by its area and a recording by its length. For usual images and recordings the defaults
+// are rather too high. The vendor's own count replaces the estimate when the answer has come.
 type EstimateConfig struct {
 	// Tokens booked for an image, whatever its size, until the vendor has counted.
 	Image int `default:"1600" desc:"Tokens booked for an image, whatever its size, until the vendor has counted."`
@@ -30,7 +30,7 @@ func (c EstimateConfig) Validate() error {
 	return nil
 }
 
-// media is what a body has beside text.
+// media counts what a body holds beside text.
 type media struct {
 	encoded int // bytes of the body that are base64
 	images  int
@@ -38,12 +38,13 @@ type media struct {
 	files   int // bytes, decoded
 }
 
+// tokens is the estimate for all of it.
 func (a *media) tokens(c EstimateConfig) int {
 	return a.images*c.Image + (a.audio*c.Audio+1023)/1024 + (a.files*c.File+1023)/1024
 }
 
-// add looks whether m is an image, a recording or a file: a data URL, base64 in a member that is there for it, or the
-// address of an image. What stands in any other member is text, base64 or not, because to the vendor it is.
+// add counts m when it is an image, a recording or a file: a data URL, base64 in a member that takes media, or the
+// address of an image. Any other member is text, base64 too, because vendors count it as text.
 func (a *media) add(m jsonscan.Member) {
 	if m.Value[0] != '"' || !carriesMedia(m) {
 		return
@@ -65,11 +66,11 @@ func (a *media) add(m jsonscan.Member) {
 	}
 }
 
-// plainBase64 takes back what writers of JSON and of base64 do differently: escaped slashes, broken lines, the
+// plainBase64 turns the forms that writers of JSON and of base64 use into one: escaped slashes, broken lines, the
 // alphabet for URLs.
 var plainBase64 = strings.NewReplacer(`\/`, `/`, `\n`, "", `\r`, "", "-", "+", "_", "/")
 
-// sniffed is how much of a value is looked at.
+// sniffed is how many bytes of a value are looked at.
 const sniffed = 512
 
 // carriesMedia reports whether m's name is one under which vendors take media.
@@ -87,7 +88,7 @@ func carriesMedia(m jsonscan.Member) bool {
 	return false
 }
 
-// sniff returns the media type of what begins with head in base64, or "" when it is not base64.
+// sniff returns the media type of base64 that begins with head, or "" when head is not base64.
 func sniff(head string) string {
 	head = strings.TrimSuffix(head, `\`) // half of an escape
 	head = head[:len(head)/4*4]
@@ -98,7 +99,7 @@ func sniff(head string) string {
 	return http.DetectContentType(first)
 }
 
-// count adds n bytes of base64 of a media type, which stand in the part named of.
+// count adds n bytes of base64 of the media type kind, from a part of the prompt that is named of.
 func (a *media) count(kind, of string, n int) {
 	switch {
 	case strings.HasPrefix(kind, "audio/"), of == "input_audio", of == "audio":

@@ -9,15 +9,15 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// WaitBuckets are histogram buckets, in seconds, for waits in the gates: from a blink to the queue timeout and a little
-// beyond.
+// WaitBuckets are histogram buckets, in seconds, for waits in the gates: from a millisecond to beyond the usual queue
+// timeout.
 var WaitBuckets = []float64{.001, .005, .01, .05, .1, .25, .5, 1, 2, 3, 5, 10}
 
 // metrics counts what the Caller decides. Every gate counts its own decisions beside it.
 type metrics struct {
 	rejections  *prometheus.CounterVec // by layer and reason
 	retries     *prometheus.CounterVec // by the kind of failure
-	retryDenied *prometheus.CounterVec // by what spoke against it
+	retryDenied *prometheus.CounterVec // by the reason against it
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -26,13 +26,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			"layer", "reason"),
 		retries: telemetry.CounterVec("llm_retries_total",
 			"Attempts made after a failed one, by the kind of failure.", "kind"),
-		retryDenied: telemetry.CounterVec("llm_retries_denied_total", "Retries not made, by what spoke against them: "+
-			"elsewhere, background, conditions, deadline, budget.", "reason"),
+		retryDenied: telemetry.CounterVec("llm_retries_denied_total",
+			"Retries not made, by reason: elsewhere (the fallback takes the call), background, conditions, deadline, budget.",
+			"reason"),
 	}
 	return m, errors.Join(reg.Register(m.rejections), reg.Register(m.retries), reg.Register(m.retryDenied))
 }
 
-// rejected counts a call that a gate did not let in.
+// rejected counts a call that a gate did not admit.
 func (m *metrics) rejected(layer string, err error) {
 	reason := "ended" // the client hung up or the SLA ran out while the call waited
 	if r, ok := errors.AsType[*outcome.Rejected](err); ok {

@@ -110,9 +110,9 @@ func TestEverySlownessOfTheVendorIsAVendorTimeout(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			attempts := 0
-			var first llm.Outcome
-			spy := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
-				return func(o llm.Outcome) {
+			var first llm.Result
+			spy := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Result), error) {
+				return func(o llm.Result) {
 					if first.Err == nil {
 						first = o
 					}
@@ -211,9 +211,9 @@ func TestNothingIsHeldWhileAGateWaitsOrARetrySleeps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		holding := 0
-		spy := llm.Named("spy", llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
+		spy := llm.Named("spy", llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Result), error) {
 			holding++
-			return func(llm.Outcome) { holding-- }, nil
+			return func(llm.Result) { holding-- }, nil
 		}))
 		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
 			return llmtest.Answer(http.StatusServiceUnavailable, http.Header{"Retry-After": {"10"}}, ""), nil
@@ -235,7 +235,7 @@ func TestAQueueTimeoutIsNotRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		entered := 0
-		full := llm.Named("full", llmtest.GateFunc(func(ctx context.Context, _ *llm.Call) (func(llm.Outcome), error) {
+		full := llm.Named("full", llmtest.GateFunc(func(ctx context.Context, _ *llm.Call) (func(llm.Result), error) {
 			entered++
 			<-ctx.Done()
 			return nil, llm.Ended(ctx, "full")

@@ -15,15 +15,15 @@ type Model struct {
 // maxModelID bounds a model's name in bytes.
 const maxModelID = 256
 
-// ReadModel reads an entry of a vendor's list, and adds the members that it does not have of either vendor's API. So
-// one answer serves the clients of both. owner stands in for "owned_by".
+// ReadModel reads an entry of a vendor's list, and adds the missing members of OpenAI's and of Anthropic's lists. So one
+// answer serves the clients of both. owner is the value of "owned_by" when the entry has none.
 func ReadModel(document []byte, owner string) (Model, error) {
 	var known struct {
 		ID        string
 		Created   float64
 		CreatedAt any `json:"created_at"`
 	}
-	_ = json.Unmarshal(document, &known) // of members of another type the rest is read
+	_ = json.Unmarshal(document, &known) // a member of another type is left out, and the rest is read
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(document, &raw); err != nil {
 		return Model{}, err
@@ -47,7 +47,7 @@ func ReadModel(document []byte, owner string) (Model, error) {
 	return Model{ID: known.ID, Document: whole}, err
 }
 
-// NamedModel is a model of which no more is known than its name.
+// NamedModel is a model of which only the name is known.
 func NamedModel(id, owner string) Model {
 	name, _ := json.Marshal(map[string]string{"id": id}) // which always marshals
 	m, _ := ReadModel(name, owner)

@@ -41,7 +41,7 @@ type Pacer struct {
 	limiter *rate.Limiter
 	wait    prometheus.Histogram
 
-	mu sync.Mutex // held while a turn is taken
+	mu sync.Mutex // held while a start is reserved
 }
 
 // NewPacer returns a pacer; with rate 0 it lets everything through.
@@ -57,19 +57,18 @@ func NewPacer(cfg PacerConfig, reg prometheus.Registerer) (*Pacer, error) {
 		burst = max(1, int(cfg.Rate/10))
 	}
 	p := &Pacer{limiter: rate.NewLimiter(limit, burst), wait: prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "llm_pacer_wait_seconds", Help: "Time calls were held back by the pacer, those that passed at once " +
-			"left out.",
-		Buckets: WaitBuckets,
+		Name: "llm_pacer_wait_seconds", Buckets: WaitBuckets,
+		Help: "Time calls were held back by the pacer, those that passed at once left out.",
 	})}
 	return p, reg.Register(p.wait)
 }
 
-// Enter waits for this call's turn. It rejects at once when the turn would come after the queue timeout.
-func (p *Pacer) Enter(ctx context.Context, _ *Call) (func(Outcome), error) {
+// Enter waits for the start of this call. It rejects at once when that would be after the queue timeout.
+func (p *Pacer) Enter(ctx context.Context, _ *Call) (func(Result), error) {
 	if p.limiter.Limit() == rate.Inf {
 		return NoLeave, nil
 	}
-	turn, delay, late := p.turn(ctx)
+	start, delay, late := p.reserve(ctx)
 	if !late && delay == 0 {
 		return NoLeave, nil
 	}
@@ -78,7 +77,7 @@ func (p *Pacer) Enter(ctx context.Context, _ *Call) (func(Outcome), error) {
 	if late {
 		err = &outcome.Rejected{Layer: "pacer", Reason: outcome.QueueTimeout, RetryAfter: delay, Err: ErrQueueTimeout}
 	} else if err = p.sleep(ctx, delay); err != nil {
-		turn.Cancel() // which gives back a turn that no call has queued behind
+		start.Cancel() // which gives the start back when no later one is reserved
 	}
 	telemetry.End(span, err)
 	if err != nil {
@@ -88,17 +87,17 @@ func (p *Pacer) Enter(ctx context.Context, _ *Call) (func(Outcome), error) {
 	return NoLeave, nil
 }
 
-// turn takes the next turn, unless that is too late. Nobody can queue behind one that is not taken.
-func (p *Pacer) turn(ctx context.Context) (turn *rate.Reservation, delay time.Duration, late bool) {
+// reserve reserves the next start. One that is too late is given back before another call can reserve behind it.
+func (p *Pacer) reserve(ctx context.Context) (start *rate.Reservation, delay time.Duration, late bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	turn = p.limiter.Reserve()
-	delay = turn.Delay()
+	start = p.limiter.Reserve()
+	delay = start.Delay()
 	if end, ok := ctx.Deadline(); ok && delay > time.Until(end) {
-		turn.Cancel()
+		start.Cancel()
 		return nil, delay, true
 	}
-	return turn, delay, false
+	return start, delay, false
 }
 
 func (p *Pacer) sleep(ctx context.Context, delay time.Duration) error {
@@ -111,6 +110,3 @@ func (p *Pacer) sleep(ctx context.Context, delay time.Duration) error {
 		return Ended(ctx, "pacer")
 	}
 }
-
-// NoLeave is for gates that have nothing to give back.
-func NoLeave(Outcome) {}

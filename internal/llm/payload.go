@@ -21,7 +21,7 @@ type Payload struct {
 	InputOnly    bool   // the answer costs no tokens, as with embeddings
 }
 
-// defaultMaxTokens stands in for an answer's length when the request sets no limit of its own.
+// defaultMaxTokens is the estimate of an answer's length when the request sets no limit.
 const defaultMaxTokens = 256
 
 // Prompt is the estimate of what the vendor counts as prompt.
@@ -30,8 +30,8 @@ func (p Payload) Prompt() int { return p.PromptTokens + p.MediaTokens }
 // Tokens is the estimate that is booked before the call and corrected from the vendor's usage after it.
 func (p Payload) Tokens() int { return p.Text() + p.MediaTokens }
 
-// Text is the part of Tokens that does not rest on a flat figure. A call can be known to be larger than a contract
-// only by this part: what an image or a recording costs is a guess.
+// Text is the part of Tokens that is not a guess. Only this part can show that a call is larger than a contract: what an
+// image or a recording costs is a guess.
 func (p Payload) Text() int {
 	if p.InputOnly {
 		return p.PromptTokens
@@ -43,14 +43,14 @@ func (p Payload) Text() int {
 	return p.PromptTokens + answer*max(p.Choices, 1)
 }
 
-// payloadDepth is down to where ParsePayload looks: media may stand in a tool's result within a message's content,
-// and there in a source.
+// payloadDepth is how deep ParsePayload looks: media may stand in the source of a tool's result, within the content of a
+// message.
 const payloadDepth = 10
 
-// ParsePayload reads the body of a request to an endpoint once for what the gates need, and checks on the way that it
-// is JSON, in UTF-8 and not too deep. A nil endpoint is one that its lane decides: all names of all endpoints count.
-// Where a key stands twice the last one counts, as it does for most JSON readers; of limits on tokens and of numbers of
-// answers the largest. The error is a *outcome.Rejected that says where the body is wrong.
+// ParsePayload reads the body of a request to an endpoint once for what the gates need, and checks that it is JSON, in
+// UTF-8 and not too deep. With LaneDecides the names of all endpoints count. When a key stands twice the last one
+// counts, as it does for most JSON readers. Of limits on tokens and of numbers of answers the largest counts. The error
+// is a *outcome.Rejected that says where the body is wrong.
 func ParsePayload(endpoint *Endpoint, body []byte, figures EstimateConfig) (Payload, error) {
 	dialect := endpoint.reads()
 	var (
@@ -80,13 +80,13 @@ func ParsePayload(endpoint *Endpoint, body []byte, figures EstimateConfig) (Payl
 	return p, nil
 }
 
-// Limits of numbers in a payload. They are far above what any model does.
+// Limits of numbers in a payload. They are far above what any model can do.
 const (
 	mostTokens  = 1 << 30
 	mostChoices = 1 << 10
 )
 
-// set takes one top-level member and returns what is wrong with it, or "".
+// set reads one top-level member and returns what is wrong with it, or "".
 func (p *Payload) set(m jsonscan.Member, d *Dialect) string {
 	switch key := string(m.Key); {
 	case key == "model":
@@ -107,8 +107,8 @@ func (p *Payload) set(m jsonscan.Member, d *Dialect) string {
 	return ""
 }
 
-// setWhole raises to to a whole number, and returns what is wrong with it, or "".
-func setWhole(to *int, m jsonscan.Member, most int) string {
+// setWhole reads a whole number, and stores it in at when it is larger than what is there, and returns what is wrong with it, or "".
+func setWhole(at *int, m jsonscan.Member, most int) string {
 	if m.Kind() == jsonscan.Null {
 		return ""
 	}
@@ -116,7 +116,7 @@ func setWhole(to *int, m jsonscan.Member, most int) string {
 	if m.Kind() != jsonscan.Number || n < 0 || n > float64(most) || n != float64(int(n)) {
 		return fmt.Sprintf("%q must be a whole number from 0 to %d.", m.Key, most)
 	}
-	*to = max(*to, int(n))
+	*at = max(*at, int(n))
 	return ""
 }
 

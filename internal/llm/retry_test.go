@@ -176,7 +176,7 @@ func TestTheEndOfTheTimeHidesNoVendorFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		entered := 0
-		full := llmtest.GateFunc(func(ctx context.Context, _ *llm.Call) (func(llm.Outcome), error) {
+		full := llmtest.GateFunc(func(ctx context.Context, _ *llm.Call) (func(llm.Result), error) {
 			if entered++; entered > 1 {
 				<-ctx.Done()
 				return nil, llm.Ended(ctx, "full")
@@ -328,7 +328,7 @@ func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
 		cfg := llmtest.Config()
 		cfg.Retry.Max, cfg.Retry.Budget = 1, 0.1
 		entered := 0
-		closes := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
+		closes := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Result), error) {
 			if entered++; entered%2 == 0 {
 				return nil, &outcome.Rejected{Layer: "closed", Reason: outcome.QueueTimeout}
 			}
@@ -354,9 +354,9 @@ func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
 // Where no gate makes a call wait, its client may have left unnoticed: that is checked before the vendor is called.
 func TestACallWithoutAClientIsNotMade(t *testing.T) {
 	t.Parallel()
-	var left []llm.Outcome
-	gate := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
-		return func(out llm.Outcome) { left = append(left, out) }, nil
+	var left []llm.Result
+	gate := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Result), error) {
+		return func(out llm.Result) { left = append(left, out) }, nil
 	})
 	c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
 		t.Error("the vendor was called")
@@ -382,9 +382,9 @@ func TestACallWithoutAClientIsNotMade(t *testing.T) {
 // A client's sink that panics leaves a call that was made.
 func TestAPanicInAStreamIsACallThatWasMade(t *testing.T) {
 	t.Parallel()
-	var left []llm.Outcome
-	gate := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
-		return func(out llm.Outcome) { left = append(left, out) }, nil
+	var left []llm.Result
+	gate := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Result), error) {
+		return func(out llm.Result) { left = append(left, out) }, nil
 	})
 	c := llmtest.Caller(t, llmtest.Config(), llmtest.EventStream(func(_ context.Context, w *io.PipeWriter) {
 		_, _ = io.WriteString(w, "data: {}\n\ndata: [DONE]\n\n")

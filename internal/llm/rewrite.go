@@ -8,7 +8,7 @@ import (
 )
 
 // WithModel returns a copy of body that asks for another model. Only that member differs: every other byte stays. A
-// body without the member gets it in front. Of a member that stands more than once all are changed, because vendors do
+// body without the member gets it in front. When the member stands more than once all are changed, because vendors do
 // not agree on which one counts.
 func WithModel(body []byte, model string) []byte {
 	quoted, err := json.Marshal(model)
@@ -16,7 +16,7 @@ func WithModel(body []byte, model string) []byte {
 		return body
 	}
 	out := make([]byte, 0, len(body)+len(quoted)+len(`"model":,`))
-	done := 0 // of body, up to here
+	done := 0 // bytes of body that are in out
 	members, found := 0, false
 	err = jsonscan.Scanner{Depth: 1, Visit: func(m jsonscan.Member) {
 		if m.Depth != 1 {

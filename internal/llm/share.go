@@ -10,11 +10,11 @@ import (
 
 // NewShare returns a semaphore for the calls of one lane, of which at most size are in flight in this pod. It stands
 // before the slots of the pod, so that a lane whose vendor is slow leaves some of those to the other lanes. Its waiters
-// are served like those of Slots. They hold no slot of the pod, and are no pressure on it.
+// are served like those of the pod's slots. They hold no slot and do not count as pressure on the pod. A share has no
+// reserve.
 func NewShare(size int, reg prometheus.Registerer) (*Slots, error) {
 	if size < 1 {
-		return nil, errors.New("a share of the slots must be at least 1: with none, no call of the lane could ever " +
-			"start")
+		return nil, errors.New("SLOTS_MAX must be at least 1: with no slot, no call of the lane could start")
 	}
 	s := newSlots("share", size, size, prometheus.HistogramOpts{
 		Name:    "llm_lane_slots_wait_seconds",
@@ -22,8 +22,9 @@ func NewShare(size int, reg prometheus.Registerer) (*Slots, error) {
 		Buckets: WaitBuckets,
 	})
 	return s, errors.Join(reg.Register(s.wait),
-		reg.Register(telemetry.Gauge("llm_lane_slots", "Slots of this pod that the lane may hold at most, where it "+
-			"has a limit of its own.", func() float64 { return float64(s.size) })),
+		reg.Register(telemetry.Gauge("llm_lane_slots",
+			"Slots of this pod that the lane may hold at most, where it has a limit of its own.",
+			func() float64 { return float64(s.size) })),
 		reg.Register(telemetry.Gauge("llm_lane_slots_in_use", "Calls of the lane that hold a part of its share.",
 			func() float64 { return float64(s.Used()) })),
 		reg.Register(telemetry.Gauge("llm_lane_slots_waiting", "Calls that wait for their lane's share of the slots.",

@@ -14,19 +14,19 @@ import (
 )
 
 // Slots is the local semaphore: at most a given number of vendor calls of this pod are in flight. Waiters are served by
-// priority; within a class users are served in turn, and calls of one user in order of arrival. A freed slot is handed
-// to the next waiter directly, so that a newcomer cannot overtake it. Some slots are reserved: only calls of high
-// priority take them, so that long calls of lower ones cannot hold all. Background calls give way: they get a slot only
-// while no other call waits for one, and none of those reserved. The use of the slots and the length of the queue,
-// background calls left out of the latter, drive shedding, readiness and autoscaling.
+// priority. Within a class users are served in turn, and the calls of one user in order of arrival. A freed slot is
+// handed to the next waiter directly, so that a call that has just come cannot overtake it. Some slots are reserved:
+// only calls of high priority take them, so that long calls of lower ones cannot hold all. Background calls give way:
+// they get a slot only while no other call waits for one, and never a reserved one. The use of the slots and the number
+// of waiting calls, without background calls, drive shedding, readiness and autoscaling.
 type Slots struct {
 	name     string // of the gate, in rejections and spans
 	size     int
-	open     int           // slots that any call may take: size without the reserve
-	leave    func(Outcome) // of calls of high priority; the same for each, so that entering allocates nothing
-	leaveLow func(Outcome) // of the others
+	open     int          // slots that any call may take: size without the reserve
+	leave    func(Result) // of calls of high priority; the same for each, so that entering allocates nothing
+	leaveLow func(Result) // of the others
 	wait     prometheus.Histogram
-	heldBack prometheus.Counter
+	heldBack prometheus.Counter // calls that waited for the reserve's sake; nil without a reserve, which holds none back
 
 	mu         sync.Mutex
 	used       int
@@ -40,13 +40,17 @@ type Slots struct {
 func NewSlots(size, reserve int, reg prometheus.Registerer) (*Slots, error) {
 	switch {
 	case size < 1:
-		return nil, errors.New("SLOTS must be at least 1: with none, no call could ever start")
+		return nil, errors.New("SLOTS must be at least 1: with no slot, no call could start")
 	case reserve < 0 || reserve >= size:
 		return nil, fmt.Errorf("a reserve of %d in %d slots leaves none for other calls", reserve, size)
 	}
 	s := newSlots("slots", size, size-reserve, prometheus.HistogramOpts{
 		Name: "llm_slots_wait_seconds", Help: "Time calls waited for a slot, those that got one at once left out.",
 		Buckets: WaitBuckets,
+	})
+	s.heldBack = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "llm_slots_held_back_total",
+		Help: "Calls that waited although a slot was free, because it was reserved for high priority.",
 	})
 	return s, errors.Join(reg.Register(s.wait), reg.Register(s.heldBack),
 		reg.Register(telemetry.Gauge("llm_slots", "Slots of this pod.", func() float64 { return float64(s.size) })),
@@ -60,24 +64,20 @@ func NewSlots(size, reserve int, reg prometheus.Registerer) (*Slots, error) {
 
 func newSlots(name string, size, open int, wait prometheus.HistogramOpts) *Slots {
 	s := &Slots{name: name, size: size, open: open, wait: prometheus.NewHistogram(wait)}
-	s.leave = func(Outcome) { s.release(false) }
-	s.leaveLow = func(Outcome) { s.release(true) }
-	s.heldBack = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "llm_slots_held_back_total",
-		Help: "Calls that waited although a slot was free, because it was reserved for high priority.",
-	})
+	s.leave = func(Result) { s.release(false) }
+	s.leaveLow = func(Result) { s.release(true) }
 	return s
 }
 
 // Enter takes a slot, or waits for one until ctx ends.
-func (s *Slots) Enter(ctx context.Context, call *Call) (func(Outcome), error) {
+func (s *Slots) Enter(ctx context.Context, call *Call) (func(Result), error) {
 	low := call.Background || call.Priority < High
 	leave := s.leave
 	if low {
 		leave = s.leaveLow
 	}
 	s.mu.Lock()
-	if s.takeLocked(low) { // then no call waits that may take it: a slot is handed on before it is counted free
+	if s.takeLocked(low) { // a slot that is free has no waiter: it would have been handed on
 		s.mu.Unlock()
 		return leave, nil
 	}
@@ -103,7 +103,7 @@ func (s *Slots) Enter(ctx context.Context, call *Call) (func(Outcome), error) {
 	return leave, nil
 }
 
-// takeLocked takes a free slot, if there is one that such a call may take.
+// takeLocked takes a free slot, if there is one that the call may take. low says that it may not take the reserve.
 func (s *Slots) takeLocked(low bool) bool {
 	if s.used >= s.size || low && s.usedLow >= s.open {
 		return false
@@ -155,7 +155,7 @@ func (s *Slots) releaseLocked(low bool) {
 	s.grantLocked(&s.background, true)
 }
 
-// grantLocked gives a free slot to the next waiter of queue, if there is one and it may take it.
+// grantLocked gives a free slot to the next waiter of queue, if there is a waiter and it may take the slot.
 func (s *Slots) grantLocked(queue *turns, low bool) bool {
 	if queue.n == 0 || !s.takeLocked(low) {
 		return false
@@ -167,8 +167,8 @@ func (s *Slots) grantLocked(queue *turns, low bool) bool {
 // Size is the number of slots.
 func (s *Slots) Size() int { return s.size }
 
-// Use is the share of the slots that is taken now, 0 to 1. With a reserve it is 1 as well when the slots outside it are
-// all taken: most calls then find none.
+// Use is the share of the slots that is taken now, 0 to 1. It is also 1 when all slots outside the reserve are taken,
+// because most calls then find none.
 func (s *Slots) Use() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,8 +182,8 @@ func (s *Slots) Used() int {
 	return s.used
 }
 
-// Waiting is the number of calls that wait for a slot now. Background calls do not count: that they wait is no
-// pressure.
+// Waiting is the number of calls that wait for a slot now. Background calls do not count, because their waiting is no
+// pressure on the pod.
 func (s *Slots) Waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

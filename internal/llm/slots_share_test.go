@@ -36,7 +36,7 @@ func (q *queued) add(name string, call llm.Call) {
 		q.mu.Lock()
 		q.order = append(q.order, name)
 		q.mu.Unlock()
-		leave(llm.Outcome{})
+		leave(llm.Result{})
 	})
 	synctest.Wait() // it stands in its queue before the next one comes
 }
@@ -54,7 +54,7 @@ func TestSlotsServeUsersInTurn(t *testing.T) {
 		q.add("bob 0", llm.Call{User: "bob"})
 		q.add("eve 0", llm.Call{User: "eve"})
 		q.add("bob 1", llm.Call{User: "bob"})
-		leave(llm.Outcome{})
+		leave(llm.Result{})
 		q.wg.Wait()
 		want := "greedy 0, bob 0, eve 0, greedy 1, bob 1, greedy 2, greedy 3"
 		if got := strings.Join(q.order, ", "); got != want {
@@ -87,14 +87,14 @@ func TestSlotsKeepAReserveForHighPriority(t *testing.T) {
 		llmtest.OK(t, err)
 		q.add("high", llm.Call{Priority: llm.High})
 
-		leaveHigh(llm.Outcome{}) // to the high one that waits, and then to none
+		leaveHigh(llm.Result{}) // to the high one that waits, and then to none
 		synctest.Wait()
 		if got := q.order; !slices.Equal(got, []string{"high"}) || slots.Used() != 2 {
 			t.Fatalf("served %q, %d slots used: calls of lower classes took the reserve", got, slots.Used())
 		}
-		leaveLow(llm.Outcome{})
+		leaveLow(llm.Result{})
 		q.wg.Wait()
-		leaveNormal(llm.Outcome{})
+		leaveNormal(llm.Result{})
 		if want := []string{"high", "normal", "background"}; !slices.Equal(q.order, want) || slots.Used() != 0 {
 			t.Errorf("served %q, want %q; %d slots used", q.order, want, slots.Used())
 		}

@@ -47,14 +47,14 @@ func TestSlotsServeWaitersByPriorityThenByArrival(t *testing.T) {
 				mu.Lock()
 				order = append(order, w.name)
 				mu.Unlock()
-				leave(llm.Outcome{})
+				leave(llm.Result{})
 			})
 			synctest.Wait() // the waiter stands in its queue before the next one comes
 		}
 		if got := s.Waiting(); got != 5 {
 			t.Errorf("waiting: got %d, want 5", got)
 		}
-		leave(llm.Outcome{})
+		leave(llm.Result{})
 		wg.Wait()
 		want := []string{"high 1", "high 2", "normal 1", "normal 2", "low"}
 		if !slices.Equal(order, want) {
@@ -88,7 +88,7 @@ func TestSlotsTellTheirTimeoutFromTheOthers(t *testing.T) {
 			t.Errorf("hang-up gave %v", err)
 		}
 
-		leave(llm.Outcome{})
+		leave(llm.Result{})
 		if s.Used() != 0 || s.Waiting() != 0 {
 			t.Errorf("used %d, waiting %d: a waiter that gave up holds a place", s.Used(), s.Waiting())
 		}
@@ -108,7 +108,7 @@ func TestSlotsLoseNoneToARace(t *testing.T) {
 					llm.ErrQueueTimeout)
 				if leave, err := s.Enter(ctx, &llm.Call{User: strconv.Itoa(user % 3), Priority: llm.Priority(i % 3),
 					Background: i%5 == 0}); err == nil {
-					leave(llm.Outcome{})
+					leave(llm.Result{})
 				}
 				cancel()
 			}
@@ -126,6 +126,6 @@ func BenchmarkSlots(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		leave, _ := s.Enter(b.Context(), call)
-		leave(llm.Outcome{})
+		leave(llm.Result{})
 	}
 }

@@ -5,15 +5,14 @@ import (
 	"net/http"
 )
 
-// Spent returns the number of tokens that the vendor will count for a call whose prompt and whole were estimated as
-// given. known is false when the estimate stays.
+// Spent returns the number of tokens that the vendor will count for a call. prompt is the estimate for its prompt, and
+// estimate the one for the whole call. known is false when the estimate stays.
 //
-// For a success it is the usage that the vendor reported, or what a stream has delivered. When the client leaves a
-// stream that has begun, the vendor stops: what has arrived counts, with a margin for what is still on its way. A
-// plain error answer costs the prompt at most, and one that refuses the key costs nothing: the vendor does not know
-// whose request it was. In all other cases the estimate stays, because the vendor may do the
-// whole work: a client that left before the first event, a timeout, a broken connection, a broken stream.
-func (o *Outcome) Spent(prompt, estimate int64) (tokens int64, known bool) {
+// After a success it is the usage that the vendor reported, or what a stream has delivered. When the client leaves a
+// stream that has begun, the vendor stops: what has arrived counts, with a margin for what is still on its way. An
+// error answer costs the prompt at most, and one that refuses the key costs nothing, because the vendor does not know
+// whose request it was. In all other cases the estimate stays, because the vendor may do the whole work: the client left before the first event, a timeout, a broken connection, a broken stream.
+func (o *Result) Spent(prompt, estimate int64) (tokens int64, known bool) {
 	completion := int64(o.Usage.Completion)
 	if o.Usage.Prompt > 0 {
 		prompt = int64(o.Usage.Prompt)
@@ -42,7 +41,7 @@ func refusedKey(err error) bool {
 	return ok && failed.Kind == KindAuth && !failed.Streamed
 }
 
-// answeredNo reports whether err is an answer of the vendor that says it did not do the work.
+// answeredNo reports whether err is an answer with which the vendor says that it did not do the work.
 func answeredNo(err error) bool {
 	failed, ok := errors.AsType[*VendorError](err)
 	return ok && failed.Status >= http.StatusMultipleChoices && !failed.Streamed && failed.Kind != KindTooLarge &&

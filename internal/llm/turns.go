@@ -3,7 +3,7 @@ package llm
 import "container/list"
 
 // turns is a queue that serves users in turn: each user has a line of waiters, and the user at the front gives up its
-// first waiter and goes to the back. So a user with many waiters delays another user by one of them at most. The zero
+// first waiter and goes to the back. So of a user with many waiters at most one goes before another user's next. The zero
 // value is ready; it is not safe for concurrent use.
 type turns struct {
 	users list.List        // of *line, the next to be served first
@@ -42,7 +42,7 @@ func (t *turns) push(user string) *waiter {
 	return w
 }
 
-// pop takes out the waiter whose turn it is; nil when there is none.
+// pop takes out the next waiter; nil when there is none.
 func (t *turns) pop() *waiter {
 	first := t.users.Front()
 	if first == nil {

@@ -1,14 +1,14 @@
-// Package breaker is the gate that fails fast while the vendor is down. All pods share one state, in Redis, which
-// changes only in breaker.lua; while Redis is away each pod goes by its own counts. Type Breaker shows which file
-// does what.
+// Package breaker is the gate that fails fast while the vendor is down. All pods share one state, in Redis, which only
+// breaker.lua changes. While Redis is away each pod decides by its own counts. The comment of type Breaker shows which
+// file does what.
 //
-// It knows what a call is (package llm) and how Redis is reached (package redisx), and nothing of the other gates.
+// The package knows what a call is (package llm) and how Redis is reached (package redisx). It does not know the other
+// gates.
 package breaker
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -22,59 +22,19 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// Config sets when the vendor counts as down, and for how long.
-type Config struct {
-	// Failures in a row, over all pods, that open the breaker; the row must be longer on a busy vendor. More than half
-	// of at least ten calls in BREAKER_WINDOW open it too. One user's failures alone open it only when no other user
-	// calls.
-	Failures int `split_words:"true" default:"5" desc:"Failures in a row, over all pods, that open the breaker; the row must be longer on a busy vendor. More than half of at least ten calls in BREAKER_WINDOW open it too. One user's failures alone open it only when no other user calls."`
-
-	// Time over which calls and failures are counted.
-	Window time.Duration `split_words:"true" default:"60s" desc:"Time over which calls and failures are counted."`
-	// Time the breaker stays open before it lets a probe through. It doubles each time the probe fails, up to
-	// BREAKER_OPEN_MAX.
-	Open time.Duration `split_words:"true" default:"5s" desc:"Time the breaker stays open before it lets a probe through. It doubles each time the probe fails, up to BREAKER_OPEN_MAX."`
-	// Longest time the breaker stays open before it lets a probe through. 0, or less than BREAKER_OPEN, means always
-	// BREAKER_OPEN.
-	OpenMax time.Duration `split_words:"true" default:"60s" desc:"Longest time the breaker stays open before it lets a probe through. 0, or less than BREAKER_OPEN, means always BREAKER_OPEN."`
-
-	// Probes in a row that must succeed before the breaker closes.
-	Successes int `split_words:"true" default:"2" desc:"Probes in a row that must succeed before the breaker closes."`
-	// Time after which a probe whose pod has died is given to another. Above CALL_TIMEOUT plus QUEUE_TIMEOUT.
-	Lease time.Duration `split_words:"true" default:"40s" desc:"Time after which a probe whose pod has died is given to another. Above CALL_TIMEOUT plus QUEUE_TIMEOUT."`
-}
-
-// Validate reports every value that makes no sense.
-func (c Config) Validate() error {
-	var errs []error
-	atLeast := func(ok bool, name string, value, least any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("%s is %v: use at least %v", name, value, least))
-		}
-	}
-	const shortest = 10 * time.Millisecond
-	atLeast(c.Failures >= 1, "BREAKER_FAILURES", c.Failures, 1)
-	atLeast(c.Window >= shortest, "BREAKER_WINDOW", c.Window, shortest)
-	atLeast(c.Open >= shortest, "BREAKER_OPEN", c.Open, shortest)
-	atLeast(c.OpenMax >= 0, "BREAKER_OPEN_MAX", c.OpenMax, 0)
-	atLeast(c.Successes >= 1, "BREAKER_SUCCESSES", c.Successes, 1)
-	atLeast(c.Lease >= shortest, "BREAKER_LEASE", c.Lease, shortest)
-	return errors.Join(errs...)
-}
-
-// Breaker fails fast while the vendor is down. All pods share one state, in Redis, which changes only in breaker.lua.
-// Every pod keeps a snapshot, so that a closed or open breaker costs no round trip; only the probe of a half-open one
-// does.
+// Breaker fails fast while the vendor is down. Every pod keeps a snapshot of the shared state, so that a closed or open
+// breaker costs no round trip. Only the probe of a half-open breaker costs one.
 //
-//	breaker.go   Enter and leave, on the pod's snapshot of the state
-//	snapshot.go  the snapshot: what calls count in, and when a new one is taken
-//	users.go     whose calls they were: one user's failures alone open nothing
-//	repeats.go   which failures only repeat one user's: they make no row
-//	sync.go      keeps the snapshot true: reports in the background, a slow poll
-//	listen.go    what other pods tell of their changes
-//	lease.go     keeps a probe's lease while the probe runs
-//	machine.go   the state machine, for when Redis is away
-//	breaker.lua  the same machine, in Redis; wire.go encodes what it reads and decodes what it returns
+//	Enter    by the pod's snapshot of the state                     breaker.go, snapshot.go
+//	         a probe asks for the lease, and renews it              breaker.go, lease.go
+//	leave    count the call; a probe reports its verdict            snapshot.go, lease.go
+//	         whose call it was: one user's failures open nothing    users.go
+//	         failures that only repeat one user's make no row       repeats.go
+//	syncer   sends the counts, polls, and listens to other pods     sync.go, listen.go
+//	machine  one step of the state machine, in Redis                breaker.lua, wire.go
+//	         or in this pod while Redis is away                     machine.go, window.go
+//
+// It is safe for concurrent use.
 type Breaker struct {
 	cfg     Config
 	sync    *syncer
@@ -82,20 +42,15 @@ type Breaker struct {
 	repeats repeats
 
 	snapshot atomic.Pointer[snapshot]
-	asking   atomic.Bool              // a caller of this pod is asking for the probe
-	nextAt   atomic.Int64             // no need to ask before, in ns since start; after a refusal
-	probing  atomic.Pointer[llm.Call] // this pod's probe under way
+	asking   atomic.Bool              // a call of this pod is asking for the lease of the probe
+	nextAt   atomic.Int64             // when the pod may ask again after a refusal, in ns since start
+	probing  atomic.Pointer[llm.Call] // the call of this pod that is the probe; nil when there is none
 	start    time.Time
 }
 
-// New returns a breaker that is closed until it has read the shared state, which it begins to follow.
-func New(
-	cfg Config,
-	rdb *redisx.Client,
-	vendorName string,
-	log *slog.Logger,
-	reg prometheus.Registerer,
-) (*Breaker, error) {
+// New returns a breaker that follows the shared state. It is closed until it has read that state for the first time.
+func New(cfg Config, rdb *redisx.Client, vendorName string, log *slog.Logger,
+	reg prometheus.Registerer) (*Breaker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -116,64 +71,64 @@ func (b *Breaker) State() State { return b.snapshot.Load().state }
 
 // RetryAfter is the time until calls may pass again; 0 when they pass now, or when a probe may.
 func (b *Breaker) RetryAfter() time.Duration {
-	if c := b.snapshot.Load(); c.state == Open {
-		return max(0, time.Until(c.until))
+	if snap := b.snapshot.Load(); snap.state == Open {
+		return max(0, time.Until(snap.until))
 	}
 	return 0
 }
 
 // Enter admits the call when the breaker is closed, or when this call is the probe.
-func (b *Breaker) Enter(ctx context.Context, call *llm.Call) (func(llm.Outcome), error) {
-	c := b.snapshot.Load()
-	if c.state == Closed {
-		return c.leave, nil
+func (b *Breaker) Enter(ctx context.Context, call *llm.Call) (func(llm.Result), error) {
+	snap := b.snapshot.Load()
+	if snap.state == Closed {
+		return snap.leave, nil
 	}
 	ctx, span := telemetry.Start(ctx, "breaker")
-	leave, err := b.probe(ctx, call, c)
+	leave, err := b.probe(ctx, call, snap)
 	telemetry.End(span, err)
 	return leave, err
 }
 
-// askAgain is how soon a pod asks again for a probe that another pod has.
+// askAgain is how soon a pod asks again for a lease that another pod has.
 const askAgain = 200 * time.Millisecond
 
-// probe asks for the lease of the one probe in the cluster, if there is a chance to get it. One caller of a pod asks
-// at a time; the others are turned away at once.
-func (b *Breaker) probe(ctx context.Context, call *llm.Call, c *snapshot) (func(llm.Outcome), error) {
+// probe asks for the lease of the one probe in the cluster, if there is a chance to get it. One call of a pod asks at a
+// time; the others are rejected at once.
+func (b *Breaker) probe(ctx context.Context, call *llm.Call, snap *snapshot) (func(llm.Result), error) {
 	now := time.Now()
-	if c.state == Open && now.Before(c.until) || now.Sub(b.start) < time.Duration(b.nextAt.Load()) ||
+	if snap.state == Open && now.Before(snap.until) || now.Sub(b.start) < time.Duration(b.nextAt.Load()) ||
 		!b.asking.CompareAndSwap(false, true) {
 		return nil, b.reject()
 	}
 	defer b.asking.Store(false)
-	view, _ := b.sync.step(ctx, request{op: stepProbe})
-	if view.lease == 0 {
-		if c := b.snapshot.Load(); c.state == Closed { // it was closed meanwhile
-			return c.leave, nil
+	granted, _ := b.sync.step(ctx, request{op: opProbe})
+	if granted.lease == noLease {
+		if snap := b.snapshot.Load(); snap.state == Closed { // it was closed meanwhile
+			return snap.leave, nil
 		}
 		b.nextAt.Store(int64(time.Since(b.start) + askAgain))
 		return nil, b.reject()
 	}
 	b.probing.Store(call)
-	end := b.sync.hold(view)
-	var told sync.Once
-	tell := func(v verdict) {
-		told.Do(func() {
+	end := b.sync.keepLease(granted)
+	var once sync.Once
+	report := func(v verdict) {
+		once.Do(func() {
 			b.metrics.probes.WithLabelValues(string(v)).Inc()
 			end(v)
 		})
 	}
-	call.OnCommit(func() { tell(won) }) // a stream that has begun well: recovery does not wait for its end
-	return func(out llm.Outcome) {
+	call.OnCommit(func() { report(won) }) // recovery does not wait for the end of a stream that has begun well
+	return func(out llm.Result) {
 		b.probing.CompareAndSwap(call, nil)
-		tell(judge(out))
+		report(judge(out))
 	}, nil
 }
 
-// Recheck turns away a call that waited in a later gate while the breaker opened, unless it is the probe.
+// Recheck rejects a call that waited in a later gate while the breaker opened, unless the call is the probe.
 func (b *Breaker) Recheck(call *llm.Call) error {
-	switch c := b.snapshot.Load(); {
-	case c.state == Closed, c.state == HalfOpen && b.probing.Load() == call:
+	snap := b.snapshot.Load()
+	if snap.state == Closed || snap.state == HalfOpen && b.probing.Load() == call {
 		return nil
 	}
 	return b.reject()
@@ -181,16 +136,13 @@ func (b *Breaker) Recheck(call *llm.Call) error {
 
 func (b *Breaker) reject() error {
 	b.metrics.rejected.Inc()
-	return &outcome.Rejected{
-		Layer:      "breaker",
-		Reason:     outcome.VendorUnavailable,
-		RetryAfter: max(time.Second, b.RetryAfter()),
-	}
+	return &outcome.Rejected{Layer: "breaker", Reason: outcome.VendorUnavailable,
+		RetryAfter: max(time.Second, b.RetryAfter())}
 }
 
-// judge says what an outcome tells about the vendor. Rejections of other gates, clients that hung up, the SLA and
-// answers of the 4xx kind say that it is not down, or nothing.
-func judge(out llm.Outcome) verdict {
+// judge returns what a result says about the vendor. A vendor that answers is not down, also with a 4xx. A rejection by
+// another gate, a client that hung up and the SLA say nothing about it.
+func judge(out llm.Result) verdict {
 	failed, isVendor := errors.AsType[*llm.VendorError](out.Err)
 	switch {
 	case !out.Called || out.ClientGone:
@@ -203,5 +155,5 @@ func judge(out llm.Outcome) verdict {
 	return freed
 }
 
-// Close reports what is still to be reported and ends the background work. Calls must have ended before.
+// Close sends the last report and ends the goroutines. Calls must have ended before.
 func (b *Breaker) Close() error { return b.sync.close() }

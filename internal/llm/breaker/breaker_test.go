@@ -45,7 +45,7 @@ func slowBreaker() Config {
 }
 
 // enter reports whether the call is admitted. A rejection must say what it is, and when to come again.
-func enter(t testing.TB, b *Breaker) (leave func(llm.Outcome), admitted bool) {
+func enter(t testing.TB, b *Breaker) (leave func(llm.Result), admitted bool) {
 	t.Helper()
 	leave, err := b.Enter(t.Context(), newCall())
 	if err == nil {
@@ -58,7 +58,7 @@ func enter(t testing.TB, b *Breaker) (leave func(llm.Outcome), admitted bool) {
 	return nil, false
 }
 
-func passes(t testing.TB, b *Breaker, out llm.Outcome) bool {
+func passes(t testing.TB, b *Breaker, out llm.Result) bool {
 	t.Helper()
 	leave, admitted := enter(t, b)
 	if admitted {
@@ -84,12 +84,12 @@ func fail(t testing.TB, b *Breaker) {
 }
 
 // awaitProbe waits until a call of b is the probe, and not one that is let in because the breaker is closed.
-func awaitProbe(t testing.TB, b *Breaker) (leave func(llm.Outcome)) {
+func awaitProbe(t testing.TB, b *Breaker) (leave func(llm.Result)) {
 	t.Helper()
 	await.True(t, "a probe", func() (admitted bool) {
 		leave, admitted = enter(t, b)
 		if admitted && b.probing.Load() == nil {
-			leave(llm.Outcome{})
+			leave(llm.Result{})
 			return false
 		}
 		return admitted
@@ -98,8 +98,8 @@ func awaitProbe(t testing.TB, b *Breaker) (leave func(llm.Outcome)) {
 }
 
 var (
-	failure = llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus, Status: 503}}
-	success = llm.Outcome{Called: true}
+	failure = llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus, Status: 503}}
+	success = llm.Result{Called: true}
 )
 
 // Mistake 8: the breaker in the memory of one pod. What one pod sees, all pods know.
@@ -152,7 +152,7 @@ func TestStoryOverTwoPods(t *testing.T) {
 			}
 
 			// A probe whose client left says nothing, and is free for the other pod at once.
-			awaitProbe(t, a)(llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled})
+			awaitProbe(t, a)(llm.Result{Called: true, ClientGone: true, Err: context.Canceled})
 			// Two probes succeed, one on each pod: closed, everywhere.
 			awaitProbe(t, b)(success)
 			awaitProbe(t, a)(success)
@@ -173,7 +173,7 @@ func TestOneProbeInTheCluster(t *testing.T) {
 	fail(t, pods[0])
 	awaitState(t, HalfOpen, pods...)
 	for range quickBreaker().Successes {
-		admitted := make(chan func(llm.Outcome), 200)
+		admitted := make(chan func(llm.Result), 200)
 		await.True(t, "a probe", func() bool { // pods that have just been refused do not ask again at once
 			var crowd sync.WaitGroup
 			for i := range cap(admitted) {
@@ -228,7 +228,7 @@ func TestLongProbeKeepsItsLease(t *testing.T) {
 		ok(t, err)
 		return now.UnixMilli() > expiry
 	})
-	if v, taken := b.sync.step(t.Context(), request{op: stepProbe}); v.lease != 0 || !taken {
+	if v, taken := b.sync.step(t.Context(), request{op: opProbe}); v.lease != 0 || !taken {
 		t.Fatal("a second probe beside a living one")
 	}
 	leave(failure) // and the verdict still counts
@@ -239,20 +239,20 @@ func TestLongProbeKeepsItsLease(t *testing.T) {
 func TestWhatTheBreakerCounts(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		out  llm.Outcome
+		out  llm.Result
 		want verdict
 	}{
 		"answer":         {success, won},
 		"5xx":            {failure, lost},
-		"529":            {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus, Status: 529}}, lost},
-		"no connection":  {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}}, lost},
-		"vendor timeout": {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindTimeout}}, lost},
-		"429": {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit, Status: 429}},
+		"529":            {llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus, Status: 529}}, lost},
+		"no connection":  {llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}}, lost},
+		"vendor timeout": {llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindTimeout}}, lost},
+		"429": {llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit, Status: 429}},
 			won},
-		"our credentials": {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindAuth, Status: 401}}, won},
-		"not called":      {llm.Outcome{}, freed},
-		"client left":     {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled}, freed},
-		"our own SLA":     {llm.Outcome{Called: true, Err: context.DeadlineExceeded}, freed},
+		"our credentials": {llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindAuth, Status: 401}}, won},
+		"not called":      {llm.Result{}, freed},
+		"client left":     {llm.Result{Called: true, ClientGone: true, Err: context.Canceled}, freed},
+		"our own SLA":     {llm.Result{Called: true, Err: context.DeadlineExceeded}, freed},
 	} {
 		if got := judge(tt.out); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
@@ -279,7 +279,7 @@ func TestRecheck(t *testing.T) {
 	ok(t, err)
 	ok(t, b.Recheck(waiting))
 	fail(t, b)
-	var leave func(llm.Outcome)
+	var leave func(llm.Result)
 	awaitState(t, HalfOpen, b)
 	await.True(t, "a probe", func() bool { leave, err = b.Enter(t.Context(), probe); return err == nil })
 	ok(t, b.Recheck(probe))
@@ -304,7 +304,7 @@ func TestAsksAgainAfterItsProbe(t *testing.T) {
 	if passes(t, b, success) || b.nextAt.Load() == 0 {
 		t.Fatal("not refused")
 	}
-	leave(llm.Outcome{})
+	leave(llm.Result{})
 	await.True(t, "free to ask", func() bool { return b.nextAt.Load() == 0 })
 }
 
@@ -312,7 +312,7 @@ func TestAsksAgainAfterItsProbe(t *testing.T) {
 func TestForgetsCallsOfAnEarlierState(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, quickBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
-	var old []func(llm.Outcome)
+	var old []func(llm.Result)
 	for range b.cfg.Failures {
 		leave, _ := enter(t, b)
 		old = append(old, leave)
@@ -337,11 +337,11 @@ func TestAProbesVerdictIsKnownAtItsFirstEvent(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, quickBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
 	fail(t, b)
-	var streams []func(llm.Outcome)
+	var streams []func(llm.Result)
 	for range b.cfg.Successes {
 		awaitState(t, HalfOpen, b)
 		call := newCall()
-		var leave func(llm.Outcome)
+		var leave func(llm.Result)
 		await.True(t, "a probe", func() (admitted bool) {
 			var err error
 			leave, err = b.Enter(t.Context(), call)
@@ -360,7 +360,7 @@ func TestAProbesVerdictIsKnownAtItsFirstEvent(t *testing.T) {
 func TestOneUserOpensNothingForTheOthers(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
-	ended := func(user string, out llm.Outcome) {
+	ended := func(user string, out llm.Result) {
 		t.Helper()
 		leave, admitted := enter(t, b)
 		if !admitted {
@@ -394,7 +394,7 @@ func TestOneUserOpensNothingForTheOthers(t *testing.T) {
 func TestABurstOfOneUsersFailuresIsNoRow(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
-	enters := func(n int) (leaves []func(llm.Outcome)) {
+	enters := func(n int) (leaves []func(llm.Result)) {
 		t.Helper()
 		for range n {
 			leave, admitted := enter(t, b)
@@ -405,7 +405,7 @@ func TestABurstOfOneUsersFailuresIsNoRow(t *testing.T) {
 		}
 		return leaves
 	}
-	ended := func(leave func(llm.Outcome), user string, out llm.Outcome) {
+	ended := func(leave func(llm.Result), user string, out llm.Result) {
 		out.User = user
 		leave(out)
 	}

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// hold keeps the lease of a probe for as long as the probe runs, a long stream too, and gives it back with the verdict.
-// A pod that dies, or stands still for longer than the lease, renews no more, and loses it to another pod. end never
-// blocks; only its first call counts.
-func (s *syncer) hold(granted reply) (end func(verdict)) {
+// keepLease renews the lease of a probe while the probe runs, which may be a long stream, and gives it back with the
+// verdict. A pod that dies or stands still for longer than the lease does not renew it, and another pod gets it. end
+// never blocks; only its first call counts.
+func (s *syncer) keepLease(granted reply) (end func(verdict)) {
 	ended := make(chan verdict, 1)
 	s.done.Go(func() {
-		r := request{op: stepRenew, gen: granted.gen, lease: granted.lease}
+		r := request{op: opRenew, gen: granted.gen, lease: granted.lease}
 		if v, ok := s.renew(r, ended); ok {
-			r.op = string(v)
+			r.op, r.verdict = opEnd, v
 			s.giveBack(r)
 		}
 	})
@@ -37,7 +37,7 @@ func (s *syncer) renew(r request, ended <-chan verdict) (v verdict, ok bool) {
 			s.step(context.Background(), r)
 		case <-s.stopped:
 			select {
-			case v := <-ended: // both at once: the verdict is worth having
+			case v := <-ended: // both at the same moment: the verdict is reported
 				return v, true
 			default:
 				return "", false
@@ -46,8 +46,8 @@ func (s *syncer) renew(r request, ended <-chan verdict) (v verdict, ok bool) {
 	}
 }
 
-// giveBack reports how the probe ended. Trying again does no harm: a lease counts once. It ends, because after a few
-// failures the pod is alone and its own machine takes every step.
+// giveBack reports the verdict, and tries again until the step is taken. A lease counts once, so a repeat changes
+// nothing. After a few failures the machine of this pod takes the step, so the loop ends.
 func (s *syncer) giveBack(r request) {
 	for {
 		if _, taken := s.step(context.Background(), r); taken {

@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// listen takes in what other pods change. The client library subscribes again when the connection breaks; messages
-// may have been missed then, so it asks for the state.
+// listen receives the changes that other pods make. When the connection breaks the client library subscribes again.
+// Messages may have been missed by then, so the state is read.
 func (s *syncer) listen(ctx context.Context) {
 	sub := s.rdb.Redis().Subscribe(ctx, s.channel)
 	defer func() { _ = sub.Close() }()
@@ -31,19 +31,19 @@ func (s *syncer) listen(ctx context.Context) {
 	}
 }
 
-// receive takes in a message. One with an old generation may be late, or from a Redis whose generations went back:
-// the pod asks for the state then.
+// receive takes over a message. A message with an old generation may be late, or come from a Redis whose generations
+// went back: then the state is read.
 func (s *syncer) receive(message string) {
 	r, err := parseMessage(message)
 	if err != nil {
-		s.log.Warn("breaker: message not understood", slog.String("message", strconv.Quote(message)))
+		s.log.Warn("breaker: a message cannot be read", slog.String("message", strconv.Quote(message)))
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch c := s.b.snapshot.Load(); {
-	case r.gen == c.gen && !s.alone: // this pod's own step, or known from its answer
-	case r.gen < c.gen || s.alone:
+	switch snap := s.b.snapshot.Load(); {
+	case r.gen == snap.gen && !s.localMode: // known already: from this pod's own step
+	case r.gen < snap.gen || s.localMode:
 		s.nudge()
 	default:
 		s.adoptLocked(time.Now(), r, nil, true)

@@ -1,9 +1,6 @@
 package breaker
 
-import (
-	"math/bits"
-	"time"
-)
+import "time"
 
 // State is what the breaker does with calls.
 type State int
@@ -17,11 +14,14 @@ const (
 
 func (s State) String() string { return [...]string{"closed", "half-open", "open"}[s] }
 
-// The steps of the machine, besides the verdicts on a probe.
+// op is what a request asks of the machine.
+type op string
+
 const (
-	stepReport = "report" // calls have ended in the closed state
-	stepProbe  = "probe"  // asks for the lease of the one probe
-	stepRenew  = "renew"  // the probe is still running
+	opReport op = "report" // calls have ended in the closed state
+	opProbe  op = "probe"  // asks for the lease of the one probe
+	opRenew  op = "renew"  // the probe is still running
+	opEnd    op = "end"    // the probe has ended, with a verdict
 )
 
 // verdict is how a probe ended.
@@ -30,42 +30,38 @@ type verdict string
 const (
 	won   verdict = "won"
 	lost  verdict = "lost"
-	freed verdict = "freed" // without saying anything about the vendor
+	freed verdict = "freed" // it says nothing about the vendor
 )
 
-// request asks for one step of the machine, which breaker.lua takes in Redis or machine takes here. A request that
-// names a generation which is over has no effect: what began in an earlier state says nothing about this one.
+// request asks for one step of the machine, which breaker.lua takes in Redis or machine takes here. A request of an
+// earlier generation has no effect: what began in an earlier state says nothing about the present one.
 type request struct {
-	op    string // one of the steps above, or a verdict
-	gen   int64  // generation that a report, a renewal or a verdict is about
-	lease int64  // renewal and verdict: the probe's lease
-	tally tally  // report: the calls that have ended
-	// Report: rest of the open state that Redis has told of, for a Redis that has lost its data; else 0.
+	op      op
+	gen     int64   // of the state that a report, a renewal or an end is about
+	lease   int64   // renew and end: the probe's lease
+	verdict verdict // end
+	tally   tally   // report: the calls that have ended
+	// Report: how long the open state lasts that this pod knows from Redis, for a Redis that has lost its data; else 0.
 	known time.Duration
 }
 
-// tally counts calls that have ended.
-type tally struct {
-	calls, failures int64
-	row             int64 // failures at the end, with no success after them
-	callers         users // of the calls
-	failing         users // of the failures
-}
+// noLease is the lease of a reply that grants none.
+const noLease = 0
 
 // reply is the state after a step.
 type reply struct {
 	state State
 	gen   int64         // grows with every change of state
 	left  time.Duration // until the open state, or the present lease, ends
-	lease int64         // granted by this step; 0 for none
+	lease int64         // granted by this step, or noLease
 }
 
-// machine is the state machine of one breaker. It knows no clock and does no I/O: every step is told the time. While
-// Redis is there breaker.lua is the same machine, on Redis's clock; this one works while Redis is away.
+// machine is the state machine of one breaker, for the time in which Redis is away. breaker.lua is the same machine on
+// Redis's clock. It reads no clock and does no I/O.
 type machine struct {
 	cfg    Config
 	state  State
-	gen    int64     // 0: never changed, counts from every generation are welcome
+	gen    int64     // 0: the state never changed, and reports of every generation count
 	until  time.Time // end of the open state
 	opened int       // times in a row that it opened without closing in between
 	wins   int       // probes that succeeded in this half-open state
@@ -75,47 +71,32 @@ type machine struct {
 	slices [windowSlices]slice
 }
 
-// windowSlices is the number of slices a window is counted in.
-const windowSlices = 10
-
-type slice struct {
-	number int64
-	tally
-}
-
 // take takes one step and returns the state that follows.
 func (m *machine) take(now time.Time, r request) reply {
 	if m.state == Open && !now.Before(m.until) {
 		m.change(now, HalfOpen)
 	}
-	granted := int64(0)
+	granted := int64(noLease)
+	holdsLease := m.state == HalfOpen && r.gen == m.gen && r.lease == m.seq && !m.lease.IsZero()
 	switch {
-	case r.op == stepReport:
-		if m.state == Closed && r.tally.calls > 0 && (m.gen == 0 || m.gen == r.gen) {
-			m.count(now, r.tally)
-		}
-	case r.op == stepProbe:
-		if m.state == HalfOpen && !now.Before(m.lease) {
-			m.seq++
-			m.lease = now.Add(m.cfg.Lease)
-			granted = m.seq
-		}
-	case m.state == HalfOpen && r.gen == m.gen && r.lease == m.seq && !m.lease.IsZero():
-		m.judgeProbe(now, r.op)
+	case r.op == opReport && m.state == Closed && r.tally.calls > 0 && (m.gen == 0 || m.gen == r.gen):
+		m.count(now, r.tally)
+	case r.op == opProbe && m.state == HalfOpen && !now.Before(m.lease):
+		m.seq++
+		m.lease = now.Add(m.cfg.Lease)
+		granted = m.seq
+	case r.op == opRenew && holdsLease:
+		m.lease = now.Add(m.cfg.Lease)
+	case r.op == opEnd && holdsLease:
+		m.endProbe(now, r.verdict)
 	}
-	return reply{m.state, m.gen, m.left(now), granted}
+	return reply{state: m.state, gen: m.gen, left: m.left(now), lease: granted}
 }
 
-// change changes the state.
+// change begins a new state, with a new generation and without counts.
 func (m *machine) change(now time.Time, to State) {
-	next := machine{
-		cfg:    m.cfg,
-		state:  to,
-		gen:    max(m.gen+1, now.UnixMilli()),
-		until:  m.until,
-		opened: m.opened,
-		seq:    m.seq,
-	}
+	next := machine{cfg: m.cfg, state: to, gen: max(m.gen+1, now.UnixMilli()),
+		until: m.until, opened: m.opened, seq: m.seq}
 	switch to {
 	case Open:
 		next.until = now.Add(m.cfg.openFor(m.opened))
@@ -126,63 +107,7 @@ func (m *machine) change(now time.Time, to State) {
 	*m = next
 }
 
-// count adds calls to the window and opens when it shows that the vendor is down.
-func (m *machine) count(now time.Time, t tally) {
-	number := now.UnixMilli() / max(1, m.cfg.Window.Milliseconds()/windowSlices)
-	s := &m.slices[number%windowSlices]
-	if s.number != number {
-		*s = slice{number: number}
-	}
-	s.add(t)
-	m.row = t.after(m.row)
-	if t.failures == 0 {
-		return
-	}
-	var window tally
-	for _, s := range m.slices {
-		if s.number > number-windowSlices {
-			window.add(s.tally)
-		}
-	}
-	if m.cfg.down(window, m.row) {
-		m.change(now, Open)
-	}
-}
-
-// after is the row of failures that t makes of an earlier one.
-func (t tally) after(row int64) int64 {
-	if t.failures < t.calls {
-		return t.row
-	}
-	return row + t.row
-}
-
-// add counts later calls.
-func (t *tally) add(more tally) {
-	t.row = more.after(t.row)
-	t.calls += more.calls
-	t.failures += more.failures
-	t.callers = t.callers.with(more.callers)
-	t.failing = t.failing.with(more.failing)
-}
-
-// enoughCalls is the number of calls in a window from which their share of failures says something.
-const enoughCalls = 10
-
-// down reports whether the calls of a window show that the vendor is down: more than half of them failed and there
-// are enough to tell, or the last ones all failed. A busy vendor that fails now and then has a long row of failures
-// by chance, so the row must be longer the more calls there are: log2 of their number. The failures of one user alone
-// say nothing about the vendor, unless no other user calls.
-func (c Config) down(window tally, row int64) bool {
-	if !window.failing.several && window.callers.several {
-		return false
-	}
-	least := int64(c.Failures)
-	mostFail := window.calls >= enoughCalls && window.failures >= least && window.failures*2 > window.calls
-	return mostFail || row >= max(least, int64(bits.Len64(uint64(window.calls))))
-}
-
-// openFor is the length of an open state after it opened so many times in a row before.
+// openFor is the length of an open state before which the breaker opened that many times without closing.
 func (c Config) openFor(opened int) time.Duration {
 	d := c.Open
 	for range opened {
@@ -194,17 +119,15 @@ func (c Config) openFor(opened int) time.Duration {
 	return max(c.Open, min(d, c.OpenMax))
 }
 
-// judgeProbe takes what the holder of the lease says.
-func (m *machine) judgeProbe(now time.Time, op string) {
+// endProbe takes the verdict of a probe.
+func (m *machine) endProbe(now time.Time, v verdict) {
 	switch {
-	case op == stepRenew:
-		m.lease = now.Add(m.cfg.Lease)
-	case op == string(lost):
+	case v == lost:
 		m.change(now, Open)
-	case op == string(won) && m.wins+1 >= m.cfg.Successes:
+	case v == won && m.wins+1 >= m.cfg.Successes:
 		m.change(now, Closed)
 	default:
-		if op == string(won) {
+		if v == won {
 			m.wins++
 		}
 		m.lease = time.Time{}

@@ -30,10 +30,10 @@ func TestMachineStory(t *testing.T) {
 	}
 	several := users{several: true}
 	report := func(calls, failures, row int64) {
-		m.take(now, request{op: stepReport, gen: m.gen, tally: tally{calls, failures, row, several, several}})
+		m.take(now, request{op: opReport, gen: m.gen, tally: tally{calls, failures, row, several, several}})
 	}
-	probe := func() reply { return m.take(now, request{op: stepProbe}) }
-	say := func(r reply, op string) { m.take(now, request{op: op, gen: r.gen, lease: r.lease}) }
+	probe := func() reply { return m.take(now, request{op: opProbe}) }
+	end := func(r reply, v verdict) { m.take(now, request{op: opEnd, verdict: v, gen: r.gen, lease: r.lease}) }
 
 	report(10, 4, 2)
 	is("less than half of the calls, and two in a row, are too few", Closed)
@@ -50,15 +50,15 @@ func TestMachineStory(t *testing.T) {
 		t.Fatal("a probe while open")
 	}
 	report(5, 5, 5)
-	is("what is still under way cannot open it twice", Open)
+	is("calls that were under way do not open it twice", Open)
 
 	now = now.Add(30 * time.Second)
 	first := probe()
-	is("its time over", HalfOpen)
+	is("the time of the open state is over", HalfOpen)
 	if first.lease == 0 || probe().lease != 0 {
 		t.Fatal("not exactly one probe at a time")
 	}
-	say(first, string(lost))
+	end(first, lost)
 	is("the probe failed", Open)
 
 	now = now.Add(30 * time.Second)
@@ -67,37 +67,37 @@ func TestMachineStory(t *testing.T) {
 	now = now.Add(30 * time.Second)
 	dead := probe()
 	now = now.Add(6 * time.Second)
-	say(dead, stepRenew) // still alive
+	m.take(now, request{op: opRenew, gen: dead.gen, lease: dead.lease}) // still alive
 	now = now.Add(6 * time.Second)
 	if probe().lease != 0 {
 		t.Fatal("a renewed lease was given away")
 	}
-	now = now.Add(6 * time.Second) // dead: it renews no more
+	now = now.Add(6 * time.Second) // dead: it does not renew
 	next := probe()
 	if next.lease == 0 {
 		t.Fatal("the lease of a dead pod did not expire")
 	}
-	say(dead, string(lost))
+	end(dead, lost)
 	is("a pod that has lost the lease decides nothing", HalfOpen)
-	say(reply{gen: first.gen, lease: next.lease}, string(lost))
+	end(reply{gen: first.gen, lease: next.lease}, lost)
 	is("nor does a lease of an earlier half-open state", HalfOpen)
-	say(next, string(freed))
+	end(next, freed)
 	is("a probe without a verdict", HalfOpen)
 
 	earlier := dead.gen
 	for range 2 {
 		is("one success is not enough", HalfOpen)
-		say(probe(), string(won))
+		end(probe(), won)
 	}
 	is("two successes", Closed)
-	m.take(now, request{op: stepReport, gen: earlier, tally: tally{9, 9, 9, several, several}})
+	m.take(now, request{op: opReport, gen: earlier, tally: tally{9, 9, 9, several, several}})
 	is("calls from before do not open a fresh breaker", Closed)
 	report(2, 2, 2)
-	is("a new count begins at nothing", Closed)
+	is("a new count begins at zero", Closed)
 	report(1, 1, 1)
 	is("three in a row", Open)
 	if left := m.left(now); left != 30*time.Second {
-		t.Errorf("after it was closed the first open state is as short as ever, not %v", left)
+		t.Errorf("the first open state after a closed one takes %v", left)
 	}
 }
 
@@ -107,32 +107,24 @@ func TestWhatCountsAsDown(t *testing.T) {
 	one, other, several := userOf("one"), userOf("other"), users{several: true}
 	cfg := Config{Failures: 5}
 	for name, tt := range map[string]struct {
-		window tally
-		row    int64
-		want   bool
+		calls, failures, row int64
+		callers, failing     users
+		down                 bool
 	}{
-		"five in a row": {tally{calls: 5, failures: 5, callers: several, failing: several}, 5,
-			true},
-		"four in a row": {tally{calls: 4, failures: 4, callers: several, failing: several}, 4,
-			false},
-		"one success before five in a row": {tally{calls: 6, failures: 5, callers: several, failing: several}, 5,
-			true},
-		"retries mended each": {tally{calls: 10, failures: 5, callers: several, failing: several}, 0,
-			false},
-		"six of ten": {tally{calls: 10, failures: 6, callers: several, failing: several}, 1,
-			true},
-		"busy, five in a row by chance": {tally{calls: 6000, failures: 1800, callers: several, failing: several}, 5,
-			false},
-		"busy, and then dead": {tally{calls: 6000, failures: 13, callers: several, failing: several}, 13,
-			true},
-		"one user among several": {tally{calls: 50, failures: 40, callers: several, failing: one}, 40,
-			false},
-		"one user, and no other user calls": {tally{calls: 5, failures: 5, callers: one, failing: one}, 5, true},
-		"two users": {tally{calls: 5, failures: 5, callers: one.with(other),
-			failing: one.with(other)}, 5, true},
+		"five in a row":                     {5, 5, 5, several, several, true},
+		"four in a row":                     {4, 4, 4, several, several, false},
+		"one success before five in a row":  {6, 5, 5, several, several, true},
+		"retries mended each":               {10, 5, 0, several, several, false},
+		"six of ten":                        {10, 6, 1, several, several, true},
+		"busy, five in a row by chance":     {6000, 1800, 5, several, several, false},
+		"busy, and then dead":               {6000, 13, 13, several, several, true},
+		"one user among several":            {50, 40, 40, several, one, false},
+		"one user, and no other user calls": {5, 5, 5, one, one, true},
+		"two users":                         {5, 5, 5, one.with(other), one.with(other), true},
 	} {
-		if got := cfg.down(tt.window, tt.row); got != tt.want {
-			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		window := tally{calls: tt.calls, failures: tt.failures, callers: tt.callers, failing: tt.failing}
+		if got := cfg.down(window, tt.row); got != tt.down {
+			t.Errorf("%s: %v, want %v", name, got, tt.down)
 		}
 	}
 }
@@ -171,12 +163,12 @@ func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
 		m := &machine{cfg: testBreakerConfig()}
 		now := time.Unix(1_700_000_000, 0)
 		gens, leases := []int64{0}, []int64{0} // all that there were, the present one last
-		take := func(step request) {
+		take := func(r request) {
 			ok(t, rdb.Set(t.Context(), "now", now.UnixMilli(), 0).Err())
-			got, err := s.eval(t.Context(), rdb, step)
+			got, err := s.eval(t.Context(), rdb, r)
 			ok(t, err)
-			if want := m.take(now, step); got != want {
-				rt.Fatalf("%+v at %v: Redis says %+v, Go says %+v", step, now, got, want)
+			if want := m.take(now, r); got != want {
+				rt.Fatalf("%+v at %v: Redis says %+v, Go says %+v", r, now, got, want)
 			}
 			if got.gen != gens[len(gens)-1] {
 				gens = append(gens, got.gen)
@@ -189,11 +181,12 @@ func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
 			return rapid.OneOf(rapid.Just(of[len(of)-1]), rapid.SampledFrom(of)).Draw(rt, name)
 		}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 5, 10, 30, 70}).Draw(rt,
-				"seconds")) * time.Second)
-			switch op := rapid.SampledFrom([]string{stepReport, stepReport, stepProbe, stepRenew, "won", "lost",
-				"freed", "recovery"}).Draw(rt, "op"); op {
-			case stepReport:
+			seconds := rapid.SampledFrom([]int{0, 0, 1, 1, 2, 5, 10, 30, 70}).Draw(rt, "seconds")
+			now = now.Add(time.Duration(seconds) * time.Second)
+			const recovery op = "recovery"
+			ops := []op{opReport, opReport, opProbe, opRenew, opEnd, opEnd, opEnd, recovery}
+			switch op := rapid.SampledFrom(ops).Draw(rt, "op"); op {
+			case opReport:
 				calls := rapid.Int64Range(0, 12).Draw(rt, "calls")
 				failures := rapid.Int64Range(0, calls).Draw(rt, "failures")
 				row := failures
@@ -206,14 +199,18 @@ func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
 					t.failing = t.callers
 				}
 				take(request{op: op, gen: one(gens, "gen"), tally: t})
-			case "recovery": // what chance alone brings about too rarely
+			case recovery: // which by chance alone is too rare
 				now = now.Add(m.cfg.OpenMax)
 				for range m.cfg.Successes {
-					take(request{op: stepProbe})
-					take(request{op: string(won), gen: gens[len(gens)-1], lease: leases[len(leases)-1]})
+					take(request{op: opProbe})
+					take(request{op: opEnd, verdict: won, gen: gens[len(gens)-1], lease: leases[len(leases)-1]})
 				}
 			default:
-				take(request{op: op, gen: one(gens, "gen"), lease: one(leases, "lease")})
+				r := request{op: op, gen: one(gens, "gen"), lease: one(leases, "lease")}
+				if op == opEnd {
+					r.verdict = rapid.SampledFrom([]verdict{won, lost, freed}).Draw(rt, "verdict")
+				}
+				take(r)
 			}
 		}
 	})

@@ -40,12 +40,12 @@ func liveThrough(cfg Config, outage, fails time.Duration) (recovered time.Durati
 	for now := began; now.Before(well) || m.state != Closed; now = now.Add(tick) {
 		switch {
 		case m.state == Closed && now.Sub(began) >= fails:
-			m.take(now, request{op: stepReport, gen: m.gen, tally: tally{1, 1, 1, several, several}})
+			m.take(now, request{op: opReport, gen: m.gen, tally: tally{1, 1, 1, several, several}})
 		case probe.lease != 0 && !now.Before(ends):
-			m.take(now, request{op: string(verdict), gen: probe.gen, lease: probe.lease})
+			m.take(now, request{op: opEnd, verdict: verdict, gen: probe.gen, lease: probe.lease})
 			probe = reply{}
 		case probe.lease == 0:
-			if probe = m.take(now, request{op: stepProbe}); probe.lease == 0 {
+			if probe = m.take(now, request{op: opProbe}); probe.lease == 0 {
 				break
 			}
 			probes++

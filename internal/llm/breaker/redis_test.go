@@ -62,7 +62,7 @@ func TestWithoutRedis(t *testing.T) {
 func (b *Breaker) isAlone() bool {
 	b.sync.mu.Lock()
 	defer b.sync.mu.Unlock()
-	return b.sync.alone || b.sync.rdb.Away()
+	return b.sync.localMode || b.sync.rdb.Away()
 }
 
 // A pod that found the vendor down on its own does not forget it because an empty Redis knows nothing.
@@ -151,7 +151,7 @@ func TestPollCoversALostMessage(t *testing.T) {
 	// Another pod's report whose message goes astray: it is published on a channel without subscribers.
 	astray := &syncer{b: &Breaker{cfg: slowBreaker()}, script: b.sync.script, key: b.sync.key, channel: "astray"}
 	_, err := astray.eval(t.Context(), server.Client(),
-		request{op: stepReport, tally: tally{calls: 3, failures: 3, row: 3}})
+		request{op: opReport, tally: tally{calls: 3, failures: 3, row: 3}})
 	ok(t, err)
 	awaitState(t, Open, b)
 }
@@ -358,7 +358,7 @@ func TestOwnLeasesAreUnmistakable(t *testing.T) {
 	defer s.mu.Unlock()
 	for range 3 {
 		s.localModeLocked(redisx.ErrAway)
-		v := s.own.take(time.Now(), request{op: stepProbe})
+		v := s.own.take(time.Now(), request{op: opProbe})
 		if v.lease >= 0 || seen[v.lease] {
 			t.Errorf("lease %d, after %v", v.lease, seen)
 		}
@@ -381,7 +381,7 @@ func TestAndAClockThatWentBack(t *testing.T) {
 	await.True(t, "there is a probe again", func() bool {
 		leave, err := b.Enter(t.Context(), newCall())
 		if err == nil {
-			leave(llm.Outcome{Called: true})
+			leave(llm.Result{Called: true})
 		}
 		return err == nil
 	})

@@ -18,9 +18,9 @@ import (
 //go:embed breaker.lua
 var scriptText string
 
-// syncer keeps a pod's snapshot of the breaker's state true. It reports outcomes in the background: failures at once,
-// successes with the next report. It learns by pub/sub what another pod changes; a slow poll covers a lost message.
-// While Redis is away it takes the same steps on a machine of this pod's own.
+// syncer keeps a pod's snapshot of the breaker's state up to date. It reports how calls ended in the background:
+// failures at once, successes with the next report. It learns by pub/sub when another pod changes the state; a slow poll
+// finds what a lost message said. While Redis is away it takes the same steps on the machine of this pod.
 type syncer struct {
 	b       *Breaker
 	rdb     *redisx.Client
@@ -29,26 +29,27 @@ type syncer struct {
 	channel string
 	log     *slog.Logger
 
-	wake    chan struct{} // there is something to report, or to ask
+	wake    chan struct{} // there is something to report, or the state may have changed
 	stop    context.CancelFunc
 	stopped <-chan struct{}
 	done    sync.WaitGroup
 
 	mu         sync.Mutex
 	failed     int     // steps in a row that Redis did not take
-	alone      bool    // own takes the steps
-	localCause error   // why, when Redis fails only this pod's breaker; nil when Redis is away altogether
-	own        machine // of this pod; its seq lives on, so that no lease is mistaken for another
+	localMode  bool    // the machine of this pod takes the steps
+	localCause error   // of the local mode, when only the breaker's steps fail; nil when Redis is away
+	own        machine // of this pod; its seq goes on in each local mode, so that no two leases have the same number
 }
 
 const (
-	pollEvery        = time.Second            // mean time between two looks at the state, when no message comes
+	pollEvery        = time.Second            // mean time between two reads of the state, when no message comes
 	reportPace       = 20 * time.Millisecond  // least time between two reports, however many calls fail
-	stepRetry        = 100 * time.Millisecond // until a step is tried again that Redis did not take
-	triesBeforeLocal = 3                      // steps in a row after which a pod no longer counts on Redis
+	stepRetry        = 100 * time.Millisecond // until a step that Redis did not take is tried again
+	triesBeforeLocal = 3                      // steps in a row that must fail before a pod goes into local mode
 )
 
-// ownLeases is where the numbers of this pod's own leases begin: below those of Redis, which are positive.
+// ownLeases is the number before the first lease of a pod's own machine. Its leases are negative and those of Redis are
+// positive, so that no lease of one is taken for a lease of the other.
 const ownLeases = -1 << 62
 
 func newSyncer(b *Breaker, rdb *redisx.Client, vendorName string, log *slog.Logger) *syncer {
@@ -67,14 +68,15 @@ func (s *syncer) begin() {
 	s.done.Go(func() { s.run(ctx) })
 }
 
+// nudge makes the next report come at once.
 func (s *syncer) nudge() {
 	select {
 	case s.wake <- struct{}{}:
-	default: // the reporter is woken already, and takes everything that is pending
+	default: // it comes already, and takes everything that is pending
 	}
 }
 
-// run reports and polls until ctx ends, and then reports what is left.
+// run reports and polls until the breaker is closed, and then reports what is left.
 func (s *syncer) run(ctx context.Context) {
 	for {
 		next := stepRetry
@@ -88,8 +90,7 @@ func (s *syncer) run(ctx context.Context) {
 	}
 }
 
-// pause waits for the next report: for a nudge, but at least for the pace. It reports false when there is only one
-// more.
+// pause waits for d or for a nudge, and at least for reportPace. It reports false when the breaker is closed.
 func (s *syncer) pause(d time.Duration) bool {
 	timer := time.NewTimer(reportPace)
 	defer timer.Stop()
@@ -108,24 +109,23 @@ func (s *syncer) pause(d time.Duration) bool {
 	return true
 }
 
-// report passes on what has been counted and takes in the state. Without counts it is the poll. What Redis does not
-// take stays counted; a report that Redis took, but did not answer in time, counts twice, which is better than not at
-// all.
+// report sends the counts and takes over the state. Without counts it is the poll. Counts that Redis did not take are
+// sent again. A report that Redis took, but did not answer in time, counts twice: that is better than not at all.
 func (s *syncer) report(ctx context.Context) (taken bool) {
-	c := s.b.snapshot.Load()
-	r := request{op: stepReport, gen: c.gen, known: c.openLeft(time.Now()), tally: c.take()}
+	snap := s.b.snapshot.Load()
+	r := request{op: opReport, gen: snap.gen, known: snap.openLeft(time.Now()), tally: snap.take()}
 	if _, taken = s.step(ctx, r); !taken {
-		c.restore(r.tally)
+		snap.restore(r.tally)
 	}
 	return taken
 }
 
 // step takes one step of the state machine, in Redis or, when Redis is away, on the machine of this pod, and adopts
-// the state that follows. When Redis fails for the first time or two it takes no step at all: one slow answer is no
-// reason for a pod to leave the shared state and to probe beside the others.
-func (s *syncer) step(ctx context.Context, step request) (v reply, taken bool) {
+// the state that follows. When a step fails in Redis once or twice it is not taken: one slow answer is no reason for a
+// pod to leave the shared state and to probe beside the others.
+func (s *syncer) step(ctx context.Context, r request) (v reply, taken bool) {
 	seen := s.b.snapshot.Load()
-	v, err := s.send(ctx, step)
+	v, err := s.send(ctx, r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -137,21 +137,21 @@ func (s *syncer) step(ctx context.Context, step request) (v reply, taken bool) {
 	if !s.localModeLocked(err) {
 		return reply{}, false
 	}
-	v = s.own.take(now, step)
+	v = s.own.take(now, r)
 	s.adoptLocked(now, v, s.b.snapshot.Load(), false)
 	return v, true
 }
 
 // send takes a step in Redis.
-func (s *syncer) send(ctx context.Context, step request) (v reply, err error) {
-	err = s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
-		v, err = s.eval(ctx, r, step)
+func (s *syncer) send(ctx context.Context, r request) (v reply, err error) {
+	err = s.rdb.Do(ctx, func(ctx context.Context, rdb redis.Cmdable) error {
+		v, err = s.eval(ctx, rdb, r)
 		return err
 	})
 	return v, err
 }
 
-// eval runs the script; it only moves bytes.
+// eval runs the script. It only moves bytes.
 func (s *syncer) eval(ctx context.Context, rdb redis.Scripter, r request) (reply, error) {
 	numbers, err := s.script.Run(ctx, rdb, []string{s.key}, r.args(s.b.cfg, s.channel)...).Int64Slice()
 	if err != nil {
@@ -160,24 +160,25 @@ func (s *syncer) eval(ctx context.Context, rdb redis.Scripter, r request) (reply
 	return parseReply(numbers)
 }
 
-// sharedAgainLocked goes back to the state of all pods.
+// sharedAgainLocked ends the local mode.
 func (s *syncer) sharedAgainLocked() {
 	if s.localCause != nil {
 		s.log.Info("breaker: shared again")
 	}
-	s.failed, s.alone, s.localCause = 0, false, nil
+	s.failed, s.localMode, s.localCause = 0, false, nil
 }
 
-// localModeLocked reports whether this pod goes by its own counts. It begins to when Redis has failed it often
-// enough. The guard in redisx logs that Redis is away; what fails only the breaker is logged here.
+// localModeLocked reports whether this pod is in local mode after a step failed in Redis. The mode begins when Redis is
+// away, which the guard in redisx logs, or when enough steps failed in a row, which is logged here.
 func (s *syncer) localModeLocked(err error) bool {
 	s.failed++
 	away := errors.Is(err, redisx.ErrAway) || s.rdb.Away()
-	if s.alone || !away && s.failed < triesBeforeLocal {
-		return s.alone
+	if s.localMode || !away && s.failed < triesBeforeLocal {
+		return s.localMode
 	}
-	c := s.b.snapshot.Load()
-	s.alone, s.own = true, machine{cfg: s.b.cfg, state: c.state, gen: c.gen, until: c.until, seq: s.own.seq}
+	snap := s.b.snapshot.Load()
+	s.localMode = true
+	s.own = machine{cfg: s.b.cfg, state: snap.state, gen: snap.gen, until: snap.until, seq: s.own.seq}
 	if !away {
 		s.localCause = err
 		s.log.Warn("breaker: this pod's own counts decide until Redis takes its steps again", slog.Any("error", err))

@@ -74,7 +74,7 @@ func TestTellsWhatHappens(t *testing.T) {
 	ok(t, err)
 	fail(t, b)
 	awaitState(t, HalfOpen, b)
-	awaitProbe(t, b)(llm.Outcome{})
+	awaitProbe(t, b)(llm.Result{})
 	awaitProbe(t, b)(success)
 	awaitProbe(t, b)(success)
 	awaitState(t, Closed, b)

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// users says how many distinct users a set of calls had: none, one who is known by a fingerprint, or several. That is
-// all the breaker has to know, and it can be added up over pods and slices of time.
+// users says how many distinct users a set of calls had: none, one with a fingerprint, or several. The breaker needs no
+// more, and this can be added up over pods and slices of time.
 type users struct {
 	one     uint32 // fingerprint of the only user; 0 when there is none, or several
 	several bool

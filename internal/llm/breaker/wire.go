@@ -5,10 +5,14 @@ import (
 	"time"
 )
 
-// args encodes a request for breaker.lua, which reads ARGV in this order.
+// args encodes a request for breaker.lua, which reads ARGV in this order. The verdict stands in place of opEnd.
 func (r request) args(cfg Config, channel string) []any {
+	what := string(r.op)
+	if r.op == opEnd {
+		what = string(r.verdict)
+	}
 	return []any{
-		r.op, channel, r.gen, r.lease, r.known.Milliseconds(),
+		what, channel, r.gen, r.lease, r.known.Milliseconds(),
 		r.tally.calls, r.tally.failures, r.tally.row, r.tally.callers.String(), r.tally.failing.String(),
 		cfg.Failures, cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.OpenMax.Milliseconds(), cfg.Successes,
 		cfg.Lease.Milliseconds(),

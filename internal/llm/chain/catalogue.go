@@ -12,15 +12,15 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// Models lists the models that the lanes serve: of each vendor's own list those for which calls go to that lane, and
-// the names that a lane's MODELS has in full. The error is a *outcome.Rejected while no list is known.
+// Models lists the models that the lanes serve: from the list of each vendor those that its lane serves, and the names
+// that a lane's MODELS has in full. The error is a *outcome.Rejected while no list is known.
 func (c *Chain) Models(ctx context.Context) ([]llm.Model, error) {
 	ctx, span := telemetry.Start(ctx, "models")
 	lists := make([][]llm.Model, len(c.lanes))
 	known := make([]bool, len(c.lanes))
 	var asked sync.WaitGroup
 	for i, lane := range c.lanes {
-		if lane.name == Default || len(lane.models) > 0 { // others serve no model by its name
+		if lane.name == Default || len(lane.models) > 0 { // a lane that is a fallback only serves no model by its name
 			asked.Go(func() { lists[i], known[i] = lane.list.get(ctx, lane.breaker.RetryAfter() == 0) })
 		}
 	}

@@ -61,7 +61,7 @@ type LaneConfig struct {
 	// CALL_TIMEOUT.
 	FirstEventTimeout time.Duration `split_words:"true" default:"0s" desc:"Time to the first event of a stream, at most CALL_TIMEOUT. 0 means 10s while a fallback can take over, else CALL_TIMEOUT."`
 
-	ContractSet bool `ignored:"true"` // whether the contract was given, be it as 0 for none
+	ContractSet bool `ignored:"true"` // whether the contract was given; 0 for no limit counts as given
 }
 
 // FurtherLane is a lane beside the default one.
@@ -81,8 +81,8 @@ func (c Config) lanes() []FurtherLane {
 }
 
 // Inherit returns what the settings of a further lane are when none is given. It has its own contract and its own
-// fallback. With another host than the default lane's in vendorURL, which may be empty, it also begins without the
-// default lane's key, headers and name: they are another vendor's affair.
+// fallback. When vendorURL, which may be empty, has another host than the default lane's, it also begins without the
+// default lane's key, headers and name: they belong to another vendor.
 func (c Config) Inherit(name, vendorURL string) FurtherLane {
 	lane := FurtherLane{Name: name, LaneConfig: c.LaneConfig}
 	lane.Vendor.Headers = maps.Clone(lane.Vendor.Headers)
@@ -93,8 +93,8 @@ func (c Config) Inherit(name, vendorURL string) FurtherLane {
 	}
 	if vendorURL != "" && host(vendorURL) != host(c.Vendor.URL) {
 		v := &lane.Vendor
-		v.APIKey, v.APIKeyFile, v.Name, v.Headers, v.AuthHeader, v.AuthScheme = "", "", "", nil, "Authorization",
-			"Bearer"
+		v.APIKey, v.APIKeyFile, v.Name, v.Headers = "", "", "", nil
+		v.AuthHeader, v.AuthScheme = "Authorization", "Bearer"
 	}
 	return lane
 }
@@ -138,13 +138,12 @@ func (c Config) Validate() error {
 func (c LaneConfig) validate(pod Config) error {
 	errs := []error{c.Vendor.Validate(), c.Breaker.Validate(), c.Quota.Validate(), c.Pacer.Validate()}
 	if c.Vendor.Pool != 0 && c.Vendor.Pool < pod.Slots {
-		errs = append(errs, fmt.Errorf("VENDOR_POOL (%d) is below SLOTS (%d): calls with a slot would queue for a "+
-			"connection; "+
-			"raise the pool or leave it 0", c.Vendor.Pool, pod.Slots))
+		errs = append(errs, fmt.Errorf("VENDOR_POOL (%d) is below SLOTS (%d): "+
+			"calls with a slot would queue for a connection; raise the pool or leave it 0", c.Vendor.Pool, pod.Slots))
 	}
 	if c.SlotsMax < 0 || c.SlotsMax > pod.Slots {
-		errs = append(errs, fmt.Errorf("SLOTS_MAX is %d: use at most SLOTS (%d), or 0 for all of them", c.SlotsMax,
-			pod.Slots))
+		errs = append(errs,
+			fmt.Errorf("SLOTS_MAX is %d: use at most SLOTS (%d), or 0 for all of them", c.SlotsMax, pod.Slots))
 	}
 	if c.FirstEventTimeout < 0 || c.FirstEventTimeout > pod.CallTimeout {
 		errs = append(errs, fmt.Errorf("FIRST_EVENT_TIMEOUT is %v: use at most CALL_TIMEOUT (%v), or 0",

@@ -6,10 +6,9 @@ import (
 	"strings"
 
 	"github.com/spillway-dev/spillway/internal/llm"
-	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// Nothing is translated between endpoints. A call goes to lanes whose vendor has its endpoint, and past the others.
+// Nothing is translated between endpoints. A call goes to lanes whose vendor has its endpoint, and skips the others.
 
 // Speaks reports whether the vendor of a lane has an endpoint.
 func (c Config) Speaks(e *llm.Endpoint) bool {
@@ -31,25 +30,8 @@ func (c *Chain) Passed() []string {
 	return slices.Compact(names)
 }
 
-// entry returns the lane that serves the call's model, and the first one on its way whose vendor has the call's
-// endpoint. A call that names no endpoint is for the one of the lane's VENDOR_URL. The error says which lane would
-// serve the endpoint.
-func (c *Chain) entry(call *llm.Call) (serving, first *Lane, err error) {
-	serving = c.serving(call.Payload.Model)
-	if call.Endpoint == nil {
-		call.Endpoint = serving.vendor.Own()
-	}
-	for lane := serving; lane != nil; lane = lane.fallback {
-		if lane.vendor.Speaks(call.Endpoint) {
-			return serving, lane, nil
-		}
-	}
-	return nil, nil, &outcome.Rejected{
-		Layer: "lanes", Reason: outcome.EndpointNotServed, Detail: c.whoServes(serving, call.Endpoint),
-	}
-}
-
-// whoServes tells a client, and the operators behind it, what would have to be different.
+// whoServes says which lanes have the endpoint, and which settings decide about that: a client asks for another model,
+// an operator changes the settings.
 func (c *Chain) whoServes(serving *Lane, e *llm.Endpoint) string {
 	var others []string
 	for _, lane := range c.lanes {

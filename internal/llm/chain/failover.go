@@ -14,10 +14,10 @@ import (
 )
 
 // Do takes the call through the lane that serves its model, and to that lane's fallback where another vendor may mend
-// what went wrong. While it runs it changes what Call says of its model and its body, for lanes that ask for another
-// model; when it returns both are as they were. Errors are those of llm.Caller.Do. The response must be closed.
+// what went wrong. While it runs it changes the call's model, body and idempotency key for lanes that ask for another
+// model; when it returns they are as they were. Errors are those of llm.Caller.Do. The response must be closed.
 func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
-	serving, lane, err := c.entry(call)
+	serving, lane, err := c.choose(call)
 	if err != nil {
 		return nil, err
 	}
@@ -25,27 +25,27 @@ func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 	if serving.fallback == nil {
 		return lane.caller.Do(ctx, call)
 	}
-	return c.doOrElsewhere(ctx, call, serving, lane)
+	return c.doWithFallback(ctx, call, serving, lane)
 }
 
-// doOrElsewhere tries each lane on the way once. Whether there is an elsewhere is asked before each: a call that has
-// none is retried and waits as without a fallback.
-func (c *Chain) doOrElsewhere(ctx context.Context, call *llm.Call, serving, lane *Lane) (*llm.Response, error) {
-	asked := *call // what the client asked for
+// doWithFallback tries lane and then its fallbacks, each once. Before each it asks whether a fallback is ready: in a lane
+// that has none the call waits and is retried as if there were no fallbacks.
+func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lane *Lane) (*llm.Response, error) {
+	client := *call // what the client asks for
 	defer func() {
-		call.Body, call.Payload, call.IdempotencyKey, call.Elsewhere = asked.Body, asked.Payload, asked.IdempotencyKey,
-			false
+		call.Body, call.Payload, call.IdempotencyKey = client.Body, client.Payload, client.IdempotencyKey
+		call.FallbackReady = false
 	}()
 	if lane != serving {
-		lane.ask(call, &asked)
+		lane.adapt(call, &client)
 	}
 	var best answer
 	for first := lane; ; {
-		next := lane.elsewhere(call.Endpoint)
-		call.Lane, call.Elsewhere = lane.name, next != nil
+		next := lane.readyFallback(call.Endpoint)
+		call.Lane, call.FallbackReady = lane.name, next != nil
 		got := answer{lane: lane.name}
 		got.resp, got.err = lane.caller.Do(ctx, call)
-		if got.err != nil && (ctx.Err() != nil || streamed(got.err)) { // there is no choice of answers left
+		if got.err != nil && (ctx.Err() != nil || streamed(got.err)) { // this answer has to be given
 			best.resp.Close()
 			return got.resp, got.err
 		}
@@ -55,20 +55,20 @@ func (c *Chain) doOrElsewhere(ctx context.Context, call *llm.Call, serving, lane
 		}
 		if best = better(best, got); reason == "" {
 			call.Lane = best.lane
-			return best.resp, first.soonest(best.err)
+			return best.resp, first.withSoonestWait(best.err)
 		}
 		c.failovers.WithLabelValues(lane.name, next.name, reason).Inc()
 		_, span := telemetry.Start(ctx, "failover", attribute.String("llm.lane.from", lane.name),
 			attribute.String("llm.lane.to", next.name), attribute.String("llm.failover.reason", reason))
 		telemetry.End(span, nil)
-		next.ask(call, &asked)
+		next.adapt(call, &client)
 		lane = next
 	}
 }
 
-// elsewhere is the next lane on the way whose vendor has the endpoint and that may be called now, nil when there is
-// none.
-func (l *Lane) elsewhere(e *llm.Endpoint) *Lane {
+// readyFallback is the first of the lane's fallbacks whose vendor has the endpoint and that may be called now, nil when
+// there is none.
+func (l *Lane) readyFallback(e *llm.Endpoint) *Lane {
 	for next := l.fallback; next != nil; next = next.fallback {
 		if next.vendor.Speaks(e) && next.breaker.RetryAfter() == 0 {
 			return next
@@ -77,15 +77,15 @@ func (l *Lane) elsewhere(e *llm.Endpoint) *Lane {
 	return nil
 }
 
-// ask makes call what this lane is asked on behalf of a client that asked another one. The key of a repeat is another
-// one too: the vendor may be the same, and would refuse the same key with another body.
-func (l *Lane) ask(call, asked *llm.Call) {
-	call.Body, call.Payload = asked.Body, asked.Payload
-	if model := l.model.of(asked.Payload.Model); model != "" && model != asked.Payload.Model {
-		call.Body, call.Payload.Model = llm.WithModel(asked.Body, model), model
+// adapt makes call what this lane is asked when it is a fallback: with the lane's model in the body of the client's call.
+// The idempotency key changes too, because the vendor may be the same, and would refuse the key with another body.
+func (l *Lane) adapt(call, client *llm.Call) {
+	call.Body, call.Payload = client.Body, client.Payload
+	if model := l.model.of(client.Payload.Model); model != "" && model != client.Payload.Model {
+		call.Body, call.Payload.Model = llm.WithModel(client.Body, model), model
 	}
-	if asked.IdempotencyKey != "" {
-		call.IdempotencyKey = asked.IdempotencyKey + "/" + l.name
+	if client.IdempotencyKey != "" {
+		call.IdempotencyKey = client.IdempotencyKey + "/" + l.name
 	}
 }
 
@@ -96,7 +96,8 @@ type answer struct {
 	err  error
 }
 
-// mendable says why another vendor may do better, "" when none may. The reasons are the values of a metric's label.
+// mendable returns the reason why another vendor may do better, "" when there is none. The reasons are the values of a
+// metric's label.
 func (a answer) mendable(call *llm.Call) string {
 	if a.err == nil {
 		return mendableRefusal(a.resp)
@@ -113,15 +114,15 @@ func (a answer) mendable(call *llm.Call) string {
 		return ""
 	case rejected.Reason == outcome.VendorUnavailable, rejected.Reason == outcome.PayloadTooLarge:
 		return string(rejected.Reason)
-	case rejected.Reason == outcome.VendorRateLimited && !call.Background: // which waits for its own lane
+	case rejected.Reason == outcome.VendorRateLimited && !call.Background: // a background call waits for its own lane
 		return string(rejected.Reason)
 	}
 	return ""
 }
 
 // better is the answer that says more to the client: a success, else the vendor's own answer, else how a vendor failed,
-// else that a gate was closed, and of two alike the first. That a lane on the way does not know a model says nothing:
-// the client has not chosen it. What is not given to the client is closed.
+// else that a gate was closed. Of two alike it is the first. A 404 of the second one says nothing: that vendor may not
+// know the model, which the client has not chosen. The other answer is closed.
 func better(first, second answer) answer {
 	if first.lane == "" {
 		return second
@@ -132,7 +133,7 @@ func better(first, second answer) answer {
 		return second
 	}
 	second.resp.Close()
-	first.err = sooner(first.err, retryAfter(second.err))
+	first.err = withShorterWait(first.err, retryAfter(second.err))
 	return first
 }
 
@@ -167,20 +168,21 @@ func isRejected(err error) bool {
 	return ok
 }
 
-// soonest is the refusal of a call with the time at which the first of the lanes on the way can be tried again, those
-// that were left out because their breakers are open among them.
-func (l *Lane) soonest(err error) error {
+// withSoonestWait is the refusal err with the time until the first of the lane and its fallbacks can be tried again. The
+// fallbacks that were skipped because their breakers are open count too.
+func (l *Lane) withSoonestWait(err error) error {
 	if retryAfter(err) == 0 {
 		return err
 	}
 	for next := l.fallback; next != nil; next = next.fallback {
-		err = sooner(err, next.breaker.RetryAfter())
+		err = withShorterWait(err, next.breaker.RetryAfter())
 	}
 	return err
 }
 
-// sooner is err with a shorter time to wait, where it is a refusal that knows one. A wait of 0 is not known.
-func sooner(err error, wait time.Duration) error {
+// withShorterWait is err with wait as its time to wait, when err is a refusal that names a longer one. A wait of 0 is not
+// known.
+func withShorterWait(err error, wait time.Duration) error {
 	if wait == 0 || wait >= retryAfter(err) {
 		return err
 	}
@@ -190,7 +192,7 @@ func sooner(err error, wait time.Duration) error {
 	return &changed
 }
 
-// retryAfter is how long a refusal says to wait; 0 when it does not, or is none.
+// retryAfter is the time to wait that a refusal names; 0 when it names none, and for other errors.
 func retryAfter(err error) time.Duration {
 	if rejected, ok := errors.AsType[*outcome.Rejected](err); ok {
 		return rejected.RetryAfter

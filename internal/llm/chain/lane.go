@@ -20,7 +20,7 @@ const Default = "default"
 type Lane struct {
 	name     string
 	models   []string // that it serves; of the default lane none, because it serves the rest
-	model    Mapping  // what calls that come from another lane ask for
+	model    Mapping  // the model to ask for when a call comes from another lane
 	fallback *Lane    // nil: none
 
 	caller  *llm.Caller
@@ -28,8 +28,8 @@ type Lane struct {
 	quota   *quota.Quota
 	vendor  *upstream.Vendor
 	list    *modelList
-	slots   *llm.Slots // the pod's
-	share   *llm.Slots // of them, the lane's; nil when it may hold all
+	slots   *llm.Slots // of the pod
+	share   *llm.Slots // how many of them the lane may hold; nil when it may hold all
 }
 
 // parts are what lanes share.
@@ -41,7 +41,7 @@ type parts struct {
 }
 
 // build makes the vendor, the gates and the retry. The list of gates in it is the order in which a call passes them,
-// outermost first. Every metric of a lane has its name as a label, the default one's too.
+// outermost first. Every metric of a lane has the lane's name as a label, also in the default lane.
 func (l *Lane) build(pod Config, cfg LaneConfig, p parts) (err error) {
 	reg := prometheus.WrapRegistererWith(prometheus.Labels{"lane": l.name}, p.reg)
 	log := p.log.With(slog.String("lane", l.name))
@@ -79,7 +79,8 @@ func (l *Lane) build(pod Config, cfg LaneConfig, p parts) (err error) {
 	return err
 }
 
-// key names the lane in Redis. The default lane has the vendor's name alone, as services had before there were lanes.
+// key names the lane in Redis. The name of the default lane is left out, so that its keys are those of versions without
+// lanes.
 func (l *Lane) key() string {
 	if l.name == Default {
 		return l.vendor.Name()
@@ -96,7 +97,7 @@ func (l *Lane) conditions() llm.Conditions {
 	return llm.Conditions{BreakerOpen: l.breaker.State() == breaker.Open, SlotUse: use}
 }
 
-// close ends what build has begun, however far that came.
+// close ends what build has begun, also when build has failed.
 func (l *Lane) close() error {
 	var errs []error
 	if l.quota != nil {

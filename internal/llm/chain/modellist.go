@@ -13,14 +13,14 @@ import (
 
 // Times of a list of models.
 const (
-	listFresh    = time.Minute      // how long a list is taken for what the vendor has
-	listRetry    = 10 * time.Second // after a failure, until the vendor is asked again
-	listTimeout  = 5 * time.Second  // for one request
-	listPatience = time.Second      // that a client waits for a new list where there is an old one
+	listFresh    = time.Minute      // until the vendor is asked again after a success
+	listRetry    = 10 * time.Second // until the vendor is asked again after a failure
+	listTimeout  = 5 * time.Second  // of one request to the vendor
+	listPatience = time.Second      // that a client waits for a new list when an old one is known
 )
 
-// modelList is what a lane's vendor lists. Many who ask at once cause one request, and while the vendor is away they
-// get what was last known. It is safe for concurrent use.
+// modelList is the list of models of a lane's vendor. Clients that ask at the same time cause one request to the vendor.
+// While the vendor does not answer they get the last known list. It is safe for concurrent use.
 type modelList struct {
 	fetch   func(context.Context) ([]llm.Model, error)
 	log     *slog.Logger
@@ -30,7 +30,7 @@ type modelList struct {
 
 	mu      sync.Mutex
 	models  []llm.Model
-	known   bool          // models is what the vendor has listed, be it nothing
+	known   bool          // the vendor has answered; its list may be empty
 	failing bool          // the last request failed
 	due     time.Time     // of the next request
 	running chan struct{} // closed when the request under way has ended; nil when there is none
@@ -69,7 +69,7 @@ func (l *modelList) get(ctx context.Context, ask bool) (models []llm.Model, know
 	return l.models, l.known
 }
 
-// refresh asks the vendor, on behalf of all who wait.
+// refresh asks the vendor once for all clients that wait.
 func (l *modelList) refresh() {
 	ctx, cancel := context.WithTimeout(l.ctx, listTimeout)
 	defer cancel()
@@ -84,7 +84,7 @@ func (l *modelList) refresh() {
 	} else {
 		l.due = time.Now().Add(listRetry)
 		if !l.failing {
-			l.log.LogAttrs(l.ctx, slog.LevelWarn, "the list of models cannot be read; what was last known is served",
+			l.log.LogAttrs(l.ctx, slog.LevelWarn, "the list of models cannot be read; the last known list is served",
 				slog.Any("error", err))
 		}
 	}

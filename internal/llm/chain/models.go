@@ -5,22 +5,7 @@ import (
 	"strings"
 )
 
-// LaneOf names the lane that serves the model.
-func (c *Chain) LaneOf(model string) string { return c.serving(model).name }
-
-// serving is the lane that serves the model.
-func (c *Chain) serving(model string) *Lane {
-	for _, lane := range c.lanes[1:] {
-		for _, pattern := range lane.models {
-			if matches(pattern, model) {
-				return lane
-			}
-		}
-	}
-	return c.lanes[0]
-}
-
-// matches reports whether a pattern covers a model. A pattern is a name, or the beginning of names with a * behind it.
+// matches reports whether a pattern covers a model. A pattern is a name, or the beginning of names followed by a *.
 func matches(pattern, model string) bool {
 	if begin, open := strings.CutSuffix(pattern, "*"); open {
 		return strings.HasPrefix(model, begin)
@@ -35,8 +20,7 @@ func overlap(a, b string) bool {
 	return a == b || aOpen && strings.HasPrefix(b, a) || bOpen && strings.HasPrefix(a, b)
 }
 
-// Mapping says which model a call asks for in a lane that it comes to from another one. The first rule that fits
-// counts.
+// Mapping says which model a call that comes from another lane asks for. The first rule that fits counts.
 type Mapping []rule
 
 type rule struct{ from, to string } // from is a pattern
@@ -55,7 +39,7 @@ func (m *Mapping) Decode(s string) error {
 			return errors.New("a rule has a model on both sides of the colon")
 		}
 		if star := strings.IndexByte(from, '*'); star >= 0 && star < len(from)-1 {
-			return errors.New("a * stands at the end of what a rule is for")
+			return errors.New("a * stands at the end of a rule's left side only")
 		}
 		*m = append(*m, rule{from, to})
 	}

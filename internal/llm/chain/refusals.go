@@ -9,21 +9,21 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// maxErrorBody is how much of an error's document is looked at.
+// maxErrorBody is the largest error document that is read, in bytes.
 const maxErrorBody = 64 << 10
 
-// contextLength is why a call leaves a lane whose model cannot take so long a prompt.
+// contextLength is the reason why a call leaves a lane whose model cannot take so long a prompt.
 const contextLength = "context_length"
 
-// tooLong are the codes of an error, and the beginnings of its message, that say so.
+// The codes of an error, and the beginnings of its message, that say that the prompt is too long.
 var (
 	tooLongCodes = []string{"context_length_exceeded", "string_above_max_length"}
 	tooLongTexts = []string{"prompt is too long", "input length and `max_tokens` exceed", "The input token count"}
 )
 
-// mendableRefusal says why another vendor may take what this one has refused, "" when none may. Most refusals are about
-// the request, and a second vendor would only say the same in other words. Those that are about the account are no
-// refusals here, but failures of the vendor.
+// mendableRefusal returns the reason why another vendor may take what this one has refused, "" when there is none. Most
+// refusals are about the request, and a second vendor would refuse it too. Refusals that are about the account do not
+// come here: upstream makes them failures of the vendor.
 func mendableRefusal(resp *llm.Response) string {
 	badSize := resp.Status == http.StatusBadRequest || resp.Status == http.StatusRequestEntityTooLarge
 	if !badSize || len(resp.Body) > maxErrorBody {

@@ -10,10 +10,11 @@ import (
 // maxLanes bounds the lanes beside the default one, and so the values of the label "lane".
 const maxLanes = 8
 
-// laneName is what a lane may be called. It becomes a part of variables' names, so it has no hyphen.
+// laneName is the form of a lane's name. The name is part of the names of variables, so it has no hyphen.
 var laneName = regexp.MustCompile(`^[a-z][a-z0-9]{0,19}$`)
 
-// LaneError is what is wrong with the settings of one further lane. Its text names them as those of the default lane.
+// LaneError says what is wrong with the settings of one further lane. The text of Err has the names of the default
+// lane's settings.
 type LaneError struct {
 	Lane string
 	Err  error
@@ -56,7 +57,7 @@ func (c Config) validateNames() (errs []error) {
 	return errs
 }
 
-// validateFallbacks wants each fallback to be another lane, and no way that leads back to where it began.
+// validateFallbacks reports a fallback that is no lane, and fallbacks that lead back to the lane where they began.
 func (c Config) validateFallbacks() (errs []error) {
 	next := map[string]string{}
 	for _, lane := range c.lanes() {
@@ -84,17 +85,14 @@ func (c Config) validateFallbacks() (errs []error) {
 	return errs
 }
 
-// validateContracts wants the contract of every lane to be set, be it to 0, as soon as one lane has one: a lane whose
-// contract was forgotten would not be limited at all.
+// validateContracts reports a lane without a contract while another lane has one: a lane whose contract was forgotten
+// would not be limited. A contract of 0 is one that was set.
 func (c Config) validateContracts() (errs []error) {
 	lanes := c.lanes()
-	limited := slices.ContainsFunc(lanes, func(l FurtherLane) bool {
-		return l.Quota.Requests > 0 ||
-			l.Quota.Tokens > 0
-	})
+	limits := func(l FurtherLane) bool { return l.Quota.Requests > 0 || l.Quota.Tokens > 0 }
+	limited := slices.ContainsFunc(lanes, limits)
 	for _, lane := range lanes {
-		set := lane.ContractSet || lane.Quota.Requests > 0 || lane.Quota.Tokens > 0
-		if limited && !set {
+		if limited && !lane.ContractSet && !limits(lane) {
 			errs = append(errs, fmt.Errorf("%s and %s are missing, and another lane has a contract: "+
 				"set what the contract of the lane %s is, or 0 for no limit",
 				variable(lane.Name, "QUOTA_REQUESTS"), variable(lane.Name, "QUOTA_TOKENS"), lane.Name))
@@ -103,13 +101,12 @@ func (c Config) validateContracts() (errs []error) {
 	return errs
 }
 
-// validateModels wants every model to have one lane, and every lane to have calls.
+// validateModels reports models that two lanes serve, and lanes that no call would reach.
 func (c Config) validateModels() (errs []error) {
 	for i, lane := range c.Further {
 		for _, pattern := range lane.Models {
 			if star := strings.IndexByte(pattern, '*'); pattern == "" || star >= 0 && star < len(pattern)-1 {
-				errs = append(errs, fmt.Errorf("%s has %q: use names of models, with a * at the end for all that "+
-					"begin so",
+				errs = append(errs, fmt.Errorf("%s has %q: use names of models, with a * at the end for all that begin so",
 					variable(lane.Name, "MODELS"), pattern))
 			}
 			for _, other := range c.Further[:i] {
@@ -121,15 +118,14 @@ func (c Config) validateModels() (errs []error) {
 		}
 		reached := func(l FurtherLane) bool { return l.Fallback == lane.Name }
 		if len(lane.Models) == 0 && !slices.ContainsFunc(c.lanes(), reached) {
-			errs = append(errs, fmt.Errorf("lane %s has no models and is not the fallback of another lane, so no "+
-				"call would reach it: set %s",
-				lane.Name, variable(lane.Name, "MODELS")))
+			errs = append(errs, fmt.Errorf("lane %s has no models and is not the fallback of another lane, "+
+				"so no call would reach it: set %s", lane.Name, variable(lane.Name, "MODELS")))
 		}
 	}
 	return errs
 }
 
-// variable is a lane's setting without the prefix of all settings.
+// variable is the name of a lane's setting without the prefix that all settings have.
 func variable(lane, setting string) string {
 	if lane == Default {
 		return setting

@@ -84,10 +84,10 @@ func Caller(t testing.TB, cfg chain.Config, vendor RoundTrip, before ...llm.Name
 }
 
 // GateFunc is a gate made of a func.
-type GateFunc func(context.Context, *llm.Call) (func(llm.Outcome), error)
+type GateFunc func(context.Context, *llm.Call) (func(llm.Result), error)
 
 // Enter calls the func.
-func (f GateFunc) Enter(ctx context.Context, call *llm.Call) (func(llm.Outcome), error) {
+func (f GateFunc) Enter(ctx context.Context, call *llm.Call) (func(llm.Result), error) {
 	return f(ctx, call)
 }
 

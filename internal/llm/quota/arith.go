@@ -30,9 +30,9 @@ func emission(limit, burst int, w, q micros) micros {
 // of its booking.
 type bucket struct {
 	interval micros // what one unit costs
-	burst    micros // how far the queue may reach ahead without anyone waiting
-	end      micros // when the queue will have drained: the theoretical arrival time, TAT
-	back     micros // all that was ever given back
+	burst    micros // how far the queue may reach ahead before a call has to wait
+	end      micros // when the queue will be empty: the theoretical arrival time (TAT) of GCRA
+	back     micros // the sum of all that was given back
 }
 
 // start returns the earliest start of a booking of cost made at now. A cost over the burst has to find the queue empty.
@@ -46,9 +46,9 @@ func (b *bucket) book(now, cost micros) (mark micros) {
 	return b.end + b.back
 }
 
-// refund gives cost of a booking back, or of a part of it. What has leaked out since is gone: giving it back would be
-// credit for time that has passed. mark-back is where the booking ends today, later refunds all taken to be of
-// bookings before it, which errs to the safe side.
+// refund gives the cost of a booking, or a part of it, back. What has drained since the booking is not given back: it
+// would be credit for time that has passed. mark-back is where the booking ends now, if all refunds after it were of
+// bookings before it. They may not have been, and then too little is given back, which is the safe side.
 func (b *bucket) refund(now, mark, cost micros) {
 	r := min(cost, mark-b.back-now)
 	if r > 0 {
@@ -57,10 +57,10 @@ func (b *bucket) refund(now, mark, cost micros) {
 	}
 }
 
-// drain forfeits the burst: the next unit starts one interval from now.
+// drain takes away the burst: the next unit starts one interval from now.
 func (b *bucket) drain(now micros) { b.end = max(b.end, now+b.burst) }
 
-// push moves everything that has not started by d.
+// push delays everything that has not started by d.
 func (b *bucket) push(now, d micros) { b.end = max(b.end, now+b.burst-b.interval) + d }
 
 // ledgerSlices is the number of slices that the token ledger cuts a window into.
@@ -94,17 +94,17 @@ func newContract(cfg Config, queueTimeout time.Duration) contract {
 		c.interval = emission(c.requests, c.burst, c.window, c.queue)
 	}
 	if c.tokens > 0 {
-		// The ledger guarantees the tokens. The pace only keeps it from going on and off: a tenth of the contract may
-		// be used at once, and the rest flows a little slower than the ledger could bear.
+		// The ledger keeps the limit of the tokens. The pace only spreads them over the window: a tenth of the contract
+		// may be used at once, and the rest flows a little slower than the ledger would allow.
 		c.pace = float64(c.window+c.queue) / (0.95 * float64(c.tokens))
 		c.tokenBurst = micros(math.Ceil(c.pace * 0.1 * float64(c.tokens)))
 	}
 	return c
 }
 
-// share returns what one of n pods may use without Redis: the same arithmetic on an nth of the contract, without a
-// burst of requests, and never faster than an nth of the shared pace. ok is false when an nth is less than one call,
-// because then every share would break the contract.
+// share returns what one of n pods may use without Redis: the same arithmetic on the nth part of the contract, without a
+// burst of requests, and never faster than the nth part of the shared pace. ok is false when that part is less than one
+// call, because the shares would then break the contract together.
 func (c contract) share(n int) (requests, tokens bucket, largest int, ok bool) {
 	if c.requests > 0 {
 		own := c.requests / n

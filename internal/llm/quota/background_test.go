@@ -22,7 +22,7 @@ func TestBackgroundLeavesHalfOfTheBurst(t *testing.T) {
 		n := 0
 		var last ruling
 		for ; n < 20; n++ {
-			if last = background(); last.admitted == 0 {
+			if last = background(); !last.admitted {
 				break
 			}
 		}
@@ -33,16 +33,16 @@ func TestBackgroundLeavesHalfOfTheBurst(t *testing.T) {
 			t.Errorf("turned away for %d µs, with an interval of %d", last.delay, c.interval)
 		}
 		for i := range 5 {
-			if r := s.run(int64(0), micros(0)); r.admitted == 0 {
+			if r := s.run(int64(0), micros(0)); !r.admitted {
 				t.Errorf("call %d of low priority finds no room", i)
 			}
 		}
 		s.now += 6 * c.interval // what the others used, and one more
-		if r := background(); r.admitted == 0 {
+		if r := background(); !r.admitted {
 			t.Errorf("no room when the burst is half full again: %+v", r)
 		}
 		s.now += c.interval
-		if r := background(); r.admitted == 0 {
+		if r := background(); !r.admitted {
 			t.Errorf("slower than the contract: %+v", r)
 		}
 	})

@@ -1,13 +1,10 @@
 package quota
 
 import (
-	"context"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/spillway-dev/spillway/internal/llm"
 )
 
 // backoff makes pauses when the vendor refuses calls (429) without a time to wait. Each refusal in a row makes a
@@ -19,7 +16,7 @@ type backoff struct {
 
 	mu      sync.Mutex
 	resume  time.Time     // end of the pause
-	trying  bool          // a call of this pod tries
+	trying  bool          // a call of this pod is the one that tries
 	changed chan struct{} // closed when the call that tries has ended, or the pause has changed
 }
 
@@ -74,28 +71,34 @@ func (b *backoff) changedLocked() {
 	b.changed = make(chan struct{})
 }
 
-// admit reports whether a call may pass at the time now. When tries is true the call is the one that tries, and it
-// must end with ended. When the call may not pass, the caller asks again after wait, or earlier when changed is
-// closed. wait is 0 while another call tries.
-func (b *backoff) admit(now time.Time) (passes, tries bool, wait time.Duration, changed <-chan struct{}) {
+// admission is what the backoff says about a call.
+type admission struct {
+	passes  bool
+	tries   bool            // the call passes as the one that tries, and must end with ended
+	wait    time.Duration   // rest of the pause after which a call that may not pass asks again
+	changed <-chan struct{} // closed when it may ask again earlier; while another call tries, there is no other time
+}
+
+// admit says whether a call may pass at the time now.
+func (b *backoff) admit(now time.Time) admission {
 	if b.refused.Load() == 0 {
-		return true, false, 0, nil
+		return admission{passes: true}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.refused.Load() == 0:
-		return true, false, 0, nil
+		return admission{passes: true}
 	case now.Before(b.resume):
-		return false, false, b.resume.Sub(now), b.changed
+		return admission{wait: b.resume.Sub(now), changed: b.changed}
 	case b.trying:
-		return false, false, 0, b.changed
+		return admission{changed: b.changed}
 	}
 	b.trying = true
-	return true, true, 0, nil
+	return admission{passes: true, tries: true}
 }
 
-// ended ends the trial.
+// ended is called when the call that tries has ended.
 func (b *backoff) ended() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,7 +106,7 @@ func (b *backoff) ended() {
 	b.changedLocked()
 }
 
-// succeeded ends the row of refusals.
+// succeeded ends the pauses: the vendor has accepted a call.
 func (b *backoff) succeeded() {
 	if b.refused.Load() == 0 {
 		return
@@ -113,60 +116,4 @@ func (b *backoff) succeeded() {
 	b.refused.Store(0)
 	b.resume = time.Time{}
 	b.changedLocked()
-}
-
-// awaitBackoff waits until the call may pass, for as long as the call may wait, or rejects it. tries reports whether
-// this call is the one that tries.
-func (q *Quota) awaitBackoff(ctx context.Context, call *llm.Call) (tries bool, err error) {
-	passes, tries, wait, changed := q.backoff.admit(time.Now())
-	if passes {
-		return tries, nil
-	}
-	begin := time.Now()
-	patience := max(0, q.patience(ctx, call, begin))
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	q.waiting.Add(1)
-	defer q.waiting.Add(-1)
-	for !passes {
-		left := patience - time.Since(begin)
-		if wait > left || left <= 0 {
-			q.metrics.of(false).rejected.Inc()
-			wait = max(wait, firstBackoff)
-			return false, q.rejection(ctx, &ruling{delay: wait.Microseconds(), why: whyPause})
-		}
-		if wait == 0 {
-			wait = left
-		}
-		timer.Reset(wait)
-		select {
-		case <-timer.C:
-		case <-changed:
-		case <-ctx.Done():
-			q.metrics.of(false).ended.Inc()
-			return false, llm.Ended(ctx, "quota")
-		}
-		passes, tries, wait, changed = q.backoff.admit(time.Now())
-	}
-	q.metrics.wait.Observe(time.Since(begin).Seconds())
-	return tries, nil
-}
-
-// observeRefusal updates the backoff after an exchange. A success ends the pauses. A refusal without a time to wait
-// makes the next pause, which all pods share. asked is the pause that the vendor asked for.
-func (q *Quota) observeRefusal(out *llm.Outcome, asked time.Duration) {
-	switch {
-	case out.Called && out.Err == nil:
-		q.backoff.succeeded()
-	case asked == 0 && isRefusal(out.Err):
-		pause, refused := q.backoff.refuse(time.Now())
-		if refused == 0 {
-			return
-		}
-		q.metrics.backoffs.Inc()
-		q.applyPause(pause, time.Now())
-		if q.shared != nil {
-			q.done.Go(func() { q.shared.announceRefusals(refused) })
-		}
-	}
 }

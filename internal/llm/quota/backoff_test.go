@@ -12,7 +12,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
-var bare = llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit, Status: http.StatusTooManyRequests}}
+var bare = llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit, Status: http.StatusTooManyRequests}}
 
 // The pauses double up to a minute, and end with the first success.
 func TestRefusalsWithoutANumberMakePausesThatGrow(t *testing.T) {
@@ -52,7 +52,7 @@ func TestNoCallHammersAVendorThatRefuses(t *testing.T) {
 					return false
 				}
 				if seen.Add(1); well.Load() {
-					leave(llm.Outcome{Called: true})
+					leave(llm.Result{Called: true})
 				} else {
 					leave(bare)
 				}
@@ -106,7 +106,7 @@ func TestOneCallTriesAfterARefusal(t *testing.T) {
 		if len(passed) != cap(passed) {
 			t.Errorf("%d of %d passed after the first event", len(passed), cap(passed))
 		}
-		leave(llm.Outcome{Called: true})
+		leave(llm.Result{Called: true})
 	})
 }
 

@@ -10,28 +10,28 @@ import (
 // share one run: Redis then reads and writes the state once for all of them, which is most of what a booking costs it.
 const bookingTrips = 8
 
-// attempt is one request of a batch, with its answer. Attempts are reused.
-type attempt struct {
+// entry is one request of a batch, with its answer. Entries are reused.
+type entry struct {
 	request
 	ruling
-	asked pause // what this pod knew of the vendor's pauses when the script was sent
+	asked pause // the vendor's pause as this pod knew it when the script was sent
 	err   error
 }
 
 // bookShared books in Redis. Calls that come together share the round trip.
 func (q *Quota) bookShared(ctx context.Context, r request) (booking, ruling, error) {
-	a := q.attempts.Get().(*attempt)
-	defer q.attempts.Put(a)
-	*a = attempt{request: r, err: errNotSent} // send replaces the error
-	q.batches.Join(a, func(batch []*attempt) { q.send(ctx, batch) })
-	if a.err != nil {
-		return booking{}, ruling{}, a.err
+	e := q.entries.Get().(*entry)
+	defer q.entries.Put(e)
+	*e = entry{request: r, err: errNotSent} // send replaces the error
+	q.batches.Join(e, func(batch []*entry) { q.send(ctx, batch) })
+	if e.err != nil {
+		return booking{}, ruling{}, e.err
 	}
-	return q.accept(&a.ruling, r.tokens, a.asked, time.Now()), a.ruling, nil
+	return q.accept(&e.ruling, r.tokens, e.asked, time.Now()), e.ruling, nil
 }
 
 // send makes the round trip for batch, and carries the pending report.
-func (q *Quota) send(ctx context.Context, batch []*attempt) {
+func (q *Quota) send(ctx context.Context, batch []*entry) {
 	now, asked := time.Now(), q.pauses.current.Load().pause
 	r := q.pending.take(now, q.waiting.Load())
 	err := q.shared.run(ctx, batch, r)
@@ -39,8 +39,8 @@ func (q *Quota) send(ctx context.Context, batch []*attempt) {
 		q.pending.restore(r, now)
 	}
 	q.pending.release(r)
-	for _, a := range batch {
-		a.asked, a.err = asked, err
+	for _, e := range batch {
+		e.asked, e.err = asked, err
 	}
 }
 

@@ -18,8 +18,8 @@ type booking struct {
 	mark      micros // with which the request can be given back
 	tokenMark micros // the same for the tokens; only of a local booking
 	cost      micros // that the tokens took of the pace
-	slice     int64  // of the shared ledger, where the tokens are
-	pause            // as it stood when the call was booked
+	slice     int64  // of the shared ledger, in which the tokens are booked
+	pause            // as it was when the call was booked
 }
 
 // instant is the longest wait that counts as an immediate start.
@@ -34,17 +34,17 @@ func (q *Quota) patience(ctx context.Context, call *llm.Call, now time.Time) tim
 	if deadline, ok := ctx.Deadline(); ok {
 		left = max(0, min(left, deadline.Sub(now)))
 	}
-	if call.Elsewhere {
-		left = min(left, elsewherePatience)
+	if call.FallbackReady {
+		left = min(left, fallbackPatience)
 	}
 	return patience(call.Priority, left)
 }
 
-// elsewherePatience is how far ahead a call may book at most that another lane would take at once.
-const elsewherePatience = 500 * time.Millisecond
+// fallbackPatience is how far ahead a call may book at most while another lane would take it at once.
+const fallbackPatience = 500 * time.Millisecond
 
-// estimate returns the tokens that a call books. What an image or a recording costs is a guess, so such a call is not
-// too large for the contract while its text fits: it then books the whole contract.
+// estimate returns the tokens that a call books. What an image or a recording costs is a guess, so a call with one is
+// not too large for the contract while its text fits. It then books the whole contract.
 func (q *Quota) estimate(p *llm.Payload) int64 {
 	tokens, most := int64(p.Tokens()), int64(q.contract.tokens)
 	if int64(p.Text()) <= most {
@@ -79,9 +79,9 @@ func (q *Quota) rejection(ctx context.Context, v *ruling) error {
 		RetryAfter: time.Duration(v.delay) * time.Microsecond,
 	}
 	switch v.why {
-	case whySize: // no time will come at which it fits
+	case whySize: // no wait would help
 		err.Reason = outcome.PayloadTooLarge
-	case whyAway, whyShare: // Redis is soon back
+	case whyAway, whyShare: // Redis may be back soon
 		err.RetryAfter, err.Err = time.Second, redisx.ErrAway
 	}
 	_, span := telemetry.Start(ctx, "quota")

@@ -27,7 +27,7 @@ func TestPatienceIsShortWhileAnotherLaneWouldTakeTheCall(t *testing.T) {
 		{soon, llm.Call{Priority: llm.High}, 100 * time.Millisecond, 100 * time.Millisecond},
 	} {
 		for elsewhere, want := range map[bool]time.Duration{false: c.alone, true: c.elsewhere} {
-			c.call.Elsewhere = elsewhere
+			c.call.FallbackReady = elsewhere
 			if got := q.patience(c.ctx, &c.call, now); got != want {
 				t.Errorf("%v, background %t, elsewhere %t: %v, want %v", c.call.Priority, c.call.Background, elsewhere,
 					got, want)

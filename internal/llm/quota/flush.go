@@ -46,7 +46,7 @@ func (q *Quota) flush(ctx context.Context) {
 		return
 	}
 	defer q.pending.release(r)
-	batch := []*attempt{{request: request{kind: reportOnly}}}
+	batch := []*entry{{request: request{kind: reportOnly}}}
 	if q.shared.run(ctx, batch, r) != nil {
 		q.pending.restore(r, now)
 		return

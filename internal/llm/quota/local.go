@@ -6,32 +6,32 @@ import (
 	"time"
 )
 
-// localQuota is this pod's share of the contract, for the time in which Redis is away.
-type localQuota struct {
+// podShare is this pod's share of the contract, for the time in which Redis is away.
+type podShare struct {
 	clock   func() time.Time // of the pod
 	epoch   time.Time        // of its microseconds
-	ok      bool             // there is a share
+	ok      bool             // the share is large enough for calls; else none is admitted
 	largest int64            // tokens one call may take; 0: tokens are not limited
 	active  atomic.Bool
 
 	mu       sync.Mutex
 	requests bucket
 	tokens   bucket
-	hold     micros // end of the vendor's pause
+	pauseEnd micros // of the vendor's pause
 }
 
-func (l *localQuota) init(c contract, shares int, clock func() time.Time) {
+func (l *podShare) init(c contract, shares int, clock func() time.Time) {
 	var largest int
 	l.clock, l.epoch = clock, clock()
 	l.requests, l.tokens, largest, l.ok = c.share(shares)
 	l.largest = int64(largest)
 }
 
-func (l *localQuota) now() micros { return l.clock().Sub(l.epoch).Microseconds() }
+func (l *podShare) now() micros { return l.clock().Sub(l.epoch).Microseconds() }
 
-// begin starts local mode and forfeits all credit each time, because other pods may have used it. Calls that sleep on
-// a shared booking count against the share.
-func (l *localQuota) begin(asleep int64) {
+// begin starts local mode. Each time all credit is lost, because other pods may have used it. Calls that sleep on a
+// shared booking count against the share.
+func (l *podShare) begin(asleep int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.active.CompareAndSwap(false, true) {
@@ -44,7 +44,7 @@ func (l *localQuota) begin(asleep int64) {
 }
 
 // book books requests and tokens, or neither, for a start within wait.
-func (l *localQuota) book(tokens int64, wait micros) (booking, ruling) {
+func (l *podShare) book(tokens int64, wait micros) (booking, ruling) {
 	if !l.ok || l.largest > 0 && tokens > l.largest {
 		return booking{local: true}, ruling{why: whyShare}
 	}
@@ -54,7 +54,7 @@ func (l *localQuota) book(tokens int64, wait micros) (booking, ruling) {
 	if l.largest > 0 {
 		cost = tokens * l.tokens.interval
 	}
-	start, why := l.requests.start(now, l.requests.interval), int64(whyRequests)
+	start, why := l.requests.start(now, l.requests.interval), whyRequests
 	if t := l.tokens.start(now, cost); t > start {
 		start, why = t, whyTokens
 	}
@@ -64,11 +64,11 @@ func (l *localQuota) book(tokens int64, wait micros) (booking, ruling) {
 	return booking{
 		local: true, tokens: tokens, cost: cost, delay: start - now,
 		mark: l.requests.book(now, l.requests.interval), tokenMark: l.tokens.book(now, cost),
-	}, ruling{admitted: 1}
+	}, ruling{admitted: true}
 }
 
 // settle gives back what a call booked and did not use.
-func (l *localQuota) settle(b *booking, called bool, used int64) {
+func (l *podShare) settle(b *booking, called bool, used int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -82,17 +82,17 @@ func (l *localQuota) settle(b *booking, called bool, used int64) {
 	}
 }
 
-// push delays what has not started by as much as a pause of d makes the known pause longer.
-func (l *localQuota) push(d time.Duration) {
+// push delays all later starts by as much as a pause of d is longer than the pause in force.
+func (l *podShare) push(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	till := now + d.Microseconds()
-	if till <= l.hold {
+	if till <= l.pauseEnd {
 		return
 	}
-	more := till - max(l.hold, now)
-	l.hold = till
+	more := till - max(l.pauseEnd, now)
+	l.pauseEnd = till
 	l.requests.push(now, more)
 	l.tokens.push(now, more)
 }

@@ -164,7 +164,7 @@ func TestObeysTheVendorWhileCallsSleep(t *testing.T) {
 			slept = time.Since(begin)
 		})
 		synctest.Wait()
-		leave(llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit,
+		leave(llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindRateLimit,
 			Status: http.StatusTooManyRequests, RetryAfter: 4 * time.Second}})
 		if err := q.Recheck(nil); rejection(t, err).RetryAfter != 4*time.Second {
 			t.Errorf("a call that had passed: %v", err)
@@ -192,7 +192,7 @@ func TestObeysTheVendorWhileCallsSleep(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		leave(llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus,
+		leave(llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindStatus,
 			Status: http.StatusServiceUnavailable, RetryAfter: 20 * time.Second}})
 		wg.Wait()
 		if d := time.Since(begin); d != 0 {
@@ -216,7 +216,7 @@ func TestAloneKeepsToItsShare(t *testing.T) {
 			}
 			at := time.Since(begin).Microseconds()
 			calls, tokens = append(calls, started{at, 1}), append(tokens, started{at, 400})
-			leave(llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 100, Completion: 300}})
+			leave(llm.Result{Called: true, Usage: llm.Usage{Prompt: 100, Completion: 300}})
 		}
 		if got := most(calls, time.Minute.Microseconds()); got > 100 {
 			t.Errorf("%d calls in a minute, the share is 100", got)
@@ -266,7 +266,7 @@ func TestWithoutAContractOnlyPausesCount(t *testing.T) {
 		q := newTestQuota(t, Config{}, nil)
 		leave, err := q.Enter(t.Context(), sized(llm.Low, 1, 1<<30))
 		ok(t, err)
-		leave(llm.Outcome{Called: true, Err: &llm.VendorError{
+		leave(llm.Result{Called: true, Err: &llm.VendorError{
 			Kind: llm.KindRateLimit, Status: http.StatusTooManyRequests, RetryAfter: 4 * time.Second,
 		}})
 		_, err = q.Enter(t.Context(), sized(llm.Low, 1, 1))
@@ -309,15 +309,15 @@ func TestAloneCountsThoseAsleep(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	delay := func(asleep int64) time.Duration {
-		p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10,
+		p := newPodState(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10,
 			false, func() time.Time { return now })
 		b, v := p.bookLocal(0, time.Hour.Microseconds(), asleep, now)
-		if v.admitted != 1 {
+		if !v.admitted {
 			t.Fatalf("%+v", v)
 		}
 		return time.Duration(b.delay) * time.Microsecond
 	}
-	interval := time.Duration(newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10},
+	interval := time.Duration(newPodState(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10},
 		testQueue), 10, false, time.Now).local.requests.interval) * time.Microsecond
 	if more := delay(5) - delay(0); more != 5*interval {
 		t.Errorf("five calls asleep put the next off by %v, want %v", more, 5*interval)

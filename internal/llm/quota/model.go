@@ -9,7 +9,7 @@ import (
 // Model is the quota of one pod without goroutines and without a connection. It does what Quota does, except sleeping
 // and I/O. test/scale runs a thousand models on a virtual clock with a simulated Redis.
 type Model struct {
-	*quotaPod
+	*podState
 	now func() time.Time
 }
 
@@ -32,7 +32,7 @@ func NewModel(cfg Config, queueTimeout time.Duration, now func() time.Time) (*Mo
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Model{newQuotaPod(newContract(cfg, queueTimeout), cfg.Shares, false, now), now}, nil
+	return &Model{newPodState(newContract(cfg, queueTimeout), cfg.Shares, false, now), now}, nil
 }
 
 // Script is quota.lua with the contract in front, as Redis gets it.
@@ -55,7 +55,7 @@ func (m *Model) Patience(class llm.Priority, left time.Duration) time.Duration {
 // Ask returns the arguments of the script for a booking, with the pending report. asleep is the number of calls that
 // wait for their start.
 func (m *Model) Ask(tokens int64, wait time.Duration, asleep int64) []any {
-	batch := []*attempt{{request: request{tokens: m.limited(tokens), wait: wait.Microseconds()}}}
+	batch := []*entry{{request: request{tokens: m.limited(tokens), wait: wait.Microseconds()}}}
 	return scriptArgs(batch, m.pending.take(m.now(), asleep))
 }
 
@@ -66,10 +66,10 @@ func (m *Model) Flush(asleep int64, urgent bool) (args []any, parked bool) {
 	if parked || !due && !urgent {
 		return nil, parked
 	}
-	return scriptArgs([]*attempt{{request: request{kind: reportOnly}}}, m.pending.take(m.now(), asleep)), false
+	return scriptArgs([]*entry{{request: request{kind: reportOnly}}}, m.pending.take(m.now(), asleep)), false
 }
 
-// Woken reports, once, that there is something to tell after there was nothing.
+// Woken reports, once, that the report is no longer empty.
 func (m *Model) Woken() bool {
 	select {
 	case <-m.pending.wake:
@@ -79,7 +79,7 @@ func (m *Model) Woken() bool {
 	}
 }
 
-// Hurried reports, once, that there is something to tell that must not wait.
+// Hurried reports, once, that the report must not wait.
 func (m *Model) Hurried() bool {
 	select {
 	case <-m.pending.urgent:
@@ -91,18 +91,18 @@ func (m *Model) Hurried() bool {
 
 // Answered takes over what the script returned. granted reports whether it booked a call of that many tokens.
 func (m *Model) Answered(text string, tokens int64) (b Booking, granted bool, err error) {
-	batch := []*attempt{{}}
+	batch := []*entry{{}}
 	if err := parseRulings(text, batch); err != nil {
 		return b, false, err
 	}
-	return Booking{m.accept(&batch[0].ruling, m.limited(tokens), pause{}, m.now()), m.now()}, batch[0].admitted == 1,
+	return Booking{m.accept(&batch[0].ruling, m.limited(tokens), pause{}, m.now()), m.now()}, batch[0].admitted,
 		nil
 }
 
 // BookLocal books from the pod's share.
 func (m *Model) BookLocal(tokens int64, wait time.Duration, asleep int64) (b Booking, granted bool) {
 	own, v := m.bookLocal(m.limited(tokens), wait.Microseconds(), asleep, m.now())
-	return Booking{own, m.now()}, v.admitted == 1
+	return Booking{own, m.now()}, v.admitted
 }
 
 // Start returns when the call may start by what the pod knows now. Pauses of the vendor delay it.
@@ -110,12 +110,12 @@ func (m *Model) Start(b *Booking) time.Time {
 	return m.pauses.current.Load().start(b.Booked(), b.pause)
 }
 
-// Recheck reports whether a call that is about to leave may, or is turned away because the vendor asked for a pause.
+// Recheck reports whether a call may still go to the vendor. It may not while the vendor has asked for a pause.
 func (m *Model) Recheck() bool {
 	return m.pauses.current.Load().until.Sub(m.now()) <= pauseSlack
 }
 
-// Settle ends a booking: the call used so many tokens, or was not made.
+// Settle ends a booking: the call used that many tokens, or was not made.
 func (m *Model) Settle(b *Booking, called bool, used int64) {
 	if !called {
 		used = 0
@@ -127,10 +127,11 @@ func (m *Model) Settle(b *Booking, called bool, used int64) {
 	m.settle(&b.booking, called, used, true, m.now())
 }
 
-// Pause obeys a vendor that answered one of this pod's calls with Retry-After: d. It reports whether that was news.
+// Pause applies the pause of a vendor that answered one of this pod's calls with Retry-After: d. It reports whether the
+// pause is new or longer.
 func (m *Model) Pause(d time.Duration) bool { return m.applyPause(d, m.now()) }
 
-// Announced takes in a message of the script to all pods.
+// Announced takes over a message that the script sends to all pods.
 func (m *Model) Announced(message string) error {
 	p, err := parsePause(message)
 	if err != nil {

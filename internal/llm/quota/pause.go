@@ -34,13 +34,13 @@ type knownPause struct {
 // pauses holds the pause that this pod knows of. It is safe for concurrent use.
 type pauses struct{ current atomic.Pointer[knownPause] }
 
-func (h *pauses) init() { h.current.Store(&knownPause{changed: make(chan struct{})}) }
+func (s *pauses) init() { s.current.Store(&knownPause{changed: make(chan struct{})}) }
 
 // observe takes over a pause from an answer or a message of Redis. They may arrive in any order.
-func (h *pauses) observe(p pause, now time.Time) {
+func (s *pauses) observe(p pause, now time.Time) {
 	for {
-		old := h.current.Load()
-		if !old.before(p) || h.replace(old, old.with(p, now)) {
+		old := s.current.Load()
+		if !old.before(p) || s.replace(old, old.with(p, now)) {
 			return
 		}
 	}
@@ -50,21 +50,21 @@ func (h *pauses) observe(p pause, now time.Time) {
 // failover, when the new primary lacks the latest pauses. Keeping the newer total would delay every start that Redis
 // books from then on. The rest of the pause in force is still waited for. It reports false when the known pause has
 // changed since the script was sent.
-func (h *pauses) revert(asked, p pause, now time.Time) bool {
+func (s *pauses) revert(asked, p pause, now time.Time) bool {
 	for {
-		old := h.current.Load()
+		old := s.current.Load()
 		if old.generation != asked.generation || old.total != asked.total {
 			return false
 		}
-		if h.replace(old, old.with(p, now)) {
+		if s.replace(old, old.with(p, now)) {
 			return true
 		}
 	}
 }
 
 // with returns the known pause after Redis has answered p.
-func (h *knownPause) with(p pause, now time.Time) *knownPause {
-	until := h.until
+func (k *knownPause) with(p pause, now time.Time) *knownPause {
+	until := k.until
 	if p.remaining > 0 {
 		until = latest(until, now.Add(time.Duration(p.remaining)*time.Microsecond))
 	}
@@ -73,20 +73,20 @@ func (h *knownPause) with(p pause, now time.Time) *knownPause {
 
 // begin starts a pause of d in this pod at once, before Redis knows of it. It reports false when the pause in force
 // lasts as long.
-func (h *pauses) begin(d time.Duration, now time.Time) bool {
+func (s *pauses) begin(d time.Duration, now time.Time) bool {
 	for {
-		old := h.current.Load()
+		old := s.current.Load()
 		if until := now.Add(d); !until.After(old.until) {
 			return false
-		} else if h.replace(old, &knownPause{pause: old.pause, until: until}) {
+		} else if s.replace(old, &knownPause{pause: old.pause, until: until}) {
 			return true
 		}
 	}
 }
 
-func (h *pauses) replace(old, next *knownPause) bool {
+func (s *pauses) replace(old, next *knownPause) bool {
 	next.changed = make(chan struct{})
-	if !h.current.CompareAndSwap(old, next) {
+	if !s.current.CompareAndSwap(old, next) {
 		return false
 	}
 	close(old.changed)
@@ -96,15 +96,15 @@ func (h *pauses) replace(old, next *knownPause) bool {
 // start returns when a call may start that was booked for at, when Redis knew the pause p. Pauses that came after the
 // booking delay it, as they delay all other calls. A newer generation began after the booking, so all its pauses
 // count. Without a known generation only the end of the pause in force counts, because the earlier total is not known.
-func (h *knownPause) start(at time.Time, p pause) time.Time {
-	moved := h.total
+func (k *knownPause) start(at time.Time, p pause) time.Time {
+	moved := k.total
 	switch p.generation {
-	case h.generation:
+	case k.generation:
 		moved -= p.total
 	case 0:
 		moved = 0
 	}
-	return latest(at.Add(time.Duration(max(moved, 0))*time.Microsecond), h.until)
+	return latest(at.Add(time.Duration(max(moved, 0))*time.Microsecond), k.until)
 }
 
 func latest(a, b time.Time) time.Time {
@@ -114,17 +114,17 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// requestedPause returns for how long the vendor asks not to be called, or 0.
+// requestedPause returns the pause that the vendor asks for, or 0.
 //
 // The reset time of a vendor is often when its limit is full again, which is later than the next call may start. After
 // a 429 it is the best value there is. After a success it delays calls by the queue timeout at most. The answer to the
 // next call then shows more.
-func requestedPause(out *llm.Outcome, queue time.Duration) time.Duration {
+func requestedPause(out *llm.Result, queue time.Duration) time.Duration {
 	if out.Err == nil {
 		return min(spent(&out.Limits), queue)
 	}
 	failed, ok := errors.AsType[*llm.VendorError](out.Err)
-	if !ok || failed.Permanent() { // no pause mends an account: each call is told what is wrong with it
+	if !ok || failed.Permanent() { // a pause does not mend an account, and each client is told what is wrong
 		return 0
 	}
 	switch failed.Status {
@@ -139,7 +139,7 @@ func requestedPause(out *llm.Outcome, queue time.Duration) time.Duration {
 	return 0
 }
 
-// statusOverloaded is the status with which some vendors answer when they are overloaded.
+// statusOverloaded is the status of an overloaded vendor, such as Anthropic.
 const statusOverloaded = 529
 
 // isRefusal reports whether the vendor refused the call because of its rate limits.
@@ -159,8 +159,8 @@ func spent(l *llm.Limits) (d time.Duration) {
 	return d
 }
 
-// listen receives the pauses and refusals of other pods, so that they reach calls that sleep in this pod. The answer
-// to the next booking makes up for a lost message of a pause.
+// listen receives the pauses and refusals that other pods have learned of, so that calls that sleep in this pod wait
+// for them. When the message of a pause is lost, the answer to the next booking has the pause too.
 func (q *Quota) listen(ctx context.Context) {
 	sub := q.shared.rdb.Redis().Subscribe(ctx, q.shared.channel(), q.shared.refusals())
 	defer func() { _ = sub.Close() }()

@@ -8,19 +8,16 @@ import (
 // flushAfter is how long a report waits for a booking that carries it. After that the flusher sends it.
 const flushAfter = 50 * time.Millisecond
 
-// maxMarks limits the refunds of one report. Refunds beyond it are lost, which counts too much rather than too little.
-const maxMarks = 256
-
 // pending collects the report for Redis. The next booking carries the report in its own round trip. When no booking
 // comes, the flusher sends it. It is safe for concurrent use.
 type pending struct {
-	wake   chan struct{} // something is there after a quiet time
-	urgent chan struct{} // something is there that must not wait
+	wake   chan struct{} // the report is no longer empty
+	urgent chan struct{} // the report must not wait
 
 	mu       sync.Mutex
 	parked   bool      // the flusher waits for wake
-	since    time.Time // of the oldest thing in here; zero when there is none
-	pauseEnd time.Time // until when the vendor asked for a pause; zero: it did not
+	since    time.Time // when the report got its first entry; zero while it is empty
+	pauseEnd time.Time // end of the pause that the vendor asked for; zero when it asked for none
 	report   *report   // what is collected so far
 	reports  sync.Pool
 }
@@ -31,11 +28,24 @@ func newPending() *pending {
 	return p
 }
 
-// add runs f under the lock and wakes the flusher. f adds something to the report.
-func (p *pending) add(now time.Time, f func()) {
+// add runs f, which adds something to the report, and wakes the flusher.
+func (p *pending) add(now time.Time, f func(*report)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f()
+	f(p.report)
+	p.noteLocked(now)
+}
+
+// addPause adds a pause that the vendor asked for.
+func (p *pending) addPause(now, end time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pauseEnd = latest(p.pauseEnd, end)
+	p.noteLocked(now)
+}
+
+// noteLocked notes that there is something to report.
+func (p *pending) noteLocked(now time.Time) {
 	if p.since.IsZero() {
 		p.since = now
 	}
@@ -45,97 +55,17 @@ func (p *pending) add(now time.Time, f func()) {
 	}
 }
 
-// refundLocked gives back the booking of a call that was not made.
-func (p *pending) refundLocked(b *booking) {
-	if !p.acceptsLocked(b.generation) {
-		return
-	}
-	if len(p.report.marks) < maxMarks {
-		p.report.marks = append(p.report.marks, b.mark)
-	}
-	p.correctLocked(b.slice, -b.tokens)
-	p.report.pace -= b.cost
-}
-
-// settleLocked replaces the estimate of a finished call by the tokens that it used.
-func (p *pending) settleLocked(b *booking, used int64, pace micros) {
-	if !p.acceptsLocked(b.generation) {
-		return
-	}
-	p.report.estimated += b.tokens
-	p.report.used += used
-	p.report.pace += pace
-	p.correctLocked(b.slice, used-b.tokens)
-}
-
-// acceptsLocked reports whether a booking of the generation still belongs in the report. A newer generation drops what
-// the report holds of older ones, because Redis has lost their state.
-func (p *pending) acceptsLocked(generation int64) bool {
-	if generation <= p.report.generation {
-		return generation == p.report.generation
-	}
-	p.switchLocked(generation)
-	return true
-}
-
 // revert returns to the generation of an answer that is older than the generation known so far.
 func (p *pending) revert(generation int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if generation != p.report.generation {
-		p.switchLocked(generation)
+		p.report.begin(generation)
 	}
 }
 
-// switchLocked sets the generation of the report and drops what belongs to another one.
-func (p *pending) switchLocked(generation int64) {
-	p.report.generation = generation
-	p.report.marks, p.report.estimated, p.report.used, p.report.pace = p.report.marks[:0], 0, 0, 0
-	kept := p.report.corrections[:0]
-	for _, c := range p.report.corrections {
-		if c.slice == currentSlice {
-			kept = append(kept, c)
-		}
-	}
-	p.report.corrections = kept
-}
-
-// addLocalLocked adds tokens that were booked from the share, for the time when Redis is back. The sum is at most
-// limit, which is what this pod may use in a window.
-func (p *pending) addLocalLocked(tokens, limit int64) {
-	p.report.returning = true
-	p.correctLocked(currentSlice, tokens)
-	for i := range p.report.corrections {
-		if p.report.corrections[i].slice == currentSlice {
-			p.report.corrections[i].tokens = min(p.report.corrections[i].tokens, limit)
-		}
-	}
-}
-
-// correctLocalLocked corrects tokens that addLocalLocked added. It does nothing after the report was taken: the
-// correction would then go to another slice.
-func (p *pending) correctLocalLocked(tokens int64) {
-	for i := range p.report.corrections {
-		if p.report.corrections[i].slice == currentSlice {
-			p.report.corrections[i].tokens = max(0, p.report.corrections[i].tokens+tokens)
-		}
-	}
-}
-
-func (p *pending) correctLocked(slice, tokens int64) {
-	for i := range p.report.corrections {
-		if p.report.corrections[i].slice == slice {
-			p.report.corrections[i].tokens += tokens
-			return
-		}
-	}
-	if tokens != 0 {
-		p.report.corrections = append(p.report.corrections, correction{slice, tokens})
-	}
-}
-
-// take hands over everything and begins a new report. asleep is the number of calls that wait for their start. It
-// returns nil when there is nothing to tell. The report goes back with release.
+// take returns the report and begins a new one. asleep is the number of calls that wait for their start. It returns nil
+// when there is nothing to report. The report goes back with release.
 func (p *pending) take(now time.Time, asleep int64) *report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +78,7 @@ func (p *pending) take(now time.Time, asleep int64) *report {
 		r.pause = max(0, p.pauseEnd.Sub(now).Microseconds())
 	}
 	next := p.reports.Get().(*report)
-	*next = report{generation: r.generation, marks: next.marks[:0], corrections: next.corrections[:0]}
+	next.empty(r.generation)
 	p.report, p.since, p.pauseEnd = next, time.Time{}, time.Time{}
 	return r
 }
@@ -160,29 +90,22 @@ func (p *pending) release(r *report) {
 	}
 }
 
-// restore notes again the part of r that other pods must not miss, after the script did not answer: the vendor's pause,
-// that this pod booked locally, and the tokens of those bookings. Redis may then count them twice. now is the time of
-// take. Refunds and other corrections are not sent again.
+// restore adds the part of r again that other pods must not miss, after the script did not answer: the vendor's pause,
+// and the bookings from this pod's share. Redis may then count them twice. now is the time of take. Refunds and other
+// corrections are not sent again.
 func (p *pending) restore(r *report, now time.Time) {
 	if r == nil {
 		return
 	}
-	var local int64
-	for _, c := range r.corrections {
-		if c.slice == currentSlice {
-			local = c.tokens
-		}
+	if r.pause > 0 {
+		p.addPause(now, now.Add(time.Duration(r.pause)*time.Microsecond))
 	}
-	if !r.returning && r.pause == 0 && local == 0 {
-		return
+	if r.returning || r.local > 0 {
+		p.add(now, func(next *report) {
+			next.returning = next.returning || r.returning
+			next.local += r.local
+		})
 	}
-	p.add(now, func() {
-		p.report.returning = p.report.returning || r.returning
-		if r.pause > 0 {
-			p.pauseEnd = latest(p.pauseEnd, now.Add(time.Duration(r.pause)*time.Microsecond))
-		}
-		p.correctLocked(currentSlice, local)
-	})
 }
 
 // hurry makes the flusher send the report at once.

@@ -24,30 +24,30 @@ import (
 
 // Quota keeps all pods together within the vendor's contract: requests and tokens in any window.
 //
-//	Enter    book a start, in one round trip                    book.go, quota.lua, redis.go
+//	Enter    wait while the vendor refuses without a time       trial.go, backoff.go
+//	         book a start, in one round trip                    book.go, quota.lua, redis.go, wire.go
 //	         together with the calls that came at the same time batch.go
 //	         or from this pod's share while Redis is away       local.go
 //	         sleep once until then                              sleep.go
 //	         longer when the vendor asks for a pause            pause.go
-//	         or refuses without saying for how long             backoff.go
-//	leave    give back what was not used                        settle.go, pod.go
+//	leave    give back what was not used                        settle.go, pod.go, report.go
 //	         with the next booking, or after a moment           pending.go, flush.go
 //
 // The arithmetic stands in arith.go and, for the shared state, in quota.lua. Calls start in the order in which they
 // were booked, across pods. It is safe for concurrent use.
 type Quota struct {
-	*quotaPod
+	*podState
 	backoff        backoff
 	limited        bool         // there is a contract; without one the gate only obeys pauses
 	rejectWhenAway bool         // while Redis is away, instead of the share
-	shared         *sharedQuota // nil: this pod has no Redis
-	batches        redisx.Gather[*attempt]
-	attempts       sync.Pool
+	shared         *sharedState // nil: this pod has no Redis
+	batches        redisx.Gather[*entry]
+	entries        sync.Pool
 	tickets        sync.Pool
-	details        [whySize + 1]string
+	details        map[rule]string
 	metrics        *metrics
 
-	leaveUnlimited func(llm.Outcome) // of every call that passes without a contract
+	leaveUnlimited func(llm.Result) // of every call that passes without a contract
 
 	waiting atomic.Int64
 	stop    context.CancelFunc
@@ -58,42 +58,33 @@ type Quota struct {
 // share it. queueTimeout is the longest time between Enter and the start of the call. With a nil rdb this pod uses its
 // share only. When the contract limits neither requests nor tokens, the gate only applies the pauses that the vendor
 // asks for, and makes no round trip.
-func New(
-	cfg Config,
-	queueTimeout time.Duration,
-	rdb *redisx.Client,
-	vendorName string,
-	log *slog.Logger,
-	reg prometheus.Registerer,
-) (*Quota, error) {
+func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName string, log *slog.Logger,
+	reg prometheus.Registerer) (*Quota, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	q := &Quota{limited: cfg.on(), rejectWhenAway: cfg.Fallback == fallbackReject, stop: func() {}}
-	if !q.limited { // the window only names the state in which pauses are shared
+	if !q.limited { // the window is only part of the name of the key in which pauses are shared
 		cfg.Window, cfg.Shares = cmp.Or(cfg.Window, time.Minute), max(1, cfg.Shares)
 	}
 	var err error
-	q.quotaPod = newQuotaPod(newContract(cfg, queueTimeout), cfg.Shares, rdb == nil, time.Now)
+	q.podState = newPodState(newContract(cfg, queueTimeout), cfg.Shares, rdb == nil, time.Now)
 	if q.metrics, err = newMetrics(q, reg); err != nil {
 		return nil, err
 	}
 	q.details = details(cfg)
-	q.leaveUnlimited = func(out llm.Outcome) { q.observeOutcome(&out) }
+	q.leaveUnlimited = func(out llm.Result) { q.observeOutcome(&out) }
 	q.tickets.New = func() any { return newTicket(q) }
-	q.attempts.New = func() any { return new(attempt) }
+	q.entries.New = func() any { return new(entry) }
 	q.batches.Limit = bookingTrips
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	if q.limited && !q.local.ok && !q.rejectWhenAway {
-		log.WarnContext(
-			ctx,
-			"quota: QUOTA_SHARES leaves no share of the contract; no call will start while redis is away",
-			slog.Int("shares", cfg.Shares),
-		)
+		log.WarnContext(ctx, "quota: QUOTA_SHARES leaves no share of the contract; no call will start while redis is away",
+			slog.Int("shares", cfg.Shares))
 	}
 	if rdb != nil {
-		q.shared = newSharedQuota(q.contract, rdb, vendorName)
+		q.shared = newSharedState(q.contract, rdb, vendorName)
 		q.done.Go(func() { q.listen(ctx) })
 		q.done.Go(func() { q.flusher(ctx) })
 	}
@@ -104,7 +95,7 @@ func New(
 // priority may book as far ahead as ctx and the queue timeout allow, normal half as far. A call of low priority must
 // be able to start now. A background call may only start when half of the burst is left afterwards, so that calls of
 // low priority find room.
-func (q *Quota) Enter(ctx context.Context, call *llm.Call) (leave func(llm.Outcome), err error) {
+func (q *Quota) Enter(ctx context.Context, call *llm.Call) (leave func(llm.Result), err error) {
 	tries, err := q.awaitBackoff(ctx, call)
 	if err != nil {
 		return nil, err
@@ -117,15 +108,15 @@ func (q *Quota) Enter(ctx context.Context, call *llm.Call) (leave func(llm.Outco
 		q.backoff.ended()
 		return nil, err
 	}
-	call.OnCommit(q.backoff.succeeded) // a stream that has begun: the others need not wait for its end
-	return func(out llm.Outcome) {
+	call.OnCommit(q.backoff.succeeded) // the other calls need not wait for the end of a stream that has begun
+	return func(out llm.Result) {
 		booked(out)
 		q.backoff.ended()
 	}, nil
 }
 
 // enter books a start and waits for it.
-func (q *Quota) enter(ctx context.Context, call *llm.Call) (leave func(llm.Outcome), err error) {
+func (q *Quota) enter(ctx context.Context, call *llm.Call) (leave func(llm.Result), err error) {
 	arrival := time.Now()
 	wait := q.patience(ctx, call, arrival)
 	if !q.limited {
@@ -137,14 +128,14 @@ func (q *Quota) enter(ctx context.Context, call *llm.Call) (leave func(llm.Outco
 	}
 	b, v := q.book(ctx, r)
 	q.metrics.decided(&b, &v)
-	if v.admitted == 0 {
+	if !v.admitted {
 		return nil, q.rejection(ctx, &v)
 	}
 	t := q.tickets.Get().(*ticket)
 	t.booking, t.prompt = b, int64(call.Payload.Prompt())
 	if b.delay > 0 {
 		if err := q.sleep(ctx, &b, arrival.Add(wait)); err != nil {
-			t.leave(llm.Outcome{})
+			t.leave(llm.Result{})
 			return nil, err
 		}
 	}
@@ -152,15 +143,15 @@ func (q *Quota) enter(ctx context.Context, call *llm.Call) (leave func(llm.Outco
 }
 
 // enterUnlimited is enter without a contract: only pauses that the vendor has asked for delay the call.
-func (q *Quota) enterUnlimited(ctx context.Context, arrival time.Time, wait time.Duration) (func(llm.Outcome), error) {
-	hold := q.pauses.current.Load()
-	switch left := hold.until.Sub(arrival); {
+func (q *Quota) enterUnlimited(ctx context.Context, arrival time.Time, wait time.Duration) (func(llm.Result), error) {
+	known := q.pauses.current.Load()
+	switch left := known.until.Sub(arrival); {
 	case left <= 0:
 	case left > wait:
 		q.metrics.of(false).rejected.Inc()
 		return nil, q.rejection(ctx, &ruling{delay: left.Microseconds(), why: whyPause})
 	default:
-		if err := q.sleep(ctx, &booking{pause: hold.pause}, arrival.Add(wait)); err != nil {
+		if err := q.sleep(ctx, &booking{pause: known.pause}, arrival.Add(wait)); err != nil {
 			return nil, err
 		}
 	}
@@ -174,23 +165,19 @@ func (q *Quota) Recheck(*llm.Call) error {
 		return nil
 	}
 	q.metrics.of(q.local.active.Load()).recheck.Inc()
-	return &outcome.Rejected{
-		Layer:      "quota",
-		Reason:     outcome.VendorRateLimited,
-		RetryAfter: left,
-		Detail:     q.details[whyPause],
-	}
+	return &outcome.Rejected{Layer: "quota", Reason: outcome.VendorRateLimited, RetryAfter: left,
+		Detail: q.details[whyPause]}
 }
 
-// pauseSlack is how much of a pause may remain for a call that has waited for its end. It covers the time that
-// announcements travel.
+// pauseSlack is how much of a pause may remain when a call that has waited for its end starts. It covers the time that
+// announcements take.
 const pauseSlack = 50 * time.Millisecond
 
 // Waiting is the number of calls that sleep until their booked start.
 func (q *Quota) Waiting() int { return int(q.waiting.Load()) }
 
-// Close sends the last report and waits for the goroutines to end. Calls must have ended before. What a later leave
-// adds is not sent.
+// Close sends the last report and waits for the goroutines to end. Calls must have ended before: what a call that ends
+// later adds to the report is not sent.
 func (q *Quota) Close() error {
 	q.stop()
 	q.done.Wait()

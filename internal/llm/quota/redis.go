@@ -12,66 +12,57 @@ import (
 )
 
 //go:embed quota.lua
-var quotaLua string
+var scriptText string
 
 const (
 	pauseWindows = 10                 // the longest pause a vendor can ask for, in windows
-	quotaTTL     = 7 * 24 * time.Hour // after which an unused state is forgotten, and begins again without credit
+	stateTTL     = 7 * 24 * time.Hour // after which Redis forgets an unused state; the next one begins without credit
 )
 
 // source returns quota.lua with the contract in front. The constants are part of the text, so that a run sends only
-// its own data. Pods with two contracts work on the same state, each by its own contract.
+// its own data. Pods with different contracts work on the same state, each by its own contract.
 func (c contract) source() string {
-	return fmt.Sprintf(
-		"local Q, span, reqT, reqB = %d, %d, %d, %d\nlocal tokL, tokT, tokB, slice = %d, %.17g, %d, %d\nlocal "+
-			"holdMax, holdSlack, ttl = %d, %d, %d\n",
-		c.queue,
-		c.window+c.queue,
-		c.interval,
-		int64(c.burst)*c.interval,
-		c.tokens,
-		c.pace,
-		c.tokenBurst,
-		c.slice,
-		pauseWindows*c.window,
-		pauseSlack.Microseconds(),
-		quotaTTL.Milliseconds(),
-	) + quotaLua
+	times := fmt.Sprintf("local Q, span, reqT, reqB = %d, %d, %d, %d\n",
+		c.queue, c.window+c.queue, c.interval, int64(c.burst)*c.interval)
+	tokens := fmt.Sprintf("local tokL, tokT, tokB, slice = %d, %.17g, %d, %d\n",
+		c.tokens, c.pace, c.tokenBurst, c.slice)
+	limits := fmt.Sprintf("local holdMax, holdSlack, ttl = %d, %d, %d\n",
+		pauseWindows*c.window, pauseSlack.Microseconds(), stateTTL.Milliseconds())
+	return times + tokens + limits + scriptText
 }
 
-// sharedQuota moves bytes between the quota and its script.
-type sharedQuota struct {
+// sharedState runs the script. It only moves bytes.
+type sharedState struct {
 	rdb    *redisx.Client
 	keys   []string
 	script *redis.Script
 }
 
-// newSharedQuota names the key after the window too: the ledger's slices of two windows do not fit together.
-func newSharedQuota(c contract, rdb *redisx.Client, vendor string) *sharedQuota {
+// newSharedState puts the window into the name of the key: two windows cut the ledger into slices of different length.
+func newSharedState(c contract, rdb *redisx.Client, vendor string) *sharedState {
 	window := time.Duration(c.window) * time.Microsecond
-	return &sharedQuota{
+	return &sharedState{
 		rdb:    rdb,
 		keys:   []string{"llm:{" + vendor + "}:quota:" + window.String()},
 		script: redis.NewScript(c.source()),
 	}
 }
 
-// channel is where the script announces pauses.
-func (s *sharedQuota) channel() string { return s.keys[0] + ":hold" }
+// channel is the channel on which the script announces pauses.
+func (s *sharedState) channel() string { return s.keys[0] + ":hold" }
 
-// refusals is where pods announce how often in a row the vendor has refused without saying for how long.
-func (s *sharedQuota) refusals() string { return s.keys[0] + ":refused" }
+// refusals is the channel on which pods announce how often in a row the vendor has refused without a time to wait.
+func (s *sharedState) refusals() string { return s.keys[0] + ":refused" }
 
-// announceRefusals tells all pods. When the message is lost, each pod that missed it makes one more call to the
-// vendor.
-func (s *sharedQuota) announceRefusals(refused int64) {
+// announceRefusals announces refusals to all pods. A pod that misses the message makes one more call to the vendor.
+func (s *sharedState) announceRefusals(refused int64) {
 	_ = s.rdb.Do(context.Background(), func(ctx context.Context, r redis.Cmdable) error {
 		return r.Publish(ctx, s.refusals(), refused).Err()
 	})
 }
 
-// run makes one round trip for all requests of batch, with the report r when it is not nil, and fills in the rulings.
-func (s *sharedQuota) run(ctx context.Context, batch []*attempt, r *report) error {
+// run makes one round trip for all requests of batch, and sets their rulings. It sends the report r when r is not nil.
+func (s *sharedState) run(ctx context.Context, batch []*entry, r *report) error {
 	list := scriptArgs(batch, r)
 	return s.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
 		text, err := s.script.Run(ctx, r, s.keys, list...).Text()
@@ -85,26 +76,32 @@ func (s *sharedQuota) run(ctx context.Context, batch []*attempt, r *report) erro
 	})
 }
 
-// ruling is the answer of quota.lua to one call, times in microseconds.
+// ruling is the answer of quota.lua to one call.
 type ruling struct {
-	admitted int64
+	admitted bool
 	delay    micros // until the booked start; when not admitted, the wait it would have taken
 	mark     micros // with which the request can be given back
 	slice    int64  // of the ledger, in which the tokens are booked
 	cost     micros // that the tokens took of the pace
-	why      int64  // the rule that decided the start; see the constants
+	why      rule   // that decided the start
 	pause           // as it stands now
 	requests int64  // used part of the burst, in thousandths; over 1000 when calls queue
 	tokens   int64  // used part of the tokens, in thousandths
 }
 
-// What decides a start, in quota.lua's numbers.
+// rule is what decides about a start.
+type rule int
+
 const (
-	whyRequests = iota + 1
-	whyTokens
-	whyPause
-	whyOrder
-	whyAway // Redis is away and the fallback is reject
-	whyShare
-	whySize
+	whyNothing  rule = iota // the call starts at once
+	whyRequests             // the contract's requests
+	whyTokens               // the contract's tokens
+	whyPause                // a pause that the vendor asked for
+	whyOrder                // calls that were booked earlier
+
+	// The rules above have their numbers in quota.lua too. The others are decided in this pod.
+
+	whyAway  // Redis is away and the fallback is reject
+	whyShare // Redis is away and the share of this pod is too small
+	whySize  // the call is larger than the contract
 )

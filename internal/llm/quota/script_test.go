@@ -44,9 +44,9 @@ func (s *scripted) together(pairs string, calls int, rest ...any) []ruling {
 	ok(s.t, s.rdb.HSet(ctx, s.key+":clock", "s", s.now/1_000_000, "us", s.now%1_000_000).Err())
 	text, err := s.script.Run(ctx, s.rdb, []string{s.key}, append([]any{pairs}, rest...)...).Text()
 	ok(s.t, err)
-	batch := make([]*attempt, calls)
+	batch := make([]*entry, calls)
 	for i := range batch {
-		batch[i] = new(attempt)
+		batch[i] = new(entry)
 	}
 	ok(s.t, parseRulings(text, batch))
 	rulings := make([]ruling, calls)
@@ -124,7 +124,7 @@ func (s *scripted) live(rt *rapid.T, c contract) (calls, tokens []started) {
 		lives = tell(lives, s.now, p)
 		estimate := rapid.Int64Range(1, largest).Draw(rt, "estimate")
 		r := s.book(estimate, c.queue, p)
-		if r.admitted == 0 {
+		if !r.admitted {
 			continue
 		}
 		booked := s.now + r.delay
@@ -154,9 +154,9 @@ func tell(lives []life, now micros, p *pending) (rest []life) {
 		case l.settleAt > now:
 			rest = append(rest, l)
 		case l.called:
-			p.add(time.Now(), func() { p.settleLocked(&l.booking, l.used, 0) })
+			p.add(time.Now(), func(r *report) { r.settle(&l.booking, l.used, 0) })
 		default:
-			p.add(time.Now(), func() { p.refundLocked(&l.booking) })
+			p.add(time.Now(), func(r *report) { r.refund(&l.booking) })
 		}
 	}
 	return rest

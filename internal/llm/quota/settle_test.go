@@ -13,39 +13,39 @@ func TestKeepsWhatTheVendorWillCount(t *testing.T) {
 	t.Parallel()
 	status := func(kind llm.Kind, code int) error { return &llm.VendorError{Kind: kind, Status: code} }
 	for name, test := range map[string]struct {
-		out   llm.Outcome
+		out   llm.Result
 		want  int64 // of 100 prompt and 900 completion tokens estimated
 		known bool
 	}{
-		"not called": {llm.Outcome{}, 0, true},
-		"the vendor said": {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 90, Completion: 10}}, 100,
+		"not called": {llm.Result{}, 0, true},
+		"the vendor said": {llm.Result{Called: true, Usage: llm.Usage{Prompt: 90, Completion: 10}}, 100,
 			true},
-		"the vendor said more": {llm.Outcome{Called: true, Usage: llm.Usage{Prompt: 300, Completion: 900}},
+		"the vendor said more": {llm.Result{Called: true, Usage: llm.Usage{Prompt: 300, Completion: 900}},
 			1200, true},
-		"the vendor said nothing": {llm.Outcome{Called: true}, 1000, false},
-		"a stream was cut": {llm.Outcome{Called: true,
+		"the vendor said nothing": {llm.Result{Called: true}, 1000, false},
+		"a stream was cut": {llm.Result{Called: true,
 			Err: &llm.VendorError{Kind: llm.KindConnection, Streamed: true}, Usage: llm.Usage{Completion: 7}}, 1000,
 			false},
-		"client left": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled}, 1000,
+		"client left": {llm.Result{Called: true, ClientGone: true, Err: context.Canceled}, 1000,
 			false},
-		"client left a stream": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled,
+		"client left a stream": {llm.Result{Called: true, ClientGone: true, Err: context.Canceled,
 			Usage: llm.Usage{Completion: 7}}, 123, true},
-		"client left at the end": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled,
+		"client left at the end": {llm.Result{Called: true, ClientGone: true, Err: context.Canceled,
 			Usage: llm.Usage{Completion: 895}}, 1000, true},
-		"client left, and it was longer": {llm.Outcome{Called: true, ClientGone: true, Err: context.Canceled,
+		"client left, and it was longer": {llm.Result{Called: true, ClientGone: true, Err: context.Canceled,
 			Usage: llm.Usage{Completion: 950}}, 1050, true},
-		"vendor refused the request": {llm.Outcome{Called: true, Refused: true}, 100, true},
-		"vendor was busy": {llm.Outcome{Called: true,
+		"vendor refused the request": {llm.Result{Called: true, Refused: true}, 100, true},
+		"vendor was busy": {llm.Result{Called: true,
 			Err: status(llm.KindRateLimit, http.StatusTooManyRequests)}, 100, true},
-		"vendor refused the key": {llm.Outcome{Called: true,
+		"vendor refused the key": {llm.Result{Called: true,
 			Err: status(llm.KindAuth, http.StatusUnauthorized)}, 0, true},
-		"vendor failed": {llm.Outcome{Called: true,
+		"vendor failed": {llm.Result{Called: true,
 			Err: status(llm.KindStatus, http.StatusBadGateway)}, 100, true},
-		"vendor was too slow": {llm.Outcome{Called: true,
+		"vendor was too slow": {llm.Result{Called: true,
 			Err: &llm.VendorError{Kind: llm.KindTimeout, Err: llm.ErrCallTimeout}}, 1000, false},
-		"connection broke": {llm.Outcome{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}},
+		"connection broke": {llm.Result{Called: true, Err: &llm.VendorError{Kind: llm.KindConnection}},
 			1000, false},
-		"SLA": {llm.Outcome{Called: true, Err: context.DeadlineExceeded}, 1000, false},
+		"SLA": {llm.Result{Called: true, Err: context.DeadlineExceeded}, 1000, false},
 	} {
 		if got, known := test.out.Spent(100, 1000); got != test.want || known != test.known {
 			t.Errorf("%s: %d tokens stay, known %v; want %d, %v", name, got, known, test.want, test.known)
@@ -60,24 +60,24 @@ func TestTakesTheVendorAtItsWord(t *testing.T) {
 	none := llm.Limits{HasTokens: true, ResetTokens: 30 * time.Second}
 	some := llm.Limits{HasTokens: true, RemainingTokens: 1, ResetTokens: 30 * time.Second}
 	for name, test := range map[string]struct {
-		out  llm.Outcome
+		out  llm.Result
 		want time.Duration
 	}{
-		"429 with Retry-After": {llm.Outcome{Err: failed(429, 2*time.Second), Limits: none},
+		"429 with Retry-After": {llm.Result{Err: failed(429, 2*time.Second), Limits: none},
 			2 * time.Second},
-		"429 without, nothing remains": {llm.Outcome{Err: failed(429, 0), Limits: none}, 30 * time.Second},
-		"429 without a time":           {llm.Outcome{Err: failed(429, 0)}, 0},
-		"503 with Retry-After":         {llm.Outcome{Err: failed(503, 2*time.Second)}, 2 * time.Second},
-		"503 without":                  {llm.Outcome{Err: failed(503, 0), Limits: none}, 0},
-		"500 with Retry-After":         {llm.Outcome{Err: failed(500, 2*time.Second)}, 0},
-		"success, nothing remains":     {llm.Outcome{Limits: none}, queue},
-		"success, something remains":   {llm.Outcome{Limits: some}, 0},
-		"success, nothing for half a second": {llm.Outcome{Limits: llm.Limits{HasRequests: true,
+		"429 without, nothing remains": {llm.Result{Err: failed(429, 0), Limits: none}, 30 * time.Second},
+		"429 without a time":           {llm.Result{Err: failed(429, 0)}, 0},
+		"503 with Retry-After":         {llm.Result{Err: failed(503, 2*time.Second)}, 2 * time.Second},
+		"503 without":                  {llm.Result{Err: failed(503, 0), Limits: none}, 0},
+		"500 with Retry-After":         {llm.Result{Err: failed(500, 2*time.Second)}, 0},
+		"success, nothing remains":     {llm.Result{Limits: none}, queue},
+		"success, something remains":   {llm.Result{Limits: some}, 0},
+		"success, nothing for half a second": {llm.Result{Limits: llm.Limits{HasRequests: true,
 			ResetRequests: 500 * time.Millisecond}}, 500 * time.Millisecond},
-		"client left": {llm.Outcome{Err: context.Canceled, Limits: none}, 0},
-		"429 without credit": {llm.Outcome{Err: &llm.VendorError{Kind: llm.KindQuota, Status: 429,
+		"client left": {llm.Result{Err: context.Canceled, Limits: none}, 0},
+		"429 without credit": {llm.Result{Err: &llm.VendorError{Kind: llm.KindQuota, Status: 429,
 			RetryAfter: time.Minute}, Limits: none}, 0},
-		"429 that refuses the key": {llm.Outcome{Err: &llm.VendorError{Kind: llm.KindAuth, Status: 429},
+		"429 that refuses the key": {llm.Result{Err: &llm.VendorError{Kind: llm.KindAuth, Status: 429},
 			Limits: none}, 0},
 	} {
 		if got := requestedPause(&test.out, queue); got != test.want {
@@ -131,14 +131,14 @@ func TestFollowsARedisThatWentBack(t *testing.T) {
 	now := time.Now()
 	before, paused := pause{generation: 5, total: 2_000_000},
 		pause{generation: 5, total: 8_000_000, remaining: 6_000_000}
-	newPod := func() *quotaPod {
-		p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 1, Shares: 10}, testQueue), 10,
+	newPod := func() *podState {
+		p := newPodState(newContract(Config{Requests: 600, Window: time.Minute, Burst: 1, Shares: 10}, testQueue), 10,
 			false, time.Now)
 		p.pauses.observe(before, now)
 		p.pauses.observe(paused, now)
 		return p
 	}
-	start := func(p *quotaPod, b booking) time.Duration {
+	start := func(p *podState, b booking) time.Duration {
 		later := now.Add(time.Minute)
 		return p.pauses.current.Load().start(later, b.pause).Sub(later)
 	}
@@ -171,11 +171,11 @@ func TestFollowsARedisThatWentBack(t *testing.T) {
 func TestAloneAfterAnOldPause(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	p := newQuotaPod(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10,
+	p := newPodState(newContract(Config{Requests: 600, Window: time.Minute, Burst: 60, Shares: 10}, testQueue), 10,
 		false, func() time.Time { return now })
 	p.pauses.observe(pause{generation: 5, total: 6_000_000}, now)
 	b, v := p.bookLocal(0, time.Minute.Microseconds(), 0, now)
-	if v.admitted != 1 {
+	if !v.admitted {
 		t.Fatalf("%+v", v)
 	}
 	later := now.Add(time.Minute)
@@ -192,9 +192,8 @@ func TestRefundsAreBounded(t *testing.T) {
 	t.Parallel()
 	p := newPending()
 	for range 2 * maxMarks {
-		p.add(time.Now(), func() {
-			p.refundLocked(&booking{mark: 1, slice: 5, tokens: 1,
-				pause: pause{generation: 1}})
+		p.add(time.Now(), func(r *report) {
+			r.refund(&booking{mark: 1, slice: 5, tokens: 1, pause: pause{generation: 1}})
 		})
 	}
 	r := p.take(time.Now(), 0)
@@ -208,14 +207,14 @@ func TestRefundsAreBounded(t *testing.T) {
 
 func TestAnswersAreReadStrictly(t *testing.T) {
 	t.Parallel()
-	two := []*attempt{{}, {}}
+	two := []*entry{{}, {}}
 	if err := parseRulings("1 2 3 4 5 0 0 20 30 40 50 1 7 8 9 10 11", two); err != nil {
 		t.Error(err)
 	}
 	all := pause{generation: 7, total: 8, remaining: 9}
 	for i, want := range []ruling{
-		{admitted: 1, delay: 2, mark: 3, slice: 4, cost: 5, why: 0, pause: all, requests: 10, tokens: 11},
-		{admitted: 0, delay: 20, mark: 30, slice: 40, cost: 50, why: 1, pause: all, requests: 10, tokens: 11},
+		{admitted: true, delay: 2, mark: 3, slice: 4, cost: 5, why: 0, pause: all, requests: 10, tokens: 11},
+		{admitted: false, delay: 20, mark: 30, slice: 40, cost: 50, why: 1, pause: all, requests: 10, tokens: 11},
 	} {
 		if two[i].ruling != want {
 			t.Errorf("request %d got %+v", i, two[i].ruling)
@@ -228,17 +227,17 @@ func TestAnswersAreReadStrictly(t *testing.T) {
 	}
 }
 
-// What a call used that was booked alone is corrected for as long as Redis has not been told, and never below nothing.
+// The tokens of a call that was booked from the share are corrected until the report is sent, and never below zero.
 func TestCorrectsWhatItUsedAlone(t *testing.T) {
 	t.Parallel()
 	p, now := newPending(), time.Now()
-	p.add(now, func() { p.addLocalLocked(100, 1000) })
-	p.add(now, func() { p.correctLocalLocked(-60) })
-	if r := p.take(now, 0); len(r.corrections) != 1 || r.corrections[0] != (correction{currentSlice, 40}) {
+	p.add(now, func(r *report) { r.addLocal(100, 1000) })
+	p.add(now, func(r *report) { r.correctLocal(-60) })
+	if r := p.take(now, 0); r.local != 40 || len(r.corrections) != 0 {
 		t.Errorf("told %+v", r)
 	}
-	p.add(now, func() { p.correctLocalLocked(-40) })
-	if r := p.take(now, 0); r == nil || len(r.corrections) != 0 {
+	p.add(now, func(r *report) { r.correctLocal(-40) })
+	if r := p.take(now, 0); r == nil || r.local != 0 {
 		t.Errorf("told %+v", r)
 	}
 }

@@ -29,8 +29,8 @@ func (q *Quota) await(ctx context.Context, b *booking, booked, limit time.Time) 
 	timer := time.NewTimer(time.Until(booked))
 	defer timer.Stop()
 	for {
-		hold := q.pauses.current.Load()
-		start := hold.start(booked, b.pause)
+		known := q.pauses.current.Load()
+		start := known.start(booked, b.pause)
 		left := time.Until(start)
 		switch {
 		case left <= 0:
@@ -42,7 +42,7 @@ func (q *Quota) await(ctx context.Context, b *booking, booked, limit time.Time) 
 		timer.Reset(left)
 		select {
 		case <-timer.C:
-		case <-hold.changed:
+		case <-known.changed:
 		case <-ctx.Done():
 			q.metrics.of(b.local).ended.Inc()
 			return llm.Ended(ctx, "quota")

@@ -40,31 +40,31 @@ func TestScriptBeginsWithoutCredit(t *testing.T) {
 		c := minute(nil)
 		s := newScripted(t, rdb, "cold", c)
 		// One call passes at once, so that a new service answers its first caller.
-		if r := s.run(10, 0); r.admitted != 1 {
+		if r := s.run(10, 0); !r.admitted {
 			t.Fatalf("first call: %+v", r)
 		}
 		// The next one waits an interval: there is no burst.
-		if r := s.run(10, 0); r.admitted != 0 || r.delay != c.interval || r.why != whyRequests {
+		if r := s.run(10, 0); r.admitted || r.delay != c.interval || r.why != whyRequests {
 			t.Errorf("second call: %+v, want a wait of %d", r, c.interval)
 		}
 		// An idle time later the burst is there.
 		s.now += 60 * 1_000_000
 		for i := range 10 {
-			if r := s.run(10, 0); r.admitted != 1 {
+			if r := s.run(10, 0); !r.admitted {
 				t.Fatalf("call %d of the burst: %+v", i, r)
 			}
 		}
-		if r := s.run(10, 0); r.admitted != 0 {
+		if r := s.run(10, 0); r.admitted {
 			t.Errorf("call after the burst: %+v", r)
 		}
 		// Redis loses everything: no second burst, and a new generation.
 		old := s.run(-1, 0)
 		ok(t, rdb.FlushDB(t.Context()).Err())
 		s.now += 1_000
-		if r := s.run(10, 0); r.admitted != 1 || r.generation <= old.generation {
+		if r := s.run(10, 0); !r.admitted || r.generation <= old.generation {
 			t.Errorf("after the loss: %+v", r)
 		}
-		if r := s.run(10, 0); r.admitted != 0 {
+		if r := s.run(10, 0); r.admitted {
 			t.Errorf("a second call after the loss: %+v", r)
 		}
 	})
@@ -84,7 +84,7 @@ func TestScriptSurvivesAClockThatGoesBack(t *testing.T) {
 			t.Errorf("30 s back: a wait of %d µs", r.delay)
 		}
 		s.now -= 3600 * 1_000_000 // more: a new state
-		if r := s.run(0, 0); r.admitted != 1 {
+		if r := s.run(0, 0); !r.admitted {
 			t.Errorf("an hour back: %+v", r)
 		}
 	})
@@ -96,7 +96,7 @@ func TestScriptBooksBothOrNeither(t *testing.T) {
 		s := newScripted(t, rdb, "both", minute(nil)).warm()
 		s.run(5900, 0)
 		before := rdb.HGetAll(t.Context(), s.key).Val()
-		if r := s.run(200, 0); r.admitted != 0 || r.why != whyTokens {
+		if r := s.run(200, 0); r.admitted || r.why != whyTokens {
 			t.Fatalf("a call over the tokens: %+v", r)
 		}
 		for _, field := range []string{"rtat", "ttat", "sum", "last"} {
@@ -115,14 +115,14 @@ func TestScriptServesInOrder(t *testing.T) {
 		s := newScripted(t, rdb, "order", c).warm()
 		s.run(600, 0)
 		large := s.run(400, c.queue)
-		if large.admitted != 1 || large.delay == 0 {
+		if !large.admitted || large.delay == 0 {
 			t.Fatalf("the large call: %+v, want it to wait", large)
 		}
 		small := s.run(1, c.queue)
-		if small.admitted != 1 || small.delay < large.delay {
+		if !small.admitted || small.delay < large.delay {
 			t.Errorf("a small call waits %d µs, the large one in front of it %d", small.delay, large.delay)
 		}
-		if r := s.run(1, instant.Microseconds()); r.admitted != 0 {
+		if r := s.run(1, instant.Microseconds()); r.admitted {
 			t.Errorf("a call that cannot wait passed those that do: %+v", r)
 		}
 	})
@@ -137,29 +137,29 @@ func TestScriptGivesBackWhatWasNotUsed(t *testing.T) {
 		// Booked and not called: the next call finds everything as it was.
 		b := bookingOf(s.run(5500, 0))
 		b.tokens = 5500
-		p.add(time.Now(), func() { p.refundLocked(b) })
+		p.add(time.Now(), func(r *report) { r.refund(b) })
 		second := s.book(5500, 0, p)
-		if second.admitted != 1 {
+		if !second.admitted {
 			t.Fatalf("after the refund: %+v", second)
 		}
 		// Called, and cheaper than thought: the tokens are back, the call is not.
 		b = bookingOf(second)
 		b.tokens = 5500
-		p.add(time.Now(), func() { p.settleLocked(b, 1, micros(c.pace)-b.cost) })
-		if r := s.book(5500, 0, p); r.admitted != 0 || r.why != whyRequests {
+		p.add(time.Now(), func(r *report) { r.settle(b, 1, micros(c.pace)-b.cost) })
+		if r := s.book(5500, 0, p); r.admitted || r.why != whyRequests {
 			t.Errorf("right after: %+v, want it to wait for its request", r)
 		}
 		s.now += c.interval
 		third := s.book(5500, 0, p)
-		if third.admitted != 1 {
+		if !third.admitted {
 			t.Errorf("an interval later: %+v", third)
 		}
 		// Dearer than thought: the next ones pay.
 		b = bookingOf(third)
 		b.tokens = 5500
-		p.add(time.Now(), func() { p.settleLocked(b, 5990, micros(5990*c.pace)-b.cost) })
+		p.add(time.Now(), func(r *report) { r.settle(b, 5990, micros(5990*c.pace)-b.cost) })
 		s.now += c.interval
-		if r := s.book(100, 0, p); r.admitted != 0 || r.why != whyTokens {
+		if r := s.book(100, 0, p); r.admitted || r.why != whyTokens {
 			t.Errorf("after a call that used more: %+v", r)
 		}
 	})
@@ -180,7 +180,7 @@ func TestScriptForgetsWhatIsOfAnotherGeneration(t *testing.T) {
 		ok(t, rdb.FlushDB(t.Context()).Err())
 		first := s.run(100, 0)
 		for _, b := range old {
-			p.add(time.Now(), func() { p.refundLocked(b) })
+			p.add(time.Now(), func(r *report) { r.refund(b) })
 		}
 		if r := s.book(-1, 0, p); r.requests != first.requests || r.tokens != first.tokens {
 			t.Errorf("old refunds changed the new state from %+v to %+v", first, r)
@@ -241,14 +241,14 @@ func TestScriptPausesForTheVendor(t *testing.T) {
 		s = newScripted(t, rdb, "idle", c).warm()
 		s.run(-1, 0, 0, 2_000_000, 0, 0, 0, 0, 0)
 		s.now += 1_999_000
-		if r := s.run(0, 0); r.admitted != 0 || r.delay != 1_000 || r.why != whyPause {
+		if r := s.run(0, 0); r.admitted || r.delay != 1_000 || r.why != whyPause {
 			t.Errorf("during the pause: %+v", r)
 		}
 		s.now += 1_000
-		if r := s.run(0, 0); r.admitted != 1 {
+		if r := s.run(0, 0); !r.admitted {
 			t.Errorf("after the pause: %+v", r)
 		}
-		if r := s.run(0, 0); r.admitted != 0 || r.delay != c.interval {
+		if r := s.run(0, 0); r.admitted || r.delay != c.interval {
 			t.Errorf("a second call after the pause: %+v", r)
 		}
 	})
@@ -261,9 +261,9 @@ func TestScriptTakesInAPodThatWasAlone(t *testing.T) {
 		c := minute(nil)
 		s := newScripted(t, rdb, "alone", c).warm()
 		p := newPending()
-		p.add(time.Now(), func() { p.addLocalLocked(5000, 10_000) })
+		p.add(time.Now(), func(r *report) { r.addLocal(5000, 10_000) })
 		r := s.run(p.take(time.Now(), 3).append([]any{10, 0})...)
-		if want := 3 * c.interval; r.admitted != 0 || r.delay != want {
+		if want := 3 * c.interval; r.admitted || r.delay != want {
 			t.Errorf("the first call: %+v, want it behind the three that sleep, after %d µs", r, want)
 		}
 		if r.tokens != 5000*1000/6000 {
@@ -289,7 +289,7 @@ func TestScriptIsTheArithmetic(t *testing.T) {
 				for len(booked) > 0 && rapid.Bool().Draw(rt, "give back") {
 					i := rapid.IntRange(0, len(booked)-1).Draw(rt, "which")
 					b.refund(s.now, booked[i].mark, b.interval)
-					p.add(time.Now(), func() { p.refundLocked(booked[i]) })
+					p.add(time.Now(), func(r *report) { r.refund(booked[i]) })
 					booked = slices.Delete(booked, i, i+1)
 				}
 				want := max(b.start(s.now, b.interval), last)
@@ -297,7 +297,7 @@ func TestScriptIsTheArithmetic(t *testing.T) {
 				if r.delay != want-s.now {
 					rt.Fatalf("delay %d, want %d", r.delay, want-s.now)
 				}
-				if r.admitted == 1 {
+				if r.admitted {
 					last = want
 					if mark := b.book(s.now, b.interval); mark != r.mark {
 						rt.Fatalf("mark %d, want %d", r.mark, mark)
@@ -318,18 +318,18 @@ func TestScriptCountsTokensAsLongAsTheyCount(t *testing.T) {
 		c.pace, c.tokenBurst = 0, 0
 		s := newScripted(t, rdb, "ledger", c).warm()
 		begin := s.now
-		if r := s.run(6000, 0); r.admitted != 1 {
+		if r := s.run(6000, 0); !r.admitted {
 			t.Fatalf("the whole contract at once: %+v", r)
 		}
 		// The call may start 5 s later, so a call that starts within 65 s could be in one window with it.
 		s.now = begin + c.window + c.queue
-		if r := s.run(1, 0); r.admitted != 0 || r.delay > c.slice || r.why != whyTokens {
+		if r := s.run(1, 0); r.admitted || r.delay > c.slice || r.why != whyTokens {
 			t.Errorf("after window and queue timeout: %+v, want a wait of a slice at most", r)
 		}
 		// One that sleeps until then is not overtaken, also when a pause has moved it.
 		s.now -= 3_000_000
 		first := s.run(50, c.queue)
-		if first.admitted != 1 || first.delay < 3_000_000 {
+		if !first.admitted || first.delay < 3_000_000 {
 			t.Fatalf("three seconds before: %+v", first)
 		}
 		s.run(-1, 0, 0, 2_000_000, 0, 0, 0, 0, 0)
@@ -337,7 +337,7 @@ func TestScriptCountsTokensAsLongAsTheyCount(t *testing.T) {
 			t.Errorf("waits %d µs, the call in front of it %d", r.delay, first.delay+2_000_000)
 		}
 		s.now = begin + c.window + 2*c.queue
-		if r := s.run(5900, 0); r.admitted != 1 {
+		if r := s.run(5900, 0); !r.admitted {
 			t.Errorf("when all have started: %+v", r)
 		}
 	})
@@ -384,7 +384,7 @@ func (s *scripted) press(estimate, used int64, end micros) (starts []started) {
 		s.now += 100_000
 		lives = tell(lives, s.now, p)
 		r := s.book(estimate, 5_000_000, p)
-		if r.admitted == 0 {
+		if !r.admitted {
 			continue
 		}
 		b := booking{tokens: estimate, mark: r.mark, cost: r.cost, slice: r.slice, pause: r.pause}

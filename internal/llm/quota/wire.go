@@ -22,11 +22,11 @@ type request struct {
 	wait   micros // longest wait until the start; only a foreground request has one
 }
 
-// scriptArgs returns the arguments of quota.lua: the requests of batch, and r when it is not nil.
-func scriptArgs(batch []*attempt, r *report) []any {
+// scriptArgs returns the arguments of quota.lua: the requests of batch, and the report r when it is not nil.
+func scriptArgs(batch []*entry, r *report) []any {
 	text := make([]byte, 0, 24*len(batch))
-	for _, a := range batch {
-		text = a.append(text)
+	for _, e := range batch {
+		text = e.append(text)
 	}
 	list := append(make([]any, 0, 16), string(text))
 	if r != nil {
@@ -49,27 +49,6 @@ func (r request) append(text []byte) []byte {
 	return append(strconv.AppendInt(text, wait, 10), ' ')
 }
 
-// report is what finished calls have to tell Redis in one run of the script.
-type report struct {
-	returning   bool         // this pod has booked from its own share and now reaches Redis again
-	asleep      int64        // calls of this pod that wait for their start
-	pause       micros       // the pause that the vendor asked for, from now; 0 means none
-	generation  int64        // of the state in Redis to which marks and slices belong
-	estimated   int64        // tokens of the finished calls: the estimates
-	used        int64        // and the use
-	pace        micros       // correction of the pace of the tokens
-	marks       []int64      // of bookings that are refunded
-	corrections []correction // of the token ledger, merged by slice
-}
-
-// correction changes the tokens of one slice of the ledger.
-type correction struct {
-	slice, tokens int64
-}
-
-// currentSlice, as the slice of a correction, is the slice that is current when the script runs.
-const currentSlice = 0
-
 // append encodes the report behind the requests, in the order in which quota.lua reads ARGV.
 func (r *report) append(list []any) []any {
 	var returning int64
@@ -83,24 +62,30 @@ func (r *report) append(list []any) []any {
 	for _, c := range r.corrections {
 		list = append(list, c.slice, c.tokens)
 	}
+	if r.local != 0 {
+		const currentSlice = 0 // for quota.lua the slice that is current when it runs
+		list = append(list, currentSlice, r.local)
+	}
 	return list
 }
 
 // parseRulings decodes what quota.lua returns: a ruling for each request of batch, and the state that they share.
-func parseRulings(text string, batch []*attempt) (err error) {
+func parseRulings(text string, batch []*entry) (err error) {
 	rest := text
-	for _, a := range batch {
-		v := &a.ruling
-		if rest, err = cutInts(rest, &v.admitted, &v.delay, &v.mark, &v.slice, &v.cost, &v.why); err != nil {
+	for _, e := range batch {
+		v := &e.ruling
+		var admitted, why int64
+		if rest, err = cutInts(rest, &admitted, &v.delay, &v.mark, &v.slice, &v.cost, &why); err != nil {
 			return err
 		}
+		v.admitted, v.why = admitted == 1, rule(why)
 	}
 	var all ruling
 	if _, err = cutInts(rest, &all.generation, &all.total, &all.remaining, &all.requests, &all.tokens); err != nil {
 		return err
 	}
-	for _, a := range batch {
-		v := &a.ruling
+	for _, e := range batch {
+		v := &e.ruling
 		v.pause, v.requests, v.tokens = all.pause, all.requests, all.tokens
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 )
 
 // buffered reads an answer with a 2xx status in one piece and decides whether it is a success.
-func (v *Vendor) buffered(w *watch, call *llm.Call, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
+func (v *Vendor) buffered(w *watch, call *llm.Call, res *http.Response, out *llm.Result) (*llm.Response, error) {
 	buf := newBuffer(w.ctx, v.memory)
 	resp, err := v.success(call, res, buf, out)
 	if err != nil {
@@ -21,7 +21,7 @@ func (v *Vendor) buffered(w *watch, call *llm.Call, res *http.Response, out *llm
 }
 
 func (v *Vendor) success(
-	call *llm.Call, res *http.Response, buf *buffer, out *llm.Outcome,
+	call *llm.Call, res *http.Response, buf *buffer, out *llm.Result,
 ) (*llm.Response, error) {
 	whole, err := buf.readFrom(res.Body, expectedLength(res), v.maxResponse)
 	if err != nil {
@@ -59,7 +59,7 @@ func (v *Vendor) success(
 
 // errorWithin is what an error within an answer of status 200 comes to: a failure, or the status with which the client
 // gets it, where it is about the request.
-func errorWithin(d *errorDocument, h http.Header, out *llm.Outcome) (int, error) {
+func errorWithin(d *errorDocument, h http.Header, out *llm.Result) (int, error) {
 	out.Limits.RetryAfter = max(out.Limits.RetryAfter, bounded(d.retryDelay))
 	if failed := refusal(d.status(), d, h, &out.Limits); failed != nil {
 		failed.Err = errWithin200

@@ -13,8 +13,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// exchange does the request, which has the headers of template, and reads or relays the answer.
-func (v *Vendor) exchange(w *watch, call *llm.Call, template http.Header, out *llm.Outcome) (*llm.Response, error) {
+// exchange sends the request, which has the headers of template, and reads or relays the answer.
+func (v *Vendor) exchange(w *watch, call *llm.Call, template http.Header, out *llm.Result) (*llm.Response, error) {
 	req := v.request.WithContext(w.ctx)
 	req.URL, req.Header = v.url(call), v.headers(w.ctx, call, template)
 	req.Body, req.ContentLength = readingOf(call.Body, call.Hold), int64(len(call.Body))

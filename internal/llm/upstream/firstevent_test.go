@@ -44,7 +44,7 @@ func TestHowLongASilentVendorIsWaitedFor(t *testing.T) {
 				if c.stream {
 					call = llmtest.NewStreamCall(&llmtest.Events{})
 				}
-				call.Elsewhere = c.elsewhere
+				call.FallbackReady = c.elsewhere
 				began := time.Now()
 				_, out := v.Send(t.Context(), call)
 				failed, _ := errors.AsType[*llm.VendorError](out.Err)

@@ -67,7 +67,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	)
 }
 
-func (m *metrics) observe(out *llm.Outcome, resp *llm.Response) {
+func (m *metrics) observe(out *llm.Result, resp *llm.Response) {
 	m.duration.Observe(out.Duration.Seconds())
 	m.promptTokens.Add(float64(out.Usage.Prompt))
 	m.completionTokens.Add(float64(out.Usage.Completion))
@@ -79,7 +79,7 @@ func (m *metrics) observe(out *llm.Outcome, resp *llm.Response) {
 }
 
 // result is the label of one exchange.
-func result(out *llm.Outcome, resp *llm.Response) string {
+func result(out *llm.Result, resp *llm.Response) string {
 	switch failed, ok := errors.AsType[*llm.VendorError](out.Err); {
 	case out.ClientGone:
 		return "client_gone"

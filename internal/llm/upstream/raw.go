@@ -9,7 +9,7 @@ import (
 
 // raw passes an answer on as it comes: lines of JSON, or what is in a coding that cannot be read here. Its end can
 // only be seen in how the body ends. No event of ours is put into it.
-func (s *stream) raw(out *llm.Outcome) (*llm.Response, error) {
+func (s *stream) raw(out *llm.Result) (*llm.Response, error) {
 	buf := newBuffer(s.w.ctx, s.v.memory)
 	defer buf.Free()
 	b, sum := buf.b[:cap(buf.b)], 0
@@ -18,6 +18,7 @@ func (s *stream) raw(out *llm.Outcome) (*llm.Response, error) {
 		n, err := s.res.Body.Read(b)
 		if n > 0 {
 			sum += n
+			s.call.Committed()
 			if err := s.pass(b[:n]); err != nil {
 				return nil, err
 			}

@@ -17,7 +17,7 @@ const (
 
 // refused reads an answer whose status is not 2xx. A refusal that belongs to the caller is an answer like any other,
 // and whatever is wrong with its body does not make it the vendor's failure: the client gets what came of it.
-func (v *Vendor) refused(w *watch, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
+func (v *Vendor) refused(w *watch, res *http.Response, out *llm.Result) (*llm.Response, error) {
 	var document errorDocument
 	buf := newBuffer(w.ctx, v.memory)
 	if res.StatusCode >= 200 { // else the body is a connection that has changed its protocol

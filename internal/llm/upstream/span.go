@@ -29,7 +29,7 @@ func (v *Vendor) startSpan(ctx context.Context, call *llm.Call) (context.Context
 	return ctx, span
 }
 
-func (v *Vendor) endSpan(span trace.Span, resp *llm.Response, out *llm.Outcome) {
+func (v *Vendor) endSpan(span trace.Span, resp *llm.Response, out *llm.Result) {
 	if span.IsRecording() {
 		span.SetAttributes(
 			attribute.Int("gen_ai.usage.input_tokens", out.Usage.Prompt),

@@ -14,7 +14,7 @@ import (
 
 // streamed reads the answer to a call with "stream": true: an event stream, whatever its type says, unless it begins as
 // JSON does, or is lines of JSON, or is in a coding that cannot be read.
-func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm.Outcome) (*llm.Response, error) {
+func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm.Result) (*llm.Response, error) {
 	if call.Stream == nil {
 		return nil, errors.New("llm: a streaming call needs Call.Stream")
 	}
@@ -53,7 +53,7 @@ type stream struct {
 const mostHeld = 64 << 10
 
 // relay passes the events on until the last one.
-func (s *stream) relay(out *llm.Outcome) (*llm.Response, error) {
+func (s *stream) relay(out *llm.Result) (*llm.Response, error) {
 	s.events, s.meter = newEventReader(s.res.Body, newBuffer(s.w.ctx, s.v.memory), s.v.maxResponse), newMeter()
 	defer s.events.free()
 	resp, err := s.run(out)
@@ -61,12 +61,15 @@ func (s *stream) relay(out *llm.Outcome) (*llm.Response, error) {
 	return resp, err
 }
 
-func (s *stream) run(out *llm.Outcome) (*llm.Response, error) {
+func (s *stream) run(out *llm.Result) (*llm.Response, error) {
 	for {
 		for e, ok := s.events.next(); ok; e, ok = s.events.next() {
 			if resp, err, over := s.meet(e, out); over {
 				return resp, err
 			}
+		}
+		if s.meter.shown {
+			s.call.Committed()
 		}
 		if err := s.passOn(); err != nil {
 			return nil, err
@@ -78,7 +81,7 @@ func (s *stream) run(out *llm.Outcome) (*llm.Response, error) {
 }
 
 // meet looks at one event. It reports whether the stream is over with it, and what it came to.
-func (s *stream) meet(e event, out *llm.Outcome) (_ *llm.Response, err error, over bool) {
+func (s *stream) meet(e event, out *llm.Result) (_ *llm.Response, err error, over bool) {
 	shown := s.meter.shown
 	document, err := s.meter.add(e)
 	switch {
@@ -101,7 +104,7 @@ func (s *stream) meet(e event, out *llm.Outcome) (_ *llm.Response, err error, ov
 
 // refusedWithin is an error before there was something to show: a failure of its kind, or an answer of its status
 // that the client gets in place of the stream.
-func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Outcome) (*llm.Response, error) {
+func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Result) (*llm.Response, error) {
 	status, err := errorWithin(d, s.res.Header, out)
 	if err != nil {
 		return nil, err
@@ -112,7 +115,7 @@ func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Outcome) 
 }
 
 // failLater passes an error event on as it is: it counts as a failure, and needs no second one of ours.
-func (s *stream) failLater(d *errorDocument, out *llm.Outcome) error {
+func (s *stream) failLater(d *errorDocument, out *llm.Result) error {
 	if err := s.passOn(); err != nil {
 		return err
 	}
@@ -126,7 +129,7 @@ func (s *stream) failLater(d *errorDocument, out *llm.Outcome) error {
 
 // end decides about a stream whose bytes ended with err. What follows the last empty line is an event too, unless it
 // was cut within its data.
-func (s *stream) end(err error, out *llm.Outcome) (*llm.Response, error) {
+func (s *stream) end(err error, out *llm.Result) (*llm.Response, error) {
 	e := s.events.rest()
 	switch broken := isBroken(e.data); {
 	case broken && errors.Is(err, io.EOF):

@@ -144,9 +144,9 @@ func TestStreamIsCancelledUpstreamWhenTheClientLeaves(t *testing.T) {
 			ctx, hangUp := context.WithCancel(t.Context())
 			defer hangUp()
 			cancelled := make(chan struct{})
-			var last llm.Outcome
-			spy := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Outcome), error) {
-				return func(o llm.Outcome) { last = o }, nil
+			var last llm.Result
+			spy := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Result), error) {
+				return func(o llm.Result) { last = o }, nil
 			})
 			c := llmtest.Caller(t, llmtest.Config(), llmtest.EventStream(func(ctx context.Context, w *io.PipeWriter) {
 				_, _ = io.WriteString(w, chunkA)

@@ -118,12 +118,12 @@ func (v *Vendor) Close() {
 
 // Send makes one attempt under the call timeout. A nil Outcome.Err means that the response is to be given to the
 // client: a success, or the vendor's own 4xx. When ctx ended first, Outcome.Err is its cause.
-func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.Outcome) {
+func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.Result) {
 	start := time.Now()
 	ctx, span := v.startSpan(ctx, call)
 	watch := newWatch(v.begin(ctx, call))
 	defer watch.stop()
-	out := llm.Outcome{Called: true}
+	out := llm.Result{Called: true}
 	key := v.header.Load()
 	resp, err := v.exchange(watch, call, *key, &out)
 	if err != nil {
@@ -142,7 +142,7 @@ func (v *Vendor) begin(ctx context.Context, call *llm.Call) (context.Context, ti
 		return ctx, v.callTimeout, llm.ErrCallTimeout
 	}
 	first := cmp.Or(v.firstEvent, v.callTimeout)
-	if v.firstEvent == 0 && call.Elsewhere {
+	if v.firstEvent == 0 && call.FallbackReady {
 		first = min(v.callTimeout, elsewhereFirstEvent)
 	}
 	return ctx, first, llm.ErrFirstEvent

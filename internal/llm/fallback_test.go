@@ -43,7 +43,7 @@ func TestOneQuickRetryBeforeAnotherLane(t *testing.T) {
 			for _, elsewhere := range []bool{true, false} {
 				synctest.Test(t, func(t *testing.T) {
 					call := llmtest.NewCall()
-					call.Elsewhere = elsewhere
+					call.FallbackReady = elsewhere
 					_, err := llmtest.Caller(t, llmtest.Config(), c.vendor).Do(t.Context(), call)
 					if want := map[bool]int{true: c.elsewhere, false: c.alone}[elsewhere]; call.Attempts != want {
 						t.Errorf("elsewhere %t: %d attempts, want %d; %v", elsewhere, call.Attempts, want, err)
@@ -61,7 +61,7 @@ func TestTheQuickRetryNeedsTheConditions(t *testing.T) {
 		cfg := llmtest.Config()
 		cfg.Retry.Max = 0
 		call := llmtest.NewCall()
-		call.Elsewhere = true
+		call.FallbackReady = true
 		_, err := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
 			return llmtest.Answer(http.StatusInternalServerError, nil, ""), nil
 		}).Do(t.Context(), call)
