@@ -87,7 +87,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		Caller: caller, Jobs: queue, VendorDown: caller.Down, Refused: told(page), Estimate: cfg.LLM.Estimate,
 		Memory: room, Streams: open, Redis: rdb, Tokens: tokens, Keys: keys, Load: load, Health: pod, Log: log,
 		Reg: reg, Tracer: tracer,
-		Models: caller.Models, Spoken: caller.Speaks, Passed: caller.Passed(),
+		Models: caller.Models, Speaks: caller.Speaks, PassedHeaders: caller.Passed(),
 	})
 	if err != nil {
 		return nil, err

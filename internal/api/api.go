@@ -1,14 +1,19 @@
 // Package api is the service's HTTP interface: routes, the order of the inbound layers, the handlers, and the one table
 // that turns outcomes into statuses.
 //
-//	router.go   every layer in its order, every route with its handler
-//	api.go      settings and parts, and how they become a handler
-//	endpoints.go which endpoints are open; llm.go takes a call to a vendor
-//	jobs.go     POST /llm to be answered later, and /llm/jobs
-//	body.go     the request's body
-//	sse.go      streamed answers; slowreader.go clients that do not read them
-//	problem.go  outcome -> status, code, advice; fail.go writes them
-//	openapi.go  the description of all this
+//	api.go        settings and parts, and how they become a handler; azure.go gives Azure's paths the endpoints' names
+//	router.go     every layer in its order, every route with its handler
+//	  llm.go      POST /llm and the endpoints: a call to a vendor; endpoints.go says which endpoints are open
+//	    body.go   the request's body
+//	    sse.go    a streamed answer; slowreader.go: clients that do not read their answer
+//	  submitjob.go  POST /llm as a job; prefer.go reads the header that asks for one
+//	  jobs.go     /llm/jobs; jobdocument.go: a job as its owner sees it
+//	  models.go   /v1/models
+//	  notfound.go   paths and methods that do not exist
+//	problem.go    reason -> status, code, text; vendorproblem.go: the same for failures of the vendor
+//	  fail.go     writes a problem; document.go: its JSON; linger.go: reads on after a refused body
+//	openapi.go    the description of all this
+//	admin.go      the handler of the admin port
 package api
 
 import (
@@ -53,32 +58,32 @@ func (c Config) Validate() error {
 	return c.validateEndpoints()
 }
 
-// Deps are the parts that the HTTP interface uses. Tracer, VendorDown, Models, Spoken and Jobs may be nil: no traces
-// are recorded, the vendor never counts as down, no jobs are accepted. All others are required.
+// Deps are the parts that the HTTP interface uses. What may be nil says what nil means; the rest is required.
 type Deps struct {
-	Caller caller
-	Jobs   *jobs.Service
-	Redis  *redisx.Client
-	Tokens *middleware.TokenLimit // of users
-	Keys   *middleware.Keys
-	Load   func() middleware.Load // the pod's slots and queue
-	Health *health.Health
-	// VendorDown returns the time until the breaker lets calls through again; 0 when it does now.
+	Caller   caller
+	Redis    *redisx.Client
+	Keys     *middleware.Keys
+	Load     func() middleware.Load // the pod's slots and queue
+	Health   *health.Health
+	Estimate llm.EstimateConfig // of the tokens of a call
+	Log      *slog.Logger
+	Reg      prometheus.Registerer
+
+	Jobs    *jobs.Service          // nil: no jobs are accepted
+	Tokens  *middleware.TokenLimit // of users; nil: no limit
+	Memory  *memory.Budget         // for bodies; nil has room for all
+	Streams *streams.Set           // those that are open; nil counts none
+	Tracer  trace.TracerProvider   // nil: no traces are recorded
+	// VendorDown returns the time until a vendor may be called again; 0 while one may be called now. nil: one always may.
 	VendorDown func() time.Duration
 	// Models lists the models that are served; nil: there are none.
 	Models modelLister
-	// Spoken reports whether a vendor has an endpoint; nil: all have all.
-	Spoken func(*llm.Endpoint) bool
-	// Passed are the names of the clients' headers that a vendor gets; they are bounded.
-	Passed []string
-	// Refused is told of every request that was refused or failed; it may be nil.
-	Refused  func(middleware.Refusal)
-	Estimate llm.EstimateConfig // of what a call's payload costs
-	Memory   *memory.Budget     // for bodies; nil has room for all
-	Streams  *streams.Set       // those that are open; nil counts none
-	Log      *slog.Logger
-	Reg      prometheus.Registerer
-	Tracer   trace.TracerProvider
+	// Speaks reports whether a vendor has an endpoint; nil: a vendor has each.
+	Speaks func(*llm.Endpoint) bool
+	// PassedHeaders are the names of the clients' headers that a vendor gets; their sizes are bounded.
+	PassedHeaders []string
+	// Refused is called with every request that was refused or failed; it may be nil.
+	Refused func(middleware.Refusal)
 }
 
 // server holds what the handlers share.
@@ -87,7 +92,7 @@ type server struct {
 	sla      time.Duration
 	fail     middleware.Fail
 	caller   caller
-	spoken   func(*llm.Endpoint) bool // nil: every endpoint is
+	speaks   func(*llm.Endpoint) bool // reports whether a vendor has an endpoint; nil: a vendor has each
 	lister   modelLister
 	estimate llm.EstimateConfig
 	tokens   *middleware.TokenLimit
@@ -97,7 +102,7 @@ type server struct {
 	health   *health.Health
 	docs     *apidocs.Docs
 
-	longestRetry time.Duration // that a caller's library may wait for by itself
+	longestRetry time.Duration // the longest Retry-After that a client's library may wait for by itself
 }
 
 // New returns the handler of the main port. inbound are the settings of the layers that stand before the handlers.
@@ -116,7 +121,7 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	}
 	s := &server{
 		cfg: cfg, sla: inbound.SLA, fail: failing(inbound.RetryAfterMax), longestRetry: inbound.RetryAfterMax,
-		caller: d.Caller, spoken: d.Spoken, lister: d.Models, estimate: d.Estimate, tokens: d.Tokens, memory: d.Memory,
+		caller: d.Caller, speaks: d.Speaks, lister: d.Models, estimate: d.Estimate, tokens: d.Tokens, memory: d.Memory,
 		streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs,
 	}
 	if s.lister == nil {
@@ -129,8 +134,8 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	return bounded(inbound.SLA+cfg.WriteTimeout, noSniffing(azurePaths(handler))), nil
 }
 
-// noSniffing tells browsers to believe the Content-Type of every answer. What a vendor or a model wrote would otherwise
-// be taken for a page when it looks like one.
+// noSniffing tells browsers to believe the Content-Type of every answer. Otherwise they would show a vendor's answer that
+// looks like a page as one.
 func noSniffing(next http.Handler) http.Handler {
 	value := []string{"nosniff"}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -19,7 +19,7 @@ import (
 // A request for one of them becomes a request for the endpoint itself before it meets any layer, so that limits, logs,
 // metrics and errors know one path for each endpoint. Its api-version goes on to the vendor.
 
-// azure is what a request says beside its endpoint.
+// azure is what a request by one of Azure's paths says beside its endpoint. The zero value is another request.
 type azure struct {
 	model   string // of the deployment; empty: the body names it
 	version string // api-version; empty: none
@@ -34,7 +34,7 @@ var (
 	apiVersion = regexp.MustCompile(`^[0-9A-Za-z.-]{1,40}$`)
 )
 
-// azurePaths serves Azure's paths as the endpoints that they stand for. Paths that stand for none are left alone.
+// azurePaths serves Azure's paths as the endpoints that they stand for. Other paths stay as they are.
 func azurePaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, azurePrefix) {
@@ -44,7 +44,7 @@ func azurePaths(next http.Handler) http.Handler {
 	})
 }
 
-// asEndpoint is the request with the path of its endpoint; r itself where there is none.
+// asEndpoint is the request with the path of its endpoint; r itself when it has none.
 func asEndpoint(r *http.Request) *http.Request {
 	var asked azure
 	path := strings.TrimPrefix(r.URL.Path, "/openai")
@@ -64,9 +64,9 @@ func asEndpoint(r *http.Request) *http.Request {
 	return r
 }
 
-// apply makes the body ask for the model of the deployment, which counts more than the body's own, as with Azure. It
-// reports whether the body is another one now.
-func (a azure) apply(body []byte, payload *llm.Payload) (changed []byte, is bool) {
+// apply returns a body that asks for the model of the deployment, in place of the one that the body names, as Azure does.
+// It reports whether that is a new body.
+func (a azure) apply(body []byte, payload *llm.Payload) (applied []byte, changed bool) {
 	if a.model == "" || a.model == payload.Model {
 		return body, false
 	}
@@ -74,7 +74,7 @@ func (a azure) apply(body []byte, payload *llm.Payload) (changed []byte, is bool
 	return llm.WithModel(body, a.model), true
 }
 
-// azureOf is what a request by one of Azure's paths says beside its endpoint.
+// azureOf returns what azurePaths has found in a request.
 func azureOf(c *gin.Context) azure {
 	asked, _ := c.Request.Context().Value(azureKey{}).(azure)
 	return asked

@@ -15,9 +15,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// readBody reads a JSON body of at most limit bytes, in one piece of its declared length, for which it first takes room
-// in the memory budget. The caller lets go of the block when the request has ended, also after an error. The error is a
-// *outcome.Rejected, or wraps errClientGone when the client left in the middle.
+// readBody reads a JSON body of at most limit bytes into a block of memory, which it first takes from the budget. The
+// caller releases the block when the request has ended, also after an error. The error is a *outcome.Rejected, or wraps
+// errClientGone when the client left before the end of the body.
 func (s *server) readBody(r *http.Request, limit int64) (body []byte, block *memory.Block, err error) {
 	block = s.memory.Block(memory.Body)
 	body, err = readWithin(r, min(limit, s.memory.Largest()), block)
@@ -33,7 +33,7 @@ func readWithin(r *http.Request, limit int64, block *memory.Block) ([]byte, erro
 	}
 	b, err := block.ReadAll(r.Context(), r.Body, r.ContentLength, limit)
 	switch _, refused := errors.AsType[*outcome.Rejected](err); {
-	case refused, err != nil && errors.Is(err, context.Cause(r.Context())): // the room's error, not the connection's
+	case refused, err != nil && errors.Is(err, context.Cause(r.Context())): // of the memory budget
 		return nil, err
 	case err != nil:
 		return nil, unreadable(err)
@@ -48,10 +48,10 @@ func tooLarge(limit int64) error {
 		Detail: fmt.Sprintf("The body may have %d bytes at most.", limit)}
 }
 
-// errClientGone is a client that cannot be reached any more: it broke off while it sent, or stopped reading.
+// errClientGone says that the client cannot be reached: it closed the connection, or stopped reading.
 var errClientGone = errors.New("the client is gone")
 
-// unreadable tells a client that is too slow from one that left and from one that does not keep to HTTP.
+// unreadable says why a body could not be read: the client was too slow, or left, or the body is no valid HTTP.
 func unreadable(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -60,10 +60,10 @@ func unreadable(err error) error {
 		return fmt.Errorf("%w: reading the body: %w", errClientGone, err)
 	}
 	return &outcome.Rejected{Layer: "payload", Reason: outcome.InvalidJSON,
-		Detail: "The body could not be read: its chunks are not as HTTP has them.", Err: err}
+		Detail: "The body could not be read: its chunks are not valid HTTP.", Err: err}
 }
 
-// checkMediaType wants JSON, unpacked, and declared as such.
+// checkMediaType refuses a body that is not declared as JSON, or is compressed.
 func checkMediaType(h http.Header) error {
 	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return &outcome.Rejected{Layer: "payload", Reason: outcome.UnsupportedMediaType,

@@ -124,7 +124,7 @@ func newBundle(tb testing.TB, call fakeCaller, o options) *bundle {
 		tb.Cleanup(func() { _ = caller.Close() })
 		d.Caller, d.VendorDown, lane = caller, caller.Down, caller.LaneOf
 		d.Models = caller.Models
-		d.Spoken, d.Passed = caller.Speaks, caller.Passed()
+		d.Speaks, d.PassedHeaders = caller.Speaks, caller.Passed()
 	}
 	if o.jobs {
 		d.Jobs, err = jobs.New(cfg.Jobs, jobs.Deps{

@@ -29,8 +29,8 @@ type jobDocument struct {
 	Problem  json.RawMessage `json:"problem,omitempty"`  // what a synchronous call would have been told
 }
 
-// jobResponse is the vendor's answer. A body that is no JSON comes as a string, one whose encoding is unknown here in
-// base64.
+// jobResponse is the vendor's answer. A body that is not JSON is a string; a body in an encoding that this service does
+// not know is base64.
 type jobResponse struct {
 	Status      int    `json:"status"`
 	ContentType string `json:"content_type,omitempty"`
@@ -39,8 +39,8 @@ type jobResponse struct {
 }
 
 func documentOf(j *jobs.Job) jobDocument {
-	d := jobDocument{ID: j.ID, State: j.State, Priority: j.Priority, Self: jobsPath + "/" + j.ID, Failures: j.Failures,
-		Waiting: j.WaitingFor}
+	d := jobDocument{ID: j.ID, State: j.State, Priority: j.Priority, Self: jobsPath + "/" + j.ID,
+		Failures: j.Failures, Waiting: j.WaitingFor}
 	for _, at := range []struct {
 		to   **time.Time
 		time time.Time
@@ -75,7 +75,7 @@ func responseOf(j *jobs.Job) *jobResponse {
 	return r
 }
 
-// decodedMost bounds what a small encoded answer may become in memory.
+// decodedMost bounds the size of an answer after decoding, in bytes.
 const decodedMost = 16 << 20
 
 // decoded undoes the Content-Encoding of an answer.

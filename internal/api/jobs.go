@@ -63,7 +63,7 @@ func (s *server) cancelJob(c *gin.Context) {
 	c.Status(http.StatusNoContent)
 }
 
-// Jobs in one list, unless the client asks for fewer.
+// listMost is the number of jobs in one list, unless the client asks for fewer.
 const listMost = 100
 
 // listJobs serves GET /llm/jobs?state=failed&limit=10: the caller's own, the newest first, without answers.
@@ -97,7 +97,7 @@ func (s *server) listJobs(c *gin.Context) {
 	c.JSON(http.StatusOK, map[string]any{"jobs": documents})
 }
 
-// withJobs is the error of a service that takes none.
+// withJobs returns an error when the service accepts no jobs.
 func (s *server) withJobs() error {
 	if s.jobs == nil {
 		return rejected(reasonNotFound)

@@ -19,14 +19,29 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// caller takes a call to the vendor; *llm.Caller is one.
+// caller takes a call to a vendor. In the service it is a *chain.Chain, which chooses the lane and calls its *llm.Caller.
 type caller interface {
 	Do(ctx context.Context, call *llm.Call) (*llm.Response, error)
 }
 
-// forward takes body to an endpoint of the vendor and answers with what comes back. Attempts hold block, where the
-// body's bytes are used again. A route of another shape builds the body that the vendor wants and ends here, without a
-// block.
+// call serves a route that leads to a vendor call: the body goes to the vendor byte for byte, and the vendor's answer
+// comes back the same way.
+func (s *server) call(e *llm.Endpoint) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		body, block, err := s.readBody(c.Request, s.cfg.MaxBody)
+		defer block.Release()
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		dialectOf(c.Request).nameRequest(c.Writer.Header())
+		s.forward(c, e, body, block)
+	}
+}
+
+// forward calls an endpoint of the vendor with body and answers with what comes back. block is the memory in which body
+// lies: an attempt that still reads body keeps it from being used again. A route that makes a body of its own calls
+// forward with a nil block.
 func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte, block *memory.Block) {
 	payload, err := llm.ParsePayload(e, body, s.estimate)
 	if err != nil {
@@ -38,9 +53,9 @@ func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte, block *me
 	in := middleware.InfoFrom(c.Request.Context())
 	header := c.Request.Header
 	call := &llm.Call{
-		APIVersion: asked.version,
-		ID:         in.ID, Body: body, Payload: payload, Endpoint: e, User: in.User, Priority: in.Priority,
-		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Header: traceHeaders(header), Client: header,
+		ID: in.ID, User: in.User, Priority: in.Priority, Endpoint: e, Body: body, Payload: payload,
+		APIVersion: asked.version, IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")),
+		Header: traceHeaders(header), Client: header,
 	}
 	if block.Reused() && !changed {
 		call.Hold = block
@@ -58,7 +73,7 @@ func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte, block *me
 		call.Stream = sink
 	}
 	resp, err := s.caller.Do(c.Request.Context(), call)
-	describe(in, call)
+	logCall(in, call)
 	if err != nil && sink != nil && sink.started {
 		endStream(c, sink, err)
 		return
@@ -94,11 +109,11 @@ func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 	if call.Lane != "" {
 		h["X-Llm-Lane"] = []string{call.Lane}
 	}
-	if len(resp.Body) > smallAnswer { // of a smaller one net/http finds the length itself
+	if len(resp.Body) > smallAnswer { // net/http itself sets the length of a smaller one
 		h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
 	}
 	c.Status(resp.Status)
-	// No client is there to tell, but it was not served either.
+	// The client is gone, so nothing can be answered; but the request was not served.
 	if err := writeInSteps(c.Writer, resp.Body, s.cfg.WriteTimeout); err != nil {
 		in := middleware.InfoFrom(c.Request.Context())
 		in.Reason, in.Err, in.Status = string(outcome.ClientClosed), err, statusClosed
@@ -123,7 +138,7 @@ func timing(call *llm.Call) string {
 	return string(b)
 }
 
-// traceHeaders passes the client's trace on when this service records none of its own.
+// traceHeaders are the headers of the client's trace. The vendor gets them when this service records no trace.
 func traceHeaders(h http.Header) http.Header {
 	parent := h["Traceparent"]
 	if parent == nil {
@@ -136,8 +151,8 @@ func traceHeaders(h http.Header) http.Header {
 	return out
 }
 
-// describe puts what became of the call into the access log.
-func describe(in *middleware.Info, call *llm.Call) {
+// logCall adds what became of the call to the request's line of the access log.
+func logCall(in *middleware.Info, call *llm.Call) {
 	in.Add(
 		slog.String("model", clip(call.Payload.Model)),
 		slog.Bool("stream", call.Payload.Stream),
@@ -152,15 +167,15 @@ func describe(in *middleware.Info, call *llm.Call) {
 	)
 }
 
-// endpointName is what a call asked for; empty where that was left to a lane, and none took it.
+// endpointName names the endpoint of a call; "" when a lane was to decide it, and the call reached none.
 func endpointName(call *llm.Call) string {
-	if call.Endpoint == nil {
+	if call.Endpoint == llm.LaneDecides {
 		return ""
 	}
 	return call.Endpoint.Name
 }
 
-// maxModel is how much of a model's name goes into the log. The client chooses it, up to the size of a body.
+// maxModel is how many bytes of a model's name go into the log. A client may send a name as long as a body.
 const maxModel = 100
 
 func clip(s string) string {

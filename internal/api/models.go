@@ -16,8 +16,8 @@ import (
 // modelLister knows the models that are served.
 type modelLister func(context.Context) ([]llm.Model, error)
 
-// modelRoutes are the routes of the list of models. They lead to no call, so neither a vendor that is down nor load
-// turns them away; they count in the user's limit, and a vendor is asked once a minute, however often clients ask.
+// modelRoutes are the routes of the list of models. They lead to no call, so they are served while a vendor is down and
+// under load. They count in the user's limit. A vendor is asked once a minute, however often clients ask.
 func (s *server) modelRoutes() []route {
 	if !s.isOpen(llm.Models) {
 		return nil
@@ -44,8 +44,8 @@ func (s *server) listModels(c *gin.Context) {
 	b = append(b, `],"has_more":false,"first_id":`...)
 	first, last := "null", "null"
 	if len(models) > 0 {
-		first, last = string(appendJSONString(nil, models[0].ID)),
-			string(appendJSONString(nil, models[len(models)-1].ID))
+		first = string(appendJSONString(nil, models[0].ID))
+		last = string(appendJSONString(nil, models[len(models)-1].ID))
 	}
 	b = append(append(append(append(append(b, first...), `,"last_id":`...), last...), '}'), '\n')
 	writeJSON(c, b)

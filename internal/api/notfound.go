@@ -23,8 +23,8 @@ func notFound(routes []route) gin.HandlerFunc {
 		path := c.Request.URL.Path
 		text := "There is no " + echoed(path) + ". "
 		if slices.Contains(closed, path) {
-			text = path + " is not open here: LLM_ENDPOINTS lists what is, and LLM_VENDOR_ENDPOINTS what the vendor " +
-				"has. "
+			text = path + " is not open here: LLM_ENDPOINTS lists what is open, " +
+				"and LLM_VENDOR_ENDPOINTS what the vendor has. "
 		}
 		fail(c, &outcome.Rejected{Layer: "router", Reason: reasonNotFound, Detail: text + bases(c.Request) + list})
 	}

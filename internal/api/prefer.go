@@ -13,13 +13,13 @@ type preference struct {
 	wait  time.Duration // 0: not asked for
 }
 
-// preferred reads the Prefer headers. What makes no sense is ignored, as the RFC asks; of repeated preferences the
-// first counts.
+// preferred reads the Prefer headers. Values that make no sense are ignored, as the RFC asks. When a preference is
+// repeated the first one counts.
 func preferred(h http.Header) (p preference) {
 	waits := false
 	for _, line := range h["Prefer"] {
 		for member := range strings.SplitSeq(line, ",") {
-			member, _, _ = strings.Cut(member, ";") // parameters, of which these have none
+			member, _, _ = strings.Cut(member, ";") // drops parameters: these preferences have none
 			name, value, _ := strings.Cut(member, "=")
 			switch name = strings.TrimSpace(name); {
 			case strings.EqualFold(name, "respond-async"):
@@ -33,10 +33,10 @@ func preferred(h http.Header) (p preference) {
 	return p
 }
 
-// waitOf is how long a connection may be held: never so long that the deadline of the request would end it.
+// waitOf is how long a request waits for a job: as long as the client asks, and less than the request's deadline.
 func (s *server) waitOf(p preference) time.Duration {
 	return min(p.wait, (s.sla * 9 / 10).Truncate(time.Second))
 }
 
-// waitApplied is what an answer that was waited for says, in the form of RFC 7240.
+// waitApplied is the value of Preference-Applied after a wait, in the form of RFC 7240.
 func waitApplied(wait time.Duration) string { return "wait=" + strconv.Itoa(int(wait/time.Second)) }

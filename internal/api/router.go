@@ -5,19 +5,19 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
-// scope says which requests a layer stands before, and which kind a route is: a route passes every layer whose scope is
-// not above its own.
+// scope is how much a request costs. Layers and routes have one: a layer stands before the routes of its own scope and
+// of those below it in this list.
 type scope int
 
 const (
-	// Health checks, documentation and unknown paths too: such a layer holds and refuses nothing.
-	everyRequest scope = iota
-	everyCaller        // requests that need an API key
-	everyCounted       // requests that count in their user's limit
-	everyCall          // requests that lead to a vendor call
+	everyRequest scope = iota // also health checks, documentation and unknown paths: such a layer refuses nothing
+	everyCaller               // requests that need an API key
+	everyCounted              // requests that count in their user's limit
+	everyCall                 // requests that lead to a vendor call
 )
 
 func (s scope) String() string {
@@ -29,11 +29,13 @@ type layer struct {
 	name   string
 	scope  scope
 	handle gin.HandlerFunc
-	// jobsSkip is set where a layer asks whether a call can be made now: a job can wait until it can.
+	// jobsSkip says that jobs do not pass the layer. It asks whether a call can be made now, and a job can wait.
 	jobsSkip bool
 }
 
-// layers lists the inbound layers, outermost first.
+// layers lists the inbound layers, outermost first. Outside them stand those that know no request yet: cmd/server
+// bounds connections, and New sets a limit on writing and gives Azure's paths the names of the endpoints. Inside them
+// the handler reads the body (body.go) and books the user's tokens (llm.go, submitjob.go).
 func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 	metrics, err := middleware.NewMetrics(d.Reg)
 	if err != nil {
@@ -51,7 +53,7 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	share, err := middleware.NewConcurrency(cfg, d.Memory.Largest(), d.Reg)
+	concurrency, err := middleware.NewConcurrency(cfg, d.Memory.Largest(), d.Reg)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +68,8 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 		{name: "admission", scope: everyCaller, handle: admission.Handler(fail)},
 		{name: "SLA deadline", scope: everyCaller, handle: middleware.Deadline(cfg.SLA)},
 		{name: "identity", scope: everyCaller, handle: middleware.Identity(cfg, d.Keys, fail)},
-		{name: "header limit", scope: everyCaller, handle: middleware.HeaderLimit(d.Passed, fail)},
-		{name: "user concurrency", scope: everyCall, handle: share.Handler(fail)},
+		{name: "header limit", scope: everyCaller, handle: middleware.HeaderLimit(d.PassedHeaders, fail)},
+		{name: "user concurrency", scope: everyCall, handle: concurrency.Handler(fail)},
 		{name: "fail fast", scope: everyCall, jobsSkip: true, handle: middleware.FailFast(d.VendorDown, fail)},
 		{name: "shedding", scope: everyCall, jobsSkip: true, handle: shed.Handler(fail)},
 		{name: "user limit", scope: everyCounted, handle: users.Handler(fail)},
@@ -88,9 +90,9 @@ var (
 	post = []string{http.MethodPost}
 )
 
-// routes lists what is answered at once.
+// routes lists every route but those that make jobs.
 func (s *server) routes() []route {
-	all := append([]route{{post, "/llm", everyCall, s.call(nil)}}, s.endpointRoutes()...)
+	all := append([]route{{post, "/llm", everyCall, s.call(llm.LaneDecides)}}, s.endpointRoutes()...)
 	return append(all, []route{
 		{get, "/llm/jobs", everyCaller, s.listJobs},
 		{get, "/llm/jobs/:id", everyCaller, s.getJob},
@@ -104,7 +106,7 @@ func (s *server) routes() []route {
 	}...)
 }
 
-// jobRoutes lists what is answered later when the client asks for that.
+// jobRoutes lists the routes that make a job of a request with "Prefer: respond-async".
 func (s *server) jobRoutes() []route {
 	return []route{
 		{post, "/llm", everyCall, s.submitJob},
@@ -122,37 +124,38 @@ func Routes() []string {
 	return paths
 }
 
-// handler puts every route behind its layers. A header chooses between a call and a job on the same path, which gin's
-// routes cannot express, so jobs have an engine of their own. Both engines share the layers and thereby their limits.
+// handler puts every route behind its layers. On one path a header decides between a call and a job, which gin's routes
+// cannot express, so the routes of jobs have an engine of their own. Both engines have the same layers, and so the same
+// limits.
 func (s *server) handler(all []layer) (http.Handler, error) {
 	calls, err := newEngine(s.routes(), all)
 	if err != nil || s.jobs == nil {
 		return calls, err
 	}
-	var patient []layer
+	var ofJobs []layer
 	for _, l := range all {
 		if !l.jobsSkip {
-			patient = append(patient, l)
+			ofJobs = append(ofJobs, l)
 		}
 	}
-	later, err := newEngine(s.jobRoutes(), patient)
+	submissions, err := newEngine(s.jobRoutes(), ofJobs)
 	if err != nil {
 		return nil, err
 	}
-	submits := map[string]bool{}
+	takesJobs := map[string]bool{}
 	for _, r := range s.jobRoutes() {
-		submits[r.path] = true
+		takesJobs[r.path] = true
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && submits[r.URL.Path] && preferred(r.Header).async {
-			later.ServeHTTP(w, r)
+		if r.Method == http.MethodPost && takesJobs[r.URL.Path] && preferred(r.Header).async {
+			submissions.ServeHTTP(w, r)
 			return
 		}
 		calls.ServeHTTP(w, r)
 	}), nil
 }
 
-// newEngine serves routes, each behind those of all the layers whose scope it is in.
+// newEngine serves routes, each behind the layers that its scope passes.
 func newEngine(routes []route, all []layer) (*gin.Engine, error) {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// takeWithin gives the client d to take what is written from now on. Where the server cannot do that, which is only in
-// tests, writes have no limit.
+// takeWithin gives the client d to take what is written from now on. In tests the writer may not support that; writes
+// then have no limit.
 func takeWithin(rc *http.ResponseController, d time.Duration) {
 	_ = rc.SetWriteDeadline(time.Now().Add(d))
 }
@@ -32,10 +32,9 @@ func writeInSteps(w http.ResponseWriter, answer []byte, d time.Duration) error {
 	return nil
 }
 
-// bounded makes every answer end: a client that does not read it would otherwise hold its connection, and a place in
-// this pod, without end. The limit is generous, because it counts from the request's start; a handler that writes much
-// sets a closer one. It is set anew for each request, so that no request meets what an earlier one on its connection
-// has left.
+// bounded limits the time of every answer: a client that does not read it would otherwise hold its connection and a place
+// in this pod for as long as it likes. The limit is long, because it counts from the request's start; a handler that
+// writes much sets a shorter one. It is set again for each request of a connection.
 func bounded(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if direct, ok := w.(interface {

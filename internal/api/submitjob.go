@@ -14,8 +14,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
-// submitJob serves POST /llm with Prefer: respond-async. With wait it holds the connection for a while and, when the
-// job is done in time, answers as a synchronous call would have.
+// submitJob serves POST /llm with "Prefer: respond-async": it hands the request to jobs.Submit, whose workers make the
+// call later, in any pod (package jobs shows the way). With wait it holds the connection for a while, and answers as a
+// call would when the job ends in that time.
 func (s *server) submitJob(c *gin.Context) {
 	body, block, err := s.readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
 	defer block.Drop() // a command to Redis that was given up may still be writing the body
@@ -23,7 +24,7 @@ func (s *server) submitJob(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	payload, err := llm.ParsePayload(nil, body, s.estimate)
+	payload, err := llm.ParsePayload(llm.LaneDecides, body, s.estimate)
 	if err == nil && payload.Stream {
 		err = rejected(reasonJobStream)
 	}
@@ -43,8 +44,7 @@ func (s *server) submitJob(c *gin.Context) {
 		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Traceparent: traceparent(ctx, header),
 	})
 	in.Add(slog.String("priority", in.Priority.String()), slog.String("job", id), slog.Bool("fresh", fresh))
-	// Nothing new is to be done; of a new job what it uses beyond the estimate counts at its end.
-	if err != nil || !fresh {
+	if err != nil || !fresh { // this request makes no call; what a new job uses beyond its estimate is charged at its end
 		booked.Settle(0)
 	}
 	if err != nil {
@@ -64,13 +64,13 @@ func (s *server) submitJob(c *gin.Context) {
 			return
 		}
 	}
-	// The state by now is for a GET to tell: this answer has to be given even if Redis went away meanwhile.
+	// It says queued, whatever the state is by now: this answer must not need Redis again. A GET shows the state.
 	h.Set("Retry-After", "1")
-	c.JSON(http.StatusAccepted, jobDocument{ID: id, State: jobs.Queued, Priority: in.Priority.String(), Self: jobsPath +
-		"/" + id})
+	c.JSON(http.StatusAccepted, jobDocument{ID: id, State: jobs.Queued, Priority: in.Priority.String(),
+		Self: jobsPath + "/" + id})
 }
 
-// answerAs answers with the end of the job, as if the client had waited for the call itself.
+// answerAs answers with the end of the job, as a call would.
 func answerAs(c *gin.Context, j *jobs.Job) {
 	contentType, body := j.ContentType, j.Answer
 	if j.Coding != "" {
@@ -86,7 +86,7 @@ func answerAs(c *gin.Context, j *jobs.Job) {
 	c.Data(j.Status, contentType, body)
 }
 
-// traceparent is the trace that a job goes on: this request's, or its client's when none is recorded here.
+// traceparent is the trace that the job continues: this request's, or its client's when this service records none.
 func traceparent(ctx context.Context, h http.Header) string {
 	carrier := http.Header{}
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(carrier))

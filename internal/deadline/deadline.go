@@ -1,8 +1,7 @@
-// Package deadline bounds requests at no cost for those that never wait.
+// Package deadline bounds requests, at no cost for those that never wait.
 //
 // A context of context.WithDeadlineCause starts a timer and registers with its parent at once. Most requests pass the
-// gates without a wait, and a refused one ends before any code asks for its end: for these the timer would be made in
-// vain.
+// gates without a wait, and a refused request ends before any code waits for its end. They need no timer.
 package deadline
 
 import (
@@ -16,7 +15,7 @@ import (
 type Context struct {
 	context.Context // the parent
 
-	at    time.Time // when the parent's is sooner, that one ends first, and with its own cause
+	at    time.Time // a parent that ends earlier ends it with its own cause
 	cause error
 
 	mu      sync.Mutex
@@ -30,9 +29,9 @@ func New(parent context.Context, at time.Time, cause error) *Context {
 	return &Context{Context: parent, at: at, cause: cause}
 }
 
-// Untimed returns ctx without its time limit, and the moment of that limit, for a caller that keeps to it with a timer
-// of its own, or that goes on without it. The limit may stand anywhere above ctx, if nothing between the two ends a
-// context: what only adds values does not. The zero time means that there is no limit; then ctx is returned as it is.
+// Untimed returns ctx without its time limit, and the moment of that limit, for a caller that has a timer of its own for
+// it, or that goes on without the limit. The limit may stand anywhere above ctx, if all contexts between the two only
+// add values. The zero time means that there is no limit; then ctx is returned as it is.
 func Untimed(ctx context.Context) (context.Context, time.Time) {
 	if c, ok := ctx.(*Context); ok {
 		return c.Context, c.at
@@ -53,8 +52,8 @@ type untimed struct {
 	values context.Context
 }
 
-// Value looks above the limit first. A value that is a context itself is how package context finds out which context
-// ends another one: that has to be the one below.
+// Value looks above the limit first. Package context looks for the context that ends another one as a value that is a
+// context: the answer must be one below the limit.
 func (u *untimed) Value(key any) any {
 	value := u.values.Value(key)
 	if _, internal := value.(context.Context); internal || value == nil {
@@ -63,7 +62,7 @@ func (u *untimed) Value(key any) any {
 	return value
 }
 
-// Over reports whether ctx has ended, and makes no timer for it.
+// Over reports whether ctx has ended. It makes no timer.
 func Over(ctx context.Context) bool {
 	parent, at := Untimed(ctx)
 	return parent.Err() != nil || !at.IsZero() && time.Until(at) <= 0
@@ -82,7 +81,7 @@ func (c *Context) begin() context.Context {
 	return c.timed
 }
 
-// Stop gives the timer back. Afterwards the context has ended.
+// Stop stops the timer. Afterwards the context has ended.
 func (c *Context) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,7 +105,7 @@ func (c *Context) Done() <-chan struct{} { return c.begin().Done() }
 // Err is nil until the end.
 func (c *Context) Err() error { return c.begin().Err() }
 
-// Value leads to the timer's context once there is one, which is how context.Cause finds out why it ended.
+// Value is that of the context with the timer once there is one: context.Cause finds the cause there.
 func (c *Context) Value(key any) any {
 	if key == (contextKey{}) {
 		return c

@@ -15,10 +15,10 @@ import (
 // because under overload the log would be the next thing to break; at debug they are lines too:
 //
 //   - those that were refused to protect the service;
-//   - those that failed by their own fault without a known API key, such as unknown paths and methods;
+//   - those without a known API key that the client's mistake made fail, such as unknown paths and methods;
 //   - those that succeed without a key, which are health checks and documentation.
 //
-// tell gets every request that was refused or failed, also those without a line; it may be nil.
+// tell is called with every request that was refused or failed, also with those without a line; it may be nil.
 func AccessLog(log *slog.Logger, tell func(Refusal)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		in := info(c)
@@ -53,10 +53,9 @@ type Refusal struct {
 }
 
 func logLevel(code int, in *Info) slog.Level {
-	switch outcome.Reason(in.Reason) {
-	case outcome.Overloaded, outcome.TooManyCalls, outcome.Shed, outcome.ShedLatency, outcome.UserRateLimited,
-		outcome.UserTokensLimited, outcome.VendorUnavailable,
-		outcome.VendorRateLimited, outcome.QueueTimeout, outcome.Unauthenticated:
+	switch outcome.Reason(in.Reason) { // by code, so that Shed stands for ShedLatency too
+	case outcome.Overloaded, outcome.TooManyCalls, outcome.Shed, outcome.UserRateLimited, outcome.UserTokensLimited,
+		outcome.VendorUnavailable, outcome.VendorRateLimited, outcome.QueueTimeout, outcome.Unauthenticated:
 		return slog.LevelDebug
 	}
 	switch {

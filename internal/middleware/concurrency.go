@@ -13,10 +13,10 @@ import (
 )
 
 // Concurrency bounds how many requests one user has inside this pod: those that wait for the vendor, those under way
-// and those whose bodies are being read. Without it one user's long streams hold every slot, and that user's bodies the
-// memory. It counts per pod, because what it divides is the pod's: places, memory, slots. The bodies of one user
-// together may take half of what the pod has for bodies; one body alone may be larger. Beyond a limit a request is
-// refused at once and counts against no other limit.
+// and those whose bodies are being read. Without it one user's long streams can hold every slot, and the user's bodies
+// all memory. It counts per pod, because places, memory and slots belong to the pod. The bodies of one user together may
+// take half of the memory that the pod has for bodies; one body alone may be larger. Beyond a limit a request is refused
+// at once and counts in no other limit.
 type Concurrency struct {
 	tiers map[string]tierConcurrency
 	bytes int64 // of the bodies of one user
@@ -33,11 +33,11 @@ type held struct {
 
 // tierConcurrency is the limit of one tier, with what a refusal says.
 type tierConcurrency struct {
-	limit         int // 0: none
-	requests      *outcome.Rejected
-	bytes         *outcome.Rejected
-	tooMany       prometheus.Counter
-	tooManyOfSize prometheus.Counter
+	limit           int               // requests of one user; 0: none
+	refuseRequests  *outcome.Rejected // too many requests
+	refuseBytes     *outcome.Rejected // too many bytes of bodies
+	refusedRequests prometheus.Counter
+	refusedBytes    prometheus.Counter
 }
 
 // slotShares are the shares of a pod's slots, in percent, that one user of a tier may have where nothing else is set.
@@ -68,11 +68,12 @@ func NewConcurrency(cfg Config, bodies int64, reg prometheus.Registerer) (*Concu
 	for tier := range cfg.TierRates {
 		limit := cfg.TierConcurrency[tier]
 		c.tiers[tier] = tierConcurrency{
-			limit:   limit,
-			tooMany: refused.WithLabelValues(tier, "requests"), tooManyOfSize: refused.WithLabelValues(tier, "bytes"),
-			requests: refusal("This key may have %d requests at a time with each pod. Wait until one has ended.",
+			limit:           limit,
+			refusedRequests: refused.WithLabelValues(tier, "requests"),
+			refusedBytes:    refused.WithLabelValues(tier, "bytes"),
+			refuseRequests: refusal("This key may have %d requests at a time with each pod. Wait until one has ended.",
 				limit),
-			bytes: refusal("The bodies of this key's requests may have %d bytes together at a time with each pod. "+
+			refuseBytes: refusal("The bodies of this key's requests may have %d bytes together at a time with each pod. "+
 				"Wait until one has ended, and send large bodies with their Content-Length.", c.bytes),
 		}
 	}
@@ -108,11 +109,11 @@ func (l *Concurrency) enter(user string, size int64, tier tierConcurrency) error
 	h := l.inside[user]
 	switch {
 	case h.requests >= tier.limit:
-		tier.tooMany.Inc()
-		return tier.requests
+		tier.refusedRequests.Inc()
+		return tier.refuseRequests
 	case h.bytes > 0 && h.bytes+size > l.bytes:
-		tier.tooManyOfSize.Inc()
-		return tier.bytes
+		tier.refusedBytes.Inc()
+		return tier.refuseBytes
 	}
 	l.inside[user] = held{h.requests + 1, h.bytes + size}
 	return nil

@@ -18,7 +18,8 @@ func (deadlineError) Error() string { return "SLA deadline: the request took too
 func (deadlineError) Unwrap() error { return context.DeadlineExceeded }
 func (deadlineError) Timeout() bool { return true }
 
-// Deadline bounds the whole request, its retries and streams too.
+// Deadline bounds the time of the whole request with its retries. For a stream it is the time to the first event: the
+// exchange with the vendor then takes the limit off (upstream/watch.go).
 func Deadline(sla time.Duration) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		ctx := deadline.New(c.Request.Context(), time.Now().Add(sla), ErrDeadline)

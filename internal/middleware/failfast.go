@@ -8,9 +8,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// FailFast refuses what cannot succeed: while the vendor counts as down, a request is turned away before it has cost a
-// round trip or a place in the user's limit. The breaker decides, here as in its own place on the way out; down is its
-// word, the time until it lets calls through again, 0 when it does now. A nil down is a vendor that never is.
+// FailFast refuses requests that cannot succeed, before they cost a round trip or count in the user's limit. down returns
+// the time until a vendor may be called again, 0 while one may be called now: the breakers decide that, and decide again
+// when the call comes to them. With a nil down nothing is refused.
 func FailFast(down func() time.Duration, fail Fail) gin.HandlerFunc {
 	if down == nil {
 		return func(c *gin.Context) { c.Next() }

@@ -1,18 +1,21 @@
 // Package middleware holds what stands between the network and the handler: one layer a file, in the order of the list
 // in api/router.go.
 //
-//	Tracing, RequestID, AccessLog, Metrics, Recover   watch: they hold nothing, wait for nothing, refuse nothing
-//	Admission                                         this pod: at most N requests inside it
-//	Deadline                                          the SLA of the whole request
-//	Identity                                          API key -> user and tier
-//	Concurrency                                       this pod: at most N requests of one user inside it
-//	FailFast                                          the vendor is down: nothing can succeed
-//	Shed                                              this pod: early, and lower tiers first
-//	UserLimit                                         Redis: requests per minute of one user, over all pods
-//	TokenLimit                                        Redis: tokens per minute of one user; called by the handler
+//	Tracing, RequestID, AccessLog, Metrics   observe: they hold nothing, wait for nothing, refuse nothing
+//	CORS                                     answers the preflight requests of browsers
+//	Recover                                  a panic becomes an answer
+//	Admission                                this pod: at most N requests inside it
+//	Deadline                                 the SLA
+//	Identity                                 API key -> user, tier and priority
+//	HeaderLimit                              sizes of headers that go on to the vendor or into Redis
+//	Concurrency                              this pod: at most N requests of one user inside it
+//	FailFast                                 every vendor is down: nothing can succeed
+//	Shed                                     this pod: early, and lower tiers first
+//	UserLimit                                Redis: requests per minute of one user, over all pods
+//	TokenLimit                               Redis: tokens per minute of one user; called by the handler
 //
-// A layer that refuses hands a *outcome.Rejected to the Fail it was given; what that means in HTTP is the api package's
-// affair. Nothing here knows of vendors.
+// A layer that refuses a request calls the Fail it was given with a *outcome.Rejected. Package api turns that into an
+// answer. Nothing here knows of vendors.
 package middleware
 
 import (
@@ -32,10 +35,10 @@ type Fail func(c *gin.Context, err error)
 // Info is what the layers know of one request. It is made by RequestID and read when the request has ended.
 type Info struct {
 	ID     string // request ID
-	User   string // who the API key belongs to; "" until Identity
+	User   string // the owner of the API key; "" until Identity
 	Tier   string // the user's tier
-	Reason string // code of the answer when the request failed or was refused; "" on success
-	Layer  string // the layer that refused it
+	Reason string // the code in the answer when the request failed or was refused; "" on success
+	Layer  string // the layer that refused it; "" when it failed
 	Err    error  // why it failed, for the log
 	Status int    // the status to log when it differs from the one written: 499 for a client that hung up
 

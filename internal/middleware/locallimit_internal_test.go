@@ -69,7 +69,7 @@ func (c *redisClock) pass(d time.Duration) {
 // A user may have any name: the bucket is no other user's.
 func TestBucketsAreTheirUsersAlone(t *testing.T) {
 	t.Parallel()
-	u := &UserLimit{endpoints: map[endpoint]userRate{{"free", "/llm"}: {}}}
+	u := &UserLimit{endpoints: map[tierRoute]userRate{{"free", "/llm"}: {}}}
 	seen := map[string]string{}
 	for _, user := range []string{"ann", "ann:/llm", "/llm:ann", ":/llm", ""} {
 		for _, route := range []string{"/llm", "/other"} {

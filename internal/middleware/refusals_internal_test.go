@@ -19,7 +19,7 @@ func TestKnownRefusalsAreRedissOwn(t *testing.T) {
 		run++
 		key := strconv.Itoa(run)
 		limit := redis_rate.PerMinute(rapid.IntRange(1, 200).Draw(rt, "rate"))
-		var r refusals
+		var r refusedBuckets
 		clock.set(epoch)
 		way := time.Duration(rapid.IntRange(0, 50).Draw(rt, "ms to Redis")) * time.Millisecond
 		for _, pause := range rapid.SliceOfN(rapid.IntRange(0, 2000), 1, 300).Draw(rt, "pauses in ms") {
@@ -54,7 +54,7 @@ func TestKnownRefusalsAreRedissOwn(t *testing.T) {
 // A bucket of another user, or of the same at another rate, is another one.
 func TestKnownRefusalsAreOfOneBucket(t *testing.T) {
 	t.Parallel()
-	var r refusals
+	var r refusedBuckets
 	free, pro := redis_rate.PerMinute(10), redis_rate.PerMinute(100)
 	r.remember(epoch, "ada", &redis_rate.Result{Limit: free, RetryAfter: 6 * time.Second})
 	r.remember(epoch, "bob", &redis_rate.Result{Limit: free, Allowed: 1, RetryAfter: -1})

@@ -17,20 +17,20 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// UserLimit counts requests per user and minute over all pods, in Redis, in one round trip; whom Redis has refused this
-// pod refuses by itself until the time it was told. While Redis is away every pod counts for itself: a user who gets
-// the rate once from each pod is better than one who gets nothing.
+// UserLimit counts requests per user and minute over all pods, in Redis, in one round trip. After Redis has refused a
+// user, this pod refuses the user without asking, until the time that Redis named. While Redis is away every pod counts
+// for itself: it is better that a user gets the rate from each pod than that users get nothing.
 type UserLimit struct {
 	rdb       *redisx.Client
 	tiers     map[string]userRate
-	endpoints map[endpoint]userRate
-	refusals  refusals
+	endpoints map[tierRoute]userRate
+	refused   refusedBuckets
 	local     localLimits
 	log       *slog.Logger
 }
 
-// endpoint is a route with a rate of its own, as one tier meets it.
-type endpoint struct{ tier, route string }
+// tierRoute is a route that has a rate of its own, for one tier.
+type tierRoute struct{ tier, route string }
 
 // userRate is a rate with what is derived from it once.
 type userRate struct {
@@ -60,11 +60,11 @@ func NewUserLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg promethe
 		Help: "Requests the user limit allowed and limited, by tier and by where they were counted: shared in Redis, " +
 			"remembered from its last answer, or local while it was away.",
 	}, []string{"tier", "decision", "counted"})
-	u := &UserLimit{rdb: rdb, log: log, tiers: map[string]userRate{}, endpoints: map[endpoint]userRate{}}
+	u := &UserLimit{rdb: rdb, log: log, tiers: map[string]userRate{}, endpoints: map[tierRoute]userRate{}}
 	for tier, rate := range cfg.TierRates {
 		u.tiers[tier] = newUserRate(tier, rate, counter)
 		for route, own := range cfg.EndpointRates {
-			u.endpoints[endpoint{tier, route}] = newUserRate(tier, min(own, rate), counter)
+			u.endpoints[tierRoute{tier, route}] = newUserRate(tier, min(own, rate), counter)
 		}
 	}
 	return u, reg.Register(counter)
@@ -95,11 +95,11 @@ func (u *UserLimit) Handler(fail Fail) gin.HandlerFunc {
 	}
 }
 
-// bucket is where a request is counted: the user's bucket, or the user's at a route that has a rate of its own.
-// Counting such a request in both would take two round trips, or a script of our own in place of redis_rate's. No
-// user's name makes it another's bucket.
+// bucket returns the bucket in which a request is counted: the user's, or the user's at a route that has a rate of its
+// own. Counting a request in both would take two round trips, or a script of our own in place of redis_rate's. Whatever
+// the names of users are, no two share a bucket.
 func (u *UserLimit) bucket(in *Info, route string) (userRate, string) {
-	if rate, ok := u.endpoints[endpoint{in.Tier, route}]; ok {
+	if rate, ok := u.endpoints[tierRoute{in.Tier, route}]; ok {
 		return rate, "llm:route:" + route + ":" + in.User
 	}
 	return u.tiers[in.Tier], "llm:user:" + in.User
@@ -109,7 +109,7 @@ func (u *UserLimit) bucket(in *Info, route string) (userRate, string) {
 func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redis_rate.Result, decisions) {
 	ctx, span := telemetry.Start(ctx, "user_limit")
 	asked := time.Now()
-	if res := u.refusals.known(asked, key, rate.limit); res != nil {
+	if res := u.refused.known(asked, key, rate.limit); res != nil {
 		telemetry.End(span, nil)
 		return res, rate.known
 	}
@@ -122,7 +122,7 @@ func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redi
 	})
 	telemetry.End(span, err)
 	if err == nil {
-		u.refusals.remember(asked, key, res)
+		u.refused.remember(asked, key, res)
 		return res, rate.shared
 	}
 	if !errors.Is(err, redisx.ErrAway) { // which is said once, by the guard
@@ -134,9 +134,9 @@ func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redi
 // clockSlack is how much longer than its period a bucket may take to fill before it is given up.
 const clockSlack = time.Second
 
-// ask has Redis decide one request. A bucket is full again after its period at the latest; where Redis says that it
-// takes longer, its clock has gone back and the bucket is from a time to come. It is then emptied, lest its user be
-// refused until that time.
+// ask lets Redis decide one request. A bucket is full again after its period at the latest. When Redis says that it takes
+// longer, its clock has gone back since the bucket was written. The bucket is then deleted, because its user would be
+// refused until the clock is where it was.
 func ask(ctx context.Context, limiter *redis_rate.Limiter, key string, limit redis_rate.Limit) (*redis_rate.Result,
 	error) {
 	res, err := limiter.Allow(ctx, key, limit)

@@ -137,3 +137,21 @@ func tableOf(rooms []room) string {
 	}
 	return b.String()
 }
+
+// TestTheWayOfARequestNamesFiles holds the files that docs/architecture.md names against those that there are.
+func TestTheWayOfARequestNamesFiles(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:cmd|internal)/[a-z/]+\\.(?:go|lua))`").FindAllStringSubmatch(string(page), -1)
+	if len(named) < 20 {
+		t.Errorf("only %d files are named", len(named))
+	}
+	for _, name := range named {
+		if _, err := os.Stat(filepath.Join(root, name[1])); err != nil {
+			t.Error(err)
+		}
+	}
+}

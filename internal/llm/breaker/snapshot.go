@@ -9,7 +9,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// snapshot is a pod's copy of the state. The state in it never changes; a new state is a new snapshot. Calls are counted
+// snapshot is a copy of the state in a pod. The state in it never changes; a new state is a new snapshot. Calls count
 // in the snapshot under which they entered, and only the counts of the latest one are reported, so that calls that began
 // before the breaker opened say nothing about the time after.
 type snapshot struct {
