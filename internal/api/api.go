@@ -74,7 +74,8 @@ type Deps struct {
 	Memory  *memory.Budget         // for bodies; nil has room for all
 	Streams *streams.Set           // those that are open; nil counts none
 	Tracer  trace.TracerProvider   // nil: no traces are recorded
-	// VendorDown returns the time until a vendor may be called again; 0 while one may be called now. nil: one always may.
+	// VendorDown returns the time until a vendor may be called again; 0 while one may be called now. nil: one always
+	// may.
 	VendorDown func() time.Duration
 	// Models lists the models that are served; nil: there are none.
 	Models modelLister
@@ -134,8 +135,8 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	return bounded(inbound.SLA+cfg.WriteTimeout, noSniffing(azurePaths(handler))), nil
 }
 
-// noSniffing tells browsers to believe the Content-Type of every answer. Otherwise they would show a vendor's answer that
-// looks like a page as one.
+// noSniffing tells browsers to believe the Content-Type of every answer. Otherwise they would show a vendor's answer
+// that looks like a page as one.
 func noSniffing(next http.Handler) http.Handler {
 	value := []string{"nosniff"}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

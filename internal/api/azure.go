@@ -64,8 +64,8 @@ func asEndpoint(r *http.Request) *http.Request {
 	return r
 }
 
-// apply returns a body that asks for the model of the deployment, in place of the one that the body names, as Azure does.
-// It reports whether that is a new body.
+// apply returns a body that asks for the model of the deployment, in place of the one that the body names, as Azure
+// does. It reports whether that is a new body.
 func (a azure) apply(body []byte, payload *llm.Payload) (applied []byte, changed bool) {
 	if a.model == "" || a.model == payload.Model {
 		return body, false

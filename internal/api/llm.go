@@ -19,7 +19,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// caller takes a call to a vendor. In the service it is a *chain.Chain, which chooses the lane and calls its *llm.Caller.
+// caller takes a call to a vendor. In the service it is a *chain.Chain, which chooses the lane and calls its
+// *llm.Caller.
 type caller interface {
 	Do(ctx context.Context, call *llm.Call) (*llm.Response, error)
 }

@@ -32,9 +32,9 @@ func writeInSteps(w http.ResponseWriter, answer []byte, d time.Duration) error {
 	return nil
 }
 
-// bounded limits the time of every answer: a client that does not read it would otherwise hold its connection and a place
-// in this pod for as long as it likes. The limit is long, because it counts from the request's start; a handler that
-// writes much sets a shorter one. It is set again for each request of a connection.
+// bounded limits the time of every answer: a client that does not read it would otherwise hold its connection and a
+// place in this pod for as long as it likes. The limit is long, because it counts from the request's start; a handler
+// that writes much sets a shorter one. It is set again for each request of a connection.
 func bounded(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if direct, ok := w.(interface {

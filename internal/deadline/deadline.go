@@ -29,9 +29,9 @@ func New(parent context.Context, at time.Time, cause error) *Context {
 	return &Context{Context: parent, at: at, cause: cause}
 }
 
-// Untimed returns ctx without its time limit, and the moment of that limit, for a caller that has a timer of its own for
-// it, or that goes on without the limit. The limit may stand anywhere above ctx, if all contexts between the two only
-// add values. The zero time means that there is no limit; then ctx is returned as it is.
+// Untimed returns ctx without its time limit, and the moment of that limit, for a caller that has a timer of its own
+// for it, or that goes on without the limit. The limit may stand anywhere above ctx, if all contexts between the two
+// only add values. The zero time means that there is no limit; then ctx is returned as it is.
 func Untimed(ctx context.Context) (context.Context, time.Time) {
 	if c, ok := ctx.(*Context); ok {
 		return c.Context, c.at

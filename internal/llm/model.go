@@ -15,8 +15,8 @@ type Model struct {
 // maxModelID bounds a model's name in bytes.
 const maxModelID = 256
 
-// ReadModel reads an entry of a vendor's list, and adds the missing members of OpenAI's and of Anthropic's lists. So one
-// answer serves the clients of both. owner is the value of "owned_by" when the entry has none.
+// ReadModel reads an entry of a vendor's list, and adds the missing members of OpenAI's and of Anthropic's lists. So
+// one answer serves the clients of both. owner is the value of "owned_by" when the entry has none.
 func ReadModel(document []byte, owner string) (Model, error) {
 	var known struct {
 		ID        string

@@ -30,8 +30,8 @@ func (p Payload) Prompt() int { return p.PromptTokens + p.MediaTokens }
 // Tokens is the estimate that is booked before the call and corrected from the vendor's usage after it.
 func (p Payload) Tokens() int { return p.Text() + p.MediaTokens }
 
-// Text is the part of Tokens that is not a guess. Only this part can show that a call is larger than a contract: what an
-// image or a recording costs is a guess.
+// Text is the part of Tokens that is not a guess. Only this part can show that a call is larger than a contract: what
+// an image or a recording costs is a guess.
 func (p Payload) Text() int {
 	if p.InputOnly {
 		return p.PromptTokens
@@ -43,8 +43,8 @@ func (p Payload) Text() int {
 	return p.PromptTokens + answer*max(p.Choices, 1)
 }
 
-// payloadDepth is how deep ParsePayload looks: media may stand in the source of a tool's result, within the content of a
-// message.
+// payloadDepth is how deep ParsePayload looks: media may stand in the source of a tool's result, within the content of
+// a message.
 const payloadDepth = 10
 
 // ParsePayload reads the body of a request to an endpoint once for what the gates need, and checks that it is JSON, in
@@ -107,7 +107,7 @@ func (p *Payload) set(m jsonscan.Member, d *Dialect) string {
 	return ""
 }
 
-// setWhole reads a whole number, and stores it in at when it is larger than what is there, and returns what is wrong with it, or "".
+// setWhole reads a whole number into at, when it is larger than what is there. It returns what is wrong with it, or "".
 func setWhole(at *int, m jsonscan.Member, most int) string {
 	if m.Kind() == jsonscan.Null {
 		return ""

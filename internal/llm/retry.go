@@ -108,8 +108,8 @@ func (r *retry) next(ctx context.Context, t *tries, err error) (time.Duration, b
 	return delay, true
 }
 
-// refusedLocked returns the reason against another attempt, a value of a metric's label, or "" when it may be made and is
-// paid for.
+// refusedLocked returns the reason against another attempt, a value of a metric's label, or "" when it may be made and
+// is paid for.
 func (r *retry) refusedLocked(
 	ctx context.Context, now time.Time, t *tries, failed *VendorError, pod Conditions, delay time.Duration,
 ) string {

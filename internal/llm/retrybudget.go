@@ -2,11 +2,11 @@ package llm
 
 import "time"
 
-// budget caps retries at a share of calls. Every call pays in a quarter of the share, and three times the share when
-// it succeeds at once. A retry takes one out, and gives it back when it succeeds. While the vendor is down nothing
+// budget caps retries at a share of calls. Every call pays in a quarter of the share, and three times the share when it
+// succeeds at once. A retry takes one out, and gives it back when it succeeds. While the vendor is down nothing
 // succeeds, and it sees at most 1 + share times the load: a quarter of the share from the calls of that time, and the
-// rest from what was saved before. When the vendor fails now and then, the calls that succeed pay for as many retries as
-// are needed.
+// rest from what was saved before. When the vendor fails now and then, the calls that succeed pay for as many retries
+// as are needed.
 //
 // A new budget lends a few retries, so that the first calls after a start are retried too. The calls that follow pay
 // the loan back first, so that no more than the share is retried over the first calls either.

@@ -3,7 +3,7 @@ package llm
 import "container/list"
 
 // turns is a queue that serves users in turn: each user has a line of waiters, and the user at the front gives up its
-// first waiter and goes to the back. So of a user with many waiters at most one goes before another user's next. The zero
+// first waiter and goes to the back. So at most one waiter of a user goes before the next one of another user. The zero
 // value is ready; it is not safe for concurrent use.
 type turns struct {
 	users list.List        // of *line, the next to be served first

@@ -14,9 +14,9 @@ import (
 
 // Concurrency bounds how many requests one user has inside this pod: those that wait for the vendor, those under way
 // and those whose bodies are being read. Without it one user's long streams can hold every slot, and the user's bodies
-// all memory. It counts per pod, because places, memory and slots belong to the pod. The bodies of one user together may
-// take half of the memory that the pod has for bodies; one body alone may be larger. Beyond a limit a request is refused
-// at once and counts in no other limit.
+// all memory. It counts per pod, because places, memory and slots belong to the pod. The bodies of one user together
+// may take half of the memory that the pod has for bodies; one body alone may be larger. Beyond a limit a request is
+// refused at once and counts in no other limit.
 type Concurrency struct {
 	tiers map[string]tierConcurrency
 	bytes int64 // of the bodies of one user

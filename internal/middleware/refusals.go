@@ -7,10 +7,10 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 )
 
-// refusedBuckets remembers which buckets Redis has found empty, and until when. That changes no decision: an empty bucket
-// fills with time and by nothing else, so Redis would refuse until then too. A user who sends requests at full speed
-// costs this pod a look into a map, and costs Redis and other users nothing. The zero value is ready; it is safe for
-// concurrent use.
+// refusedBuckets remembers which buckets Redis has found empty, and until when. That changes no decision: an empty
+// bucket fills with time and by nothing else, so Redis would refuse until then too. A user who sends requests at full
+// speed costs this pod a look into a map, and costs Redis and other users nothing. The zero value is ready; it is safe
+// for concurrent use.
 type refusedBuckets struct {
 	mu    sync.Mutex
 	until recent[refusedBucket, time.Time]

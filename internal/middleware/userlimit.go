@@ -134,9 +134,9 @@ func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redi
 // clockSlack is how much longer than its period a bucket may take to fill before it is given up.
 const clockSlack = time.Second
 
-// ask lets Redis decide one request. A bucket is full again after its period at the latest. When Redis says that it takes
-// longer, its clock has gone back since the bucket was written. The bucket is then deleted, because its user would be
-// refused until the clock is where it was.
+// ask lets Redis decide one request. A bucket is full again after its period at the latest. When Redis says that it
+// takes longer, its clock has gone back since the bucket was written. The bucket is then deleted, because its user
+// would be refused until the clock is where it was.
 func ask(ctx context.Context, limiter *redis_rate.Limiter, key string, limit redis_rate.Limit) (*redis_rate.Result,
 	error) {
 	res, err := limiter.Allow(ctx, key, limit)

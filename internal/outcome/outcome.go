@@ -1,9 +1,9 @@
 // Package outcome is the closed list of ways in which a request can be turned away before a vendor has answered it.
 //
-// A layer that turns a request away returns *Rejected with its own name and one of the reasons below. api/problem.go has
-// a table from each reason to a status and a code. Code and reason are the same text, but that ShedLatency has the code
-// of Shed. The layers' own metrics count by reason; the answer, the access log and llm_http_requests_total have the
-// code. The package knows nothing of HTTP.
+// A layer that turns a request away returns *Rejected with its own name and one of the reasons below. api/problem.go
+// has a table from each reason to a status and a code. Code and reason are the same text, but that ShedLatency has the
+// code of Shed. The layers' own metrics count by reason; the answer, the access log and llm_http_requests_total have
+// the code. The package knows nothing of HTTP.
 package outcome
 
 import (

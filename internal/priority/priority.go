@@ -1,8 +1,8 @@
 // Package priority orders requests that compete for the same vendor.
 //
-// The inbound layers decide a request's class from its tier and its headers. The gates, the slots and the queues of jobs
-// serve by class. The inbound layers must not import the way to the vendor, so the type that both need has a package of
-// its own.
+// The inbound layers decide a request's class from its tier and its headers. The gates, the slots and the queues of
+// jobs serve by class. The inbound layers must not import the way to the vendor, so the type that both need has a
+// package of its own.
 package priority
 
 // Class is the priority of a request. A greater value is more urgent. The zero value is Low.

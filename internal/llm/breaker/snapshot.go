@@ -10,8 +10,8 @@ import (
 )
 
 // snapshot is a copy of the state in a pod. The state in it never changes; a new state is a new snapshot. Calls count
-// in the snapshot under which they entered, and only the counts of the latest one are reported, so that calls that began
-// before the breaker opened say nothing about the time after.
+// in the snapshot under which they entered, and only the counts of the latest one are reported, so that calls that
+// began before the breaker opened say nothing about the time after.
 type snapshot struct {
 	state  State
 	gen    int64

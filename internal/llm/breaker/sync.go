@@ -19,8 +19,8 @@ import (
 var scriptText string
 
 // syncer keeps a pod's snapshot of the breaker's state up to date. It reports how calls ended in the background:
-// failures at once, successes with the next report. It learns by pub/sub when another pod changes the state; a slow poll
-// finds what a lost message said. While Redis is away it takes the same steps on the machine of this pod.
+// failures at once, successes with the next report. It learns by pub/sub when another pod changes the state; a slow
+// poll finds what a lost message said. While Redis is away it takes the same steps on the machine of this pod.
 type syncer struct {
 	b       *Breaker
 	rdb     *redisx.Client

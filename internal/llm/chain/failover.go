@@ -28,8 +28,8 @@ func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 	return c.doWithFallback(ctx, call, serving, lane)
 }
 
-// doWithFallback tries lane and then its fallbacks, each once. Before each it asks whether a fallback is ready: in a lane
-// that has none the call waits and is retried as if there were no fallbacks.
+// doWithFallback tries lane and then its fallbacks, each once. Before each it asks whether a fallback is ready: in a
+// lane that has none the call waits and is retried as if there were no fallbacks.
 func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lane *Lane) (*llm.Response, error) {
 	client := *call // what the client asks for
 	defer func() {
@@ -77,8 +77,9 @@ func (l *Lane) readyFallback(e *llm.Endpoint) *Lane {
 	return nil
 }
 
-// adapt makes call what this lane is asked when it is a fallback: with the lane's model in the body of the client's call.
-// The idempotency key changes too, because the vendor may be the same, and would refuse the key with another body.
+// adapt makes call what this lane is asked when it is a fallback: with the lane's model in the body of the client's
+// call. The idempotency key changes too, because the vendor may be the same, and would refuse the key with another
+// body.
 func (l *Lane) adapt(call, client *llm.Call) {
 	call.Body, call.Payload = client.Body, client.Payload
 	if model := l.model.of(client.Payload.Model); model != "" && model != client.Payload.Model {
@@ -168,8 +169,8 @@ func isRejected(err error) bool {
 	return ok
 }
 
-// withSoonestWait is the refusal err with the time until the first of the lane and its fallbacks can be tried again. The
-// fallbacks that were skipped because their breakers are open count too.
+// withSoonestWait is the refusal err with the time until the first of the lane and its fallbacks can be tried again.
+// The fallbacks that were skipped because their breakers are open count too.
 func (l *Lane) withSoonestWait(err error) error {
 	if retryAfter(err) == 0 {
 		return err
@@ -180,8 +181,8 @@ func (l *Lane) withSoonestWait(err error) error {
 	return err
 }
 
-// withShorterWait is err with wait as its time to wait, when err is a refusal that names a longer one. A wait of 0 is not
-// known.
+// withShorterWait is err with wait as its time to wait, when err is a refusal that names a longer one. A wait of 0 is
+// not known.
 func withShorterWait(err error, wait time.Duration) error {
 	if wait == 0 || wait >= retryAfter(err) {
 		return err

@@ -19,8 +19,8 @@ const (
 	listPatience = time.Second      // that a client waits for a new list when an old one is known
 )
 
-// modelList is the list of models of a lane's vendor. Clients that ask at the same time cause one request to the vendor.
-// While the vendor does not answer they get the last known list. It is safe for concurrent use.
+// modelList is the list of models of a lane's vendor. Clients that ask at the same time cause one request to the
+// vendor. While the vendor does not answer they get the last known list. It is safe for concurrent use.
 type modelList struct {
 	fetch   func(context.Context) ([]llm.Model, error)
 	log     *slog.Logger

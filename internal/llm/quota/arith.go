@@ -102,9 +102,9 @@ func newContract(cfg Config, queueTimeout time.Duration) contract {
 	return c
 }
 
-// share returns what one of n pods may use without Redis: the same arithmetic on the nth part of the contract, without a
-// burst of requests, and never faster than the nth part of the shared pace. ok is false when that part is less than one
-// call, because the shares would then break the contract together.
+// share returns what one of n pods may use without Redis: the same arithmetic on the nth part of the contract, without
+// a burst of requests, and never faster than the nth part of the shared pace. ok is false when that part is less than
+// one call, because the shares would then break the contract together.
 func (c contract) share(n int) (requests, tokens bucket, largest int, ok bool) {
 	if c.requests > 0 {
 		own := c.requests / n

@@ -80,8 +80,8 @@ func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName 
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	if q.limited && !q.local.ok && !q.rejectWhenAway {
-		log.WarnContext(ctx, "quota: QUOTA_SHARES leaves no share of the contract; no call will start while redis is away",
-			slog.Int("shares", cfg.Shares))
+		log.WarnContext(ctx, "quota: QUOTA_SHARES leaves no share of the contract; "+
+			"no call will start while redis is away", slog.Int("shares", cfg.Shares))
 	}
 	if rdb != nil {
 		q.shared = newSharedState(q.contract, rdb, vendorName)

@@ -73,8 +73,8 @@ func (r *report) correct(slice, tokens int64) {
 	}
 }
 
-// addLocal adds tokens that were booked from the share, for the time when Redis is back. The sum is at most limit, which
-// is what this pod may use in a window.
+// addLocal adds tokens that were booked from the share, for the time when Redis is back. The sum is at most limit,
+// which is what this pod may use in a window.
 func (r *report) addLocal(tokens, limit int64) {
 	r.returning = true
 	r.local = min(r.local+tokens, limit)

@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -18,8 +19,8 @@ const (
 	errorEvent   = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n"
 )
 
-// committed makes a streaming call to a vendor that writes the parts a second apart, and returns after how long its gates
-// were told that the answer is good; 0 when they were not.
+// committed makes a streaming call to a vendor that writes the parts a second apart, and returns after how long its
+// gates were told that the answer is good; 0 when they were not.
 func committed(t *testing.T, header http.Header, parts ...string) (after time.Duration) {
 	stream := llmtest.EventStream(func(_ context.Context, w *io.PipeWriter) {
 		for _, part := range parts {
@@ -35,17 +36,15 @@ func committed(t *testing.T, header http.Header, parts ...string) (after time.Du
 	})
 	c := llmtest.Caller(t, llmtest.Config(), func(r *http.Request) (*http.Response, error) {
 		res, err := stream(r)
-		for name, values := range header {
-			res.Header[name] = values
-		}
+		maps.Copy(res.Header, header)
 		return res, err
 	}, llm.Named("early", gate))
 	_, _ = c.Do(t.Context(), llmtest.NewStreamCall(&llmtest.Events{}))
 	return after
 }
 
-// A gate that asks learns at a stream's first event with content that the answer is good: a probe of the breaker and the
-// call that tries after a refusal need not wait for the end of a long stream.
+// A gate that asks learns at a stream's first event with content that the answer is good: a probe of the breaker and
+// the call that tries after a refusal need not wait for the end of a long stream.
 func TestGatesLearnOfAGoodStreamAtItsFirstContent(t *testing.T) {
 	t.Parallel()
 	lines := http.Header{"Content-Type": {"application/x-ndjson"}}
