@@ -65,10 +65,10 @@ func newRetry(cfg RetryConfig, callTimeout time.Duration, pod func() Conditions,
 
 // tries is what one Do has tried.
 type tries struct {
-	made int   // attempts, counting the present one
-	paid bool  // the present one took a retry from the budget
-	last error // of the last attempt that reached the vendor
-	newKey bool // an attempt was made because the key had changed
+	made   int   // attempts, counting the present one
+	paid   bool  // the present one took a retry from the budget
+	last   error // of the last attempt that reached the vendor
+	newKey bool  // an attempt was made because the key had changed
 
 	fallbackBetter bool // the next attempt is better made in another lane
 	ownerWaits     bool // what made the call waits by itself, and then makes another one

@@ -11,7 +11,8 @@ import (
 // After a success it is the usage that the vendor reported, or what a stream has delivered. When the client leaves a
 // stream that has begun, the vendor stops: what has arrived counts, with a margin for what is still on its way. An
 // error answer costs the prompt at most, and one that refuses the key costs nothing, because the vendor does not know
-// whose request it was. In all other cases the estimate stays, because the vendor may do the whole work: the client left before the first event, a timeout, a broken connection, a broken stream.
+// whose request it was. In all other cases the estimate stays, because the vendor may do the whole work: the client
+// left before the first event, a timeout, a broken connection, a broken stream.
 func (o *Result) Spent(prompt, estimate int64) (tokens int64, known bool) {
 	completion := int64(o.Usage.Completion)
 	if o.Usage.Prompt > 0 {

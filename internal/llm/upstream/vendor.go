@@ -116,8 +116,8 @@ func (v *Vendor) Close() {
 	v.pool.close()
 }
 
-// Send makes one attempt under the call timeout. A nil Outcome.Err means that the response is to be given to the
-// client: a success, or the vendor's own 4xx. When ctx ended first, Outcome.Err is its cause.
+// Send makes one attempt under the call timeout. A nil Result.Err means that the response is to be given to the
+// client: a success, or the vendor's own 4xx. When ctx ended first, Result.Err is its cause.
 func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.Result) {
 	start := time.Now()
 	ctx, span := v.startSpan(ctx, call)
