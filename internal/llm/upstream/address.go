@@ -10,13 +10,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// address is where a vendor's endpoints are, and which it has.
+// address says which endpoints a vendor has, and their URLs.
 type address struct {
-	own     *llm.Endpoint   // what a call is for that names no endpoint
+	own     *llm.Endpoint   // the endpoint of a call that names none
 	speaks  []*llm.Endpoint // what the vendor has
 	urls    map[*llm.Endpoint]*url.URL
 	byModel bool     // the name of the model stands in the path
-	models  *url.URL // nil: the vendor's list of models is not known to be anywhere
+	models  *url.URL // of the vendor's list of models; nil when it has none
 }
 
 // knownVendor is what is known of a vendor by its host.
@@ -25,7 +25,7 @@ type knownVendor struct {
 	speaks []string
 }
 
-// knownVendors are the vendors whose base URLs are told apart by what they serve. Any other is taken to serve all.
+// knownVendors are the vendors, by host, whose endpoints are known. Any other vendor is taken to have all endpoints.
 var knownVendors = map[string]knownVendor{
 	"api.openai.com":    {"/v1", []string{"chat", "completions", "responses", "embeddings", "moderations"}},
 	"api.anthropic.com": {"/v1", []string{"messages"}},
@@ -41,12 +41,12 @@ func (c Config) address() (address, error) {
 	u, err := url.Parse(c.URL)
 	switch {
 	case c.URL == "" || err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return address{}, errors.New("VENDOR_URL must be an http(s) URL: the base of the vendor's API, e.g. " +
-			"https://api.openai.com/v1, or the full URL of one endpoint, e.g. " +
-			"https://api.openai.com/v1/chat/completions")
+		return address{}, errors.New("VENDOR_URL must be an http(s) URL: " +
+			"the base of the vendor's API, e.g. https://api.openai.com/v1, " +
+			"or the full URL of one endpoint, e.g. https://api.openai.com/v1/chat/completions")
 	case u.User != nil:
-		return address{}, errors.New("VENDOR_URL holds a user or a password, which would be shown where URLs " +
-			"are: remove it; set VENDOR_AUTH_SCHEME to Basic and VENDOR_API_KEY to the base64 of user:password")
+		return address{}, errors.New("VENDOR_URL holds a user or a password, which would be shown where URLs are: " +
+			"remove it; set VENDOR_AUTH_SCHEME to Basic and VENDOR_API_KEY to the base64 of user:password")
 	}
 	known := knownVendors[u.Hostname()]
 	name := u.Fragment
@@ -94,9 +94,9 @@ func (c Config) alone(u *url.URL, name string) (address, error) {
 		return address{}, err
 	}
 	if len(c.Endpoints) > 0 && !slices.Equal(c.Endpoints, []string{name}) {
-		return address{}, fmt.Errorf("VENDOR_ENDPOINTS is %s, and VENDOR_URL is the URL of %s alone: leave the first "+
-			"out, "+
-			"or make the second the base of the vendor's API", strings.Join(c.Endpoints, ","), name)
+		return address{}, fmt.Errorf("VENDOR_ENDPOINTS is %s, and VENDOR_URL is the URL of %s alone: "+
+			"leave the first out, or make the second the base of the vendor's API",
+			strings.Join(c.Endpoints, ","), name)
 	}
 	return address{own: only[0], speaks: only, urls: map[*llm.Endpoint]*url.URL{only[0]: u}}, nil
 }
@@ -108,7 +108,7 @@ func below(u *url.URL, base string, e *llm.Endpoint) *url.URL {
 	return &at
 }
 
-// endpoints looks up the names that a setting lists; none stands for all.
+// endpoints looks up the names that a setting lists. An empty list stands for all.
 func endpoints(setting string, names []string) ([]*llm.Endpoint, error) {
 	if len(names) == 0 {
 		return llm.Endpoints, nil
@@ -160,7 +160,7 @@ func (v *Vendor) url(call *llm.Call) *url.URL {
 	own := *u
 	if v.at.byModel {
 		model := call.Payload.Model
-		if model == "." || model == ".." { // would lead elsewhere, and no model has such a name
+		if model == "." || model == ".." { // in a path they lead to another one, and no model has such a name
 			model = "_"
 		}
 		own.Path = strings.ReplaceAll(u.Path, modelInPath, model)

@@ -20,9 +20,7 @@ func (v *Vendor) buffered(w *watch, call *llm.Call, res *http.Response, out *llm
 	return resp, nil
 }
 
-func (v *Vendor) success(
-	call *llm.Call, res *http.Response, buf *buffer, out *llm.Result,
-) (*llm.Response, error) {
+func (v *Vendor) success(call *llm.Call, res *http.Response, buf *buffer, out *llm.Result) (*llm.Response, error) {
 	whole, err := buf.readFrom(res.Body, expectedLength(res), v.maxResponse)
 	if err != nil {
 		return nil, err
@@ -36,7 +34,7 @@ func (v *Vendor) success(
 		document, usage, err := readAnswer(buf.b)
 		switch {
 		case err != nil && isJSON(res.Header) && isCloseDelimited(res):
-			return nil, errCut // the end of the connection was all that could tell
+			return nil, errCut // only the end of the connection could show that it is whole
 		case err != nil && isJSON(res.Header):
 			err = fmt.Errorf("the answer is not the JSON that it says: %w", err)
 			return nil, &llm.VendorError{Kind: llm.KindBadContent, Status: status, Err: err}
@@ -57,11 +55,11 @@ func (v *Vendor) success(
 	return &llm.Response{Status: status, Header: header, Body: buf.b, Memory: buf}, nil
 }
 
-// errorWithin is what an error within an answer of status 200 comes to: a failure, or the status with which the client
-// gets it, where it is about the request.
+// errorWithin returns what an error within an answer of status 200 comes to: a failure, or, when it is about the
+// request, the status with which the client gets it.
 func errorWithin(d *errorDocument, h http.Header, out *llm.Result) (int, error) {
 	out.Limits.RetryAfter = max(out.Limits.RetryAfter, bounded(d.retryDelay))
-	if failed := refusal(d.status(), d, h, &out.Limits); failed != nil {
+	if failed := failureOf(d.status(), d, h, &out.Limits); failed != nil {
 		failed.Err = errWithin200
 		return 0, failed
 	}
@@ -70,7 +68,7 @@ func errorWithin(d *errorDocument, h http.Header, out *llm.Result) (int, error) 
 
 var errWithin200 = errors.New("an error within an answer of status 200")
 
-// readAnswer reads a buffered answer once, for its usage and for an error in it. The error says that it is not JSON.
+// readAnswer reads a buffered answer once, for its usage and for an error in it. err says that it is not JSON.
 func readAnswer(body []byte) (document errorDocument, usage llm.Usage, err error) {
 	var count usageCount
 	scanner := jsonscan.Scanner{Depth: answerDepth, Visit: func(m jsonscan.Member) {
@@ -89,11 +87,11 @@ func readAnswer(body []byte) (document errorDocument, usage llm.Usage, err error
 	return document, count.usage(), err
 }
 
-// answerDepth is how deep the values of an answer are looked at: an error's members within an array or a response.
+// answerDepth is how deep the values of an answer are read: an error's members stand within an array or a response.
 const answerDepth = 3
 
-// withoutOddNumbers is a copy of text with a number for each NaN and Infinity, which some vendors write and no reader
-// of JSON has to accept. It reports whether there are any.
+// withoutOddNumbers is a copy of text with a 0 in place of each NaN and Infinity, which some vendors write although
+// JSON has no such numbers. odd reports whether there are any.
 func withoutOddNumbers(text []byte) (plain []byte, odd bool) {
 	quoted := false
 	for i := 0; i < len(text); i++ {

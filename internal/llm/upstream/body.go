@@ -19,8 +19,8 @@ func readingOf(body []byte, hold llm.Holder) io.ReadCloser {
 	return &heldBody{left: body, hold: hold}
 }
 
-// heldBody is a body whose bytes are used again. It holds them until net/http closes it, which may be long after the
-// answer, and by another goroutine than the one that reads: after Close nothing looks at the bytes any more.
+// heldBody is a body whose bytes are used again. It holds them until net/http closes it. That may be long after the
+// answer, and in another goroutine than the one that reads: after Close the bytes are not read any more.
 type heldBody struct {
 	mu   sync.Mutex
 	left []byte

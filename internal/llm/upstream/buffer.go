@@ -8,11 +8,11 @@ import (
 	"github.com/spillway-dev/spillway/internal/memory"
 )
 
-// buffer is a byte slice for what one exchange reads. What it has beyond a pooled slice is taken from the memory budget
-// before it is read: while there is none, nothing is read, and the vendor's connection is held back.
+// buffer is a byte slice for what one exchange reads. It begins with a pooled slice. More memory is taken from the
+// budget before more is read: while there is none, nothing is read, and the vendor has to wait.
 type buffer struct {
 	b    []byte
-	ctx  context.Context // of the exchange, for as long as which memory is waited for
+	ctx  context.Context // of the exchange; a wait for memory ends with it
 	room memory.Share
 }
 
@@ -24,7 +24,7 @@ var (
 // startSize is the size of the slice that a buffer begins with.
 const startSize = 4 << 10
 
-// keepBuffer is the largest slice that goes back to the pool. Pooled ones are not in the budget: this bounds them.
+// keepBuffer is the size of the largest slice that goes back to the pool. Pooled slices are not in the budget.
 const keepBuffer = 64 << 10
 
 // newBuffer returns a buffer for an exchange. A nil budget has room for everything.
@@ -37,7 +37,7 @@ func newBuffer(ctx context.Context, budget *memory.Budget) *buffer {
 	return b
 }
 
-// lend gives the slice and its memory away for as long as the buffer holds nothing.
+// lend gives the slice and its memory to other buffers while this one holds nothing.
 func (b *buffer) lend() {
 	b.room.Free()
 	if cap(b.b) == startSize {
@@ -46,7 +46,7 @@ func (b *buffer) lend() {
 	b.b = nil
 }
 
-// back ends lend.
+// back gets a slice again after lend.
 func (b *buffer) back() { b.b = starts.Get().(*[startSize]byte)[:0] }
 
 // Free gives the buffer and its memory back. Its bytes must not be used afterwards.

@@ -7,15 +7,15 @@ import (
 )
 
 // chunk is what one event of a stream says, in the dialects of OpenAI's chat completions and completions, of OpenAI's
-// Responses and of Anthropic's messages. They can be told apart by their members, so that a stream is read by what it
-// says and not by the endpoint that was called: vendors and proxies mix them.
+// Responses and of Anthropic's messages. Their members differ, so a stream is read by its members and not by the
+// endpoint that was called: vendors and proxies mix the dialects.
 type chunk struct {
 	kind       []byte // the member type
 	object     []byte // the member object
 	hasChoices bool   // a member choices is there
 	block      []byte // the type of Anthropic's content block
 	content    bool   // a choice has content: text, a tool call, a refusal
-	text       int    // bytes of content, of whatever kind
+	text       int    // bytes of content of every kind
 
 	choice choice                // the one that is read now
 	ends   func(index int)       // called for each choice that has a finish_reason
@@ -28,7 +28,7 @@ type choice struct {
 	ended bool
 }
 
-// chunkDepth is how deep the values of an event are looked at: choices, an element, its delta, the delta's members.
+// chunkDepth is how deep the values of an event are read: choices, an element, its delta, the delta's members.
 const chunkDepth = 4
 
 // add takes one value of the event. It sees the parts of a value before the value itself.
@@ -100,7 +100,7 @@ func (c *chunk) endOfChoice() {
 	c.choice = choice{}
 }
 
-// count adds a member of a delta to the content, and reports whether there is something in it.
+// count adds a member of a delta to the content, and reports whether it holds something.
 func (c *chunk) count(m jsonscan.Member) bool {
 	switch string(m.Key) {
 	case "role", "type", "stop_reason", "stop_sequence":
@@ -124,9 +124,9 @@ func inner(m jsonscan.Member) []byte {
 	return m.Value[1 : len(m.Value)-1]
 }
 
-// shows reports whether a client that gets the event, which has this name, has something to show: content, a tool
-// call, a refusal, an end. What only announces that an answer begins is not: until something is shown, the attempt
-// can be made again.
+// shows reports whether a client has something to show after the event of this name: content, a tool call, a refusal,
+// an end. An event that only announces an answer is not something to show: until there is, the attempt can be made
+// again.
 func (c *chunk) shows(name []byte, ended bool) bool {
 	if c.hasChoices {
 		return c.content || ended

@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// decode makes the body of a compressed answer readable and takes the coding from its headers, so that an answer can
-// be checked, cut into events and stored. The request asks for no coding, so that this is for vendors and proxies
-// that do not listen. Codings other than gzip are left as they are: such an answer passes through in one piece,
-// unread.
+// decode makes the body of a compressed answer readable and removes the coding from its headers, so that the answer can
+// be checked, cut into events and stored. The request asks for no coding; this is for vendors and proxies that use one
+// all the same. Codings other than gzip stay as they are: such an answer passes through unread.
 func decode(res *http.Response) {
 	switch strings.ToLower(header(res.Header, "Content-Encoding")) {
 	case "":
@@ -35,13 +34,13 @@ func expectedLength(res *http.Response) int64 {
 	return res.ContentLength
 }
 
-// gunzip decodes a body from its first byte on. A body that only says that it is compressed is read as it is.
+// gunzip decodes a body. A body that is not compressed, although its headers say so, is read as it is.
 type gunzip struct {
 	body  io.ReadCloser
 	plain io.Reader // nil until the first byte is read
 }
 
-// Read decodes up to the last byte that the vendor has flushed.
+// Read decodes what the vendor has flushed.
 func (g *gunzip) Read(p []byte) (int, error) {
 	if g.plain == nil {
 		in := bufio.NewReader(g.body)

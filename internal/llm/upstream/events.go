@@ -25,13 +25,13 @@ type eventReader struct {
 
 	inLine  bool // the line at seen has bytes before seen
 	inEvent bool // the event at cut has a line that is not empty
-	afterCR bool // a LF at seen belongs to the line end before it
+	afterCR bool // the line before seen ended with CR, and a LF at seen belongs to it
 	started bool // the first event has been cut, so that no byte order mark can come
 
 	first [firstBytes]byte // of what comes while nothing is held
 }
 
-// firstBytes is the size of most events. What an idle stream waits with is no more than that.
+// firstBytes is the size of most events. An idle stream waits with a buffer of this size.
 const firstBytes = 512
 
 // newEventReader returns a reader of events of up to largest bytes, which it keeps in b. It must be freed.
@@ -129,8 +129,8 @@ func (e *eventReader) fill() error {
 	return err
 }
 
-// wait is fill while nothing is held: most streams are idle most of the time, and the buffer is other streams'
-// meanwhile.
+// wait is fill while nothing is held. Most streams are idle most of the time, so other streams may use the buffer until
+// bytes come.
 func (e *eventReader) wait() error {
 	e.memory.lend()
 	e.cut, e.seen, e.taken = 0, 0, 0

@@ -21,9 +21,9 @@ func (v *Vendor) exchange(w *watch, call *llm.Call, template http.Header, out *l
 	req.GetBody = (&resend{body: call.Body, hold: call.Hold}).open
 	res, err := v.transport.RoundTrip(req)
 	if err != nil {
-		if own := local(err); own != nil {
+		if rejected := notSent(err); rejected != nil {
 			out.Called = false
-			return nil, own
+			return nil, rejected
 		}
 		return nil, err
 	}
@@ -50,8 +50,8 @@ func (v *Vendor) headers(ctx context.Context, call *llm.Call, template http.Head
 	v.pass(h, call.Client)
 	h["X-Request-Id"] = []string{call.ID}
 	if call.IdempotencyKey != "" {
-		// In lower case, which is the same to the vendor. Under its canonical name net/http would see it too, and send
-		// the request again behind our back when a kept connection breaks, whether or not the vendor has it already.
+		// In lower case, which is the same to the vendor. Under its canonical name net/http would recognise it, and
+		// send the request again by itself when a kept connection breaks, although the vendor may have it already.
 		h["idempotency-key"] = []string{call.IdempotencyKey}
 	}
 	if trace.SpanContextFromContext(ctx).IsValid() {
@@ -60,8 +60,8 @@ func (v *Vendor) headers(ctx context.Context, call *llm.Call, template http.Head
 	return h
 }
 
-// visible picks the vendor's headers that clients may see. Where it has named no type there is none, not one that
-// net/http guesses.
+// visible returns the vendor's headers that clients may see. When the vendor has named no type, Content-Type is set to
+// nothing, so that net/http does not guess one.
 func visible(h http.Header) http.Header {
 	out := make(http.Header, 2)
 	out["Content-Type"] = h["Content-Type"]

@@ -11,7 +11,7 @@ import (
 // but no comma.
 type Headers map[string]string
 
-// Decode reads that form. envconfig calls it; its own maps would stumble over the colon in a value.
+// Decode reads that form. envconfig calls it, because its own maps cannot have a colon in a value.
 func (h *Headers) Decode(s string) error {
 	*h = Headers{}
 	for field := range strings.SplitSeq(s, ",") {
@@ -24,7 +24,7 @@ func (h *Headers) Decode(s string) error {
 	return nil
 }
 
-// validate refuses what net/http would refuse at every single call, and the breaker would then take for a dead vendor.
+// validate reports headers that net/http would refuse in every call. The breaker would take that for a dead vendor.
 func (h Headers) validate() error {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		if !validHeaderName(name) {
@@ -38,7 +38,7 @@ func (h Headers) validate() error {
 	return nil
 }
 
-// validHeaderName says whether name is a token as RFC 9110 defines it.
+// validHeaderName reports whether name is a token as RFC 9110 defines it.
 func validHeaderName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'

@@ -43,7 +43,7 @@ func (v *Vendor) lookForKey(ctx context.Context, used *http.Header, err error) {
 	failed.KeyChanged = v.header.Load() != used
 }
 
-// useKey makes the headers that every request has from now on.
+// useKey makes the headers of all requests from now on.
 func (v *Vendor) useKey(cfg Config, key string) {
 	header := http.Header{
 		"Content-Type": {"application/json"}, "Accept-Encoding": {"identity"}, "User-Agent": {"spillway"},

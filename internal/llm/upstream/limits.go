@@ -15,8 +15,8 @@ const longestWait = time.Hour
 
 // parseLimits reads what the headers of an answer say about the vendor's limits: Retry-After and retry-after-ms, and
 // the remaining/reset pairs of OpenAI, of Anthropic, and of OpenRouter, which has one pair. Values that make no sense
-// are as good as absent. now is this pod's time; times of day are compared with the answer's own Date where it has
-// one, because the vendor's clock and this pod's may differ.
+// are ignored. now is this pod's time. Times of day are compared with the answer's own Date, if there is one, because
+// the vendor's clock and this pod's may differ.
 func parseLimits(h http.Header, now time.Time) llm.Limits {
 	if date, err := http.ParseTime(header(h, "Date")); err == nil {
 		now = date
@@ -36,7 +36,7 @@ func parseLimits(h http.Header, now time.Time) llm.Limits {
 	return l
 }
 
-// header returns the values of the first of the canonical names that is there, as one list.
+// header returns the values of the first of these headers that the answer has, as one list. Names are canonical.
 func header(h http.Header, names ...string) string {
 	for _, name := range names {
 		switch values := h[name]; len(values) {
@@ -89,7 +89,7 @@ func parseOneWait(value string, unit time.Duration, now time.Time) time.Duration
 	return 0
 }
 
-// Numbers from these on are an epoch: as a wait they would be decades.
+// Numbers from these on are an epoch, because as a wait they would be decades.
 const (
 	epochSeconds = 1e9
 	epochMillis  = 1e12

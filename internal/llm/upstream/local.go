@@ -9,10 +9,10 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// local returns what an error of net/http is when it arose in this pod before anything was sent: the request cannot be
-// sent to this vendor, or the pod has no connection to give. It says nothing about the vendor. It returns nil for all
-// other errors.
-func local(err error) *outcome.Rejected {
+// notSent returns a rejection when an error of net/http arose in this pod before anything was sent: the request cannot
+// be sent to this vendor, or the pod cannot open a connection. Such an error says nothing about the vendor. It returns
+// nil for all other errors.
+func notSent(err error) *outcome.Rejected {
 	switch text := err.Error(); {
 	case strings.Contains(text, "request header list larger than peer's advertised limit"),
 		strings.Contains(text, "net/http: invalid header field"):

@@ -59,8 +59,8 @@ var (
 	errEvent   = errors.New("an error event in an answer of status 200")
 )
 
-// add takes one event. It returns the error that the event carries, or that it is: in a stream of which nothing has
-// been shown also data that is broken JSON.
+// add reads one event. failure is the error that the event carries. err is the error of data that is broken JSON, in a
+// stream that has shown nothing yet.
 func (m *meter) add(e event) (failure *errorDocument, err error) {
 	if e.data == nil {
 		return nil, nil // a comment, which keeps the connection alive
@@ -83,7 +83,7 @@ func (m *meter) add(e event) (failure *errorDocument, err error) {
 	}
 	if err != nil && len(data) > 0 && (data[0] == '{' || data[0] == '[') {
 		if m.shown {
-			err = nil // what follows something that was shown is the client's to judge
+			err = nil // the client has a part of the answer already, and decides itself
 		}
 		return nil, err
 	}
@@ -138,7 +138,7 @@ const (
 	choiceEnded
 )
 
-// mostChoices bounds what is remembered of a stream.
+// mostChoices bounds the choices of a stream that are remembered.
 const mostChoices = 1 << 12
 
 func (m *meter) opens(index int) { m.advance(index, choiceOpen) }
@@ -148,7 +148,7 @@ func (m *meter) ends(index int) {
 	m.advance(index, choiceEnded)
 }
 
-// advance takes a choice to a state, never back.
+// advance brings a choice to a state, and never back to an earlier one.
 func (m *meter) advance(index int, to choiceState) {
 	if index < 0 || index >= mostChoices {
 		return
@@ -159,9 +159,9 @@ func (m *meter) advance(index int, to choiceState) {
 	m.choices[index] = max(m.choices[index], to)
 }
 
-// verdict decides whether a stream that ended with err ended well: nil if so. After its last event it did, whatever
-// came then. Otherwise the body has to have ended cleanly, where the protocol would have shown a cut, and what the
-// dialect wants at the end has to have come: for choices, that each has ended.
+// verdict returns nil when a stream that ended with err is whole. After its last event it is, whatever came then.
+// Otherwise the body must have ended without an error, in a protocol that shows a cut. And a dialect that shows its end
+// must have shown it: each choice must have ended.
 func (m *meter) verdict(err error, closeDelimited bool) error {
 	switch {
 	case m.last:
@@ -176,8 +176,8 @@ func (m *meter) verdict(err error, closeDelimited bool) error {
 	return nil
 }
 
-// usage is what the stream used. Where the vendor did not say, or the stream did not come to its end, it is at least
-// what came: a quarter of the bytes of the content, and one token for each event.
+// usage is what the stream used. When the vendor did not say, or the stream is not whole, it is at least what came: a
+// quarter of the bytes of the content, and one token for each event.
 func (m *meter) usage(whole bool) llm.Usage {
 	u := m.said.usage()
 	if !whole || u.Completion == 0 {

@@ -45,11 +45,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		connections: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "llm_vendor_connections_total", Help: "Connections to the vendor that were begun.",
 		}),
-		lists: telemetry.CounterVec(
-			"llm_model_lists_total",
-			"Lists of models that the vendor was asked for: ok, none (it has no list) or failed.",
-			"result",
-		),
+		lists: telemetry.CounterVec("llm_model_lists_total",
+			"Lists of models that the vendor was asked for: ok, none (it has no list) or failed.", "result"),
 		promptTokens:     tokens.WithLabelValues("prompt"),
 		completionTokens: tokens.WithLabelValues("completion"),
 	}
@@ -57,29 +54,23 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	for _, kind := range []llm.Kind{llm.KindAuth, llm.KindQuota} { // at 0 from the start: an alert counts the first one
 		m.attempts.WithLabelValues(string(kind))
 	}
-	return m, errors.Join(
-		reg.Register(tokens),
-		reg.Register(m.attempts),
-		reg.Register(m.lists),
-		reg.Register(m.duration),
-		reg.Register(m.firstEvent),
-		reg.Register(m.connections),
-	)
+	return m, errors.Join(reg.Register(tokens), reg.Register(m.attempts), reg.Register(m.lists),
+		reg.Register(m.duration), reg.Register(m.firstEvent), reg.Register(m.connections))
 }
 
 func (m *metrics) observe(out *llm.Result, resp *llm.Response) {
 	m.duration.Observe(out.Duration.Seconds())
 	m.promptTokens.Add(float64(out.Usage.Prompt))
 	m.completionTokens.Add(float64(out.Usage.Completion))
-	if result := result(out, resp); result != "ok" {
+	if result := resultOf(out, resp); result != "ok" {
 		m.attempts.WithLabelValues(result).Inc()
 		return
 	}
 	m.ok.Inc()
 }
 
-// result is the label of one exchange.
-func result(out *llm.Result, resp *llm.Response) string {
+// resultOf is the label of one exchange.
+func resultOf(out *llm.Result, resp *llm.Response) string {
 	switch failed, ok := errors.AsType[*llm.VendorError](out.Err); {
 	case out.ClientGone:
 		return "client_gone"

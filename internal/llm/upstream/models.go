@@ -21,8 +21,8 @@ const (
 // ErrNoModelList says that a vendor has no list of models.
 var ErrNoModelList = errors.New("the vendor has no list of models")
 
-// Models asks the vendor once for its list of models. The caller bounds the time. It passes no gate: vendors do not
-// count such requests against the contract, and one is made in a minute at most.
+// Models asks the vendor once for its list of models. The caller bounds the time. The request passes no gate: vendors
+// do not count it against the contract, and it is made once a minute at most.
 func (v *Vendor) Models(ctx context.Context) ([]llm.Model, error) {
 	models, err := v.list(ctx)
 	result := "ok"
@@ -73,8 +73,8 @@ func (v *Vendor) list(ctx context.Context) ([]llm.Model, error) {
 	return readModels(text, v.name)
 }
 
-// readModels reads a list: an object with "data", as OpenAI and Anthropic have it, or an array alone. Entries that are
-// no models are left out.
+// readModels reads a list: an object with "data", as OpenAI and Anthropic have it, or an array. Entries that are not
+// models are left out.
 func readModels(text []byte, owner string) ([]llm.Model, error) {
 	var list struct{ Data []json.RawMessage }
 	if err := json.Unmarshal(text, &list); err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// neverPassed are the headers that a client's request must not bring to a vendor: what belongs to one connection, what
-// says who somebody is, and what this service sends itself. Names that begin with X-Forwarded are refused too.
+// neverPassed are the headers that must not go on from a client to a vendor: those of the connection, credentials, and
+// those that this service sends itself. Names that begin with X-Forwarded are refused too.
 var neverPassed = []string{
 	"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect", "Host",
 	"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
@@ -17,7 +17,7 @@ var neverPassed = []string{
 	"Idempotency-Key", "X-Request-Id", "Traceparent", "Tracestate", "Baggage",
 }
 
-// validatePassed refuses names that would undo a protection of this service.
+// validatePassed reports names that would undo a protection of this service.
 func (c Config) validatePassed() error {
 	for _, name := range c.listed() {
 		canonical := http.CanonicalHeaderKey(name)
@@ -28,15 +28,14 @@ func (c Config) validatePassed() error {
 			return fmt.Errorf("VENDOR_PASS_HEADERS names %s, which is VENDOR_AUTH_HEADER: clients would choose the "+
 				"key that is sent", name)
 		case slices.Contains(neverPassed, canonical), strings.HasPrefix(canonical, "X-Forwarded"):
-			return fmt.Errorf("VENDOR_PASS_HEADERS names %s, which is never passed on: it belongs to the connection, "+
-				"to the "+
-				"client's own credentials, or is sent by this service itself", name)
+			return fmt.Errorf("VENDOR_PASS_HEADERS names %s, which is never passed on: it belongs to the connection "+
+				"or to the client's own credentials, or is sent by this service itself", name)
 		}
 	}
 	return nil
 }
 
-// listed is the list, empty where it says none.
+// listed is the list of the setting; empty when it is "none".
 func (c Config) listed() []string {
 	if len(c.PassHeaders) == 1 && c.PassHeaders[0] == "none" {
 		return nil
@@ -44,7 +43,7 @@ func (c Config) listed() []string {
 	return c.PassHeaders
 }
 
-// passed are the names of the list as net/http has them.
+// passed are the names of the list in the canonical form of net/http.
 func (c Config) passed() []string {
 	var names []string
 	for _, name := range c.listed() {
@@ -53,7 +52,7 @@ func (c Config) passed() []string {
 	return names
 }
 
-// pass adds to h what the vendor gets of the client's own headers. What the settings send stays as it is.
+// pass adds to h the headers of the client that go on to the vendor. Those that h has already stay as they are.
 func (v *Vendor) pass(h, client http.Header) {
 	for _, name := range v.passed {
 		if values := client[name]; values != nil && h[name] == nil {

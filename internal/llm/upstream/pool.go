@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// pool is the connections to the vendor. A connection in constant use would stay where the name of the vendor's host
-// once led. So when the connections of one transport may have reached the greatest age, another one takes the
-// requests from then on, and its connections go where the name leads by then. Exchanges under way end on the former
-// transport, so none is cut or lost. It is safe for concurrent use.
+// pool holds the connections to the vendor. A connection in constant use would stay at one address although the DNS
+// name of the vendor leads to another. So when the connections of a transport may have reached their greatest age, a
+// new transport takes over, whose connections look the name up again. Exchanges under way end on the former transport,
+// so none is cut or lost. It is safe for concurrent use.
 type pool struct {
 	age     time.Duration // of a connection at most, while requests are given to it; zero means no limit
 	current atomic.Pointer[generation]
@@ -24,7 +24,7 @@ type generation struct {
 	*http.Transport
 
 	expires time.Time   // zero: never
-	former  *generation // the one that it has replaced; nil: none, or none whose connections may still be open
+	former  *generation // the one before it, while its connections may be open; nil: none
 }
 
 // newPool returns a pool of at most so many connections.
@@ -41,7 +41,7 @@ func newPool(cfg Config, times Times, connections int, m *metrics) *pool {
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		// No ResponseHeaderTimeout: the call timeout bounds the headers too, and a second timer costs every call.
 		IdleConnTimeout:     90 * time.Second,
-		MaxConnsPerHost:     connections + 1, // the one is for the list of models
+		MaxConnsPerHost:     connections + 1, // one more for the list of models
 		MaxIdleConns:        connections,
 		MaxIdleConnsPerHost: connections,
 		ForceAttemptHTTP2:   true,
@@ -51,9 +51,9 @@ func newPool(cfg Config, times Times, connections int, m *metrics) *pool {
 	return p
 }
 
-// deadAfter says when a connection that all calls share over HTTP/2 is given up: when it has been silent for a while
-// and then does not answer a ping. That is within half a call timeout, 15 s at most, so that it costs the calls that
-// are on it one attempt and not one attempt after the other, which would open the breaker.
+// deadAfter says when a connection that calls share over HTTP/2 is given up: when it has been silent for a time and
+// then does not answer a ping. That takes half a call timeout and 15 s at most, so that a dead connection costs its
+// calls one attempt. If it cost each one more attempt after the other, the breaker would open.
 func deadAfter(callTimeout time.Duration) *http.HTTP2Config {
 	return &http.HTTP2Config{
 		SendPingTimeout: min(callTimeout/3, 10*time.Second), PingTimeout: min(callTimeout/6, 5*time.Second),
@@ -79,7 +79,7 @@ func (p *pool) renew(old *generation) *generation {
 		former.CloseIdleConnections()
 		old.former = nil
 	}
-	old.CloseIdleConnections() // also those that become idle later; what is missed is closed when it has idled
+	old.CloseIdleConnections() // it also closes those that become idle later
 	return next
 }
 

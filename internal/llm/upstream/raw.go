@@ -7,8 +7,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// raw passes an answer on as it comes: lines of JSON, or what is in a coding that cannot be read here. Its end can
-// only be seen in how the body ends. No event of ours is put into it.
+// raw passes an answer on as it comes: lines of JSON, or an answer in a coding that this service does not know. Only
+// the end of the body shows its end. No event of ours is added to it.
 func (s *stream) raw(out *llm.Result) (*llm.Response, error) {
 	buf := newBuffer(s.w.ctx, s.v.memory)
 	defer buf.Free()

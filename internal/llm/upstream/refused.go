@@ -8,21 +8,21 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// The body of a refusal is read for what it says, and so that the connection can be kept, if it comes soon: which
-// status it belongs to is known already.
+// How much of a failure's body is read, and for how long. It says more about the failure than the status, and a
+// connection whose body was read can be used again; but no call waits long for it.
 const (
 	refusalSize = 64 << 10
 	refusalTime = time.Second
 )
 
-// refused reads an answer whose status is not 2xx. A refusal that belongs to the caller is an answer like any other,
-// and whatever is wrong with its body does not make it the vendor's failure: the client gets what came of it.
+// refused reads an answer whose status is not 2xx. A refusal that is about the client's request is an answer, which the
+// client gets. A fault in its body does not make it the vendor's failure: the client gets the part that came.
 func (v *Vendor) refused(w *watch, res *http.Response, out *llm.Result) (*llm.Response, error) {
 	var document errorDocument
 	buf := newBuffer(w.ctx, v.memory)
-	if res.StatusCode >= 200 { // else the body is a connection that has changed its protocol
+	if res.StatusCode >= 200 { // below it the body is a connection with another protocol
 		limit := v.maxResponse
-		if refusal(res.StatusCode, &document, res.Header, &out.Limits) != nil {
+		if failureOf(res.StatusCode, &document, res.Header, &out.Limits) != nil {
 			w.limit(refusalTime, llm.ErrCallTimeout)
 			limit = min(limit, refusalSize)
 		}
@@ -34,7 +34,7 @@ func (v *Vendor) refused(w *watch, res *http.Response, out *llm.Result) (*llm.Re
 		document = readError(buf.b)
 	}
 	out.Limits.RetryAfter = max(out.Limits.RetryAfter, bounded(document.retryDelay))
-	if failed := refusal(res.StatusCode, &document, res.Header, &out.Limits); failed != nil {
+	if failed := failureOf(res.StatusCode, &document, res.Header, &out.Limits); failed != nil {
 		buf.Free()
 		return nil, failed
 	}

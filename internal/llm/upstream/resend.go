@@ -8,13 +8,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// errHandedBack is what becomes of a request that the vendor has handed back twice.
+// errHandedBack is the error of a request that the vendor has handed back twice.
 var errHandedBack = errors.New("the vendor handed the request back twice without looking at it")
 
-// resend lets net/http send a body once more where no server has looked at the request: vendors close connections in an
-// orderly way every thousand requests or so (GOAWAY), and hand back what had just come in. That is no failure and no
-// attempt, and costs neither quota nor retry budget. Once only: a vendor may hand back requests for having too much
-// to do as well, and then the retry decides, and waits without a slot.
+// resend lets net/http send a body once more when no server has looked at the request: vendors close a connection after
+// about a thousand requests (GOAWAY), and hand back the requests that have just come. That is no failure and no
+// attempt, and costs neither quota nor retry budget. It is done once: a vendor may also hand back requests because it
+// is overloaded. Then the retry decides, and waits without a slot.
 type resend struct {
 	body []byte
 	hold llm.Holder

@@ -2,18 +2,16 @@ package upstream
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"time"
 
-	"github.com/spillway-dev/spillway/internal/jsonscan"
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// streamed reads the answer to a call with "stream": true: an event stream, whatever its type says, unless it begins as
-// JSON does, or is lines of JSON, or is in a coding that cannot be read.
+// streamed reads the answer to a call with "stream": true. It is read as an event stream, whatever type it names,
+// unless it begins as JSON does, or is lines of JSON, or is in a coding that cannot be read.
 func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm.Result) (*llm.Response, error) {
 	if call.Stream == nil {
 		return nil, errors.New("llm: a streaming call needs Call.Stream")
@@ -36,8 +34,8 @@ func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm
 
 var eventStream = []string{"text/event-stream; charset=utf-8"}
 
-// stream is one streamed answer on its way to the client. The call keeps its slot meanwhile. Nothing goes out before
-// there is something to show: until then a failed attempt can be made again, and never after.
+// stream is one streamed answer on its way to the client. The call keeps its slot until the end. Nothing is passed on
+// before there is something to show: until then a failed attempt can be made again, and not after it.
 type stream struct {
 	v      *Vendor
 	w      *watch
@@ -49,7 +47,7 @@ type stream struct {
 	meter  *meter
 }
 
-// mostHeld is how many bytes of events are held back while there is nothing to show.
+// mostHeld is how many bytes of events are held back at most while there is nothing to show.
 const mostHeld = 64 << 10
 
 // relay passes the events on until the last one.
@@ -80,7 +78,8 @@ func (s *stream) run(out *llm.Result) (*llm.Response, error) {
 	}
 }
 
-// meet looks at one event. It reports whether the stream is over with it, and what it came to.
+// meet looks at one event. over reports whether the stream ends with it; then the other results are those of the
+// stream.
 func (s *stream) meet(e event, out *llm.Result) (_ *llm.Response, err error, over bool) {
 	shown := s.meter.shown
 	document, err := s.meter.add(e)
@@ -102,8 +101,8 @@ func (s *stream) meet(e event, out *llm.Result) (_ *llm.Response, err error, ove
 	return nil, nil, false
 }
 
-// refusedWithin is an error before there was something to show: a failure of its kind, or an answer of its status
-// that the client gets in place of the stream.
+// refusedWithin returns what an error event comes to before there was something to show: a failure, or a refusal that
+// the client gets as an answer of its status, in place of the stream.
 func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Result) (*llm.Response, error) {
 	status, err := errorWithin(d, s.res.Header, out)
 	if err != nil {
@@ -114,12 +113,13 @@ func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Result) (
 	return &llm.Response{Status: status, Header: header, Body: append([]byte(nil), data...)}, nil
 }
 
-// failLater passes an error event on as it is: it counts as a failure, and needs no second one of ours.
+// failLater passes an error event on as it is, after there was something to show. It counts as a failure. The client
+// gets no error event of ours.
 func (s *stream) failLater(d *errorDocument, out *llm.Result) error {
 	if err := s.passOn(); err != nil {
 		return err
 	}
-	failed := refusal(d.status(), d, s.res.Header, &out.Limits)
+	failed := failureOf(d.status(), d, s.res.Header, &out.Limits)
 	if failed == nil {
 		failed = &llm.VendorError{Kind: llm.KindStatus, Status: d.status(), Code: d.code, Type: d.kind}
 	}
@@ -127,8 +127,8 @@ func (s *stream) failLater(d *errorDocument, out *llm.Result) error {
 	return failed
 }
 
-// end decides about a stream whose bytes ended with err. What follows the last empty line is an event too, unless it
-// was cut within its data.
+// end decides about a stream whose bytes ended with err. The bytes after the last empty line are an event too, unless
+// its data was cut.
 func (s *stream) end(err error, out *llm.Result) (*llm.Response, error) {
 	e := s.events.rest()
 	switch broken := isBroken(e.data); {
@@ -145,16 +145,10 @@ func (s *stream) end(err error, out *llm.Result) (*llm.Response, error) {
 	if err := s.passOn(); err != nil {
 		return nil, err
 	}
-	if !s.w.streamed { // whole, and nothing to show
+	if !s.w.streamed { // it is whole, and there was nothing to show
 		return nil, &llm.VendorError{Kind: llm.KindBadContent, Status: s.res.StatusCode, Err: errNothing}
 	}
 	return s.whole(), nil
-}
-
-// isBroken reports whether data begins as JSON does and is none.
-func isBroken(data []byte) bool {
-	data = bytes.TrimSpace(data)
-	return len(data) > 0 && (data[0] == '{' || data[0] == '[') && !isLast(data) && !jsonscan.Valid(data)
 }
 
 func (s *stream) whole() *llm.Response {
@@ -176,7 +170,8 @@ func (s *stream) passOn() error {
 	return s.pass(s.events.take())
 }
 
-// pass writes to the client. The vendor's clock stands meanwhile, but for the limit on the whole stream.
+// pass writes to the client. While it writes, the limit on pauses of the vendor does not run; the limit on the whole
+// stream does.
 func (s *stream) pass(b []byte) error {
 	if !s.w.streamed {
 		s.w.stream(s.v.streamIdle, s.v.streamMax)
@@ -194,26 +189,18 @@ func (s *stream) pass(b []byte) error {
 	return nil
 }
 
-// drainTime is how long the end of a body is waited for after the stream's last event. A connection whose body has
-// ended can be used again; one that goes on is closed, because client, slot and tokens are not kept for it.
+// drainTime is how long drain waits for the end of a body after the stream's last event. A connection whose body has
+// ended is used again. Else it is closed: the client and the slot do not wait for it.
 const drainTime = 100 * time.Millisecond
 
+// drain reads the rest of the body after the stream's last event.
 func (s *stream) drain() {
 	s.w.limit(drainTime, llm.ErrStreamIdle)
 	_, _ = io.CopyN(io.Discard, s.res.Body, refusalSize)
 }
 
-// isCloseDelimited reports whether the end of the answer is the end of the connection, so that a cut cannot be seen.
-func isCloseDelimited(res *http.Response) bool {
-	return res.ProtoMajor == 1 && res.ContentLength < 0 && len(res.TransferEncoding) == 0
-}
-
-// sinkError is a client that cannot be reached any more.
+// sinkError says that the client cannot be reached any more.
 type sinkError struct{ err error }
 
 func (e *sinkError) Error() string { return "writing to the client: " + e.err.Error() }
 func (e *sinkError) Unwrap() error { return e.err }
-
-// errCut is a stream that ended before its last event, or an answer of which no more can be seen than that it is not
-// whole.
-var errCut = errors.New("the vendor's answer was cut before its end")

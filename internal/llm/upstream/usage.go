@@ -5,9 +5,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// usageCount collects what a vendor says about the tokens of one answer, in the names of every dialect. A number that
-// is said more than once, as some vendors do in both names and streams do again and again, counts with its largest
-// reading.
+// usageCount collects what a vendor says about the tokens of one answer, by the names of every dialect. A number that
+// comes more than once, under two names or in each event of a stream, counts with its largest value.
 type usageCount struct {
 	prompt     int // prompt_tokens: everything that was read, cached or not
 	input      int // input_tokens: without what Anthropic writes to its cache or reads from it
@@ -46,9 +45,9 @@ func (c *usageCount) add(m jsonscan.Member) {
 	}
 }
 
-// usage is what counts against the contract. Tokens that are only in the total were produced without being shown, as
-// some models do when they reason. What Anthropic writes to its cache counts; what it reads from there does not,
-// because Anthropic does not count it against its limits either.
+// usage is what counts against the contract. Tokens that are only in the total were made and not shown, as reasoning
+// models do. Tokens that Anthropic writes to its cache count. Tokens that it reads from there do not, because Anthropic
+// does not count them against its limits.
 func (c *usageCount) usage() llm.Usage {
 	u := llm.Usage{
 		Prompt:     max(c.prompt, c.input+c.cacheWrite),
@@ -58,10 +57,10 @@ func (c *usageCount) usage() llm.Usage {
 	return u
 }
 
-// most bounds what is believed: no model can use as many tokens.
+// most bounds a count of tokens: no model can use as many.
 const most = 1 << 30
 
-// tokens is the value of a count; 0 when it is no number, negative, or absurd.
+// tokens is the value of a count; 0 when it is no number, negative, or above most.
 func tokens(m jsonscan.Member) int {
 	if n := m.Float(); n > 0 && n < most {
 		return int(n)
@@ -69,8 +68,8 @@ func tokens(m jsonscan.Member) int {
 	return 0
 }
 
-// unsaid is the usage of a buffered answer that reports none: what its text comes to, where that is more than was
-// booked for it, else zero, so that the booking stays. No answer can be used to empty a contract by not reporting.
+// unsaid is the usage of a buffered answer that reports none: the estimate for its text when that is more than was
+// booked for it, else zero, so that the booking stays. A vendor that reports no usage can so not exceed the contract.
 func unsaid(body []byte, p *llm.Payload) (u llm.Usage) {
 	text := 0
 	scanner := jsonscan.Scanner{Depth: textDepth, Visit: func(m jsonscan.Member) {
@@ -85,7 +84,7 @@ func unsaid(body []byte, p *llm.Payload) (u llm.Usage) {
 	return u
 }
 
-// textDepth is down to where the text of an answer stands, in the dialects of all endpoints.
+// textDepth is how deep the text of an answer stands, in the dialects of all endpoints.
 const textDepth = 8
 
 // textMembers are the members of an answer that hold what the model wrote.

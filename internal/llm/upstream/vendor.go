@@ -1,16 +1,20 @@
 // Package upstream makes one HTTP exchange with the vendor for one attempt, and reads what the vendor answers.
 //
-//	Vendor.Send      call timeout, one exchange, a verdict on how it ended      vendor.go
-//	  watch          ends the exchange when a limit on its progress runs out    watch.go
-//	  key            the key that is in force                                   key.go
-//	  pool           connections, and how old they may become                   pool.go
-//	  resend         a request that the vendor has handed back unread           resend.go
-//	  limits         what the headers say about the vendor's limits             limits.go
-//	  buffer         an answer in one piece                                     buffer.go
-//	  relay          an answer in server-sent events                            stream.go, events.go
-//	  usage          tokens by the vendor's own account                         usage.go
+//	Vendor.Send    call timeout, one exchange, a verdict on how it ended   vendor.go, verdict.go
+//	  watch        ends the exchange when a limit on its progress ends     watch.go
+//	  exchange     sends the request, and chooses how to read the answer   exchange.go
+//	    request    its address, headers, key and body                      address.go, pass.go, key.go, body.go
+//	    pool       connections, and how old they may become                pool.go
+//	    resend     a request that the vendor has handed back unread        resend.go
+//	    limits     what the headers say about the vendor's limits          limits.go
+//	    refused    an answer whose status is not 2xx                       refused.go
+//	    buffered   an answer in one piece                                  answer.go, buffer.go
+//	    streamed   an answer in server-sent events                         stream.go, events.go, meter.go, chunk.go
+//	               in lines of JSON, or in a coding that is not known      raw.go
+//	  failureOf    whether an error is the client's, or the vendor's       failure.go, errordocument.go
+//	  usage        tokens by the vendor's own account                      usage.go
 //
-// It knows what a call is (package llm) and nothing of gates, retries and Redis.
+// It knows what a call is (package llm). It does not know gates, retries and Redis.
 package upstream
 
 import (
@@ -32,9 +36,9 @@ import (
 
 // Vendor makes one HTTP exchange for one attempt: no SDK, no redirects, no hidden retry.
 type Vendor struct {
-	transport   http.RoundTripper // bare: an http.Client would add redirects and cookies, which are not wanted here
-	pool        *pool             // what transport sends through
-	request     http.Request      // what every request has in common, but for the headers
+	transport   http.RoundTripper // an http.Client around it would add redirects and cookies, which are not wanted here
+	pool        *pool             // the connections of transport
+	request     http.Request      // what all requests have in common, without their headers
 	header      atomic.Pointer[http.Header]
 	keyFile     *follow.File
 	at          address
@@ -53,13 +57,13 @@ type Vendor struct {
 // Times are the limits on one exchange.
 type Times struct {
 	Call time.Duration // one attempt with a buffered answer
-	// Until a stream has something to show; zero means ten seconds while another lane can take the call, else Call.
+	// Until a stream has something to show. Zero means ten seconds while another lane would take the call, else Call.
 	FirstEvent time.Duration
 	StreamIdle time.Duration // between two events of a stream
 	StreamMax  time.Duration // for a whole stream; zero means no limit
 }
 
-// New returns a Vendor whose connection pool is never smaller than slots, the calls in flight at most.
+// New returns a Vendor. slots is how many calls are in flight at most; the connection pool is never smaller.
 func New(cfg Config, times Times, slots int, log *slog.Logger, reg prometheus.Registerer) (*Vendor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -110,7 +114,7 @@ func New(cfg Config, times Times, slots int, log *slog.Logger, reg prometheus.Re
 // Name is the vendor's name in Redis keys and spans.
 func (v *Vendor) Name() string { return v.name }
 
-// Close closes idle connections, and follows the key no longer.
+// Close closes idle connections, and no longer follows the file of the key.
 func (v *Vendor) Close() {
 	_ = v.keyFile.Close() // which has no error
 	v.pool.close()
@@ -121,7 +125,8 @@ func (v *Vendor) Close() {
 func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.Result) {
 	start := time.Now()
 	ctx, span := v.startSpan(ctx, call)
-	watch := newWatch(v.begin(ctx, call))
+	limit, cause := v.firstLimit(call)
+	watch := newWatch(ctx, limit, cause)
 	defer watch.stop()
 	out := llm.Result{Called: true}
 	key := v.header.Load()
@@ -136,17 +141,17 @@ func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.R
 	return resp, out
 }
 
-// begin returns the first limit on an exchange, and the cause of its end.
-func (v *Vendor) begin(ctx context.Context, call *llm.Call) (context.Context, time.Duration, error) {
+// firstLimit returns the limit with which an exchange begins, and the cause of an end by it.
+func (v *Vendor) firstLimit(call *llm.Call) (limit time.Duration, cause error) {
 	if !call.Payload.Stream {
-		return ctx, v.callTimeout, llm.ErrCallTimeout
+		return v.callTimeout, llm.ErrCallTimeout
 	}
 	first := cmp.Or(v.firstEvent, v.callTimeout)
 	if v.firstEvent == 0 && call.FallbackReady {
-		first = min(v.callTimeout, elsewhereFirstEvent)
+		first = min(v.callTimeout, firstEventBeforeFallback)
 	}
-	return ctx, first, llm.ErrFirstEvent
+	return first, llm.ErrFirstEvent
 }
 
-// elsewhereFirstEvent is the time until a stream that another lane can take over has something to show.
-const elsewhereFirstEvent = 10 * time.Second
+// firstEventBeforeFallback is the time until a stream has something to show while another lane would take the call.
+const firstEventBeforeFallback = 10 * time.Second

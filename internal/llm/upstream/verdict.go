@@ -8,9 +8,10 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// verdict turns the error of an exchange into what the layers above act on. It must see w before it is stopped.
+// verdict turns the error of an exchange into the error by which the layers above decide. It must be called before w is
+// stopped.
 func verdict(w *watch, call *llm.Call, err error) (_ error, clientGone bool) {
-	if w.requestEnded() { // no verdict on the vendor
+	if w.requestEnded() { // this says nothing about the vendor
 		cause := context.Cause(w.request)
 		return cause, !errors.Is(cause, context.DeadlineExceeded)
 	}
@@ -18,7 +19,7 @@ func verdict(w *watch, call *llm.Call, err error) (_ error, clientGone bool) {
 		return gone.err, true
 	}
 	if own, ok := errors.AsType[*outcome.Rejected](err); ok {
-		// This pod had no memory for the answer, or could not send the request: not the vendor's doing.
+		// This pod had no memory for the answer, or could not send the request. This too says nothing about the vendor.
 		return own, false
 	}
 	failed, ok := errors.AsType[*llm.VendorError](err)
@@ -35,7 +36,7 @@ func verdict(w *watch, call *llm.Call, err error) (_ error, clientGone bool) {
 	return failed, false
 }
 
-// limitKind is what an exchange is called that one of our limits has ended.
+// limitKind is the kind of failure when one of our limits has ended an exchange.
 func limitKind(cause error) llm.Kind {
 	switch {
 	case errors.Is(cause, llm.ErrStreamIdle):

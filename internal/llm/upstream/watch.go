@@ -8,19 +8,19 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
-// watch ends one exchange when a limit on its progress runs out: the call timeout until a buffered answer is there,
-// the first event of a stream, and then the pauses of the stream and its whole length. Each limit has its own cause.
-// One timer serves the limit in force and the end of the whole: that of the request, and from a stream's first event
-// on, that of the longest stream. verdict recognises the end of the request by the request's context.
+// watch ends one exchange when a limit on its progress runs out: the call timeout of a buffered answer, or the time to
+// the first event of a stream and then each pause of the stream. Each limit has its own cause. A second limit bounds
+// the exchange as a whole: first the SLA of the request, and from a stream's first event on the longest time of a
+// stream. One timer serves both.
 type watch struct {
-	request context.Context // of the call; from a stream's first event on without the time limit of the request
+	request context.Context // of the call; from a stream's first event on without its time limit, which is the SLA
 	ctx     context.Context // of the exchange
 	cancel  context.CancelCauseFunc
 	start   time.Time
 
-	free     context.Context // request without its time limit
-	end      time.Time       // of the whole; zero: request knows itself, or there is none
-	endCause error           // nil: the request's own
+	untimed  context.Context // request without its time limit
+	end      time.Time       // of the exchange as a whole; zero when nothing bounds it, or only request's own timer
+	endCause error           // of an end at end; nil while end is the SLA: then request has the cause
 
 	timer    *time.Timer
 	streamed bool // part of the answer has reached the client
@@ -28,8 +28,8 @@ type watch struct {
 
 func newWatch(ctx context.Context, limit time.Duration, cause error) *watch {
 	w := &watch{request: ctx, start: time.Now()}
-	w.free, w.end = deadline.Untimed(ctx)
-	w.ctx, w.cancel = context.WithCancelCause(w.free)
+	w.untimed, w.end = deadline.Untimed(ctx)
+	w.ctx, w.cancel = context.WithCancelCause(w.untimed)
 	w.limit(limit, cause)
 	return w
 }
@@ -54,17 +54,18 @@ func (w *watch) expire(cause error) func() {
 	}
 }
 
-// stream puts the limits of a stream in force: idle between two events, longest from the start of the exchange, where
-// zero means no limit. The request's own time limit ends: it is for the time to the first event.
+// stream puts the limits of a stream in force: idle between two events, and longest from the start of the exchange,
+// where zero means no limit. The time limit of the request no longer counts, because it bounds the time to the first
+// event.
 func (w *watch) stream(idle, longest time.Duration) {
-	w.request, w.end, w.endCause = w.free, time.Time{}, nil
+	w.request, w.end, w.endCause = w.untimed, time.Time{}, nil
 	if longest > 0 {
 		w.end, w.endCause = w.start.Add(longest), llm.ErrStreamMax
 	}
 	w.limit(idle, llm.ErrStreamIdle)
 }
 
-// atMost is d, or what is left of the whole.
+// atMost is d, or the time until the end of the whole when that is shorter.
 func (w *watch) atMost(d time.Duration) time.Duration {
 	if w.end.IsZero() {
 		return d
@@ -75,12 +76,12 @@ func (w *watch) atMost(d time.Duration) time.Duration {
 // requestEnded reports whether the request itself has ended.
 func (w *watch) requestEnded() bool {
 	if w.endCause == nil && !w.end.IsZero() && time.Until(w.end) <= 0 {
-		<-w.request.Done() // which ends at this very moment, by a timer of its own
+		<-w.request.Done() // it ends at this moment too, by a timer of its own
 	}
 	return w.request.Err() != nil
 }
 
-// pause stops the clock of the limit, while it is the client that is slow.
+// pause stops the limit while the client is written to. The end of the whole still counts.
 func (w *watch) pause() {
 	if w.end.IsZero() {
 		w.timer.Stop()
@@ -89,10 +90,10 @@ func (w *watch) pause() {
 	}
 }
 
-// resume starts the clock again from d, with the cause of the limit in force.
+// resume starts the limit again, with d.
 func (w *watch) resume(d time.Duration) { w.timer.Reset(w.atMost(d)) }
 
-// stop ends the exchange: what is still under way is cancelled.
+// stop ends the exchange, and cancels what is still under way.
 func (w *watch) stop() {
 	w.timer.Stop()
 	w.cancel(nil)

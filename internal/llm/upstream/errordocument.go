@@ -8,7 +8,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/jsonscan"
 )
 
-// errorDocument is what a vendor says is wrong, in any of these shapes:
+// errorDocument is an error document of a vendor, in any of these shapes:
 //
 //	{"error": {"message": …, "type": …, "code": …}}                      OpenAI, Azure, OpenRouter (its code is a number), vLLM
 //	{"type": "error", "error": {"type": …, "message": …}}                Anthropic
@@ -17,7 +17,7 @@ import (
 //	{"object": "error", "message": …, "type": …, "code": 400}            vLLM before 0.10
 //	[{"error": {"code": 429, "status": …, "details": […]}}]              Gemini
 //
-// Texts are only kept where they look like names: an error's message may repeat a key or a prompt.
+// Only texts that look like names are kept: an error's message may repeat a key or a prompt.
 type errorDocument struct {
 	found      bool          // there is an error
 	code       string        // a name such as rate_limit_exceeded
@@ -26,7 +26,7 @@ type errorDocument struct {
 	reason     string        // Gemini's, such as API_KEY_INVALID
 	requestID  string        // Anthropic's
 	retryDelay time.Duration // Gemini's
-	credit     bool          // the message is Anthropic's about the account's credit
+	credit     bool          // the message says that the account has no credit, as Anthropic's does
 	param      bool          // the error names a parameter of the request
 }
 
@@ -99,10 +99,10 @@ func holdsSomething(m jsonscan.Member) bool {
 	return true
 }
 
-// longestIdentifier bounds what is taken for a name.
+// longestIdentifier bounds a name, in bytes.
 const longestIdentifier = 128
 
-// identifier is s when it can be the name of an error or of a request, else empty. No sentence is one.
+// identifier is s when it can be the name of an error or of a request, else empty. A sentence is not a name.
 func identifier(s string) string {
 	if s == "" || len(s) > longestIdentifier || !validHeaderName(strings.NewReplacer("/", "-", ":", "-").Replace(s)) {
 		return ""

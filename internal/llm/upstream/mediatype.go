@@ -25,8 +25,7 @@ func isJSON(h http.Header) bool {
 	return (kind == "application/json" || strings.HasSuffix(kind, "+json")) && !isEncoded(h)
 }
 
-// beginsAsJSON reports whether the first byte that is no white space, after a byte order mark, opens an object or
-// array.
+// beginsAsJSON reports whether the first byte after a byte order mark and white space opens an object or array.
 func beginsAsJSON(body *bufio.Reader) bool {
 	for n := 1; n <= body.Size(); n++ {
 		b, err := body.Peek(n)
@@ -44,7 +43,7 @@ func beginsAsJSON(body *bufio.Reader) bool {
 	return false
 }
 
-// buffered is a body whose first bytes have been looked at.
+// buffered is a body whose first bytes have been read ahead.
 type buffered struct {
 	io.Reader
 	io.Closer
