@@ -36,6 +36,10 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}
 	cleanup.addLax("traces", 5*time.Second, flush) // a collector that hangs is not this program's failure
 
+	trial := newPlayground(cfg)
+	if trial != nil {
+		cfg.Redis.Through = trial.freezer.lead
+	}
 	rdb, err := redisx.New(cfg.Redis, log, reg)
 	if err != nil {
 		return nil, err
@@ -66,7 +70,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		return nil, err
 	}
 
-	keys, err := middleware.NewKeys(cfg.Inbound.APIKeysFile, cfg.Inbound.TierRates, log, reg)
+	keys, err := middleware.NewKeys(cfg.Inbound.APIKeysFile, cfg.Inbound.TierRates, log, reg, trial.own()...)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +99,8 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	return &service{
 		cfg: cfg.Server, log: log, reg: reg,
 		handler: handler, admin: page.Over(api.NewAdmin(pod, reg, cfg.Server.Pprof)), page: page,
-		started: pod.SetStarted, drain: pod.Drain, streams: open, jobs: queue,
+		playground: trial,
+		started:    pod.SetStarted, drain: pod.Drain, streams: open, jobs: queue,
 	}, nil
 }
 

@@ -21,19 +21,17 @@ import (
 // devTiers are the tiers that get a well-known key: dev-free, dev-pro and dev-enterprise.
 const devTiers = "free pro enterprise"
 
-// vendorRoot is where a simulated vendor is steered, which is called at vendorURL.
-func vendorRoot(vendorURL string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(vendorURL, llm.Endpoints[0].Path), llm.Base)
-}
-
 // devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that
 // are well known, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
 // known the service listens on the loopback interface only.
-func devEnvironment(ctx context.Context, environ []string, redis *devRedis, cleanup *closers) ([]string, error) {
+//
+// The breaker's pauses are short, so that a reader who waits for a probe does not wait for long: with the service's own
+// defaults a breaker whose first probe fails is open for 15 s and more.
+func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]string, error) {
 	settings := []string{
 		"ADDR=localhost:8080", "ADMIN_ADDR=localhost:9090", "PPROF=true", "DRAIN_DELAY=0s",
 		"VENDOR_NAME=simulator", "VENDOR_API_KEY=sk-simulated", "REDIS_BUDGET=500ms",
-		"QUOTA_REQUESTS=3000", "QUOTA_TOKENS=1000000", "PACER_RATE=50",
+		"QUOTA_REQUESTS=3000", "QUOTA_TOKENS=1000000", "PACER_RATE=50", "PLAYGROUND=true", "BREAKER_OPEN=2s",
 	}
 	given := func(name string) bool { // by value or as a file
 		value, _ := lookupIn(environ)("LLM_" + name)
@@ -44,7 +42,7 @@ func devEnvironment(ctx context.Context, environ []string, redis *devRedis, clea
 		name  string
 		start func(context.Context, *closers) (string, error)
 	}{
-		{"REDIS_URL", redis.start},
+		{"REDIS_URL", startRedis},
 		{"VENDOR_URL", startVendor},
 		{"API_KEYS_FILE", writeKeys},
 	} {
@@ -91,22 +89,7 @@ func startVendor(ctx context.Context, cleanup *closers) (string, error) {
 	return "http://" + listener.Addr().String() + llm.Base, nil
 }
 
-// playUsers is how many users of each tier the live page sends load as. Their own limits leave room for the limits
-// behind them to be seen.
-const playUsers = 20
-
-// playKeys are the keys of the load that the live page sends, the tiers in turn.
-func playKeys() []string {
-	var keys []string
-	for n := range playUsers {
-		for tier := range strings.FieldsSeq(devTiers) {
-			keys = append(keys, fmt.Sprintf("dev-load-%d-%s", n+1, tier))
-		}
-	}
-	return keys
-}
-
-// writeKeys writes a file with one well-known key for each tier, and those of the load.
+// writeKeys writes a file with one well-known key for each tier.
 func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 	dir, err := os.MkdirTemp("", "spillway-dev")
 	if err != nil {
@@ -116,9 +99,6 @@ func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 	var lines strings.Builder
 	for tier := range strings.FieldsSeq(devTiers) {
 		fmt.Fprintf(&lines, "%x dev-%s %s\n", sha256.Sum256([]byte("dev-"+tier)), tier, tier)
-	}
-	for _, key := range playKeys() {
-		fmt.Fprintf(&lines, "%x %s %s\n", sha256.Sum256([]byte(key)), key, key[strings.LastIndex(key, "-")+1:])
 	}
 	path := filepath.Join(dir, "keys")
 	return path, os.WriteFile(path, []byte(lines.String()), 0o600)

@@ -105,9 +105,8 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	log := slog.New(telemetry.Urgent(telemetry.NewLogger(lines, level).Handler(), lines))
 	cleanup := &closers{log: log}
 	defer func() { err = errors.Join(err, cleanup.closeAll()) }()
-	redis := new(devRedis)
 	if o.dev {
-		if environ, err = devEnvironment(ctx, environ, redis, cleanup); err != nil {
+		if environ, err = devEnvironment(ctx, environ, cleanup); err != nil {
 			return err
 		}
 	}
@@ -127,9 +126,9 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
+	playOn(svc, cfg, o.dev)
 	if o.dev {
 		vendor := vendorRoot(cfg.LLM.Vendor.URL)
-		playOn(svc, cfg.LLM.Vendor.URL, redis)
 		svc.greet = func() { welcome(stdout, svc, vendor) }
 	}
 	return svc.serve(ctx)

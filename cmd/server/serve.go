@@ -34,6 +34,8 @@ type service struct {
 	page    *live.Live // nil: none
 	greet   func()     // called when the service listens; may be nil
 
+	playground *playground // nil: none
+
 	addr, adminAddr net.Addr // where it listens, known once it does
 }
 

@@ -16,6 +16,10 @@ type ServerConfig struct {
 	AdminAddr string `split_words:"true" default:":9090" desc:"Address of /metrics, /livez, /readyz and pprof; never to be reached from outside the cluster."`
 	// Serve /debug/pprof on the admin port.
 	Pprof bool `split_words:"true" default:"false" desc:"Serve /debug/pprof on the admin port."`
+	// Let the live page make a simulated vendor fail, send load and freeze this pod's connections to Redis, for
+	// requests that come through the loopback interface, as those of kubectl port-forward do. It does so only while
+	// every lane's vendor is vendorsim. For trials: the chart sets it with vendor.simulated.
+	Playground bool `split_words:"true" default:"false" desc:"Let the live page make a simulated vendor fail, send load and freeze this pod's connections to Redis, for requests that come through the loopback interface, as those of kubectl port-forward do. It does so only while every lane's vendor is vendorsim. For trials: the chart sets it with vendor.simulated."`
 	// Lowest level logged: debug, info, warn or error. At debug every request has its line, rejected ones too.
 	LogLevel slog.Level `split_words:"true" default:"info" desc:"Lowest level logged: debug, info, warn or error. At debug every request has its line, rejected ones too."`
 	// Connections to the main port at a time, at least 1; further ones wait to be accepted. Above three quarters of it

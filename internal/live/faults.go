@@ -1,28 +1,27 @@
 package live
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
-	"sync"
-	"time"
+	"slices"
 )
 
-// fault is one way to fail, as the simulator takes it.
-type fault struct{ name, body, contract string }
+// fault is one way to fail: its name on the page, and how the simulator takes it.
+type fault struct{ name, body string }
 
 // faults are the ways to fail that the page offers.
 var faults = []fault{
-	{name: "down", body: `{"kind":"status","status":503}`},
-	{name: "slow", body: `{"kind":"slow","delay":"3s"}`},
-	{name: "429", body: `{"kind":"status","status":429,"retry_after":"5s"}`},
-	{name: "cut streams", body: `{"kind":"cut","chunks":3}`},
-	{name: "silent", body: `{"kind":"hang"}`},
-	{name: "smaller contract", contract: `{"requests":100,"window":"10s","enforce":true}`},
+	{"down", `{"kind":"status","status":503}`},
+	{"slow", `{"kind":"slow","delay":"3s"}`},
+	{"429", `{"kind":"status","status":429,"retry_after":"5s"}`},
+	{"cut streams", `{"kind":"cut","chunks":3}`},
+	{"silent", `{"kind":"hang"}`},
+	{"smaller contract", `{"kind":"contract","contract":{"requests":100,"window":"10s","enforce":true}}`},
 }
+
+// otherFault is the name of what the simulator does when it was told so elsewhere, as with curl.
+const otherFault = "other"
 
 func faultNames() []string {
 	names := make([]string, len(faults))
@@ -32,21 +31,29 @@ func faultNames() []string {
 	return names
 }
 
-// vendor steers the simulated vendor.
-type vendor struct {
-	url string
-
-	asking  sync.Mutex      // one change at a time
-	granted json.RawMessage // the contract that the simulator had; nil while it has it
-
-	mu  sync.Mutex
-	now string // the fault in effect
+// sign is by what a fault is known again.
+type sign struct {
+	Kind   string `json:"kind"`
+	Status int    `json:"status"`
 }
 
-func (v *vendor) fault() string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.now
+// nameOf is the name of the faults that a simulator has in effect; "" when it has none.
+func nameOf(list []byte) (string, error) {
+	var has []sign
+	if err := json.Unmarshal(list, &has); err != nil || has == nil {
+		return "", fmt.Errorf("it does not list its faults, as a simulator does: %.200s", list)
+	}
+	if len(has) == 0 {
+		return "", nil
+	}
+	for _, f := range faults {
+		var s sign
+		_ = json.Unmarshal([]byte(f.body), &s) // it is our own
+		if slices.Equal(has, []sign{s}) {
+			return f.name, nil
+		}
+	}
+	return otherFault, nil
 }
 
 // serveFault takes {"fault":"down"}; an empty name ends the fault.
@@ -57,85 +64,5 @@ func (p *play) serveFault(r *http.Request) error {
 	if err := read(r, &want); err != nil {
 		return err
 	}
-	var found fault
-	for _, f := range faults {
-		if f.name == want.Fault {
-			found = f
-		}
-	}
-	if found.name != want.Fault {
-		return fmt.Errorf("%w: the faults are %q", errBadRequest, faultNames())
-	}
-	return p.vendor.set(r.Context(), found)
-}
-
-// set ends the fault in effect and starts another one; a fault without a name is none.
-func (v *vendor) set(ctx context.Context, f fault) error {
-	v.asking.Lock()
-	defer v.asking.Unlock()
-	if _, err := v.ask(ctx, http.MethodDelete, "/faults", ""); err != nil {
-		return err
-	}
-	if f.body != "" {
-		if _, err := v.ask(ctx, http.MethodPost, "/faults", f.body); err != nil {
-			return err
-		}
-	}
-	if err := v.grant(ctx, f.contract); err != nil {
-		return err
-	}
-	v.mu.Lock()
-	v.now = f.name
-	v.mu.Unlock()
-	return nil
-}
-
-// grant changes the contract that the simulator enforces, and nothing else of how it behaves; "" is the one it had.
-func (v *vendor) grant(ctx context.Context, contract string) error {
-	if contract == "" && v.granted == nil {
-		return nil
-	}
-	text, err := v.ask(ctx, http.MethodGet, "/config", "")
-	if err != nil {
-		return err
-	}
-	var config map[string]json.RawMessage
-	if err := json.Unmarshal(text, &config); err != nil {
-		return err
-	}
-	before := config["contract"]
-	config["contract"] = json.RawMessage(contract)
-	if contract == "" {
-		config["contract"], before = v.granted, nil
-	} else if v.granted != nil {
-		before = v.granted
-	}
-	if _, err := v.ask(ctx, http.MethodPut, "/config", string(encode(config))); err != nil {
-		return err
-	}
-	v.granted = before
-	return nil
-}
-
-// ask sends a request to one of the simulator's pages and returns its answer.
-func (v *vendor) ask(ctx context.Context, method, page, body string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, v.url+page, strings.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("the vendor cannot be steered: %w", err)
-	}
-	defer resp.Body.Close()
-	said, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil {
-		return nil, fmt.Errorf("the vendor cannot be steered: %w", err)
-	}
-	if resp.StatusCode != http.StatusNoContent && (method != http.MethodGet || resp.StatusCode != http.StatusOK) {
-		return nil, fmt.Errorf("this vendor is no simulator: it answered %s: %.500s", resp.Status, said)
-	}
-	return said, nil
+	return p.vendor.set(r.Context(), want.Fault)
 }

@@ -11,17 +11,19 @@ import (
 //	GET  /                    the page
 //	GET  /debug/live          the latest snapshot and the history; with ?pods=all those of all pods together
 //	GET  /debug/live/events   a snapshot each second, as server-sent events; the same
-//	POST /debug/live/fault    with --dev: how the simulated vendor fails
-//	POST /debug/live/load     with --dev: requests each second, for a minute
-//	POST /debug/live/redis    with --dev: the embedded Redis freezes, or goes on
+//	POST /debug/live/fault    with the playground: how the simulated vendor fails
+//	POST /debug/live/load     the same: requests each second, for a minute
+//	POST /debug/live/redis    the same: Redis freezes for this pod, or goes on
+//	POST /debug/live/story    the same: a breaker opens and closes, each step explained
 func (l *Live) Over(next http.Handler) http.Handler {
 	own := http.NewServeMux()
 	own.HandleFunc("GET /{$}", l.servePage)
 	own.HandleFunc("GET /debug/live", l.serveDocument)
 	own.HandleFunc("GET /debug/live/events", l.serveEvents)
-	own.HandleFunc("POST /debug/live/fault", l.change(func(p *play, r *http.Request) error { return p.serveFault(r) }))
-	own.HandleFunc("POST /debug/live/redis", l.change(func(p *play, r *http.Request) error { return p.serveRedis(r) }))
-	own.HandleFunc("POST /debug/live/load", l.change(func(p *play, r *http.Request) error { return p.serveLoad(r) }))
+	own.HandleFunc("POST /debug/live/fault", l.change(alone((*play).serveFault)))
+	own.HandleFunc("POST /debug/live/redis", l.change(alone((*play).serveRedis)))
+	own.HandleFunc("POST /debug/live/load", l.change(alone((*play).serveLoad)))
+	own.HandleFunc("POST /debug/live/story", l.change((*play).serveStory))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := own.Handler(r); pattern == "" {
 			next.ServeHTTP(w, r)

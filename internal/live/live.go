@@ -16,7 +16,7 @@
 //	refusals.go  the requests that were refused or failed of late
 //	view.go      what pages are shown; pods.go and addup.go: all pods as one
 //	handler.go   what is served; events.go the stream; page.go and the folder page: the page
-//	play.go      --dev alone: faults.go of the simulated vendor, load.go, redis.go, lessons.go
+//	play.go      the playground: faults.go and vendor.go, load.go, redis.go, story.go and scenes.go, lessons.go
 package live
 
 import (
@@ -53,7 +53,7 @@ type Live struct {
 	cfg      Config
 	page     page
 	refusals refusals
-	play     *play // nil without --dev
+	play     *play // nil without the playground
 	watchers chan struct{}
 
 	stop    chan struct{}
@@ -97,13 +97,19 @@ func (l *Live) Start() {
 	if l.all != nil {
 		l.ticking.Go(func() { l.all.run(l.own, l.stop) })
 	}
+	if l.play != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		l.ticking.Go(func() { <-l.stop; cancel() })
+		l.ticking.Go(func() { l.play.vendor.follow(ctx, func() bool { return len(l.watchers) > 0 }) })
+	}
 }
 
-// Close ends the streams of events, the load of --dev and the looking. It may be called more than once.
+// Close ends the streams of events, the load and the story of the playground, and the looking. It may be called more
+// than once.
 func (l *Live) Close() {
 	l.end.Do(func() { close(l.stop) })
 	if l.play != nil {
-		l.play.load.set(0)
+		l.play.close()
 	}
 	l.ticking.Wait()
 }

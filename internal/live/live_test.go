@@ -44,12 +44,6 @@ func TestRedisFreezesAndGoesOn(t *testing.T) {
 	if !slices.Equal(states, []bool{true, false}) {
 		t.Errorf("Redis was frozen: %v", states)
 	}
-	without := newLive()
-	defer without.Close()
-	without.Play(live.Playground{})
-	if got := send(without, "POST", "/debug/live/redis", `{"frozen":true}`).Code; got != http.StatusBadRequest {
-		t.Errorf("a Redis that is not the embedded one: got %d", got)
-	}
 }
 
 func newLive() *live.Live {
@@ -191,17 +185,17 @@ func TestWatchersAreBounded(t *testing.T) {
 	})
 }
 
-func TestButtonsAreRefusedWithoutDev(t *testing.T) {
+func TestButtonsAreRefusedWithoutThePlayground(t *testing.T) {
 	t.Parallel()
 	l := newLive()
 	for path, body := range map[string]string{"fault": `{"fault":"down"}`, "load": `{"rate":5}`,
-		"redis": `{"frozen":true}`} {
+		"redis": `{"frozen":true}`, "story": `{"run":true}`} {
 		if got := send(l, "POST", "/debug/live/"+path, body).Code; got != http.StatusForbidden {
 			t.Errorf("%s: got %d, want 403", path, got)
 		}
 	}
 	if d := read(t, l); d.Play != nil || d.Lessons != nil {
-		t.Error("the snapshot offers the playground of --dev")
+		t.Error("the snapshot offers the playground")
 	}
 }
 
@@ -214,14 +208,12 @@ func TestFaultsReachTheSimulator(t *testing.T) {
 	t.Cleanup(sim.Close)
 	l := newLive()
 	defer l.Close()
-	l.Play(live.Playground{Vendor: strings.TrimSuffix(sim.URL, "/v1/chat/completions"), Keys: []string{"k"}})
+	l.Play(live.Playground{Vendors: []string{root(sim)}, Keys: []string{"k"}})
 	before := sim.Config()
 	for _, name := range read(t, l).Play.Faults {
 		got := send(l, "POST", "/debug/live/fault", fmt.Sprintf(`{"fault":%q}`, name))
-		small := sim.Config().Contract.Enforce
-		if got.Code != http.StatusNoContent || len(sim.Faults()) == 0 && !small ||
-			small != (name == "smaller contract") {
-			t.Errorf("%s: got %d %s, the faults are %+v, enforced: %v", name, got.Code, got.Body, sim.Faults(), small)
+		if got.Code != http.StatusNoContent || len(sim.Faults()) != 1 {
+			t.Errorf("%s: got %d %s, and the faults are %+v", name, got.Code, got.Body, sim.Faults())
 		}
 	}
 	if got := send(l, "POST", "/debug/live/fault", `{"fault":""}`); got.Code != http.StatusNoContent ||
@@ -239,6 +231,7 @@ func TestFaultsReachTheSimulator(t *testing.T) {
 		"too much load":      {"load", `{"rate":201}`, "", "", 400},
 		"negative load":      {"load", `{"rate":-1}`, "", "", 400},
 		"no JSON":            {"load", `rate=1`, "", "", 400},
+		"no such story":      {"story", `{"tale":"hare"}`, "", "", 400},
 		"another site":       {"fault", `{"fault":"down"}`, "Sec-Fetch-Site", "cross-site", 403},
 		"a name of a site's": {"fault", `{"fault":"down"}`, "Host", "evil.example", 403},
 	} {
@@ -249,6 +242,62 @@ func TestFaultsReachTheSimulator(t *testing.T) {
 	}
 	if len(sim.Faults()) != 0 {
 		t.Errorf("what was refused had an effect: %+v", sim.Faults())
+	}
+}
+
+// root is where a simulator is steered.
+func root(sim *vendorsim.Server) string { return strings.TrimSuffix(sim.URL, "/v1/chat/completions") }
+
+// TestNothingReachesARealVendor: while any lane has one, there are no faults, no load and no story, because load could
+// come to it.
+func TestNothingReachesARealVendor(t *testing.T) {
+	t.Parallel()
+	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sim.Close)
+	for says, vendor := range map[string]http.HandlerFunc{
+		"404 Not Found":             http.NotFound,
+		"does not list its faults":  func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"ok":true}`) },
+		"list its faults, as a sim": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `null`) },
+	} {
+		another := httptest.NewServer(vendor)
+		t.Cleanup(another.Close)
+		l := newLive()
+		l.Play(live.Playground{Vendors: []string{root(sim), another.URL}, Keys: []string{"k"},
+			Service: func() string { t.Error("load was sent"); return another.URL }})
+		for path, body := range map[string]string{"fault": `{"fault":"down"}`, "load": `{"rate":5}`, "story": `{"run":true}`} {
+			got := send(l, "POST", "/debug/live/"+path, body)
+			if got.Code != http.StatusBadGateway || !strings.Contains(got.Body.String(), says) {
+				t.Errorf("%s: %d %s", path, got.Code, got.Body)
+			}
+		}
+		l.Close()
+		if len(sim.Faults()) > 0 {
+			t.Errorf("the simulator fails: %+v", sim.Faults())
+		}
+	}
+}
+
+// TestOnlyThisMachineMayPress where the playground says so, as in the chart: kubectl port-forward comes through the
+// loopback interface, and the other pods of a cluster do not.
+func TestOnlyThisMachineMayPress(t *testing.T) {
+	t.Parallel()
+	l := newLive()
+	defer l.Close()
+	l.Play(live.Playground{LocalOnly: true})
+	for from, want := range map[string]int{
+		"127.0.0.1:5000": http.StatusNoContent, "[::1]:5000": http.StatusNoContent,
+		"10.1.2.3:5000": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/debug/live/redis", strings.NewReader(`{"frozen":false}`))
+		r.Host, r.RemoteAddr = "localhost:9090", from
+		w := httptest.NewRecorder()
+		l.Over(http.NotFoundHandler()).ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("from %q: %d %s", from, w.Code, w.Body)
+		}
 	}
 }
 

@@ -49,7 +49,17 @@ func (p *play) serveLoad(r *http.Request) error {
 	if want.Rate < 0 || want.Rate > maxLoad {
 		return fmt.Errorf("%w: rate is from 0 to %d requests a second", errBadRequest, maxLoad)
 	}
-	p.load.set(want.Rate)
+	return p.send(r.Context(), want.Rate)
+}
+
+// send sends so many requests a second, where no real vendor would get them.
+func (p *play) send(ctx context.Context, rate int) error {
+	if rate > 0 {
+		if err := p.vendor.simulated(ctx); err != nil {
+			return err
+		}
+	}
+	p.load.set(rate)
 	return nil
 }
 
@@ -67,6 +77,20 @@ func (l *load) state(now time.Time) (rate int, left float64) {
 func (l *load) set(rate int) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
+	l.replaceLocked(rate)
+}
+
+// keep sends rate requests a second, unless a load is on already.
+func (l *load) keep(rate int) {
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	if on, _ := l.state(time.Now()); on == 0 {
+		l.replaceLocked(rate)
+	}
+}
+
+// replaceLocked is called while changing is held.
+func (l *load) replaceLocked(rate int) {
 	l.mu.Lock()
 	l.stop()
 	l.mu.Unlock()

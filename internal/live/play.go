@@ -8,60 +8,79 @@ import (
 	"time"
 )
 
-// Playground is what --dev has beside the service.
+// Playground is what the page needs for faults, load and the story, beside the service.
 type Playground struct {
-	Service func() string // base URL of the service's main port, asked when load begins
-	Vendor  string        // base URL of the simulated vendor's control pages
-	Freeze  func(bool)    // freezes the embedded Redis, or lets it go on; nil: there is none
-	Keys    []string      // API keys that load is sent with, in turn: those of the tiers should alternate
+	Service   func() string // base URL of the service's main port, asked when load begins
+	Vendors   []string      // base URL of the control pages of each lane's vendor; the first is steered
+	Freeze    func(bool)    // freezes Redis for this pod, or lets it go on; nil does nothing
+	Keys      []string      // API keys that load is sent with, in turn: those of the tiers should alternate
+	Tiers     []string      // of the keys
+	LocalOnly bool          // take requests from the loopback interface alone, as those of kubectl port-forward are
 }
 
 // Play is the state of the playground.
 type Play struct {
-	Fault       string   `json:"fault"`        // how the vendor fails; "" when it does not
+	Fault       string   `json:"fault"`        // how the vendor fails; "" when it does not, "other" when told elsewhere
 	Faults      []string `json:"faults"`       // how it can fail
-	Load        int      `json:"load"`         // requests that are sent each second
+	Load        int      `json:"load"`         // requests that this pod is sent each second
 	LoadSeconds float64  `json:"load_seconds"` // until that stops
-	Frozen      *bool    `json:"redis_frozen"` // null when there is no Redis to freeze
+	Tiers       []string `json:"tiers"`        // of the users that send it
+	Frozen      bool     `json:"redis_frozen"` // for this pod
+	Story       Story    `json:"story"`
 }
 
 // play lets the page make the vendor fail and send load.
 type play struct {
+	with   Playground
 	vendor *vendor
 	load   *load
-	redis  *frozen // nil: there is none to freeze
+	redis  *frozen
+	story  *story
 }
 
 // Play adds the playground. It must be called before Start and before anything is served.
 func (l *Live) Play(with Playground) {
-	l.play = &play{vendor: &vendor{url: with.Vendor}, load: newLoad(with)}
-	if with.Freeze != nil {
-		l.play.redis = &frozen{freeze: with.Freeze}
+	if with.Freeze == nil {
+		with.Freeze = func(bool) {}
 	}
+	l.play = &play{
+		with: with, vendor: &vendor{urls: with.Vendors, client: http.DefaultClient}, load: newLoad(with),
+		redis: &frozen{freeze: with.Freeze},
+	}
+	l.play.story = newStory(l.own, l.play)
 	l.look(time.Now())
 }
 
 func (p *play) state(now time.Time) *Play {
-	s := &Play{Fault: p.vendor.fault(), Faults: faultNames()}
+	s := &Play{Fault: p.vendor.fault(), Faults: faultNames(), Tiers: p.with.Tiers, Frozen: p.redis.is.Load(),
+		Story: p.story.state()}
 	s.Load, s.LoadSeconds = p.load.state(now)
-	if p.redis != nil {
-		s.Frozen = new(p.redis.is.Load())
-	}
 	return s
 }
 
-// change serves a button of the page. Without --dev there is nothing to change, and every button is refused. A page of
-// another site must not press it either: its request has another origin, or a host name that is not this machine's.
+// close ends the story, for good, and the load, and leaves Redis as it was.
+func (p *play) close() {
+	p.story.close()
+	p.load.set(0)
+	p.redis.set(false)
+}
+
+// change serves a button of the page. Without the playground there is nothing to change, and every button is refused. A
+// page of another site must not press it either: its request has another origin, or a host name that is not this
+// machine's.
 func (l *Live) change(do func(*play, *http.Request) error) http.HandlerFunc {
 	sameOrigin := http.NewCrossOriginProtection()
 	return func(w http.ResponseWriter, r *http.Request) {
-		if l.play == nil {
-			http.Error(w, "this page only shows; faults and load are for --dev", http.StatusForbidden)
+		refuse := func(why string) { http.Error(w, why, http.StatusForbidden) }
+		switch {
+		case l.play == nil:
+			refuse("this page only shows; faults and load are for --dev, and for the chart's simulated vendor")
 			return
-		}
-		if err := sameOrigin.Check(r); err != nil || !local(r.Host) {
-			http.Error(w, "only the page itself, opened at localhost or an IP address, may ask for this",
-				http.StatusForbidden)
+		case sameOrigin.Check(r) != nil, !local(r.Host):
+			refuse("only the page itself, opened at localhost or an IP address, may ask for this")
+			return
+		case l.play.with.LocalOnly && !loopback(r.RemoteAddr):
+			refuse("only what comes through kubectl port-forward may ask for this")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
@@ -74,6 +93,14 @@ func (l *Live) change(do func(*play, *http.Request) error) http.HandlerFunc {
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// alone ends the story before it presses a button: the one who watches has taken over.
+func alone(do func(*play, *http.Request) error) func(*play, *http.Request) error {
+	return func(p *play, r *http.Request) error {
+		p.story.halt("Another button was pressed, so this ends here.")
+		return do(p, r)
 	}
 }
 
@@ -98,4 +125,11 @@ func local(host string) bool {
 		name = host
 	}
 	return name == "localhost" || net.ParseIP(name) != nil
+}
+
+// loopback reports whether an address is one of the loopback interface.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && ip != nil && ip.IsLoopback()
 }

@@ -1,12 +1,11 @@
 package live
 
 import (
-	"fmt"
 	"net/http"
 	"sync/atomic"
 )
 
-// frozen is the embedded Redis: connections stay while it is frozen, and nothing is answered.
+// frozen is Redis for this pod: connections stay while it is frozen, and nothing is answered.
 type frozen struct {
 	freeze func(bool)
 	is     atomic.Bool
@@ -20,10 +19,11 @@ func (p *play) serveRedis(r *http.Request) error {
 	if err := read(r, &want); err != nil {
 		return err
 	}
-	if p.redis == nil {
-		return fmt.Errorf("%w: this Redis is not the embedded one", errBadRequest)
-	}
-	p.redis.freeze(want.Frozen)
-	p.redis.is.Store(want.Frozen)
+	p.redis.set(want.Frozen)
 	return nil
+}
+
+func (f *frozen) set(is bool) {
+	f.freeze(is)
+	f.is.Store(is)
 }

@@ -7,7 +7,7 @@ type Document struct {
 	Snapshot
 
 	History []Point  `json:"history"`           // the last five minutes, one point a second, the oldest first
-	Lessons []Lesson `json:"lessons,omitempty"` // with --dev
+	Lessons []Lesson `json:"lessons,omitempty"` // with the playground
 }
 
 // Snapshot is what this pod, or all pods together, did of late. It has no data of users. A rate is the mean of the last
@@ -31,7 +31,7 @@ type Snapshot struct {
 	Memory   *Memory   `json:"memory"`        // null when there is no budget
 	Lanes    []Lane    `json:"lanes"`         // empty while metrics have no label "lane"
 	Refused  []Refusal `json:"refused"`       // the last fifty requests that were refused or failed, the latest first
-	Play     *Play     `json:"dev,omitempty"` // with --dev
+	Play     *Play     `json:"dev,omitempty"` // with the playground
 	Point    Point     `json:"point"`         // what the history keeps of it
 }
 

@@ -3,6 +3,8 @@ package middleware
 import (
 	"errors"
 	"log/slog"
+	"maps"
+	"strings"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,15 +25,21 @@ type Keys struct {
 	*follow.File // Trouble and Close
 
 	tiers    map[string]int
+	own      keyTable // in force beside those of the file
 	table    atomic.Pointer[keyTable]
 	badLines atomic.Int64
 }
 
 // NewKeys reads the file at path and follows it until Close. Every tier in it must be in tiers. At this point a file
-// with a bad line is an error, which names every bad line.
-func NewKeys(path string, tiers map[string]int, log *slog.Logger, reg prometheus.Registerer) (*Keys, error) {
+// with a bad line is an error, which names every bad line. The lines of own are in force whatever the file says: keys
+// that the service itself calls with.
+func NewKeys(path string, tiers map[string]int, log *slog.Logger, reg prometheus.Registerer,
+	own ...string) (*Keys, error) {
 	k := &Keys{tiers: tiers}
 	var err error
+	if k.own, err = ownKeys(own, tiers); err != nil {
+		return nil, err
+	}
 	if k.File, err = follow.Open(follow.Config{
 		Path: path, What: "API keys", Metric: "llm_api_keys_stale_seconds", Take: k.take,
 		Detail: func() slog.Attr { return slog.Int("keys", len(*k.table.Load())) },
@@ -42,6 +50,15 @@ func NewKeys(path string, tiers map[string]int, log *slog.Logger, reg prometheus
 		return nil, errors.Join(err, k.Close())
 	}
 	return k, nil
+}
+
+// ownKeys reads the lines of keys that are in no file.
+func ownKeys(lines []string, tiers map[string]int) (keyTable, error) {
+	if len(lines) == 0 {
+		return nil, nil
+	}
+	table, errs := parseKeys(strings.Join(lines, "\n"), tiers)
+	return table, errors.Join(errs...)
 }
 
 // register exports how many keys are in force, and how many lines are wrong.
@@ -61,8 +78,10 @@ func (k *Keys) register(reg prometheus.Registerer) error {
 func (k *Keys) take(text []byte) (inForce bool, err error) {
 	table, errs := parseKeys(string(text), k.tiers)
 	k.badLines.Store(int64(len(errs)))
-	if len(table) > 0 {
+	found := len(table) > 0
+	if found {
+		maps.Copy(table, k.own)
 		k.table.Store(&table)
 	}
-	return len(table) > 0, errors.Join(errs...)
+	return found, errors.Join(errs...)
 }

@@ -34,7 +34,7 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 		return nil, err
 	}
 	c.file.apply(o)
-	c.rdb = redis.NewUniversalClient(o)
+	c.rdb = cfg.open(o)
 	if c.guard, err = newGuard(cfg.Budget, c.ping, log, reg); err != nil {
 		c.file.close()
 		return nil, errors.Join(err, c.rdb.Close())

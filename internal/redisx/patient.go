@@ -27,7 +27,7 @@ func (c *Client) Patient() (redis.UniversalClient, error) {
 		patientTimeout
 	o.MaxRedirects = 3 // with MaxRetries -1 these are a Cluster's redirects alone
 	c.file.apply(o)
-	rdb := redis.NewUniversalClient(o)
+	rdb := c.cfg.open(o)
 	rdb.AddHook(patience{away: c.Away, refused: c.guard.background.note})
 	return &memoryAware{rdb, c.guard.noteFull}, nil
 }

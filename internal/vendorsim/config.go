@@ -52,11 +52,8 @@ func (c Config) validate() error {
 	if !(c.TokensPerSecond >= 0 && c.TokensPerSecond <= math.MaxFloat64) { // NaN too
 		problems = append(problems, fmt.Errorf("tokens_per_second %v is not a pace", c.TokensPerSecond))
 	}
-	if c.Contract.Requests < 0 || c.Contract.Tokens < 0 || c.Contract.Window < 0 {
-		problems = append(problems, errors.New("the contract's requests, tokens and window must not be negative"))
-	}
-	if c.Contract.Enforce && c.Contract.Requests == 0 && c.Contract.Tokens == 0 {
-		problems = append(problems, errors.New("there is no contract to enforce: set its requests or its tokens"))
+	if err := c.Contract.Validate(); err != nil {
+		problems = append(problems, err)
 	}
 	if c.KeepCalls < -1 {
 		problems = append(problems, fmt.Errorf("keep_calls %d is neither -1 nor a number of calls", c.KeepCalls))
@@ -90,7 +87,7 @@ func (s *Sim) SetConfig(cfg Config) error {
 		s.random = rand.New(rand.NewPCG(cfg.Seed, 1))
 	}
 	s.cfg = cfg
-	s.contract.Set(cfg.Contract)
+	s.regrantLocked()
 	s.calls.keep = cfg.KeepCalls
 	return nil
 }

@@ -22,6 +22,8 @@ type Fault struct {
 	Name         string         `json:"name"`             // of an answer of the catalogue, with kind answer
 	Answer       *script.Answer `json:"answer,omitempty"` // an answer of your own, with kind answer
 
+	Contract *Contract `json:"contract,omitempty"` // in force instead of that of the configuration, with kind contract
+
 	Model string `json:"model"` // applies to calls for models that match, such as "gpt-4o*"; empty means all
 	Path  string `json:"path"`  // the same for paths, such as "*/responses"
 	Key   string `json:"key"`   // the same for API keys
@@ -44,8 +46,9 @@ type Fault struct {
 //	stall      stops there, and keeps the connection
 //	malformed  answers 200 with a body that is no JSON
 //	huge       answers 200 with 32 MiB of JSON
+//	contract   grants Contract, for all calls, instead of what the configuration grants
 func Kinds() []string {
-	return []string{"status", "answer", "reset", "hang", "slow", "cut", "stall", "malformed", "huge"}
+	return []string{"status", "answer", "reset", "hang", "slow", "cut", "stall", "malformed", "huge", kindContract}
 }
 
 func (f Fault) validate() error {
@@ -62,6 +65,9 @@ func (f Fault) validate() error {
 		return errors.New("kind slow needs a delay")
 	case (f.Kind == "answer") != (f.Name != "" || f.Answer != nil) || f.Name != "" && f.Answer != nil:
 		return errors.New("kind answer, and no other, needs either a name or an answer")
+	}
+	if err := f.validateContract(); err != nil {
+		return err
 	}
 	for _, pattern := range []string{f.Model, f.Path, f.Key} {
 		if _, err := path.Match(flat(pattern), ""); err != nil {

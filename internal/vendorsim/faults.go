@@ -38,6 +38,7 @@ func (s *Sim) addFaults(faults []Fault, instead bool) error {
 		s.faults = nil
 	}
 	s.faults = append(s.faults, added...)
+	s.regrantLocked()
 	return nil
 }
 
@@ -63,6 +64,7 @@ func (s *Sim) Faults() []Fault {
 
 func (s *Sim) expireLocked(now time.Time) {
 	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return !f.until.IsZero() && !now.Before(f.until) })
+	s.regrantLocked()
 }
 
 // target is what a fault looks at in a call.
@@ -94,7 +96,7 @@ func (s *Sim) faultLocked(now time.Time, t target) (met Fault, delay time.Durati
 	s.expireLocked(now)
 	var used []*Fault
 	for _, f := range s.faults {
-		if !f.applies(t) || f.Probability > 0 && s.random.Float64() >= f.Probability {
+		if f.Kind == kindContract || !f.applies(t) || f.Probability > 0 && s.random.Float64() >= f.Probability {
 			continue
 		}
 		met, delay = *f, delay+time.Duration(f.Delay)

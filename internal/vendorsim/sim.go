@@ -8,8 +8,9 @@
 //	GET    /stats           what it has seen, violations of the contract too        stats.go, package ledger
 //	GET    /log             the calls, one JSON object a line                       calls.go, seen.go
 //	POST   /reset           forget everything seen
-//	GET    /faults          the ways in which it fails                              fault.go, faults.go
+//	GET    /faults          the ways in which it fails                              fault.go, faults.go, grant.go
 //	POST   /faults          fail in one more way, or in a list of ways
+//	PUT    /faults          fail in these ways and no others
 //	DELETE /faults          behave again
 //	GET    /answers         the answers that it can play by name                    package script
 //	GET    /answers/{name}  one of them in whole
@@ -76,7 +77,7 @@ func (s *Sim) Reset() {
 	defer s.mu.Unlock()
 	s.epoch++
 	s.contract = ledger.Log{}
-	s.contract.Set(s.cfg.Contract)
+	s.regrantLocked()
 	s.calls = callLog{keep: s.cfg.KeepCalls}
 	s.repeats = repeats{}
 	s.stats = Stats{Status: map[int]int{}, Pods: map[string]int{}}

@@ -28,7 +28,10 @@ func (s *Sim) steering() *http.ServeMux {
 	)
 	pages.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Faults()) })
 	pages.HandleFunc("POST /faults", func(w http.ResponseWriter, r *http.Request) {
-		accept(w, r, Fault{}, s.readFaults)
+		accept(w, r, Fault{}, func(b []byte) error { return s.readFaults(b, false) })
+	})
+	pages.HandleFunc("PUT /faults", func(w http.ResponseWriter, r *http.Request) {
+		accept(w, r, Fault{}, func(b []byte) error { return s.readFaults(b, true) })
 	})
 	pages.HandleFunc(
 		"DELETE /faults",
@@ -64,8 +67,8 @@ func (s *Sim) steering() *http.ServeMux {
 	return pages
 }
 
-// readFaults takes one fault, or a list of them.
-func (s *Sim) readFaults(b []byte) error {
+// readFaults takes one fault, or a list of them, beside those in effect or instead of them.
+func (s *Sim) readFaults(b []byte, instead bool) error {
 	faults := make([]Fault, 1)
 	into := any(&faults[0])
 	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("[")) {
@@ -74,7 +77,7 @@ func (s *Sim) readFaults(b []byte) error {
 	if err := strict(b, into); err != nil {
 		return err
 	}
-	return s.addFaults(faults, false)
+	return s.addFaults(faults, instead)
 }
 
 // listed is the catalogue of answers without what they consist of.

@@ -108,7 +108,7 @@ func TestDefaultsAreTheServices(t *testing.T) {
 		}
 	}
 	own := []string{ // they follow from the release, or from other values
-		"LLM_JOBS_NAME", "LLM_QUOTA_SHARES", "LLM_SHUTDOWN_GRACE", "LLM_TIER_RATES",
+		"LLM_PLAYGROUND", "LLM_JOBS_NAME", "LLM_QUOTA_SHARES", "LLM_SHUTDOWN_GRACE", "LLM_TIER_RATES",
 	}
 	compared := 0
 	for name, got := range settings(t, mustRender(t, "", "vendor.simulated=true")) {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -76,12 +77,40 @@ func newWorld(t *testing.T) *world {
 		Env: append([]string{
 			"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_REDIS_URL=" + w.redis.URL(),
 			"LLM_VENDOR_URL=" + w.first.URL, "LLM_LANE_SECOND_VENDOR_URL=" + w.second.URL,
+			"LLM_API_KEYS_FILE=" + writeKeys(t),
 		}, tight...),
 	})
 	if err := w.pod.Serving(); err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// users is how many users of each tier there are. Each has one key, which is the user's name.
+const users = 20
+
+// writeKeys writes the key file: dev-pro and dev-enterprise, and the crowd.
+func writeKeys(t *testing.T) string {
+	t.Helper()
+	var lines strings.Builder
+	for _, tier := range []string{"free", "pro", "enterprise"} {
+		for n := range users + 1 {
+			fmt.Fprintf(&lines, "%x %[2]s %s\n", sha256.Sum256([]byte(keyOf(n, tier))), keyOf(n, tier), tier)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(path, []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// keyOf is the key of a user; that of number 0 is one of --dev's.
+func keyOf(n int, tier string) string {
+	if n == 0 {
+		return "dev-" + tier
+	}
+	return fmt.Sprintf("crowd-%d-%s", n, tier)
 }
 
 // faults makes both vendors fail in the same way; without any, they work again.
@@ -137,14 +166,11 @@ func (w *world) list() {
 	}
 }
 
-// users is how many users of each tier there are with --dev.
-const users = 20
-
 // crowd asks many times at once, as many users of a tier.
 func (w *world) crowd(n int, tier, body string, header ...string) {
 	var all sync.WaitGroup
 	for i := range n {
-		all.Go(func() { w.ask(fmt.Sprintf("dev-load-%d-%s", i%users+1, tier), body, header...) })
+		all.Go(func() { w.ask(keyOf(i%users+1, tier), body, header...) })
 	}
 	all.Wait()
 }

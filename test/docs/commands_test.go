@@ -19,6 +19,7 @@ var runBy = []struct{ begins, by string }{
 	{"curl -i http://localhost:8080/llm ", "TestNewcomer"},
 	{"curl -sS ", "TestVendors"},
 	{"curl -X POST localhost:9091/", "TestLivePageCommands"},
+	{"curl -X DELETE localhost:9091/", "TestLivePageCommands"},
 	{"go run ./cmd/vendorsim", "TestVendors"}, // which starts the same simulator
 	{"KEY=", "TestRunningWithAVendor"},
 	{"echo ", "TestRunningWithAVendor"},

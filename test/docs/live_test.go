@@ -17,13 +17,23 @@ func TestLivePageCommands(t *testing.T) {
 	}
 	t.Cleanup(sim.Close)
 	vendor := strings.TrimPrefix(strings.TrimSuffix(sim.URL, "/v1/chat/completions"), "http://")
+	ran := 0
 	for _, c := range commands(t) {
-		if c.page != "docs/live.md" || !strings.HasPrefix(c.text, "curl -X POST localhost:9091/") {
+		begins := strings.HasPrefix(c.text, "curl -X POST localhost:9091/")
+		if c.page != "docs/live.md" || !begins && !strings.HasPrefix(c.text, "curl -X DELETE localhost:9091/") {
 			continue
 		}
-		curl := proctest.Command(t, "bash", "-ec", strings.ReplaceAll(c.text, "localhost:9091", vendor))
-		if out, err := curl.CombinedOutput(); err != nil || len(sim.Faults()) != 1 {
-			t.Errorf("%s\n%v\n%s", c.text, err, out)
+		ran++
+		faults := 0
+		if begins {
+			faults = 1
 		}
+		curl := proctest.Command(t, "bash", "-ec", strings.ReplaceAll(c.text, "localhost:9091", vendor))
+		if out, err := curl.CombinedOutput(); err != nil || len(sim.Faults()) != faults {
+			t.Errorf("%s\n%v\n%s, and the faults are %+v", c.text, err, out, sim.Faults())
+		}
+	}
+	if ran != 2 {
+		t.Errorf("%d lines ran", ran)
 	}
 }

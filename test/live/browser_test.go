@@ -13,16 +13,20 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// binary is the server, and browser the context of the browser that all tests share. TestMain starts both.
+// binary is the server, vendor the simulated vendor, and browser the context of the browser that all tests share.
+// TestMain builds and starts them.
 var (
-	binary  string
-	browser context.Context
+	binary, vendor string
+	browser        context.Context
 )
 
 func TestMain(m *testing.M) {
 	os.Exit(proctest.WithBinary("../..", "./cmd/server", func(path string) int {
 		binary = path
-		return browseAndRun(m, filepath.Dir(path))
+		return proctest.WithBinary("../..", "./cmd/vendorsim", func(path string) int {
+			vendor = path
+			return browseAndRun(m, filepath.Dir(path))
+		})
 	}))
 }
 

@@ -127,6 +127,23 @@ func (p *page) await(condition string) {
 	})`, condition), chromedp.EvalAwaitPromise)
 }
 
+// underLoad waits until a condition in JavaScript holds while load is sent. Load stops by itself after a minute: on a
+// slow machine it is begun again, as a person would. What it notes is no attribute: the page would have changed.
+func (p *page) underLoad(rate int, condition string) {
+	p.t.Helper()
+	p.await(fmt.Sprintf(`(() => {
+		if (%[1]s) return true;
+		const slider = document.getElementById("load"), left = document.getElementById("load-left").textContent;
+		if (left != "no load") slider.asked = "";
+		else if (!slider.asked) {
+			slider.asked = "yes";
+			slider.value = %[2]d;
+			slider.dispatchEvent(new Event("change"));
+		}
+		return false;
+	})()`, condition, rate))
+}
+
 // press focuses an element and presses keys.
 func (p *page) press(selector, keys string) {
 	p.t.Helper()

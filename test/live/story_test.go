@@ -28,22 +28,68 @@ func TestStory(t *testing.T) {
 	// anything.
 	p.press(`button[data-fault="down"]`, kb.Enter)
 	p.await(`document.querySelector("[data-fault=down]").getAttribute("aria-pressed") == "true"`)
-	p.load(20) // which began a while ago on a slow machine, and ends after a minute
-	p.await(box("breaker", "open, probe in"))
-	p.await(`document.getElementById("lessons").textContent.includes("internal/llm/breaker/breaker.go")`)
-	p.await(box("fail_fast", "refused vendor_unavailable"))
+	p.underLoad(20, box("breaker", "open, probe in"))
+	p.underLoad(20, `document.getElementById("lessons").textContent.includes("internal/llm/breaker/breaker.go")`)
+	p.underLoad(20, box("fail_fast", "refused vendor_unavailable"))
 	p.await(`[...document.querySelectorAll("#refused tr")].some(row => row.textContent.includes("vendor_unavailable"))`)
 
 	// It recovers: probes succeed, and the breaker closes.
 	p.press(`button[data-fault=""]`, kb.Enter)
-	p.load(20)
-	p.await(box("breaker", "closed"))
+	p.underLoad(20, box("breaker", "closed"))
 	p.await(box("breaker", "won")) // the probes
 	p.await(`!document.querySelector("[data-layer=breaker]").classList.contains("reacts")`)
 
 	// The load ends. When no request is inside any more, the page has counted what /metrics has.
 	p.load(0)
 	agree(t, p, pod)
+}
+
+// TestTheBreakerIsShown is what a newcomer presses first: one button, which shows a breaker open, probe and close.
+func TestTheBreakerIsShown(t *testing.T) {
+	t.Parallel()
+	p := open(t, startPod(t).URL)
+	watchStory(p)
+
+	// Another button ends the story at once.
+	p.press("#story-button", kb.Enter)
+	p.await(scene("The vendor goes down"))
+	p.press(`button[data-fault="slow"]`, kb.Enter)
+	p.await(scene("Stopped"))
+	p.await(`document.getElementById("story-button").textContent == "Show me"`)
+	p.await(`document.querySelector("[data-fault=slow]").getAttribute("aria-pressed") == "true"`)
+
+	// So does its own, which leaves a vendor that is well and no load.
+	p.press("#story-button", kb.Enter)
+	p.await(`document.getElementById("story-button").textContent == "Stop"`)
+	p.press("#story-button", kb.Enter)
+	p.await(scene("Stopped"))
+	p.await(`document.getElementById("load-left").textContent == "no load"`)
+	p.await(`[...document.querySelectorAll("#faults [aria-pressed=true]")].length == 0`)
+}
+
+// watchStory presses the button with the keyboard and watches the story to its end.
+func watchStory(p *page) {
+	p.t.Helper()
+	p.press("#story-button", kb.Enter)
+	for _, title := range []string{"Requests flow", "The vendor goes down", "The breaker opens", "The probe fails",
+		"The breaker closes"} {
+		p.await(scene(title))
+	}
+	if live := value[string](p, `document.getElementById("story").getAttribute("aria-live")`); live != "polite" {
+		p.t.Errorf("a screen reader is told of the scenes as %q", live)
+	}
+	p.await(box("breaker", "closed"))
+	p.await(box("breaker", "won"))
+	p.await(box("breaker", "lost"))
+	p.await(`document.getElementById("story-button").textContent == "Show me"`)
+	if focus := value[string](p, `document.activeElement.id`); focus != "story-button" {
+		p.t.Errorf("the focus has gone to %q", focus)
+	}
+}
+
+// scene is the condition that a scene of the story has been told.
+func scene(title string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("#story li b")].some(e => e.textContent == %q)`, title+". ")
 }
 
 // box is the condition that the box of a layer shows a text.
@@ -116,9 +162,8 @@ func TestRedisFreezes(t *testing.T) {
 	p := open(t, startPod(t).URL)
 	p.load(20)
 	p.press(`button[data-frozen="true"]`, kb.Enter)
-	p.load(20)
-	p.await(`document.getElementById("lessons").textContent.includes("internal/redisx/guard.go")`)
-	p.await(`document.getElementById("facts").textContent.includes("away: this pod is alone")`)
+	p.underLoad(20, `document.getElementById("lessons").textContent.includes("internal/redisx/guard.go")`)
+	p.underLoad(20, `document.getElementById("facts").textContent.includes("away: this pod is alone")`)
 	p.press(`button[data-frozen="false"]`, kb.Enter)
 	p.await(`document.getElementById("facts").textContent.includes("shared with all pods")`)
 }

@@ -132,6 +132,7 @@
   "ADDR" "service.port"
   "ADMIN_ADDR" "service.metricsPort"
   "VENDOR_URL" "vendor.url"
+  "PLAYGROUND" "vendor.simulated"
   "VENDOR_API_KEY" "vendor.existingSecret"
   "VENDOR_API_KEY_FILE" "vendor.existingSecret"
   "VENDOR_NAME" "vendor.name"

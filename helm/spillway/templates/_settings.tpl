@@ -3,6 +3,9 @@
 LLM_ADDR: ":8080"
 LLM_ADMIN_ADDR: ":9090"
 LLM_VENDOR_URL: {{ include "spillway.vendorURL" . | quote }}
+{{- if .Values.vendor.simulated }}
+LLM_PLAYGROUND: "true" # it makes sure itself that no lane has a real vendor
+{{- end }}
 LLM_VENDOR_AUTH_HEADER: {{ .Values.vendor.authHeader | quote }}
 LLM_VENDOR_AUTH_SCHEME: {{ .Values.vendor.authScheme | quote }}
 {{- $keys := include "spillway.vendorKeys" . | fromJson }}

@@ -277,10 +277,32 @@ function press(buttons, is) {
   for (const button of buttons) button.setAttribute("aria-pressed", String(is(button)));
 }
 
+// showStory adds the scenes that are new, so that a screen reader says each of them once.
+let begun = "";
+function showStory(s) {
+  const { running, told } = s.dev.story,
+    list = $("story");
+  $("story-button").textContent = running ? "Stop" : "Show me";
+  $("story-button").dataset.run = String(!running);
+  if (!told.length || told[0].at != begun || told.length < list.children.length) list.replaceChildren();
+  begun = told.length ? told[0].at : "";
+  for (const scene of told.slice(list.children.length))
+    list.append(make("li", "", make("b", "", scene.title + ". "), scene.says));
+  [...list.children].forEach((li, n) => {
+    if (running && n == told.length - 1) li.setAttribute("aria-current", "step");
+    else li.removeAttribute("aria-current");
+  });
+  $("story-now").textContent = running
+    ? "Now: breaker " + notes.breaker(s) + "; answered " + rate(s.point.ok) + "/s, refused " + rate(s.point.refused) +
+      "/s, failed " + rate(s.point.failed) + "/s"
+    : "";
+}
+
 let saidLessons = "";
 function showDev(s) {
-  $("dev").hidden = !s.dev;
+  $("dev").hidden = $("story-box").hidden = !s.dev;
   if (!s.dev) return;
+  showStory(s);
   if (!$("faults").children.length) {
     for (const fault of ["", ...s.dev.faults]) {
       const button = make("button", "", fault || "well");
@@ -291,7 +313,8 @@ function showDev(s) {
     }
   }
   press($("faults").children, b => b.dataset.fault != "" && b.dataset.fault == s.dev.fault);
-  $("redis").hidden = s.dev.redis_frozen == null;
+  $("elsewhere").textContent = s.dev.fault == "other" ? "It fails as it was told elsewhere: its /faults says how." : "";
+  $("tiers").textContent = "over the tiers " + s.dev.tiers.join(", ");
   press($("redis").querySelectorAll("button"), b => b.dataset.frozen == "true" && s.dev.redis_frozen);
   $("load-left").textContent = s.dev.load
     ? s.dev.load + "/s are sent, stops in " + s.dev.load_seconds.toFixed(0) + " s"
@@ -315,7 +338,22 @@ function showLoad(n) {
   $("load-text").textContent = n;
 }
 
-async function post(what, body) {
+// post presses a button. What is pressed meanwhile waits for its turn, so that the service hears all in order; of
+// several values of the slider that wait, the last one counts.
+let turn = Promise.resolve();
+const waiting = {};
+function post(what, body) {
+  const queued = waiting[what];
+  waiting[what] = body;
+  if (!queued)
+    turn = turn.then(() => {
+      const last = waiting[what];
+      delete waiting[what];
+      return send(what, last);
+    });
+}
+
+async function send(what, body) {
   $("trouble").textContent = "";
   try {
     const r = await fetch("/debug/live/" + what, {
@@ -332,6 +370,7 @@ $("load").addEventListener("input", e => {
   $("load-text").textContent = e.target.value;
 });
 $("load").addEventListener("change", e => post("load", { rate: Number(e.target.value) }));
+$("story-button").addEventListener("click", e => post("story", { run: e.target.dataset.run != "false" }));
 for (const b of $("redis").querySelectorAll("button"))
   b.addEventListener("click", () => post("redis", { frozen: b.dataset.frozen == "true" }));
 
@@ -414,14 +453,48 @@ function show(s) {
 // level makes a point of the lines ready to be drawn.
 const level = p => ({ ...p, breaker_level: ["closed", "half-open", "open"].indexOf(p.breaker) });
 
+// What is late. A browser or a pod that is busy, or was asleep, may miss seconds.
+const LATE = 5000; // ms without an event after which the page says so
+const GONE = 20000; // and after which it connects anew
+const GAP = 2500; // ms between two points after which what is between them is asked for
+let heard = Date.now(),
+  filling = false;
+
+// fill asks for the points that were missed.
+async function fill(query) {
+  if (filling) return;
+  filling = true;
+  try {
+    const d = await (await fetch("/debug/live" + query)).json();
+    if (query == (all ? "?pods=all" : "")) points = d.history.map(level);
+  } catch (e) {
+    // the next event, or its absence, says the same
+  }
+  setTimeout(() => (filling = false), 10000); // a pod that is slow itself leaves gaps, too
+}
+
+setInterval(() => {
+  const silent = Date.now() - heard;
+  if (source?.readyState != EventSource.OPEN || silent < LATE) return;
+  tell("no events for " + (silent / 1000).toFixed(0) + " s", "bad");
+  if (silent < GONE) return;
+  source.close();
+  start();
+}, 1000);
+
+function tell(text, cls) {
+  $("link").textContent = text;
+  $("link").className = cls;
+}
+
 // start loads the history and then listens. After a break it begins again, so that the lines have no gap.
 async function start() {
   const mine = all,
     query = all ? "?pods=all" : "";
+  heard = Date.now();
   const again = text => {
     if (mine != all) return;
-    $("link").textContent = text;
-    $("link").className = "bad";
+    tell(text, "bad");
     setTimeout(() => {
       if (mine == all) start();
     }, 2000);
@@ -435,13 +508,15 @@ async function start() {
   } catch (e) {
     return again("the pod cannot be reached, trying again");
   }
+  source?.close();
   source = new EventSource("/debug/live/events" + query);
   source.onmessage = e => {
-    const s = JSON.parse(e.data);
-    $("link").textContent = "live";
-    $("link").className = "good";
-    if (!points.length || points[points.length - 1].at != s.point.at)
-      points = [...points, level(s.point)].slice(-KEEP);
+    const s = JSON.parse(e.data),
+      last = points[points.length - 1]?.at;
+    heard = Date.now();
+    tell("live", "good");
+    if (last != s.point.at) points = [...points, level(s.point)].slice(-KEEP);
+    if (last && Date.parse(s.point.at) - Date.parse(last) > GAP) fill(query);
     show(s);
   };
   source.onerror = () => {

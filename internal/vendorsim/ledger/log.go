@@ -8,6 +8,7 @@
 package ledger
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/vendorsim/timing"
@@ -19,6 +20,17 @@ type Contract struct {
 	Tokens   int             `json:"tokens"`
 	Window   timing.Duration `json:"window"`  // zero means a minute; a Log without any limit judges nothing
 	Enforce  bool            `json:"enforce"` // refuse with 429 what goes beyond; else answer, and count the violation
+}
+
+// Validate reports what makes no sense.
+func (c Contract) Validate() error {
+	if c.Requests < 0 || c.Tokens < 0 || c.Window < 0 {
+		return errors.New("the contract's requests, tokens and window must not be negative")
+	}
+	if c.Enforce && c.Requests == 0 && c.Tokens == 0 {
+		return errors.New("there is no contract to enforce: set its requests or its tokens")
+	}
+	return nil
 }
 
 // Log is the exact sliding-window log. A window (t-W, t] can only become the fullest when t is an arrival, so

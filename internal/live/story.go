@@ -1,0 +1,162 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Story is what the page tells of a breaker that opens and closes.
+type Story struct {
+	Running bool   `json:"running"`
+	Told    []Told `json:"told"` // the scenes so far, the latest last; those of a story that has ended stay
+}
+
+// Told is one scene.
+type Told struct {
+	Title string    `json:"title"`
+	Says  string    `json:"says"`
+	At    time.Time `json:"at"`
+}
+
+// storyTime is the longest time of a story. It takes a quarter of a minute with --dev.
+const storyTime = 3 * time.Minute
+
+// errStuck ends a story that takes too long.
+var errStuck = errors.New("this takes too long, so it ends here; the log of the pod may say why")
+
+// story plays the scenes one after the other, each when the snapshots show that the one before has come about.
+type story struct {
+	view *view // of this pod
+	play *play
+
+	changing sync.Mutex // held while a story begins or ends
+	closed   bool       // no other one begins
+	running  sync.WaitGroup
+
+	mu   sync.Mutex
+	told []Told
+	stop context.CancelCauseFunc // of the story that runs; nil while none does
+}
+
+func newStory(v *view, p *play) *story { return &story{view: v, play: p} }
+
+// serveStory takes {"run":true}, which begins the story anew, or {"run":false}, which ends it and what it did.
+func (p *play) serveStory(r *http.Request) error {
+	var want struct {
+		Run bool `json:"run"`
+	}
+	if err := read(r, &want); err != nil {
+		return err
+	}
+	if want.Run {
+		return p.story.begin(r.Context())
+	}
+	p.story.halt("The vendor is well again, and the load has ended.")
+	p.load.set(0)
+	return p.vendor.set(r.Context(), "")
+}
+
+func (t *story) state() Story {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Story{Running: t.stop != nil, Told: append([]Told{}, t.told...)} // never null
+}
+
+// begin starts the story from its beginning. It returns an error when there is no simulator to play it with.
+func (t *story) begin(ctx context.Context) error {
+	if err := t.play.vendor.simulated(ctx); err != nil {
+		return err
+	}
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	t.haltLocked("")
+	if t.closed {
+		return nil
+	}
+	own, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	t.mu.Lock()
+	t.told, t.stop = nil, stop
+	t.mu.Unlock()
+	t.running.Go(func() { t.run(own) })
+	return nil
+}
+
+// halt ends the story that runs, if one does, and says why. When it returns the story does nothing any more.
+func (t *story) halt(why string) {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	t.haltLocked(why)
+}
+
+func (t *story) haltLocked(why string) {
+	t.mu.Lock()
+	if t.stop != nil {
+		t.stop(errors.New(why))
+	}
+	t.mu.Unlock()
+	t.running.Wait()
+}
+
+// close ends the story for good.
+func (t *story) close() {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	t.closed = true
+	t.haltLocked("The pod stops.")
+}
+
+// run plays the scenes, and says what ended them when they do not come to their end.
+func (t *story) run(ctx context.Context) {
+	ctx, cancel := context.WithTimeoutCause(ctx, storyTime, errStuck)
+	defer cancel()
+	var err error
+	for _, s := range scenes {
+		t.tell(s.title, s.says)
+		if err = t.perform(ctx, s); err != nil {
+			break
+		}
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	if err != nil {
+		t.tell("Stopped", err.Error())
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stop(nil)
+	t.stop = nil
+}
+
+// perform does what a scene does, and waits until it has come about. It keeps the load on meanwhile, which would
+// otherwise stop by itself on a slow machine.
+func (t *story) perform(ctx context.Context, s scene) error {
+	before := t.view.snapshot()
+	if s.do != nil {
+		if err := s.do(ctx, t.play); err != nil {
+			return err
+		}
+	}
+	for s.over != nil {
+		_, changed := t.view.now()
+		if s.over(before, t.view.snapshot()) {
+			break
+		}
+		t.play.load.keep(storyLoad)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (t *story) tell(title, says string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.told = append(t.told, Told{title, says, time.Now()})
+}

@@ -1,0 +1,39 @@
+package redisx_test
+
+import (
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"github.com/spillway-dev/spillway/internal/redistest"
+	"github.com/spillway-dev/spillway/internal/redisx"
+)
+
+// TestEveryConnectionGoesThrough what the configuration names: those of requests and those of background work, to one
+// Redis and to a Cluster.
+func TestEveryConnectionGoesThrough(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]redisx.Config{
+		"one Redis": {URL: redistest.Start(t).URL()},
+		"a Cluster": {URL: redistest.StartCluster(t), Cluster: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var seen atomic.Int64
+			cfg.Through = func(conn net.Conn) net.Conn { seen.Add(1); return conn }
+			c, _ := connect(t, cfg)
+			if err := c.Do(t.Context(), set); err != nil || seen.Load() == 0 {
+				t.Errorf("a request: %v, and %d connections went through", err, seen.Load())
+			}
+			patient, err := c.Patient()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer patient.Close()
+			before := seen.Load()
+			if err := set(t.Context(), patient); err != nil || seen.Load() == before {
+				t.Errorf("background work: %v, and none of its connections went through", err)
+			}
+		})
+	}
+}
