@@ -23,6 +23,9 @@ func described(t *testing.T, next http.Handler) http.Handler {
 		if trouble := d.trouble(r, seen); trouble != "" && r.Context().Err() == nil {
 			t.Errorf("%s %s: %s, which /openapi.json does not describe", r.Method, r.URL.Path, trouble)
 		}
+		if sentence := saidTwice(seen.body); sentence != "" {
+			t.Errorf("%s %s: the answer says %q twice", r.Method, r.URL.Path, sentence)
+		}
 	})
 }
 
@@ -118,6 +121,23 @@ func (d description) trouble(r *http.Request, got *answerSeen) string {
 	}
 	if !slices.Contains(codes, problem.Code) {
 		return "status " + status + " with the code " + problem.Code
+	}
+	return ""
+}
+
+// saidTwice is a sentence that the message of an error has more than once: its title and its detail come from different
+// places.
+func saidTwice(body []byte) string {
+	var document struct{ Error struct{ Message string } }
+	if json.Unmarshal(body, &document) != nil {
+		return ""
+	}
+	said := map[string]bool{}
+	for sentence := range strings.SplitSeq(strings.TrimSuffix(document.Error.Message, "."), ". ") {
+		if said[sentence] {
+			return sentence
+		}
+		said[sentence] = true
 	}
 	return ""
 }

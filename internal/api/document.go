@@ -124,21 +124,23 @@ func anthropicType(status int) string {
 	return "api_error"
 }
 
-// appendJSONString appends s in quotes. Nearly all texts here are plain ASCII, which is copied.
+// appendJSONString appends s in quotes. Nearly all texts here are plain ASCII, which is copied up to the next character
+// that needs a backslash.
 func appendJSONString(b []byte, s string) []byte {
-	plain := true
+	begin, copied := len(b), 0
+	b = append(b, '"')
 	for i := range len(s) {
-		c := s[i]
-		plain = plain && c >= ' ' && c < 0x7f && c != '"' && c != '\\'
+		switch c := s[i]; {
+		case c < ' ' || c >= 0x7f:
+			quoted, err := json.Marshal(s)
+			if err != nil { // a string always marshals
+				quoted = []byte(`""`)
+			}
+			return append(b[:begin], quoted...)
+		case c == '"' || c == '\\':
+			b = append(append(b, s[copied:i]...), '\\')
+			copied = i
+		}
 	}
-	if plain {
-		b = append(b, '"')
-		b = append(b, s...)
-		return append(b, '"')
-	}
-	quoted, err := json.Marshal(s)
-	if err != nil { // a string always marshals
-		return append(b, `""`...)
-	}
-	return append(b, quoted...)
+	return append(append(b, s[copied:]...), '"')
 }

@@ -47,10 +47,13 @@ func answer(c *gin.Context, err error, longest time.Duration) {
 		contentType = "application/json"
 	}
 	h["Content-Type"] = []string{contentType}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	lingers := p.status == http.StatusRequestEntityTooLarge
+	if lingers || len(body) > smallAnswer { // of another one net/http finds the length itself
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	c.Status(p.status)
 	_, _ = c.Writer.Write(body) // a client that is gone is noticed elsewhere
-	if p.status == http.StatusRequestEntityTooLarge {
+	if lingers {
 		linger(c)
 	}
 }

@@ -138,7 +138,7 @@ func ended(ctx context.Context) error {
 		cause = errors.Join(ErrFull, cause)
 	}
 	return &outcome.Rejected{Layer: layer, Reason: outcome.Overloaded, RetryAfter: time.Second, Err: cause,
-		Detail: "This pod has no memory for further requests. Try again; another pod may have some."}
+		Detail: "It has no memory for further requests. Try again; another pod may have some."}
 }
 
 // give takes n bytes back from the share.

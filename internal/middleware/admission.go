@@ -39,8 +39,7 @@ func (a *Admission) InFlight() int { return int(a.inside.Load()) }
 
 // Handler admits or refuses.
 func (a *Admission) Handler(fail Fail) gin.HandlerFunc {
-	full := &outcome.Rejected{Layer: "admission", Reason: outcome.Overloaded, RetryAfter: time.Second,
-		Detail: "This pod is full. Try again; another pod may have room."}
+	full := &outcome.Rejected{Layer: "admission", Reason: outcome.Overloaded, RetryAfter: time.Second}
 	return func(c *gin.Context) {
 		if !a.enter() {
 			a.rejected.Inc()

@@ -87,7 +87,7 @@ func (u *UserLimit) Handler(fail Fail) gin.HandlerFunc {
 		if res.Allowed == 0 {
 			count.limited.Inc()
 			fail(c, &outcome.Rejected{Layer: "user_limit", Reason: outcome.UserRateLimited, RetryAfter: res.RetryAfter,
-				Detail: "This key has used up its requests per minute. Slow down, or ask for a higher tier."})
+				Detail: "Slow down, or ask for a higher tier."})
 			return
 		}
 		count.allowed.Inc()

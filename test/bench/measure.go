@@ -60,7 +60,7 @@ func (b *bench) requests() error {
 	if err != nil {
 		return err
 	}
-	pinging, err := b.startBare(pingName, b.redisAddr)
+	pinging, err := b.startBare(pingName, "-redis", b.redisAddr)
 	if err != nil {
 		return err
 	}

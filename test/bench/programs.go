@@ -81,7 +81,7 @@ func (b *bench) bareForwarder(name string, args ...string) (*target, error) {
 		return nil, err
 	}
 	t.env = []string{"GOMAXPROCS=" + strconv.Itoa(b.cores)}
-	t.argv = append([]string{b.barePath, t.addr, t.vendor.url()}, args...)
+	t.argv = append(append([]string{b.barePath}, args...), t.addr, t.vendor.url())
 	return t, nil
 }
 

@@ -18,7 +18,8 @@ type refuser struct {
 	status  int
 }
 
-// refusals measures what it costs to say no, beside a 404 of the bare forwarder.
+// refusals measures what it costs to say no, beside a 404 of the bare forwarder, and beside the bytes of such an answer
+// written by a server that decides nothing.
 func (b *bench) refusals() error {
 	refusing, err := b.startRefusing()
 	if err != nil {
@@ -28,7 +29,13 @@ func (b *bench) refusals() error {
 	if err != nil {
 		return err
 	}
-	refusing = append(refusing, refuser{bare, bareName, bytes.Replace(request, []byte("/llm"), []byte("/nil"), 1), 404})
+	same, err := b.startBare(sameName, "-refuse")
+	if err != nil {
+		return err
+	}
+	refusing = append(refusing,
+		refuser{bare, bareName, bytes.Replace(request, []byte("/llm"), []byte("/nil"), 1), 404},
+		refuser{same, sameName, request, 503})
 	cpu := map[string][]float64{}
 	for range b.rounds {
 		for _, r := range refusing {
@@ -41,10 +48,10 @@ func (b *bench) refusals() error {
 	}
 	for _, r := range refusing {
 		r.process.stop()
-		if r.by != bareName {
+		if r.by != bareName && r.by != sameName {
 			b.add(row{
 				what:    fmt.Sprintf("a refusal by %s (%d): CPU, µs; bare: a 404", r.by, r.status),
-				figures: figures{ownName: cpu[r.by], bareName: cpu[bareName]}, ratio: 1.25,
+				figures: figures{ownName: cpu[r.by], bareName: cpu[bareName], sameName: cpu[sameName]}, ratio: 1.25,
 			})
 		}
 	}

@@ -2,16 +2,18 @@
 // nothing else. It protects nothing. Its client's idle pool is large enough for the load, because with Go's
 // default of two idle connections it would mostly measure the dialling of new ones.
 //
-//	bare ADDR VENDOR [REDIS]
+//	bare [-redis ADDR] [-refuse] ADDR VENDOR
 //
-// With the address of a Redis it says PING twice before it forwards: what two round trips cost by themselves.
+// With the address of a Redis it says PING twice before it forwards: what two round trips cost by themselves. With
+// -refuse it decides nothing and answers every request as the service's pod admission does, byte for byte in length,
+// under the time limits that the service has: what such an answer costs in net/http.
 package main
 
 import (
+	"flag"
 	"io"
 	"log"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -19,15 +21,21 @@ import (
 )
 
 func main() {
-	addr, vendor := os.Args[1], os.Args[2]
+	redisAddr := flag.String("redis", "", "address of a Redis that is asked twice before each request")
+	refusing := flag.Bool("refuse", false, "refuse every request")
+	flag.Parse()
+	addr, vendor := flag.Arg(0), flag.Arg(1)
+	gin.SetMode(gin.ReleaseMode)
+	if *refusing {
+		log.Fatal(refuser(addr).ListenAndServe())
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 2048, 2048
 	client := &http.Client{Transport: transport}
 
-	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
-	if len(os.Args) > 3 {
-		engine.Use(pings(redis.NewClient(&redis.Options{Addr: os.Args[3], Protocol: 2, PoolSize: 64})))
+	if *redisAddr != "" {
+		engine.Use(pings(redis.NewClient(&redis.Options{Addr: *redisAddr, Protocol: 2, PoolSize: 64})))
 	}
 	engine.POST("/llm", func(c *gin.Context) {
 		req, err := http.NewRequestWithContext(c.Request.Context(), http.MethodPost, vendor, c.Request.Body)
