@@ -20,10 +20,10 @@ import (
 // askTimeout is how long ask waits for an answer: longer than any SLA that makes sense.
 const askTimeout = 5 * time.Minute
 
-// ask is server -ask: one POST /llm to a service that runs at base, the answer's text to w. `helm test` does it from
-// inside the cluster, where the image has no shell and no curl. The key comes from ASK_API_KEY and the model from
-// ASK_MODEL. Without a key it is enough that the service answers and wants one. With ASK_ADMIN_URL, the admin port, it
-// says first what the parts that the pod depends on say of themselves.
+// ask is server -ask: it sends one POST /llm to the service at base and writes the answer's text to w. `helm test` runs
+// it inside the cluster, because the image has no shell and no curl. The key comes from ASK_API_KEY and the model from
+// ASK_MODEL. Without a key, an answer that asks for one is enough. With ASK_ADMIN_URL, the address of the admin port,
+// ask first prints the state of the pod's dependencies.
 func ask(ctx context.Context, base string, lookup func(string) (string, bool), w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -56,7 +56,7 @@ func askOnce(ctx context.Context, base string, lookup func(string) (string, bool
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("-ask: %w", unreached(err))
+		return fmt.Errorf("-ask: %w", unreachable(err))
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
@@ -78,7 +78,7 @@ func askOnce(ctx context.Context, base string, lookup func(string) (string, bool
 	return nil
 }
 
-// askParts prints the state of the pod behind the admin port, and each part with "ok" or what is wrong with it.
+// askParts prints the state of the pod, and the state of each of its dependencies: "ok" or what is wrong.
 func askParts(ctx context.Context, admin string, w io.Writer) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(admin, "/")+"/readyz?verbose",
 		http.NoBody)
@@ -87,7 +87,7 @@ func askParts(ctx context.Context, admin string, w io.Writer) error {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("-ask: %w", unreached(err))
+		return fmt.Errorf("-ask: %w", unreachable(err))
 	}
 	defer resp.Body.Close()
 	var pod struct {
@@ -104,19 +104,19 @@ func askParts(ctx context.Context, admin string, w io.Writer) error {
 	return nil
 }
 
-// unreached says which of the usual reasons keeps a request from a service in the cluster.
-func unreached(err error) error {
+// unreachable adds to err the usual reason why a request does not reach a service in the cluster.
+func unreachable(err error) error {
 	if _, dns := errors.AsType[*net.DNSError](err); dns {
-		return fmt.Errorf("the name is not resolved: DNS does not work on this node, or the Service is not there: %w",
+		return fmt.Errorf("the name cannot be resolved: DNS does not work on this node, or the Service does not exist: %w",
 			err)
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("nothing listens there: no pod is ready: %w", err)
+		return fmt.Errorf("nothing listens at this address: no pod is ready: %w", err)
 	}
 	return err
 }
 
-// completionText is what the model said. A vendor whose answers have another shape passes too, as long as it is JSON.
+// completionText returns the model's text. An answer of another form is returned whole when it is JSON.
 func completionText(answer []byte) (string, error) {
 	var completion struct {
 		Choices []struct {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// closers is a stack of what has to be closed: last opened, first closed. Each entry has a budget of its own, so that
-// one that hangs cannot take the time of the others.
+// closers is a stack of what has to be closed: the last opened is closed first. Each entry has its own time budget, so
+// that an entry that hangs does not use the time of the others.
 type closers struct {
 	log     *slog.Logger
 	entries []closer
@@ -26,14 +26,13 @@ func (c *closers) add(name string, budget time.Duration, f func(context.Context)
 	c.entries = append(c.entries, closer{name: name, budget: budget, close: f})
 }
 
-// addLax is add for what the program does without: what goes wrong is a line in the log and does not change the exit
-// status.
+// addLax is add for what the program does not depend on: a failure is logged and does not change the exit status.
 func (c *closers) addLax(name string, budget time.Duration, f func(context.Context) error) {
 	c.entries = append(c.entries, closer{name: name, budget: budget, close: f, lax: true})
 }
 
-// closeAll closes everything and returns what went wrong, joined. What overruns its budget is left behind: the process
-// is about to end. It runs after the program's context has ended, so it starts from one of its own.
+// closeAll closes everything and returns the errors, joined. It does not wait longer than the budget of an entry: the
+// process is about to end. It makes its own context, because the program's context has ended before.
 func (c *closers) closeAll() error {
 	var errs []error
 	for n := len(c.entries); n > 0; n = len(c.entries) {
@@ -65,7 +64,7 @@ func (c closer) run() error {
 	}
 }
 
-// now makes a closer of a func that takes no context.
-func now(f func() error) func(context.Context) error {
+// withoutContext makes a closer of a func that takes no context.
+func withoutContext(f func() error) func(context.Context) error {
 	return func(context.Context) error { return f() }
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // connLimit accepts at most a given number of connections at a time. Further clients wait in the operating system's
-// queue until one closes. Each connection costs memory before anything is known of the client, so this is the only
-// limit that holds against clients without an API key.
+// queue until a connection closes. A connection costs memory before the client has shown its API key, so no other limit
+// protects the pod from clients without a key.
 type connLimit struct {
 	net.Listener
 
@@ -69,8 +69,8 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// registerConnections exports how many connections each port has, how many it may have, and what came that was no
-// request.
+// registerConnections registers the metrics of each port: its open connections, their limit, and the malformed
+// requests.
 func registerConnections(reg prometheus.Registerer, limits map[string]*connLimit) error {
 	counter, err := newMalformed(reg)
 	for port, l := range limits {

@@ -21,12 +21,12 @@ import (
 // devTiers are the tiers that get a well-known key: dev-free, dev-pro and dev-enterprise.
 const devTiers = "free pro enterprise"
 
-// devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, keys that
-// are well known, and limits that are low enough to be met. What environ sets already stays. Because the keys are well
-// known the service listens on the loopback interface only.
+// devEnvironment adds to environ what a newcomer does not have yet: an embedded Redis, a simulated vendor, well-known
+// keys, and limits that are low enough to be reached. Settings that environ has already stay. Because the keys are well
+// known, the service listens on the loopback interface only.
 //
-// The breaker's pauses are short, so that a reader who waits for a probe does not wait for long: with the service's own
-// defaults a breaker whose first probe fails is open for 15 s and more.
+// The breaker's pauses are short, so that a newcomer does not wait long for a probe: with the service's own defaults a
+// breaker whose first probe fails stays open for 15 s or longer.
 func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]string, error) {
 	settings := []string{
 		"ADDR=localhost:8080", "ADMIN_ADDR=localhost:9090", "PPROF=true", "DRAIN_DELAY=0s",
@@ -95,7 +95,7 @@ func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cleanup.add("dev keys", time.Second, now(func() error { return os.RemoveAll(dir) }))
+	cleanup.add("dev keys", time.Second, withoutContext(func() error { return os.RemoveAll(dir) }))
 	var lines strings.Builder
 	for tier := range strings.FieldsSeq(devTiers) {
 		fmt.Fprintf(&lines, "%x dev-%s %s\n", sha256.Sum256([]byte("dev-"+tier)), tier, tier)
@@ -104,7 +104,7 @@ func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 	return path, os.WriteFile(path, []byte(lines.String()), 0o600)
 }
 
-// welcome tells a newcomer what to type next.
+// welcome prints the first commands to try.
 func welcome(w io.Writer, svc *service, vendor string) {
 	base, admin := "http://"+reachable(svc.addr), "http://"+reachable(svc.adminAddr)
 	post := "curl -sS " + base + "/llm -H 'Authorization: Bearer dev-pro' -H 'Content-Type: application/json'"
@@ -121,12 +121,13 @@ as a stream:
 
 Other keys: dev-free (10 requests a minute, the first to be shed) and dev-enterprise (1000, the last).
 Browser: %[3]s/docs   Metrics: %[4]s/metrics   Stop: Ctrl-C
-The vendor fails from now on:  curl -X POST %[5]s/faults -d '{"kind":"status","status":503}'   and no more:  curl -X DELETE %[5]s/faults
+Let the vendor fail:  curl -X POST %[5]s/faults -d '{"kind":"status","status":503}'
+Let it work again:    curl -X DELETE %[5]s/faults
 
 `, post, post, base, admin, vendor)
 }
 
-// reachable is addr as a client on this machine writes it.
+// reachable returns the host and port at which a client on this machine reaches addr.
 func reachable(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if ip := net.ParseIP(host); err != nil || ip == nil || ip.IsUnspecified() {

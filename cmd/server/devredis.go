@@ -8,8 +8,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// startRedis runs an embedded Redis that knows the same Lua scripts. Its clock for expiry stands still unless it is
-// told that time has passed.
+// startRedis runs an embedded Redis, which can run the service's Lua scripts. Its clock for the expiry of keys moves
+// only when moveClock moves it.
 func startRedis(_ context.Context, cleanup *closers) (string, error) {
 	embedded := miniredis.NewMiniRedis()
 	if err := embedded.StartAddr("127.0.0.1:0"); err != nil {
@@ -17,7 +17,7 @@ func startRedis(_ context.Context, cleanup *closers) (string, error) {
 	}
 	stop := make(chan struct{})
 	var running sync.WaitGroup
-	running.Go(func() { tell(embedded, stop) })
+	running.Go(func() { moveClock(embedded, stop) })
 	cleanup.add("embedded redis", time.Second, func(context.Context) error {
 		close(stop)
 		running.Wait()
@@ -27,8 +27,8 @@ func startRedis(_ context.Context, cleanup *closers) (string, error) {
 	return "redis://" + embedded.Addr(), nil
 }
 
-// tell tells the embedded Redis the time, until stop.
-func tell(embedded *miniredis.Miniredis, stop <-chan struct{}) {
+// moveClock moves the clock of the embedded Redis until stop is closed.
+func moveClock(embedded *miniredis.Miniredis, stop <-chan struct{}) {
 	const step = 100 * time.Millisecond
 	tick := time.NewTicker(step)
 	defer tick.Stop()

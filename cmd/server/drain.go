@@ -12,26 +12,27 @@ import (
 )
 
 const (
-	lastWords = time.Second      // for handlers to tell their clients that they were cut
-	tellEvery = 5 * time.Second  // how often a pod that drains looks at what is left
-	tellAgain = 30 * time.Second // and says it although nothing has changed
+	cutTime     = time.Second      // for handlers to tell their clients that the request was cut
+	reportCheck = 5 * time.Second  // time between two looks at what is left while the pod drains
+	reportEvery = 30 * time.Second // time between two log lines when nothing has changed
 )
 
-// shutDown takes the pod out of service. Readiness goes first; the pod serves on until every balancer has noticed, then
-// stops accepting and finishes what is in flight, streams too. What is left when the grace period ends is cut.
+// shutDown takes the pod out of service. First the pod becomes unready and goes on serving until every balancer has
+// noticed. Then it stops accepting and finishes what is in flight, streams too. It cuts what is left when the grace
+// period ends.
 func (s *service) shutDown(ctx context.Context, main *http.Server, leaving *atomic.Bool,
 	cut context.CancelCauseFunc) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
 	defer cancel()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "draining",
-		append(s.rest(), slog.String("delay", s.cfg.DrainDelay.String()),
+		append(s.remaining(), slog.String("delay", s.cfg.DrainDelay.String()),
 			slog.String("grace", s.cfg.ShutdownGrace.String()))...)
 	s.drain()
 	leaving.Store(true)
-	telling, told := context.WithCancel(ctx)
-	var teller sync.WaitGroup
-	teller.Go(func() { s.tellRest(telling) })
-	defer func() { told(); teller.Wait() }()
+	reporting, stopReports := context.WithCancel(ctx)
+	var reports sync.WaitGroup
+	reports.Go(func() { s.reportRemaining(reporting) })
+	defer func() { stopReports(); reports.Wait() }()
 	delay := time.NewTimer(s.cfg.DrainDelay)
 	defer delay.Stop()
 	select {
@@ -42,9 +43,9 @@ func (s *service) shutDown(ctx context.Context, main *http.Server, leaving *atom
 		s.log.LogAttrs(ctx, slog.LevelInfo, "every request is finished")
 		return nil
 	}
-	s.log.LogAttrs(ctx, slog.LevelWarn, "the grace period is over: cutting what is left", s.rest()...)
+	s.log.LogAttrs(ctx, slog.LevelWarn, "the grace period is over: cutting what is left", s.remaining()...)
 	cut(&outcome.Rejected{Layer: "server", Reason: outcome.ShuttingDown, RetryAfter: time.Second})
-	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), cutTime)
 	defer cancelLast()
 	if main.Shutdown(last) == nil {
 		return nil
@@ -61,21 +62,21 @@ func (s *service) count(next http.Handler) http.Handler {
 	})
 }
 
-// rest is what the pod still has: requests, streams among them, and the age of the oldest stream.
-func (s *service) rest() []slog.Attr {
+// remaining is what the pod still serves: requests, how many of them are streams, and the age of the oldest stream.
+func (s *service) remaining() []slog.Attr {
 	open, oldest := s.streams.Look()
-	rest := []slog.Attr{slog.Int64("requests", s.inside.Load()), slog.Int("streams", open)}
+	attrs := []slog.Attr{slog.Int64("requests", s.inside.Load()), slog.Int("streams", open)}
 	if open > 0 {
-		rest = append(rest, slog.String("oldest_stream", oldest.Round(time.Second).String()))
+		attrs = append(attrs, slog.String("oldest_stream", oldest.Round(time.Second).String()))
 	}
-	return rest
+	return attrs
 }
 
-// tellRest logs what a pod that drains still waits for, until ctx ends: soon when it has changed, now and then when
-// not. It says too how long the grace period lasts, at whose end the rest is cut.
-func (s *service) tellRest(ctx context.Context) {
+// reportRemaining logs until ctx ends what the draining pod still waits for, and when the grace period ends. It logs
+// within reportCheck when something has changed, else every reportEvery.
+func (s *service) reportRemaining(ctx context.Context) {
 	end, _ := ctx.Deadline()
-	look := time.NewTicker(tellEvery)
+	look := time.NewTicker(reportCheck)
 	defer look.Stop()
 	var requests int64
 	var open int
@@ -88,11 +89,11 @@ func (s *service) tellRest(ctx context.Context) {
 		}
 		streams, _ := s.streams.Look()
 		inside := s.inside.Load()
-		if inside == 0 || inside == requests && streams == open && time.Since(last) < tellAgain {
+		if inside == 0 || inside == requests && streams == open && time.Since(last) < reportEvery {
 			continue
 		}
 		requests, open, last = inside, streams, time.Now()
 		s.log.LogAttrs(ctx, slog.LevelInfo, "still draining",
-			append(s.rest(), slog.String("cut_in", time.Until(end).Round(time.Second).String()))...)
+			append(s.remaining(), slog.String("cut_in", time.Until(end).Round(time.Second).String()))...)
 	}
 }

@@ -32,7 +32,7 @@ func TestADrainingPodSaysWhatItWaitsFor(t *testing.T) {
 		s := &service{streams: open, log: slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{ReplaceAttr: drop}))}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
-		go s.tellRest(ctx)
+		go s.reportRemaining(ctx)
 		now := func(after time.Duration, want string) {
 			t.Helper()
 			time.Sleep(after)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/openloop"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
@@ -158,9 +159,9 @@ func TestWaitingJobIsHandedBackAtOnce(t *testing.T) {
 	}
 }
 
-// TestJobsAcrossPods: four pods and a contract, jobs of three priorities, calls whose clients wait beside them; one pod
-// is killed and one rolled. Nothing is lost, a job is called twice only where a pod died, high goes first, and the
-// contract holds.
+// TestJobsAcrossPods: four pods work off jobs of three priorities under one contract, and serve calls at the same time.
+// One pod is killed and one is replaced. No job is lost, only jobs of the killed pod are called twice, high priority
+// goes first, and the contract holds.
 func TestJobsAcrossPods(t *testing.T) {
 	t.Parallel()
 	const each, rate = 60, 120
@@ -184,17 +185,12 @@ func TestJobsAcrossPods(t *testing.T) {
 	defer stop()
 	var beside sync.WaitGroup
 	beside.Go(func() { // a third of what the contract has room for
-		for tick := time.NewTicker(100 * time.Millisecond); ; {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
+		openloop.Run(ctx, 10, 0, func(int) {
 			if status, body, err := post(t.Context(), http.DefaultClient, pods[3].URL, question); err != nil ||
 				status != http.StatusOK {
 				t.Errorf("a call beside the jobs: %d %s %v", status, body, err)
 			}
-		}
+		})
 	})
 	some := func(n int) {
 		if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Calls >= n }); err != nil {
@@ -239,7 +235,7 @@ func TestJobsAcrossPods(t *testing.T) {
 	}
 }
 
-// Sentinel and Cluster carry jobs as one Redis does.
+// TestJobsOnRedisTopologies: Sentinel and Cluster keep jobs as a single Redis does.
 func TestJobsOnRedisTopologies(t *testing.T) {
 	t.Parallel()
 	for name, settings := range topologies(t) {

@@ -21,8 +21,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// livePage shows what the pod does. It reads the metrics once a second when it is started. name is the service's, which
-// its pods share.
+// livePage returns the page that shows what the pod does. Once started, it reads the metrics every second. name is the
+// name of the service, which all its pods have.
 func livePage(name string, metrics prometheus.Gatherer, rdb *redisx.Client, log *slog.Logger,
 	probeIn func() time.Duration) *live.Live {
 	pod, err := os.Hostname()
@@ -34,19 +34,19 @@ func livePage(name string, metrics prometheus.Gatherer, rdb *redisx.Client, log 
 		Board: board.New(rdb, name, id)})
 }
 
-// told hands the page the requests that were refused or failed.
-func told(page *live.Live) func(middleware.Refusal) {
+// showOn shows requests that were refused or failed on the page.
+func showOn(page *live.Live) func(middleware.Refusal) {
 	return func(r middleware.Refusal) {
 		page.Refused(live.Refusal{RequestID: r.RequestID, Layer: r.Layer, Reason: r.Reason, Status: r.Status, At: r.At})
 	}
 }
 
-// playUsers is how many users of each tier the page sends load as. Their own limits leave room for the limits behind
-// them to be seen.
+// playUsers is the number of users of each tier in the load of the page. With so many users, the load reaches the
+// limits behind the limits of the single users.
 const playUsers = 20
 
-// playground is what the service has for the page's faults and load: keys of its own, which exist nowhere but in this
-// process, and a hold on its connections to Redis. Pods send load as the same users, so that these meet their limits
+// playground is the service's side of the page's faults and load: API keys that exist only in this process, and a
+// switch that freezes its connections to Redis. All pods send load as the same users, so that the users' limits apply
 // over all pods.
 type playground struct {
 	keys    []string // the tiers in turn
@@ -74,7 +74,7 @@ func newPlayground(cfg config.Config) *playground {
 	return p
 }
 
-// own are the keys of the playground, and none without one.
+// own returns the keys of the playground as lines of a key file. A nil playground has none.
 func (p *playground) own() []string {
 	if p == nil {
 		return nil
@@ -82,8 +82,8 @@ func (p *playground) own() []string {
 	return p.lines
 }
 
-// playOn gives the page its playground. With dev it has a place on the main port too, and requests from elsewhere than
-// this machine may use it: with --dev the service listens on the loopback interface unless it is told otherwise. The
+// playOn gives the page its playground. With dev the page is on the main port too, and requests from other machines may
+// use the playground: with --dev the service listens on the loopback interface unless a setting changes that. The
 // streams of the page end when the pod drains, because the main port waits for its requests.
 func playOn(svc *service, cfg config.Config, dev bool) {
 	if p := svc.playground; p != nil {
@@ -103,8 +103,8 @@ func playOn(svc *service, cfg config.Config, dev bool) {
 	}
 }
 
-// vendorRoots are where simulated vendors are steered, which are called at the URLs of the lanes: the lane default
-// first.
+// vendorRoots returns the base URLs of the simulated vendors of all lanes, the lane default first. Their faults are set
+// there.
 func vendorRoots(cfg config.Config) []string {
 	urls := []string{vendorRoot(cfg.LLM.Vendor.URL)}
 	for _, lane := range cfg.LLM.Further {
@@ -114,7 +114,7 @@ func vendorRoots(cfg config.Config) []string {
 	return append(urls[:1], slices.Compact(slices.DeleteFunc(urls[1:], func(u string) bool { return u == urls[0] }))...)
 }
 
-// vendorRoot is where a simulated vendor is steered, which is called at vendorURL.
+// vendorRoot returns the base URL of the simulated vendor that is called at vendorURL.
 func vendorRoot(vendorURL string) string {
 	for _, e := range llm.Endpoints {
 		vendorURL = strings.TrimSuffix(vendorURL, e.Path)

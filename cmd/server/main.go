@@ -1,10 +1,10 @@
-// Command server is the service: POST /llm for many clients, one vendor behind it, and everything in between that keeps
-// both of them well.
+// Command server is the service: POST /llm for many clients, an LLM vendor behind it, and the protections of both in
+// between.
 //
 //	main     the only place that reads the environment or exits      main.go
-//	  dev    --dev: what a newcomer does not have yet                dev.go
-//	  ask    -ask: one request to a service that runs                ask.go
-//	  build  every part, once, in order                              build.go
+//	  dev    --dev: embedded Redis, simulated vendor, known keys     dev.go
+//	  ask    -ask: one request to a running service                  ask.go
+//	  build  every part, once, in order                              build.go, parts.go
 //	  serve  listen, serve, close                                    serve.go
 //	  drain  unready, serve on, finish what is in flight             drain.go
 package main
@@ -28,7 +28,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// program is what the binary calls itself.
+// program is the name of the binary in its own messages.
 const program = "server"
 
 func main() {
@@ -38,7 +38,7 @@ func main() {
 	os.Exit(status(err, os.Stderr))
 }
 
-// status tells err to the user and turns it into an exit status: 2 for a wrong call or configuration, as flag has it.
+// status prints err and returns the exit status: 2 for a wrong call or configuration, as package flag does.
 func status(err error, stderr io.Writer) int {
 	switch _, misconfigured := errors.AsType[config.Problems](err); {
 	case err == nil, errors.Is(err, flag.ErrHelp):
@@ -46,8 +46,8 @@ func status(err error, stderr io.Writer) int {
 	case errors.Is(err, errUsage): // flag has said what is wrong
 		return 2
 	case misconfigured:
-		fmt.Fprintf(stderr, "%s: %v\nSee %[1]s -config-help for every setting, or start with --dev for a trial "+
-			"without any.\n", program, err)
+		fmt.Fprintf(stderr, "%s: %v\nFor every setting see %[1]s -config-help. For a trial without settings use --dev.\n",
+			program, err)
 		return 2
 	}
 	fmt.Fprintln(stderr, program+":", err)
@@ -59,18 +59,19 @@ var errUsage = errors.New("wrong arguments")
 // options are the flags. Everything else is configured by the environment.
 type options struct {
 	dev, configHelp, check, version bool
-	ask                             string // URL of a service that runs
+	ask                             string // URL of a running service
 }
 
 func parseArgs(args []string, stderr io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet(program, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.BoolVar(&o.dev, "dev", false, "run without any configuration: embedded Redis, simulated vendor, well-known "+
-		"keys")
+	flags.BoolVar(&o.dev, "dev", false,
+		"run without any configuration: embedded Redis, simulated vendor, well-known keys")
 	flags.BoolVar(&o.configHelp, "config-help", false, "print every setting and exit")
 	flags.BoolVar(&o.check, "check", false, "check the configuration and exit")
-	flags.StringVar(&o.ask, "ask", "", "post one request to the service at this `URL`, print the answer and exit; "+
-		"key and model from ASK_API_KEY and ASK_MODEL")
+	flags.StringVar(&o.ask, "ask", "",
+		"post one request to the service at this `URL`, print the answer and exit; key and model come from "+
+			"ASK_API_KEY and ASK_MODEL")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -115,7 +116,7 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	level.Set(cfg.Server.LogLevel)
-	calmGC(lookupIn(environ))
+	setGC(lookupIn(environ))
 	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("version", buildVersion()),
 		slog.Any("changed_settings", cfg))
 	log.LogAttrs(ctx, slog.LevelInfo, "what the settings rule out", slog.Any("answers", cfg.RulesOut()))
@@ -134,7 +135,7 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	return svc.serve(ctx)
 }
 
-// version is set by the linker (-X main.version=…) where an image is built; elsewhere Go's own stamp is good enough.
+// version is set by the linker (-X main.version=…) when an image is built. Other builds have Go's own stamp.
 var version string
 
 // buildVersion is what the build was stamped with: a tag, or a commit.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"crypto/sha256"
+	"encoding/hex"
 	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
@@ -276,4 +278,23 @@ func production(tb testing.TB, rdb *redistest.Server, vendor string, more ...str
 		"LLM_API_KEYS_FILE=" + keys, "LLM_TIER_RATES=free:10,enterprise:100000", "LLM_TIER_CONCURRENCY=enterprise:0",
 		"LLM_JOBS_LOOKS=0", "LLM_QUOTA_REQUESTS=100000", "LLM_QUOTA_TOKENS=100000000",
 	}, more...)
+}
+
+func hashOf(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}
+
+// TestAddressInUse: the second server on a port says which setting is to be changed.
+func TestAddressInUse(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := launch(t, []string{"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=" + l.Addr().String()}, "--dev")
+	if code := p.exit(); code != 1 || !strings.Contains(p.Stderr.String(), "LLM_ADMIN_ADDR") {
+		t.Errorf("exit status %d, said %s", code, p.Stderr)
+	}
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// newMalformed counts the requests that net/http refuses by itself, before any handler sees them: headers that are too
-// large (431), and what is no HTTP (400). There is no hook for them, so they are recognised by what is written.
+// newMalformed returns the counter of the requests that net/http refuses before any handler sees them: headers that are
+// too large (431), and bytes that are not HTTP (400). net/http has no hook for them, so they are recognised by the
+// bytes of the answer.
 func newMalformed(reg prometheus.Registerer) (*prometheus.CounterVec, error) {
 	v := telemetry.CounterVec("llm_malformed_requests_total",
-		"Requests that the server refused before any layer saw them, by port and status: headers too large (431), no "+
-			"HTTP (400), or others.", "port", "status")
+		"Requests that the server refused before any layer saw them, by port and status: headers too large (431), "+
+			"not HTTP (400), or other.", "port", "status")
 	return v, reg.Register(v)
 }
 
@@ -25,11 +26,11 @@ func malformedOf(v *prometheus.CounterVec, port string) *malformed {
 	return &malformed{bad: count("400"), large: count("431"), other: count("other")}
 }
 
-// ownHeader is what net/http writes behind the status line of its own refusals, and behind no other: every answer of a
-// handler has a Date at least.
+// ownHeader follows the status line in refusals of net/http itself. No answer of a handler has it, because each of them
+// has a Date header.
 var ownHeader = []byte("Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// note counts p, which is written to a client, if it is a refusal of net/http's own.
+// note counts p, which is written to a client, when it is a refusal of net/http itself.
 func (m *malformed) note(p []byte) {
 	const prefix = "HTTP/1.1 "
 	if len(p) < len(prefix)+3 || p[len(prefix)] < '4' || !bytes.HasPrefix(p, []byte(prefix)) {

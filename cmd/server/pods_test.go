@@ -303,3 +303,26 @@ func waitFor(t *testing.T, sim *vendorsim.Sim, is func(vendorsim.Stats) bool) {
 		t.Fatalf("%v: %+v", err, sim.Stats())
 	}
 }
+
+// TestTwoProcessesShareTheUserLimit proves that the binary wires shared state to the shared Redis.
+func TestTwoProcessesShareTheUserLimit(t *testing.T) {
+	t.Parallel()
+	vendor := newGatedVendor(t)
+	close(vendor.open)
+	settings := production(t, redistest.Start(t), vendor.URL, "LLM_TIER_RATES=enterprise:6")
+	a, b := start(t, settings), start(t, settings)
+	allowed := 0
+	for i := range 12 {
+		p := []*process{a, b}[i%2]
+		code, body, err := post(t.Context(), http.DefaultClient, p.URL, payload(0))
+		switch {
+		case err == nil && code == http.StatusOK:
+			allowed++
+		case err != nil || code != http.StatusTooManyRequests || !strings.Contains(body, "user_rate_limited"):
+			t.Errorf("got %d %s %v", code, body, err)
+		}
+	}
+	if allowed < 6 || allowed > 7 { // one comes back every ten seconds
+		t.Errorf("%d of 12 allowed over two pods, want 6", allowed)
+	}
+}

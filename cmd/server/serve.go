@@ -19,7 +19,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/streams"
 )
 
-// service is what build has put together, ready to be served.
+// service is the result of build, ready to serve.
 type service struct {
 	cfg     config.ServerConfig
 	log     *slog.Logger
@@ -47,9 +47,9 @@ const (
 	adminIdle      = 15 * time.Second // until an unused connection to the admin port is closed
 )
 
-// serve listens until ctx ends or a listener fails, then drains: no request that a balancer has sent is lost.
+// serve listens until ctx ends or a listener fails. Then it drains, so that no request of a balancer is lost.
 func (s *service) serve(ctx context.Context) error {
-	// Requests do not end with ctx: they are what the shutdown waits for. cut ends them when the grace period is over.
+	// Requests do not end with ctx, because the shutdown waits for them. cut ends them when the grace period is over.
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	var leaving atomic.Bool
@@ -92,11 +92,11 @@ func (s *service) serve(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	if s.jobs != nil { // beside the requests: both have until the end of the grace period
+	if s.jobs != nil { // at the same time as the requests: both have until the end of the grace period
 		serving.Go(s.jobs.Stop)
 	}
 	err = errors.Join(err, s.shutDown(ctx, main, &leaving, cut))
-	err = errors.Join(err, admin.Close()) // last, so that the end can be watched
+	err = errors.Join(err, admin.Close()) // last, so that operators can watch the shutdown
 	serving.Wait()
 	return err
 }
@@ -110,8 +110,8 @@ func (s *service) listen(ctx context.Context, addr, name string, limit int) (*co
 	return newConnLimit(listener, limit), nil
 }
 
-// server returns a server for h. There is no write timeout: it would cut streams; the SLA deadline and the stream's own
-// idle limits bound an answer.
+// server returns a server for h. It has no write timeout, which would cut streams. The SLA deadline and the idle limits
+// of a stream bound an answer.
 func (s *service) server(h http.Handler, idle time.Duration) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -119,18 +119,18 @@ func (s *service) server(h http.Handler, idle time.Duration) *http.Server {
 		ReadTimeout:       s.cfg.ReadTimeout,
 		IdleTimeout:       idle,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong below HTTP
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // mistakes of clients below HTTP
 	}
 }
 
-// closeWhen closes connections after their present answer in two cases.
+// closeWhen closes connections after the current answer in two cases.
 //
-// The first is that leave reports true: the pod is draining, or has nearly all the connections it may have. Without it
-// a client could send its next request on a kept connection just when the server closes that.
+// The first case: leave reports true, because the pod is draining or has nearly all the connections it may have.
+// Without this a client could send its next request on a kept connection just when the server closes it.
 //
-// The second is an HTTP/1 request with a chunked body. It may have had a Content-Length as well, which net/http removes
-// without saying so. A proxy in front of this server that believed the length would take the rest of the body for the
-// next request; RFC 9112 (6.1) wants such a connection closed.
+// The second case: the request is HTTP/1 and has a chunked body. It may also have had a Content-Length, which net/http
+// removes silently. A proxy in front of this server that used the length would take the rest of the body for the next
+// request. RFC 9112 (6.1) says that such a connection must be closed.
 func closeWhen(leave func() bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if leave() || len(r.TransferEncoding) > 0 {

@@ -1,12 +1,8 @@
 package main_test
 
 import (
-	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,83 +12,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
-
-func hashOf(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:])
-}
-
-// post sends one call and reads the whole answer.
-func post(ctx context.Context, client *http.Client, url, body string) (int, string, error) {
-	res, err := open(ctx, client, url, body)
-	if err != nil {
-		return 0, "", err
-	}
-	defer res.Body.Close()
-	all, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(all), err
-}
-
-func open(ctx context.Context, client *http.Client, url, body string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/llm", strings.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+testKey)
-	req.Header.Set("Content-Type", "application/json")
-	return client.Do(req)
-}
-
-// gatedVendor answers when it is told to. A stream sends one event at once and the rest when it is told to.
-type gatedVendor struct {
-	*httptest.Server
-	tb      testing.TB
-	calls   atomic.Int64
-	arrived chan struct{} // one for each call, while there is room
-	open    chan struct{} // closed: answer
-}
-
-func newGatedVendor(tb testing.TB) *gatedVendor {
-	tb.Helper()
-	v := &gatedVendor{tb: tb, arrived: make(chan struct{}, 1024), open: make(chan struct{})}
-	v.Server = httptest.NewServer(http.HandlerFunc(v.serve))
-	tb.Cleanup(func() { v.CloseClientConnections(); v.Close() })
-	return v
-}
-
-// called waits for a call.
-func (v *gatedVendor) called() { v.tb.Helper(); await.Value(v.tb, "a vendor call", v.arrived) }
-
-func (v *gatedVendor) serve(w http.ResponseWriter, r *http.Request) {
-	v.calls.Add(1)
-	body, _ := io.ReadAll(r.Body)
-	streamed := strings.Contains(string(body), `"stream":true`)
-	if streamed {
-		w.Header().Set("Content-Type", "text/event-stream")
-		_, _ = io.WriteString(w, "data: {\"n\":1}\n\n")
-		_ = http.NewResponseController(w).Flush()
-	}
-	select {
-	case v.arrived <- struct{}{}:
-	default:
-	}
-	select {
-	case <-v.open:
-	case <-r.Context().Done():
-		return
-	}
-	if streamed {
-		_, _ = io.WriteString(w, "data: {\"n\":2}\n\ndata: [DONE]\n\n")
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, `{"ok":true}`)
-}
 
 // TestSIGTERMLosesNothing takes one of two pods away under load, plain and streamed, behind a balancer that does what a
 // Service does: it sends to the pods that are ready. Every request that was sent must be answered whole.
@@ -156,63 +78,6 @@ func TestSIGTERMLosesNothing(t *testing.T) {
 		t.Error("nothing was sent while the pod went away")
 	}
 	t.Logf("%d requests answered while the pod went away", answered.Load())
-}
-
-func payload(i int) string {
-	return fmt.Sprintf(`{"model":"m","stream":%v}`, i%2 == 1)
-}
-
-func checkWhole(t *testing.T, i, code int, body string, err error) {
-	t.Helper()
-	want := `{"ok":true}`
-	if i%2 == 1 {
-		want = "data: {\"n\":1}\n\ndata: {\"n\":2}\n\ndata: [DONE]\n\n"
-	}
-	if err != nil || code != http.StatusOK || body != want {
-		t.Errorf("request lost: %d %q %v", code, body, err)
-	}
-}
-
-// balancer sends to the pods that said they were ready when it last asked.
-type balancer struct {
-	pods []*process
-	mu   sync.Mutex
-	urls []string
-}
-
-func (b *balancer) look() {
-	var urls []string
-	for _, p := range b.pods {
-		res, err := http.Get(p.Admin + "/readyz")
-		if err != nil {
-			continue
-		}
-		res.Body.Close()
-		if res.StatusCode == http.StatusOK {
-			urls = append(urls, p.URL)
-		}
-	}
-	b.mu.Lock()
-	b.urls = urls
-	b.mu.Unlock()
-}
-
-// watch asks as often as a probe in a hurry would.
-func (b *balancer) watch(ctx context.Context) {
-	for tick := time.NewTicker(50 * time.Millisecond); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			b.look()
-		}
-	}
-}
-
-func (b *balancer) pick(n int) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.urls[n%len(b.urls)]
 }
 
 // TestADrainingPodStillServes sends new connections to a pod that is already unready: a balancer that has not noticed
@@ -304,101 +169,6 @@ func TestNothingOutlivesTheGracePeriod(t *testing.T) {
 	if code := p.exit(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
-}
-
-// TestTwoProcessesShareTheUserLimit proves that the binary wires shared state to the shared Redis.
-func TestTwoProcessesShareTheUserLimit(t *testing.T) {
-	t.Parallel()
-	vendor := newGatedVendor(t)
-	close(vendor.open)
-	settings := production(t, redistest.Start(t), vendor.URL, "LLM_TIER_RATES=enterprise:6")
-	a, b := start(t, settings), start(t, settings)
-	allowed := 0
-	for i := range 12 {
-		p := []*process{a, b}[i%2]
-		code, body, err := post(t.Context(), http.DefaultClient, p.URL, payload(0))
-		switch {
-		case err == nil && code == http.StatusOK:
-			allowed++
-		case err != nil || code != http.StatusTooManyRequests || !strings.Contains(body, "user_rate_limited"):
-			t.Errorf("got %d %s %v", code, body, err)
-		}
-	}
-	if allowed < 6 || allowed > 7 { // one comes back every ten seconds
-		t.Errorf("%d of 12 allowed over two pods, want 6", allowed)
-	}
-}
-
-// TestAddressInUse: the second server on a port says which setting is to be changed.
-func TestAddressInUse(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	p := launch(t, []string{"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=" + l.Addr().String()}, "--dev")
-	if code := p.exit(); code != 1 || !strings.Contains(p.Stderr.String(), "LLM_ADMIN_ADDR") {
-		t.Errorf("exit status %d, said %s", code, p.Stderr)
-	}
-}
-
-// TestStreamsArriveAsTheyAreSent: the first event is with the client while the vendor still holds the second.
-func TestStreamsArriveAsTheyAreSent(t *testing.T) {
-	t.Parallel()
-	vendor := newGatedVendor(t)
-	p := start(t, production(t, redistest.Start(t), vendor.URL))
-	res, err := open(t.Context(), http.DefaultClient, p.URL, payload(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	events := bufio.NewReader(res.Body)
-	if line, err := events.ReadString('\n'); err != nil || line != "data: {\"n\":1}\n" {
-		t.Fatalf("got %q, %v", line, err)
-	}
-	close(vendor.open)
-	rest, err := io.ReadAll(events)
-	if err != nil || !strings.HasSuffix(string(rest), "data: [DONE]\n\n") {
-		t.Errorf("got %q, %v", rest, err)
-	}
-}
-
-// TestAStreamOutlivesTheReadTimeout: READ_TIMEOUT is for requests. A stream that is open when it runs out goes on, also
-// while its pod drains, which says that it waits for it.
-func TestAStreamOutlivesTheReadTimeout(t *testing.T) {
-	t.Parallel()
-	vendor := newGatedVendor(t)
-	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_READ_TIMEOUT=1s", "LLM_DRAIN_DELAY=0s"))
-	res, err := open(t.Context(), http.DefaultClient, p.URL, payload(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	vendor.called()
-
-	// A request that never ends has begun later. When the server ends it, the time has run out for the stream as well.
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "+
-		"application/json\r\nContent-Length: 9\r\n\r\n{", testKey)
-	if _, err := io.Copy(io.Discard, conn); err != nil {
-		t.Logf("the unfinished request: %v", err)
-	}
-	if open, err := p.Metric("llm_streams_open"); err != nil || open != 1 {
-		t.Errorf("%v streams are open, %v", open, err)
-	}
-	p.terminate()
-	p.says(`"msg":"draining","requests":1,"streams":1,"oldest_stream":"`)
-	close(vendor.open)
-	rest, err := io.ReadAll(res.Body)
-	if err != nil || !strings.HasSuffix(string(rest), "data: [DONE]\n\n") {
-		t.Errorf("got %q, %v", rest, err)
-	}
-	p.says("every request is finished")
 }
 
 // TestACollectorThatHangsCostsALine: traces that cannot be sent at the end are lost, and the exit status is 0.

@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// Problem is what a text lacks at the place of a mistake, from a closed list. The empty one is none.
+// Problem is what a text lacks at the place of a mistake, from a closed list. The empty string means no problem.
 type Problem string
 
-// Problems that are no matter of grammar. All others name what has to stand where the mistake is.
+// Problems that are not about grammar. All others name what is expected at the place of the mistake.
 const (
 	TooDeep Problem = "too deep"
 	NotUTF8 Problem = "not UTF-8"
@@ -36,8 +36,8 @@ const (
 // Error is the first mistake in a text.
 type Error struct {
 	Problem Problem
-	Offset  int    // of the first byte that is wrong, counted from 0; the length of a text that ends too early
-	found   string // what stands there
+	Offset  int    // of the first wrong byte, counted from 0; the length of the text when it ends too early
+	found   string // what the text has there
 }
 
 func (e *Error) Error() string {
@@ -60,13 +60,13 @@ func (s *scan) mistake(at int, wrong Problem) error {
 	case r != utf8.RuneError || n > 1:
 		return &Error{Problem: wrong, Offset: at, found: fmt.Sprintf("%q", r)}
 	case s.utf8 && wrong != TooDeep:
-		wrong = NotUTF8 // it says more about a text in another encoding
+		wrong = NotUTF8 // this explains a text in another encoding better
 	}
 	return &Error{Problem: wrong, Offset: at, found: fmt.Sprintf("byte 0x%02x", s.text[at])}
 }
 
 // Position turns the offset of a byte into its line and column, both counted from 1, columns in bytes. It reads the
-// text up to there, which only bad texts should pay for.
+// text up to the offset, so it should be called only for texts with a mistake.
 func Position(text []byte, offset int) (line, column int) {
 	before := text[:min(offset, len(text))]
 	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n')

@@ -6,16 +6,16 @@ import (
 	"strconv"
 )
 
-// Member is a value and where it stands: a member of an object, an element of an array, or the text's own value. Its
-// slices point into the text that was scanned, but for names with escapes.
+// Member is a value and its place: a member of an object, an element of an array, or the text's own value. Its slices
+// point into the scanned text, except for names with escapes.
 type Member struct {
-	Depth int    // arrays and objects it stands in: 0 for the text's own value
-	Of    []byte // the nearest name around it; nil when there is none. Of "b" in {"a":[{"b":1}]} it is "a"
+	Depth int    // number of arrays and objects around it: 0 for the text's own value
+	Of    []byte // the name of the nearest member around it, or nil. For "b" in {"a":[{"b":1}]} it is "a"
 	Key   []byte // its name, unescaped; nil for an element and for the text's own value
-	Value []byte // its bytes in the text: of a string with the quotes, of an object with the braces
+	Value []byte // its bytes in the text: a string with its quotes, an object with its braces
 }
 
-// Kind is what a value is.
+// Kind is the type of a value in JSON.
 type Kind byte
 
 // The kinds of values.
@@ -29,7 +29,7 @@ const (
 	Object
 )
 
-// Kind tells what the value is.
+// Kind returns the kind of the value.
 func (m Member) Kind() Kind {
 	switch m.Value[0] {
 	case 'n':
@@ -60,16 +60,16 @@ func (m Member) Text() string {
 	return string(unescaped(m.Value))
 }
 
-// Float returns the value of a number: an infinity where it is too large for a float64, 0 for other kinds.
+// Float returns the value of a number: an infinity when it is too large for a float64, 0 for other kinds.
 func (m Member) Float() float64 {
 	if m.Kind() != Number {
 		return 0
 	}
-	f, _ := strconv.ParseFloat(string(m.Value), 64) // its only error left comes with the infinity
+	f, _ := strconv.ParseFloat(string(m.Value), 64) // the only possible error is that of the infinity
 	return f
 }
 
-// name returns the text of a name that stands in quotes.
+// name returns the text of a quoted name.
 func name(quoted []byte, escaped bool) []byte {
 	if escaped {
 		return unescaped(quoted)
@@ -77,10 +77,9 @@ func name(quoted []byte, escaped bool) []byte {
 	return quoted[1 : len(quoted)-1]
 }
 
-// unescaped decodes a string that the grammar allows. Halves of surrogate pairs become U+FFFD, as they do for most
-// readers.
+// unescaped decodes a string that the grammar allows. Halves of surrogate pairs become U+FFFD, as in most parsers.
 func unescaped(quoted []byte) []byte {
 	var s string
-	_ = json.Unmarshal(quoted, &s) // it has been checked
+	_ = json.Unmarshal(quoted, &s) // no error: the text has been checked
 	return []byte(s)
 }

@@ -15,7 +15,7 @@ func scalar(text []byte, i int) (next int, wrong Problem) {
 	return i, wantValue
 }
 
-// number reads a minus sign or none, an integer without leading zeros, a fraction or none, and an exponent or none.
+// number reads an optional minus sign, an integer without leading zeros, an optional fraction and an optional exponent.
 func number(text []byte, i int) (next int, wrong Problem) {
 	if text[i] == '-' {
 		i++
@@ -39,7 +39,7 @@ func number(text []byte, i int) (next int, wrong Problem) {
 	return i, ""
 }
 
-// digits reads one digit or more.
+// digits reads at least one digit.
 func digits(text []byte, i int) (next int, wrong Problem) {
 	if i == len(text) || !isDigit(text[i]) {
 		return i, wantDigit

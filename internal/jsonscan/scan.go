@@ -1,37 +1,37 @@
-// Package jsonscan checks that a text is JSON and finds values in it, both in one pass and without memory of its own.
+// Package jsonscan checks that a text is JSON and finds values in it, in one pass and without allocating memory.
 //
 //	scan.go     Scan: values, members and elements, one loop for all levels
+//	level.go    the arrays and objects that are open
 //	string.go   strings, eight bytes at a time
 //	number.go   numbers and the three literals
-//	member.go   what a visitor gets
+//	member.go   Member: a value and its place
 //	error.go    what is wrong with a text, and where
 //
-// It accepts what encoding/json.Valid accepts, up to MaxDepth levels. It knows the grammar and nothing about what a
-// member means. It does not call itself, so that no text can exhaust the stack, and it does not decode: a visitor
-// gets the bytes as they stand in the text. A parser that builds values was rejected: the bodies here are megabytes
-// of which a dozen bytes are looked at.
+// It accepts what encoding/json.Valid accepts, up to MaxDepth levels. It knows the grammar and not the meaning of a
+// member. It is not recursive, so that no text can exhaust the stack. It does not decode: a visitor gets the bytes of
+// the text. A parser that builds values was rejected: a body can have megabytes, and the service needs a dozen bytes
+// of it.
 package jsonscan
 
-// MaxDepth is how many levels of arrays and objects may stand within each other, the outermost included. It is the
-// same for requests and for vendors' answers: what comes in from either side must be safe for every parser behind
-// this one.
+// MaxDepth is the number of levels of nested arrays and objects, the outermost included. It is the same for requests
+// and for vendors' answers: both must be safe for every parser that reads them later.
 const MaxDepth = 1000
 
-// MaxVisit is the deepest level of which values can be visited.
+// MaxVisit is the deepest level whose values can be visited.
 const MaxVisit = 15
 
-// Scanner says what a text has to be and what to find in it. The zero value only checks the grammar. A Scanner may be
-// used by several goroutines when its Visit may.
+// Scanner holds what to check in a text and what to find in it. The zero value only checks the grammar. Several
+// goroutines may use a Scanner at the same time if its Visit allows it.
 type Scanner struct {
-	// UTF8 refuses texts that are not UTF-8 throughout. Without it any byte from 0x80 up may stand in a string, as
-	// for encoding/json.
+	// UTF8 refuses texts that are not valid UTF-8. Without it a string may have any byte from 0x80 on, as in
+	// encoding/json.
 	UTF8 bool
-	// Depth is the number of levels of which values are visited, MaxVisit at most. With 0 only the text's own value
-	// is; with 1 also the members of an outermost object and the elements of an outermost array.
+	// Depth is the deepest level whose values are visited, at most MaxVisit. 0 visits only the text's own value; 1
+	// also the members of an outermost object and the elements of an outermost array.
 	Depth int
-	// Visit is called with each of those values when its last byte has been read, thus with the parts of a value
-	// before the whole. Values are visited until the first mistake in the text: use them only when Scan returns nil.
-	// It may be nil.
+	// Visit is called with each of those values when its last byte has been read, so the parts of a value come before
+	// the whole. Values are visited until the first mistake in the text: use them only when Scan returns nil. Visit
+	// may be nil.
 	Visit func(Member)
 }
 
@@ -50,8 +50,8 @@ func (c Scanner) Scan(text []byte) error {
 	return nil
 }
 
-// scan is the state of one pass. The visitor is not a part of it, because the compiler would then put whatever a
-// visitor writes to on the heap.
+// scan is the state of one pass. The visitor is not part of it: if it were, the compiler would put all variables that
+// the visitor writes to on the heap.
 type scan struct {
 	text    []byte
 	utf8    bool
@@ -61,14 +61,7 @@ type scan struct {
 	levels  [MaxVisit + 2]level // the visible ones and one more, for where visible arrays and objects begin
 }
 
-// level is what a visitor may want to know about an open array or object, level 0 being the text itself.
-type level struct {
-	start int    // of its first byte in the text
-	of    []byte // the name nearest to it on the way from the text's beginning
-	key   []byte // the name of the member that is read now, nil in an array
-}
-
-// document reads the whole text. It returns the place of a mistake and what is wanted there, or "".
+// document reads the whole text. It returns the offset of a mistake and what is expected there, or "".
 func (s *scan) document(visit func(Member)) (at int, wrong Problem) {
 	i, text := 0, s.text
 	for {
@@ -103,8 +96,8 @@ func (s *scan) document(visit func(Member)) (at int, wrong Problem) {
 	}
 }
 
-// open enters the array or object that begins at i and reads up to its first value. It reports false when there is
-// none, with the closing bracket still to be read.
+// open enters the array or object that begins at i and reads up to its first value. It reports false when the array or
+// object is empty; its closing bracket is then the next byte.
 func (s *scan) open(i int) (next int, value bool, wrong Problem) {
 	if s.depth == MaxDepth {
 		return i, false, TooDeep
@@ -123,8 +116,8 @@ func (s *scan) open(i int) (next int, value bool, wrong Problem) {
 	return i, true, wrong
 }
 
-// next reads what follows a value up to the next one: a comma, and a name in an object. It leaves the arrays and
-// objects that end before. It reports false at the end of the text and at a mistake.
+// next reads from the end of a value to the next value: a comma, and a name in an object. It leaves the arrays and
+// objects that end in between. It reports false at the end of the text and at a mistake.
 func (s *scan) next(i int, visit func(Member)) (next int, more bool, wrong Problem) {
 	for text := s.text; ; i++ {
 		i = space(text, i)
@@ -167,40 +160,6 @@ func (s *scan) key(i int, want Problem) (next int, wrong Problem) {
 		return i, wantColon
 	}
 	return i + 1, ""
-}
-
-func (s *scan) inObject() bool { return s.objects[s.depth>>6]&(1<<(s.depth&63)) != 0 }
-
-func (s *scan) push(start int, object bool) {
-	s.depth++
-	bit := uint64(1) << (s.depth & 63)
-	s.objects[s.depth>>6] &^= bit
-	if object {
-		s.objects[s.depth>>6] |= bit
-	}
-	if s.depth <= s.visible+1 {
-		outer := &s.levels[s.depth-1]
-		l := level{start: start, of: outer.key}
-		if l.of == nil {
-			l.of = outer.of
-		}
-		s.levels[s.depth] = l
-	}
-}
-
-// pop leaves an array or object that ends before end.
-func (s *scan) pop(end int, visit func(Member)) {
-	if s.depth--; s.depth <= s.visible {
-		s.found(s.levels[s.depth+1].start, end, visit)
-	}
-}
-
-// found tells the visitor about a value.
-func (s *scan) found(start, end int, visit func(Member)) {
-	if s.depth <= s.visible {
-		l := &s.levels[s.depth]
-		visit(Member{Depth: s.depth, Of: l.of, Key: l.key, Value: s.text[start:end]})
-	}
 }
 
 // space returns the index of the first byte from i on that is not white space.

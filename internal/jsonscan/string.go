@@ -36,15 +36,15 @@ func (s *scan) str(i int) (next int, escaped bool, wrong Problem) {
 	}
 }
 
-// A byte is looked for in eight of them at once: in each byte of a 64-bit number, the highest bit is set where it is
-// found.
+// The search looks at eight bytes at once, as a 64-bit number. The highest bit of each byte is set where the byte that
+// is searched for has been found.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
 
-// plain returns the index of the first byte from i on that ends a string, escapes something or may not stand there: a
-// quote, a backslash or a control character. It reports whether all it has seen is ASCII; a false no is possible.
+// plain returns the index of the first quote, backslash or control character from i on. It also reports whether all
+// bytes before it are ASCII; it may report false although they are.
 func plain(text []byte, i int) (next int, ascii bool) {
 	var seen uint64
 	for ; i+16 <= len(text); i += 16 {
@@ -68,14 +68,14 @@ func plain(text []byte, i int) (next int, ascii bool) {
 }
 
 // special marks the quotes, backslashes and control characters among the eight bytes of w. Subtracting one from each
-// byte of w^quote borrows from the highest bit exactly where a quote is; a byte below the first mark is never marked
-// in error, which is enough to find the first. &^ w takes away the marks of bytes that are not ASCII.
+// byte of w^quote borrows from the highest bit exactly where a quote is. A byte below the first mark is never marked
+// wrongly, so the first mark is always right. &^ w removes the marks of bytes that are not ASCII.
 func special(w uint64) uint64 {
 	quote, backslash := w^(ones*'"'), w^(ones*'\\')
 	return ((quote - ones) | (backslash - ones) | (w - ones*' ')) &^ w & highs
 }
 
-// escape reads the escapes that follow each other from the backslash at i on.
+// escape reads the backslash at i, and the escapes that follow it directly.
 func escape(text []byte, i int) (next int, wrong Problem) {
 	for i < len(text) && text[i] == '\\' {
 		if i++; i == len(text) || !escapable[text[i]] {
@@ -101,7 +101,7 @@ var escapable = [256]bool{
 
 func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
-// firstInvalid returns the index of the first byte that is not UTF-8, -1 when all are.
+// firstInvalid returns the index of the first byte that is not valid UTF-8, or -1.
 func firstInvalid(b []byte) int {
 	if utf8.Valid(b) {
 		return -1

@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// Block is a body in memory that is used again for another one. Its maker is its first holder; whatever reads the
-// body beyond the maker's time is a holder too. When the last one lets go, the room goes back to the budget and the
-// bytes are kept for the next body: a megabyte that is asked of the heap is zeroed first and collected later, which
-// costs more than reading it does.
+// Block is a body in memory whose buffer is used again for a later body. The code that made the block is its first
+// holder. Code that reads the body later holds the block too. When the last holder releases it, its bytes go back to
+// the budget and the buffer is kept for the next body. A new buffer of a megabyte would have to be zeroed and later
+// collected, which costs more than reading the body.
 type Block struct {
 	share   Share
 	bytes   []byte
@@ -24,21 +24,21 @@ func (b *Budget) Block(use Use) *Block {
 	return k
 }
 
-// ReadAll is Share.ReadAll. The bytes are valid until the last holder lets go.
+// ReadAll is Share.ReadAll. The bytes are valid until the last holder releases the block.
 func (k *Block) ReadAll(ctx context.Context, r io.Reader, declared, limit int64) (body []byte, err error) {
 	body, err = k.share.ReadAll(ctx, r, nil, declared, limit)
 	k.bytes = body
 	return body, err
 }
 
-// Reused reports whether the bytes will be used again, so that each reader of them has to hold the block. It is false
-// for a nil Block.
+// Reused reports whether the buffer will be used again. Each reader of its bytes must then hold the block. Reused is
+// false for a nil Block.
 func (k *Block) Reused() bool { return k != nil && k.share.reuse && isSize(cap(k.bytes)) }
 
-// Hold adds a holder, who has to call Release once.
+// Hold adds a holder. Each holder calls Release once.
 func (k *Block) Hold() { k.holders.Add(1) }
 
-// Release lets go of the block.
+// Release ends one holder's use of the block.
 func (k *Block) Release() {
 	if k.holders.Add(-1) > 0 {
 		return
@@ -48,7 +48,7 @@ func (k *Block) Release() {
 	k.share.Free()
 }
 
-// Drop lets go of the block as its only holder, and leaves the bytes to the collector: something may still read them.
+// Drop is Release for the only holder when something may still read the bytes: the buffer is not used again.
 func (k *Block) Drop() {
 	k.bytes = nil
 	k.share.Free()

@@ -2,20 +2,20 @@ package memory
 
 import "context"
 
-// Share is what one body or one answer holds of a budget. It is used by one goroutine at a time and not copied once
-// it holds something.
+// Share is the part of a budget that one body or one answer holds. Only one goroutine may use it at a time. It must not
+// be copied while it holds bytes.
 type Share struct {
 	budget *Budget
 	use    Use
 	held   int64
-	reuse  bool // bytes come from those that the budget keeps, and go back there
+	reuse  bool // buffers come from the budget's spare ones, and go back there
 }
 
 // Share returns a share that holds nothing yet.
 func (b *Budget) Share(use Use) Share { return Share{budget: b, use: use} }
 
-// Grow takes n more bytes. A body waits for them within the budget's time, an answer until ctx ends. The error is a
-// *outcome.Rejected when there was no room in time, or the cause of ctx.
+// Grow takes n more bytes. A body waits for them for the budget's waiting time, an answer until ctx ends. The error is
+// an *outcome.Rejected when the budget had no bytes in time, else the cause of ctx.
 func (s *Share) Grow(ctx context.Context, n int64) error {
 	if s.budget == nil || n <= 0 {
 		return nil
@@ -30,7 +30,7 @@ func (s *Share) Shrink(n int64) {
 	}
 }
 
-// allocate returns no bytes with room for n, which the share holds already.
+// allocate returns an empty slice with a capacity of n bytes, which the share holds already.
 func (s *Share) allocate(n int64) []byte {
 	if s.reuse {
 		s.budget.mu.Lock()
@@ -43,7 +43,7 @@ func (s *Share) allocate(n int64) []byte {
 	return make([]byte, 0, n)
 }
 
-// keep hands b back for further use, when it has a size for that. It must not be used afterwards.
+// keep gives b back to the budget for reuse when it has one of the reused sizes. The caller must not use b afterwards.
 func (s *Share) keep(b []byte) {
 	if !s.reuse || !isSize(cap(b)) {
 		return

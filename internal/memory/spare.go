@@ -2,15 +2,15 @@ package memory
 
 import "math/bits"
 
-// Bytes in these sizes are kept for further use. Smaller ones cost the heap little; larger ones are rare, and rounding
-// them up would waste what the budget has.
+// Buffers of these sizes, in bytes, are kept for reuse. Smaller ones are cheap to allocate. Larger ones are rare, and
+// rounding their sizes up would waste the budget.
 const (
 	smallestSpare = 64 << 10
 	largestSpare  = 4 << 20
 )
 
-// sizeOf is the size that bytes are rounded up to so that they fit the next body too: four steps to each power of two.
-// It is 0 for bytes that are not kept.
+// sizeOf returns the size of the buffer for n bytes: n rounded up to one of four steps between two powers of two, so
+// that the buffer fits later bodies too. It is 0 for buffers that are not kept.
 func sizeOf(n int64) int64 {
 	if n < smallestSpare || n > largestSpare {
 		return 0
@@ -19,20 +19,20 @@ func sizeOf(n int64) int64 {
 	return (n + step - 1) &^ (step - 1)
 }
 
-// isSize reports whether bytes of this capacity are kept.
+// isSize reports whether buffers of this capacity are kept.
 func isSize(capacity int) bool { return capacity > 0 && sizeOf(int64(capacity)) == int64(capacity) }
 
-// spare keeps bytes that are in use by no one, in stacks by size. They are part of the budget's size: as soon as the
-// room is needed they are left to the collector.
+// spare keeps unused buffers, in stacks by size. They count against the budget's size: when a share needs the bytes,
+// the buffers are left to the collector.
 type spare struct {
 	bytes  int64
 	stacks map[int64][][]byte
 }
 
-// most is the part of a budget that may be kept.
+// mostSpare is the part of a budget that spare buffers may take, in bytes.
 func mostSpare(size int64) int64 { return size / 8 }
 
-// put keeps b, unless there is enough.
+// put keeps b unless the spare buffers would take more than most bytes.
 func (s *spare) put(b []byte, most int64) {
 	size := int64(cap(b))
 	if s.bytes+size > most {
@@ -45,7 +45,7 @@ func (s *spare) put(b []byte, most int64) {
 	s.stacks[size] = append(s.stacks[size], b[:0])
 }
 
-// get returns bytes of a size, nil when there are none.
+// get returns a buffer of a size, or nil.
 func (s *spare) get(size int64) []byte {
 	stack := s.stacks[size]
 	if len(stack) == 0 {
@@ -58,5 +58,5 @@ func (s *spare) get(size int64) []byte {
 	return b
 }
 
-// clear keeps nothing any more.
+// clear drops all buffers.
 func (s *spare) clear() { *s = spare{} }

@@ -1,9 +1,10 @@
--- One user's bucket of tokens, on Redis's own clock. tokenbucket.go does the same in a pod's memory.
--- KEYS[1]  hash: full (when the bucket is full again), back (all that has been given back), limit (tokens a window, of the last
---          booking)
--- ARGV     as tokenscript.go writes them: "book", tokens, limit; or "settle", the tokens used beyond a booking (negative: less) and
---          the booking's mark
--- Times are in whole microseconds. Returns {1 when allowed, time until full, wait until it fits, mark}.
+-- The bucket of tokens of one user, on Redis's clock. tokenbucket.go computes the same in a pod's memory.
+-- KEYS[1]  hash: full (time at which the bucket is full again), back (sum of all refunds, as a time), limit (tokens per
+--          window, of the last booking)
+-- ARGV     encoded in tokenscript.go: "book", tokens, limit (tokens per window); or "settle", tokens used beyond the
+--          booking (negative: less), mark of the booking
+-- Returns  {1 when allowed, else 0; time until the bucket is full; wait until the booking fits; mark}
+-- All times are whole microseconds.
 local WINDOW, SLACK, TTL = 60000000, 1000000, 3600000
 local key, op, tokens = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local clock = redis.call('TIME')
@@ -13,7 +14,7 @@ local function int(n) return string.format('%d', n) end
 local had = redis.call('HMGET', key, 'full', 'back', 'limit')
 local full, back, limit = tonumber(had[1]) or 0, tonumber(had[2]) or 0, tonumber(had[3]) or 0
 
--- A debt brings no bucket further from full than this. One that is comes from a clock that went back, and begins anew.
+-- No debt is larger than this. A larger one means that the clock went back: the bucket begins anew.
 if full > now + 2 * WINDOW + SLACK then full, back = now, 0 end
 
 local function time_of(n) return math.floor(n * WINDOW / limit) end
@@ -24,7 +25,8 @@ if op == 'book' then
   if wait > 0 then return {0, full - now, wait, 0} end
   full = full + time_of(tokens)
   redis.call('HSET', key, 'full', int(full), 'back', int(back), 'limit', int(limit))
-  redis.call('PEXPIRE', key, TTL) -- later than the bucket is full, so that "back" is there for long streams
+  -- The key lives longer than the bucket needs to fill, because settlements of long streams need "back".
+  redis.call('PEXPIRE', key, TTL)
   return {1, full - now, 0, full + back}
 end
 

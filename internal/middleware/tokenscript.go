@@ -13,20 +13,20 @@ var tokensLua string
 
 var tokensScript = redis.NewScript(tokensLua)
 
-// tokenStep is one step of a user's bucket in Redis.
+// tokenStep is one booking or settlement in a user's bucket in Redis.
 type tokenStep struct {
 	user   string
-	settle bool  // else it books
-	tokens int   // to book, or used beyond a booking
-	limit  int   // book: tokens a window
-	mark   int64 // settle: of the booking
+	settle bool  // false: a booking
+	tokens int   // to book; or used beyond the booking, negative: less
+	limit  int   // of a booking: tokens per window
+	mark   int64 // of a settlement: that of its booking
 }
 
-// run takes the step in Redis, in one round trip.
+// run makes the step in Redis, in one round trip.
 func (s tokenStep) run(ctx context.Context, r redis.Cmdable) (tokenRuling, error) {
 	n, err := tokensScript.Run(ctx, r, []string{"llm:tokens:" + s.user}, s.args()...).Int64Slice()
 	if err == nil && len(n) != 4 {
-		err = fmt.Errorf("it returned %v", n)
+		err = fmt.Errorf("%d numbers in the reply %v, want 4", len(n), n)
 	}
 	if err != nil {
 		return tokenRuling{}, fmt.Errorf("running tokens.lua: %w", err)

@@ -44,9 +44,9 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 	return c, nil
 }
 
-// Do runs f, which makes one round trip on r. When Redis is away it returns ErrAway at once; when Redis is in trouble,
-// its error after the budget, or twice that for a command that waited behind another. The context f gets outlives the
-// request's: a booking that was sent is seen to its end, so that it is known what to give back.
+// Do runs f, which makes one round trip on r. When Redis is away, Do returns ErrAway at once. When Redis fails, Do
+// returns the error within the budget, or within twice the budget when the command waited for another one. The context
+// of f does not end with ctx: the answer to a booking must be read, because it says what to give back.
 func (c *Client) Do(ctx context.Context, f func(ctx context.Context, r redis.Cmdable) error) error {
 	if c.guard.away.Load() {
 		c.guard.metrics.skipped.Inc()
@@ -57,9 +57,9 @@ func (c *Client) Do(ctx context.Context, f func(ctx context.Context, r redis.Cmd
 	return err
 }
 
-// run chooses the connection for f. While all is well the limits of the sockets are enough. In doubt a connection may
-// first have to be made, which takes longer than a command may: then a deadline bounds that wait, and f shares no round
-// trip, so that it does not wait behind one that hangs.
+// run chooses the connection for f. Usually the time limits of the sockets are enough. After a failure f may need a new
+// connection, which takes longer than the budget: then a deadline bounds the wait. f also shares no round trip then, so
+// that it does not wait for one that hangs.
 func (c *Client) run(ctx context.Context, f func(ctx context.Context, r redis.Cmdable) error) error {
 	if c.guard.inDoubt() {
 		ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Budget, errBudget)
@@ -76,15 +76,15 @@ func (c *Client) run(ctx context.Context, f func(ctx context.Context, r redis.Cm
 // Away reports whether Redis is being skipped.
 func (c *Client) Away() bool { return c.guard.away.Load() }
 
-// Trouble says for operators why limits or jobs are not shared as they should be; "" when nothing is wrong. A full
-// Redis and refused commands are remembered for a minute.
+// Trouble returns for operators why limits or jobs are not shared through Redis; "" when they are. It reports a full
+// Redis and refused commands for a minute.
 func (c *Client) Trouble() string { return cmp.Or(c.guard.trouble(), c.file.Trouble()) }
 
-// NoteFull counts and logs a refusal for want of memory that a script got as a value.
+// NoteFull counts and logs a refusal for lack of memory that a script got as a value.
 func (c *Client) NoteFull(err error) { c.guard.noteFull(err) }
 
-// OnChange calls f whenever Redis goes away or comes back, on the guard's goroutine: f must be quick. It must be called
-// before the client is used.
+// OnChange has f called whenever Redis goes away or comes back. f runs on the guard's goroutine and must return soon.
+// OnChange must be called before the client is used.
 func (c *Client) OnChange(f func(away bool)) { c.guard.onChange(f) }
 
 // Redis is the client below the guard, for pub/sub and for work that no request waits for.
@@ -97,9 +97,9 @@ func (c *Client) Close() error {
 	return c.rdb.Close()
 }
 
-// ping reports an error unless Redis serves scripts that write, which a replica or a Redis that is still loading does
-// not. A full Redis serves those that must go on. Of a Cluster every master must answer: the keys of requests are
-// spread over all of them.
+// ping returns an error unless Redis runs scripts that write. A replica, and a Redis that is still loading, do not. A
+// full Redis does, see memoryAware. In a Cluster every master must answer: the keys of requests are spread over all
+// of them.
 func (c *Client) ping(ctx context.Context) error {
 	const probe = writeFirst + "return redis.call('SET', KEYS[1], 1, 'PX', 1000)"
 	err := c.rdb.Eval(ctx, probe, []string{"llm:probe"}).Err()
@@ -107,8 +107,7 @@ func (c *Client) ping(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	return cluster.ForEachMaster(ctx, func(ctx context.Context,
-		master *redis.Client) error {
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
 		return master.Ping(ctx).Err()
 	})
 }

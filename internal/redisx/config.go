@@ -1,9 +1,10 @@
-// Package redisx is the service's way to Redis. It keeps Redis's troubles away from requests: every command has a short
-// budget, and when Redis fails it is skipped without waiting until a probe in the background finds it well again.
+// Package redisx is the service's client of Redis. It protects requests from a Redis that fails: every command has a
+// short budget. After several failures Redis counts as away: commands are skipped at once, until a probe in the
+// background is answered.
 //
-//	Client.Do       away? skip at once                                      guard.go
-//	  run           a script goes with those that are run at the same time  share.go, gather.go
-//	  judge         was the answer trouble? enough of it, and Redis is away guard.go, trouble.go
+//	Client.Do       is Redis away? then skip the command                      guard.go
+//	  run           scripts that run at the same time share one round trip    share.go, gather.go
+//	  judge         count failures; after several of them Redis is away       guard.go, trouble.go
 package redisx
 
 import (
@@ -42,8 +43,8 @@ func (c Config) Validate() error {
 		errs = append(errs, err)
 	}
 	if c.Master != "" && c.Cluster {
-		errs = append(errs, errors.New("REDIS_MASTER and REDIS_CLUSTER are both set: a Redis is watched by Sentinels "+
-			"or is a Cluster, not both"))
+		errs = append(errs, errors.New("REDIS_MASTER and REDIS_CLUSTER are both set: use Sentinels or a Cluster, "+
+			"not both"))
 	}
 	if c.Budget <= 0 {
 		errs = append(errs, fmt.Errorf("REDIS_BUDGET is %v: use a positive duration such as 50ms", c.Budget))
@@ -54,10 +55,10 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// options translates the configuration. A command has the budget and no more, and the client library never repeats it:
-// a script that was sent may have run. That is also why redirects of a Cluster are not followed, because the library
-// uses their number for repeats after a timeout too. A moved slot costs a failed command or two until the library has
-// learned the new map.
+// options translates the configuration for the client library. A command has the budget, and the library never repeats
+// it, because a script that was sent may have run. Redirects of a Cluster are not followed for the same reason: the
+// library uses their number also for repeats after a timeout. When a slot moves, one or two commands fail until the
+// library has read the new map of slots.
 func (c Config) options() (*redis.UniversalOptions, error) {
 	switch {
 	case c.URLFile != "" && c.URL != "":
@@ -72,7 +73,7 @@ func (c Config) options() (*redis.UniversalOptions, error) {
 	if c.URL == "" {
 		return nil, errors.New("REDIS_URL is missing: set it to redis://host:port")
 	}
-	u, err := redis.ParseClusterURL(c.URL) // the one parser of the library that takes several hosts
+	u, err := redis.ParseClusterURL(c.URL) // the only parser of the library that accepts several hosts
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL cannot be read: use redis://[user:password@]host:port[/db][?addr=host:port]")
 	}
@@ -85,7 +86,7 @@ func (c Config) options() (*redis.UniversalOptions, error) {
 	o := &redis.UniversalOptions{
 		Addrs: u.Addrs, DB: db, Username: u.Username, Password: u.Password, TLSConfig: u.TLSConfig,
 		MasterName: c.Master, IsClusterMode: c.Cluster,
-		// In 3 the library looks for push messages before every reply, and nothing here is pushed but pub/sub.
+		// With protocol 3 the library looks for push messages before every reply. Only pub/sub needs them here.
 		Protocol:   2,
 		MaxRetries: -1, DialerRetries: 1, MaxRedirects: -1,
 		DialTimeout: dialTimeout(c.Budget), ReadTimeout: c.Budget, WriteTimeout: c.Budget, PoolTimeout: c.Budget,
@@ -96,6 +97,6 @@ func (c Config) options() (*redis.UniversalOptions, error) {
 	return o, nil
 }
 
-// dialTimeout is the time a new connection gets: a TLS handshake across zones need not fit the budget of a command. It
-// is seldom a request that waits for it.
+// dialTimeout is the time limit of a new connection. It is longer than the budget of a command, because a TLS handshake
+// across zones may need more. Requests seldom wait for a new connection.
 func dialTimeout(budget time.Duration) time.Duration { return max(budget, 200*time.Millisecond) }

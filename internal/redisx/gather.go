@@ -6,12 +6,13 @@ import (
 	"sync"
 )
 
-// Gather lets callers that come at the same moment share one round trip. The first caller yields the processor once, so
-// that others which are ready can join, and sends all that have come: a busy pod sends much at a time, and a caller in
-// a quiet pod waits for no other. When Limit round trips are under way, further callers gather until one ends: so a
-// slow Redis gets fewer and larger batches, not more connections. Batches keep the order in which callers came.
+// Gather lets callers that arrive at the same moment share one round trip. The first caller yields the processor once,
+// so that other goroutines that are ready can join. Then it sends the items of all of them. So a busy pod sends many
+// items at a time, and a caller in a quiet pod waits for no other. When Limit round trips are under way, further
+// callers wait until one ends: a slow Redis gets fewer and larger batches, not more connections. Batches keep the order
+// of arrival.
 //
-// There is no goroutine and no timer behind it. It is safe for concurrent use.
+// Gather has no goroutine and no timer. It is safe for concurrent use.
 type Gather[T any] struct {
 	Limit int // round trips under way at a time; 0 counts as 1
 
@@ -19,38 +20,38 @@ type Gather[T any] struct {
 
 	mu       sync.Mutex
 	underWay int
-	led      bool // a caller is about to send those that wait
+	led      bool // a caller is about to send the items of the waiting callers
 	waiting  []*caller[T]
 }
 
-// maxBatch is the number of callers in one batch at most: Redis serves no other client meanwhile.
+// maxBatch is the largest number of callers in one batch: Redis serves no other client until the batch is done.
 const maxBatch = 128
 
-// role is what a caller that waited is told.
+// role is what a waiting caller becomes.
 type role int
 
 const (
 	served role = iota // another caller has made the round trip
-	leader             // it makes the round trip for those that wait
+	leader             // this caller makes the round trip for all that wait
 )
 
-// caller is one caller in a batch. Callers are used again.
+// caller is one caller in a batch. Values are reused.
 type caller[T any] struct {
 	item  T
-	told  chan role // buffered
+	roles chan role // buffered; the end of a wait
 	batch []*caller[T]
 	items []T
 }
 
-// Join returns when send has returned for a batch with item in it. One of the batch's callers runs send; what send
-// panics with is that caller's, and the others return.
+// Join returns when send has returned for a batch that contains item. One of the batch's callers runs send. When send
+// panics, that caller panics and the others return.
 func (g *Gather[T]) Join(item T, send func([]T)) {
 	c, ok := g.callers.Get().(*caller[T])
 	if !ok {
-		c = &caller[T]{told: make(chan role, 1)}
+		c = &caller[T]{roles: make(chan role, 1)}
 	}
 	c.item = item
-	if !g.enter(c) && <-c.told == served {
+	if !g.enter(c) && <-c.roles == served {
 		g.free(c)
 		return
 	}
@@ -60,7 +61,7 @@ func (g *Gather[T]) Join(item T, send func([]T)) {
 	send(c.items)
 }
 
-// enter puts c among the callers that wait. It reports whether c leads the next batch at once; else c is told later.
+// enter adds c to the waiting callers. It reports whether c leads the next batch now; else c gets its role later.
 func (g *Gather[T]) enter(c *caller[T]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -72,7 +73,7 @@ func (g *Gather[T]) enter(c *caller[T]) bool {
 	return true
 }
 
-// take makes a batch of those that wait. c, the first of them, leads it.
+// take makes a batch of the waiting callers. c, the first of them, leads it.
 func (g *Gather[T]) take(c *caller[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -95,18 +96,18 @@ func (g *Gather[T]) finish(c *caller[T]) {
 	g.appointLocked()
 	g.mu.Unlock()
 	for _, one := range c.batch[1:] {
-		one.told <- served
+		one.roles <- served
 	}
 	clear(c.batch)
 	clear(c.items)
 	g.free(c)
 }
 
-// appointLocked makes the first of those that wait lead the next batch, if one may be sent.
+// appointLocked makes the first waiting caller lead the next batch, if one may be sent.
 func (g *Gather[T]) appointLocked() {
 	if len(g.waiting) > 0 && !g.led && g.underWay < max(g.Limit, 1) {
 		g.led = true
-		g.waiting[0].told <- leader
+		g.waiting[0].roles <- leader
 	}
 }
 

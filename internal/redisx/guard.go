@@ -14,19 +14,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Doubt grows with every failure and shrinks, slower, with every answer. Three failures in a row are enough, and so is
-// a Redis of which every second command fails; a lost one now and then is not.
+// The doubt about Redis grows by perFailure with every failed command and shrinks by perAnswer with every answer. At
+// tooMuch Redis counts as away: after three failures in a row, or when every second command fails for a while. Rare
+// failures are not enough.
 const (
 	perFailure = 2
 	perAnswer  = 1
 	tooMuch    = 3 * perFailure
-	atFirst    = perAnswer // until Redis has answered once
+	atFirst    = perAnswer // the doubt until Redis has answered once
 )
 
-// probeEvery is the mean pause between two looks at a Redis that is away.
+// probeEvery is the mean time between two probes of a Redis that is away.
 const probeEvery = 200 * time.Millisecond
 
-// guard decides whether Redis is worth asking. While it is away a request pays one atomic load for it.
+// guard decides whether commands are sent to Redis or skipped. Skipping costs a request one atomic load.
 type guard struct {
 	budget  time.Duration
 	probe   func(context.Context) error
@@ -35,13 +36,13 @@ type guard struct {
 
 	away  atomic.Bool
 	doubt atomic.Int32
-	wake  chan error // what made Redis count as away
+	wake  chan error // the error that made Redis count as away
 	stop  context.CancelFunc
 	done  sync.WaitGroup
 
-	refusals   *refusals // of what requests asked for
-	full       *refusals // for want of memory
-	background *refusals // of what jobs asked for
+	refusals   *refusals // of commands of requests
+	full       *refusals // for lack of memory
+	background *refusals // of commands of jobs
 
 	mu        sync.Mutex
 	listeners []func(away bool)
@@ -56,11 +57,11 @@ func newGuard(budget time.Duration, probe func(context.Context) error, log *slog
 		return nil, err
 	}
 	g.refusals = &refusals{log: log, counter: g.metrics.refused,
-		what: "redis refuses a command: this pod decides alone what it was for"}
+		what: "redis refuses a command: this pod decides without it"}
 	g.background = &refusals{log: log, counter: g.metrics.refused,
-		what: "redis refuses a command that jobs need: they stand still until that is mended"}
+		what: "redis refuses a command that jobs need: jobs stop until this is repaired"}
 	g.full = &refusals{log: log, counter: g.metrics.full,
-		what: "redis is full: no jobs are taken; limits are still shared, and jobs under way go on"}
+		what: "redis is full: no new jobs are accepted; limits are still shared, and accepted jobs go on"}
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop = stop
 	g.done.Go(func() { g.run(ctx) })
@@ -70,7 +71,7 @@ func newGuard(budget time.Duration, probe func(context.Context) error, log *slog
 // inDoubt reports whether a command failed lately.
 func (g *guard) inDoubt() bool { return g.doubt.Load() > 0 }
 
-// judge counts how a command ended. A round trip that failed counts once, however many commands shared it.
+// judge counts how a command ended. A failed round trip counts once, however many commands shared it.
 func (g *guard) judge(err error) {
 	if !isTrouble(err) {
 		if d := g.doubt.Load(); d > 0 {
@@ -92,12 +93,12 @@ func (g *guard) judge(err error) {
 	}
 }
 
-// fullFor is how long after the last refusal for want of memory Redis counts as full.
+// fullFor is how long Redis counts as full after its last refusal for lack of memory.
 const fullFor = 10 * time.Second
 
 func (g *guard) noteFull(err error) { g.full.note(err) }
 
-// trouble says what is wrong with Redis as this pod sees it; "" when nothing is.
+// trouble returns what is wrong with Redis for this pod; "" when nothing is.
 func (g *guard) trouble() string {
 	if g.away.Load() {
 		return "away"
@@ -113,7 +114,7 @@ func (g *guard) trouble() string {
 	return ""
 }
 
-// run announces every change, and probes while Redis is away.
+// run calls the listeners at every change, and probes while Redis is away.
 func (g *guard) run(ctx context.Context) {
 	for {
 		select {
@@ -123,22 +124,22 @@ func (g *guard) run(ctx context.Context) {
 			g.log.WarnContext(ctx, "redis is away: limits are kept by this pod alone until it is back",
 				slog.Any("error", err))
 		}
-		g.announce(true)
+		g.notify(true)
 		if !g.awaitReturn(ctx) {
 			return
 		}
 		g.doubt.Store(atFirst)
 		g.away.Store(false)
 		g.log.InfoContext(ctx, "redis is back: limits are shared again")
-		g.announce(false)
+		g.notify(false)
 	}
 }
 
-// awaitReturn probes until a probe is answered, and reports false when ctx ends first. The pauses are random, so that a
+// awaitReturn probes until a probe is answered. It reports false when ctx ends first. The pauses are random, so that a
 // recovering Redis does not get the probes of all pods at once.
 func (g *guard) awaitReturn(ctx context.Context) bool {
 	since := time.Now()
-	for reminded := since; ; {
+	for logged := since; ; {
 		pause := time.NewTimer(probeEvery/2 + rand.N(probeEvery))
 		select {
 		case <-ctx.Done():
@@ -152,8 +153,8 @@ func (g *guard) awaitReturn(ctx context.Context) bool {
 		if err == nil {
 			return true
 		}
-		if now := time.Now(); now.Sub(reminded) >= remindEvery && ctx.Err() == nil {
-			reminded = now
+		if now := time.Now(); now.Sub(logged) >= remindEvery && ctx.Err() == nil {
+			logged = now
 			g.log.WarnContext(ctx, "redis is still away", slog.Int64("for_ms", now.Sub(since).Milliseconds()),
 				slog.Any("error", err))
 		}
@@ -166,7 +167,7 @@ func (g *guard) onChange(f func(bool)) {
 	g.listeners = append(g.listeners, f)
 }
 
-func (g *guard) announce(away bool) {
+func (g *guard) notify(away bool) {
 	g.mu.Lock()
 	listeners := slices.Clone(g.listeners)
 	g.mu.Unlock()

@@ -8,16 +8,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Limits of background work. It moves whole answers, and a command that it gave up too early would leave work
-// half handed over.
+// Limits of background work. They are longer, because it moves whole answers, and because a command that is given up
+// too early can leave a job half handed over.
 const (
 	patientTimeout = 2 * time.Second
-	troublePause   = 250 * time.Millisecond // after a failure, so that loops which try again do not spin
+	troublePause   = 250 * time.Millisecond // after a failure, so that a loop that tries again does not spin
 )
 
-// Patient opens a client of its own for background work: connections that no request waits for, longer limits, and a
-// pause after every failure. What Redis refuses is counted and logged, with the keys. The caller closes it. Redis being
-// away is no error here; like New it does not dial.
+// Patient returns a client for background work. It has its own connections, longer time limits, and a pause after every
+// failure. Commands that Redis refuses are counted and logged with their keys. The caller closes the client. Like New,
+// Patient does not dial, so it succeeds while Redis is away.
 func (c *Client) Patient() (redis.UniversalClient, error) {
 	o, err := c.cfg.options()
 	if err != nil {
@@ -25,14 +25,14 @@ func (c *Client) Patient() (redis.UniversalClient, error) {
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patientTimeout, patientTimeout, patientTimeout,
 		patientTimeout
-	o.MaxRedirects = 3 // with MaxRetries -1 these are a Cluster's redirects alone
+	o.MaxRedirects = 3 // with MaxRetries -1 this is only the number of a Cluster's redirects
 	c.file.apply(o)
 	rdb := c.cfg.open(o)
 	rdb.AddHook(patience{away: c.Away, refused: c.guard.background.note})
 	return &memoryAware{rdb, c.guard.noteFull}, nil
 }
 
-// patience slows down callers that meet trouble, and spares a Redis that is away.
+// patience slows down callers after a failure, and sends nothing to a Redis that is away.
 type patience struct {
 	away    func() bool
 	refused func(error, ...slog.Attr)
@@ -71,8 +71,8 @@ func (p patience) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// report tells of a command that Redis refused. A refusal for want of memory is reported where it is mended, and older
-// versions of Redis do not know all of the handshake.
+// report counts and logs a command that Redis refused. memoryAware reports refusals for lack of memory. Refusals of the
+// handshake (CLIENT, HELLO) are left out, because older versions of Redis do not know all of it.
 func (p patience) report(cmd redis.Cmder, err error) {
 	name := cmd.Name()
 	if name != "client" && name != "hello" && isRefusal(err) && !isFull(err) {
@@ -80,7 +80,7 @@ func (p patience) report(cmd redis.Cmder, err error) {
 	}
 }
 
-// keysOf returns the keys that a command names: those of a script, or the one of a plain command.
+// keysOf returns the keys of a command: those of a script, or the single key of another command.
 func keysOf(cmd redis.Cmder) []any {
 	args := cmd.Args()
 	switch cmd.Name() {

@@ -9,12 +9,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// remindEvery is the pause between two log lines about a Redis that stays away, or about commands that it refuses. The
-// reason may change meanwhile, a refused connection into a wrong password, and the log has the latest.
+// remindEvery is the time between two log lines about a Redis that stays away, or about commands that it refuses. The
+// line has the latest reason, which may have changed: first a refused connection, later a wrong password.
 const remindEvery = time.Minute
 
-// refusals are the commands of one kind that Redis answered and did not do. The log has a line about them once a
-// minute: without it only a wrong limit or a job that stands still would show them.
+// refusals counts the commands of one kind that Redis answered and did not run. It logs a line about them once a
+// minute: without it they would show only as a wrong limit or as a job that makes no progress.
 type refusals struct {
 	log     *slog.Logger
 	what    string // the log line

@@ -6,8 +6,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sharing is Redis for callers that share round trips: scripts that are run at the same moment go in one pipeline. All
-// other commands go alone.
+// sharing is a client whose callers share round trips: scripts that run at the same moment are sent in one pipeline.
+// Each other command has a round trip of its own.
 type sharing struct {
 	redis.UniversalClient
 
@@ -21,7 +21,7 @@ func newSharing(rdb redis.UniversalClient, pool int) *sharing {
 	return &sharing{UniversalClient: rdb, gather: Gather[*redis.Cmd]{Limit: min(sharedTrips, pool)}}
 }
 
-// EvalSha runs the script that Redis knows under sha, in one round trip with those that are run at the same moment.
+// EvalSha runs the script whose SHA-1 digest is sha, in one round trip with scripts that run at the same moment.
 func (s *sharing) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	command := make([]any, 0, 3+len(keys)+len(args))
 	command = append(command, "evalsha", sha, len(keys))
@@ -33,8 +33,8 @@ func (s *sharing) EvalSha(ctx context.Context, sha string, keys []string, args .
 	return cmd
 }
 
-// send makes the round trip. Every command gets its own answer or error; of those that failed together the guard counts
-// one.
+// send makes the round trip. Every command gets its own answer or error. When several failed together, the guard counts
+// one failure.
 func (s *sharing) send(ctx context.Context, cmds []*redis.Cmd) {
 	if len(cmds) == 1 {
 		_ = s.Process(ctx, cmds[0])

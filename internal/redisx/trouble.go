@@ -13,28 +13,28 @@ import (
 // ErrAway is returned while Redis is being skipped.
 var ErrAway = errors.New("redis is away")
 
-// errBudget is the cause when a connection could not be had within the budget.
+// errBudget is the cause when there was no connection within the budget.
 var errBudget = fmt.Errorf("redis: no connection within the budget: %w", context.DeadlineExceeded)
 
-// companionError is what all but one of the callers of a shared round trip get when it fails. It is trouble for each of
-// them, but the guard counts the one: a lost connection must not count as often as it had commands on it.
+// companionError is the error of all but one of the callers of a shared round trip that failed. The guard counts only
+// the error of that one caller: a lost connection counts once, however many commands were on it.
 type companionError struct{ error }
 
 func (c *companionError) Unwrap() error { return c.error }
 
-// unfit are the beginnings of replies of a Redis that answers but cannot serve. NOPERM is not among them: it is about
-// one command or key, so the probe might pass where requests do not, and Redis would come and go without end. It counts
-// as refused. A full Redis (OOM) serves all but submissions: see memoryAware.
+// unfit are the beginnings of the replies of a Redis that answers but cannot serve. NOPERM is not one of them. It is
+// about one command or key: the probe could pass while requests fail, and Redis would go away and come back again and
+// again. It counts as refused. A full Redis (OOM) serves everything but submissions of jobs: see memoryAware.
 var unfit = []string{
 	"LOADING ", "READONLY ", "CLUSTERDOWN ", "MASTERDOWN ", "TRYAGAIN ", "NOREPLICAS ", "MISCONF ", "BUSY ",
 	"MOVED ", "ASK ", "NOAUTH ", "WRONGPASS ", "ERR max number of clients reached",
-	// A Redis that asks for a password says NOAUTH to small commands. To one with many or long arguments it says this,
-	// and closes the connection.
+	// A Redis that wants a password answers small commands with NOAUTH. It answers commands with many or long
+	// arguments with this reply, and closes the connection.
 	"ERR Protocol error: unauthenticated ", "ERR AUTH ", "ERR invalid password",
 }
 
-// isTrouble reports whether err speaks against Redis: no answer in time, no connection, or a reply that says it cannot
-// serve. Other replies, nil among them, are answers.
+// isTrouble reports whether err means that Redis cannot serve: no answer in time, no connection, or a reply in unfit.
+// All other replies, nil too, are answers.
 func isTrouble(err error) bool {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return false
@@ -46,17 +46,15 @@ func isTrouble(err error) bool {
 	return true
 }
 
-// answers are the beginnings of error replies with which scripts say what they found.
+// answers are the beginnings of error replies that are results of scripts.
 var answers = []string{"NOSCRIPT ", "NOT FOUND", "ERR NOT FOUND"}
 
-// isRefusal reports whether err is the reply of a Redis in good health that did not do what it was asked to.
+// isRefusal reports whether err is the reply of a Redis that works, but did not run the command.
 func isRefusal(err error) bool {
 	reply, ok := errors.AsType[redis.Error](err)
 	if !ok || isTrouble(err) || errors.Is(err, redis.Nil) {
 		return false
 	}
-	return !slices.ContainsFunc(answers, func(beginning string) bool {
-		return strings.HasPrefix(reply.Error(),
-			beginning)
-	})
+	text := reply.Error()
+	return !slices.ContainsFunc(answers, func(beginning string) bool { return strings.HasPrefix(text, beginning) })
 }

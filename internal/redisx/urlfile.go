@@ -20,24 +20,24 @@ import (
 	"github.com/spillway-dev/spillway/internal/follow"
 )
 
-// urlFile follows the file that Redis's URL is in, so that a rotated password or another host needs no restart. New
-// connections go where the file says, with the password that it says. Connections made before are retired: the pool
-// drops them when it next takes one, so no command is cut. What go-redis fixes when a client is made does not follow:
-// the number of the database, and which hosts of a Cluster it has already found.
+// urlFile follows the file with Redis's URL, so that a new password or another host needs no restart. New connections
+// use the host and the password in the file. Older connections are retired: the pool drops them when it would use them
+// next, so no command is cut. Two things do not follow the file, because go-redis fixes them when a client is made: the
+// number of the database, and the hosts of a Cluster that it has found already.
 type urlFile struct {
 	*follow.File // Trouble
 
 	cfg   Config
-	first []string // hosts at start-up; the client library dials these
+	hosts []string // at start-up; the client library dials these
 	db    int
-	now   atomic.Pointer[endpoint]
+	inUse atomic.Pointer[endpoint]
 
 	mu    sync.Mutex
-	conns map[*followedConn]struct{} // open ones
-	late  *time.Timer                // closes connections that were retired long ago
+	conns map[*followedConn]struct{} // that are open
+	late  *time.Timer                // closes connections that stay open long after their retirement
 }
 
-// endpoint is where Redis is and how it is entered.
+// endpoint is the address of Redis and the credentials for it.
 type endpoint struct {
 	addrs          []string
 	user, password string
@@ -51,19 +51,19 @@ func readURL(path string) (string, error) {
 	}
 	url, err := follow.Line(text)
 	if err != nil {
-		return "", fmt.Errorf("REDIS_URL_FILE (%s) holds no URL: %w", path, err)
+		return "", fmt.Errorf("REDIS_URL_FILE (%s) has no URL: %w", path, err)
 	}
 	return url, nil
 }
 
 // follow returns the follower of the file. The options o are those that the file gave at start-up.
 func (c Config) follow(o *redis.UniversalOptions, log *slog.Logger, reg prometheus.Registerer) (*urlFile, error) {
-	f := &urlFile{cfg: c, first: o.Addrs, db: o.DB, conns: map[*followedConn]struct{}{}}
+	f := &urlFile{cfg: c, hosts: o.Addrs, db: o.DB, conns: map[*followedConn]struct{}{}}
 	f.late = time.AfterFunc(retireAfter, f.closeRetired)
 	var err error
 	f.File, err = follow.Open(follow.Config{
 		Path: c.URLFile, What: "redis URL", Metric: "llm_redis_url_stale_seconds", Take: f.take,
-		Detail: func() slog.Attr { return slog.Any("hosts", f.now.Load().addrs) },
+		Detail: func() slog.Attr { return slog.Any("hosts", f.inUse.Load().addrs) },
 	}, log, reg)
 	if err != nil {
 		f.late.Stop()
@@ -72,7 +72,7 @@ func (c Config) follow(o *redis.UniversalOptions, log *slog.Logger, reg promethe
 	return f, nil
 }
 
-// take brings the URL in the file into force.
+// take makes new connections use the URL in the file.
 func (f *urlFile) take(text []byte) (inForce bool, err error) {
 	c := f.cfg
 	c.URLFile = ""
@@ -87,17 +87,17 @@ func (f *urlFile) take(text []byte) (inForce bool, err error) {
 		return false, fmt.Errorf("the number of the database has changed from %d to %d, which is read at start only: "+
 			"restart the pods to change it", f.db, o.DB)
 	}
-	f.now.Store(&endpoint{o.Addrs, o.Username, o.Password, o.TLSConfig})
+	f.inUse.Store(&endpoint{o.Addrs, o.Username, o.Password, o.TLSConfig})
 	f.late.Reset(retireAfter)
 	return true, nil
 }
 
 func (f *urlFile) close() {
-	_ = f.Close() // which has no error
+	_ = f.Close() // it never fails
 	f.late.Stop()
 }
 
-// apply makes a client with the options o go by the file, if there is one.
+// apply makes a client with the options o follow the file, if there is one.
 func (f *urlFile) apply(o *redis.UniversalOptions) {
 	if f.cfg.URLFile == "" {
 		return
@@ -105,7 +105,7 @@ func (f *urlFile) apply(o *redis.UniversalOptions) {
 	timeout := o.DialTimeout
 	o.Username, o.Password, o.TLSConfig = "", "", nil
 	o.CredentialsProviderContext = func(context.Context) (user, password string, err error) {
-		e := f.now.Load()
+		e := f.inUse.Load()
 		return e.user, e.password, nil
 	}
 	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -115,10 +115,10 @@ func (f *urlFile) apply(o *redis.UniversalOptions) {
 	}
 }
 
-// dial connects to addr, or to what stands in its place now if it is one of the hosts at start-up.
+// dial connects to addr, or to the host that has replaced it in the file.
 func (f *urlFile) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	e := f.now.Load()
-	if i := slices.Index(f.first, addr); i >= 0 {
+	e := f.inUse.Load()
+	if i := slices.Index(f.hosts, addr); i >= 0 {
 		addr = e.addrs[i%len(e.addrs)]
 	}
 	conn, err := (&net.Dialer{KeepAlive: 5 * time.Minute}).DialContext(ctx, network, addr)
@@ -140,15 +140,15 @@ func (f *urlFile) dial(ctx context.Context, network, addr string) (net.Conn, err
 	return followed, nil
 }
 
-// retireAfter is how long a retired connection may still be used, which is far longer than a command takes. Only
-// those of subscriptions are: they listen to the former Redis until they are closed, and are made anew then.
+// retireAfter is how long a retired connection may stay open, far longer than a command takes. Only the connections of
+// subscriptions stay open so long: they listen to the former Redis until they are closed, and then are made anew.
 const retireAfter = 10 * time.Second
 
 func (f *urlFile) closeRetired() {
 	f.mu.Lock()
 	var late []*followedConn
 	for c := range f.conns {
-		if c.of != f.now.Load() {
+		if c.of != f.inUse.Load() {
 			late = append(late, c)
 		}
 	}
@@ -158,7 +158,7 @@ func (f *urlFile) closeRetired() {
 	}
 }
 
-// followedConn is a connection that the pool drops, when it next looks at it, if the file has changed since.
+// followedConn is a connection that the pool drops before its next use when the file has changed since it was made.
 type followedConn struct {
 	net.Conn
 
@@ -177,9 +177,9 @@ func (c *followedConn) Close() error {
 
 var errRetired = errors.New("redis: the URL has changed since this connection was made")
 
-// SyscallConn is what the pool of go-redis checks a connection with before each use.
+// SyscallConn is called by the pool of go-redis, which checks a connection before each use.
 func (c *followedConn) SyscallConn() (syscall.RawConn, error) {
-	if c.file.now.Load() != c.of {
+	if c.file.inUse.Load() != c.of {
 		return nil, errRetired
 	}
 	raw, ok := c.raw.(syscall.Conn)

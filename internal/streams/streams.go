@@ -1,5 +1,5 @@
-// Package streams knows how many streams of events this pod has open, and since when: for the metrics, and for a pod
-// that drains and says what it waits for. It ends no stream: package upstream does.
+// Package streams counts the open event streams of this pod and knows their ages, for the metrics and for the log of a
+// draining pod. It does not end streams: package upstream does.
 package streams
 
 import (
@@ -43,7 +43,7 @@ func (s *Set) Begin(one *Stream) {
 	s.open[one] = struct{}{}
 }
 
-// End closes a stream; one that never began may end too.
+// End closes a stream. It does nothing to a stream that has not begun.
 func (s *Set) End(one *Stream) {
 	if s == nil {
 		return

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Batch collects what is written to it and passes it on every so often, in one piece: a log line then costs a request
-// no system call, and a slow disk or pipe behind the log does not hold requests up. What is at most batchAge old is
-// lost when the process is killed; the service's own end flushes. It is safe for concurrent use.
+// Batch collects log lines and writes them together, when they are batchAge old or when there are enough. A log line
+// then costs a request no system call, and a slow disk or pipe does not delay requests. When the process is killed, the
+// last batchAge of lines is lost; a normal end of the service flushes them. It is safe for concurrent use.
 type Batch struct {
 	w    io.Writer
-	wake chan struct{} // something is pending
-	full chan struct{} // so much that it does not wait for batchAge
+	wake chan struct{} // a line is pending
+	full chan struct{} // the batch is full: do not wait for batchAge
 	stop chan struct{}
 	done sync.WaitGroup
 
@@ -27,8 +27,8 @@ type Batch struct {
 
 const (
 	batchAge  = 50 * time.Millisecond
-	batchSize = 64 << 10 // a fuller batch does not wait for batchAge
-	batchMost = 1 << 20  // where w is slower than the lines come, the line that fills this waits for it
+	batchSize = 64 << 10 // in bytes; a larger batch does not wait for batchAge
+	batchMost = 1 << 20  // in bytes; when so much is pending, the next line waits for w
 )
 
 // NewBatch returns a Batch in front of w. It must be closed.
@@ -38,8 +38,8 @@ func NewBatch(w io.Writer) *Batch {
 	return b
 }
 
-// Write takes one or more whole lines. It never fails; what w refuses is lost, as with any log. slog calls it within
-// its own lock, for which every request waits that ends meanwhile: so it leaves the writing to the background.
+// Write takes one or more whole lines. It never fails: lines that w refuses are lost. slog calls Write while it holds a
+// lock that every finished request needs, so Write leaves the writing to the background.
 func (b *Batch) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	first := len(b.pending) == 0
@@ -58,7 +58,7 @@ func (b *Batch) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// signal leaves a sign in a channel that has room for one.
+// signal sends to a channel with a buffer of one, unless the buffer is full.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -66,7 +66,7 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// Flush passes on what is pending.
+// Flush writes the pending lines.
 func (b *Batch) Flush() {
 	b.flushing.Lock()
 	defer b.flushing.Unlock()
@@ -78,7 +78,7 @@ func (b *Batch) Flush() {
 	}
 }
 
-// run passes a batch on when it is full or its first line has reached batchAge. With nothing to write it sleeps.
+// run writes a batch when it is full or its first line is batchAge old. Without pending lines it sleeps.
 func (b *Batch) run() {
 	for {
 		select {
@@ -96,7 +96,7 @@ func (b *Batch) run() {
 	}
 }
 
-// Close passes on what is pending and ends the background work. What is written later is passed on only by Flush.
+// Close writes the pending lines and ends the background work. Only Flush writes lines that come later.
 func (b *Batch) Close() error {
 	close(b.stop)
 	b.done.Wait()
@@ -104,8 +104,8 @@ func (b *Batch) Close() error {
 	return nil
 }
 
-// Urgent returns a handler that flushes b after every record of level warn and above: what tells of trouble should not
-// be lost with it.
+// Urgent returns a handler that flushes b after every record of level warn or above, so that a crash soon after does
+// not lose the record.
 func Urgent(h slog.Handler, b *Batch) slog.Handler { return &urgent{h, b} }
 
 type urgent struct {

@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// escaped writes the log's JSON with every bidirectional control character as \uXXXX. Such a character, which a client
-// or a vendor may put into a text, would make a terminal show the line in another order than it has.
+// escaped writes the log's JSON with every bidirectional control character as \uXXXX. Such a character in a text of a
+// client or a vendor would make a terminal show the line in another order.
 type escaped struct{ w io.Writer }
 
-// Write passes lines on. Outside strings JSON is ASCII, so whatever is replaced stands in a string.
+// Write writes lines. JSON is ASCII outside of strings, so all that is replaced is in a string.
 func (e escaped) Write(line []byte) (int, error) {
 	if !mayHoldControls(line) {
 		return e.w.Write(line)
@@ -32,7 +32,7 @@ func (e escaped) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// mayHoldControls looks for the first bytes of the controls in UTF-8, which most lines do not have.
+// mayHoldControls reports whether the line has a byte with which a control begins in UTF-8. Most lines have none.
 func mayHoldControls(line []byte) bool {
 	return bytes.IndexByte(line, 0xd8) >= 0 || bytes.Contains(line, []byte("\xe2\x80")) ||
 		bytes.Contains(line, []byte("\xe2\x81"))

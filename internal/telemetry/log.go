@@ -1,5 +1,5 @@
-// Package telemetry is how the service speaks to those who run it: a JSON log that carries request and trace IDs, and
-// spans that cost nothing while they are not recorded.
+// Package telemetry has what operators see of the service: a JSON log with request and trace IDs, the registry of
+// metrics, and trace spans, which cost nothing while they are not recorded.
 package telemetry
 
 import (
@@ -10,13 +10,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// NewLogger returns a logger that writes one JSON object per line to w. Records made with a request's context carry its
+// NewLogger returns a logger that writes one JSON object per line to w. Records with a request's context have its
 // request_id and, when a trace is recorded, its trace_id.
 func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(&handler{slog.NewJSONHandler(escaped{w}, &slog.HandlerOptions{Level: level})})
 }
 
-// handler adds what the context knows to every record.
+// handler adds the IDs in the context to every record.
 type handler struct{ slog.Handler }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
@@ -29,8 +29,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// WithAttrs and WithGroup keep the handler around the one it wraps; without them the IDs would be lost on the first
-// With.
+// WithAttrs and WithGroup return a handler of this type too. Without them the result of With would not add the IDs.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &handler{h.Handler.WithAttrs(attrs)}
 }
@@ -42,8 +41,8 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.Handler.WithGroup(name)}
 }
 
-// RequestIDKey is the key under which a context carries the request's ID, as a *string: a context of its own kind can
-// answer to it without an allocation.
+// RequestIDKey is the key of the request's ID in a context. The value is a *string, so that a custom type of context
+// can return it without an allocation.
 type RequestIDKey struct{}
 
 // WithRequestID returns a context that carries the request's ID.

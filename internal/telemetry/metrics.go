@@ -7,7 +7,7 @@ func CounterVec(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
-// Gauge returns a gauge that asks value at every scrape. It is not registered yet.
+// Gauge returns a gauge that calls value at every scrape. It is not registered yet.
 func Gauge(name, help string, value func() float64) prometheus.GaugeFunc {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 }

@@ -19,8 +19,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// otlp sends spans to a collector by OTLP over HTTP, in protobuf. The encoding of spans is the library's. Its clients
-// stay out, because both bring gRPC into the binary: docs/decisions/traces.md.
+// otlp sends spans to a collector by OTLP over HTTP, in protobuf. The library encodes the spans. The library's clients
+// are not used, because both add gRPC to the binary: docs/decisions/traces.md.
 type otlp struct {
 	otlpConfig
 
@@ -29,24 +29,24 @@ type otlp struct {
 
 var _ otlptrace.Client = (*otlp)(nil)
 
-// The first pause before a batch is sent again, and the longest. A collector's Retry-After counts when it is longer.
+// The first and the longest pause before a batch is sent again. A longer Retry-After of the collector is used instead.
 const (
 	otlpPause    = time.Second
 	otlpMaxPause = 10 * time.Second
 )
 
-// Start has nothing to do: a connection is opened when there are spans to send.
+// Start does nothing: a connection is opened when there are spans to send.
 func (*otlp) Start(context.Context) error { return nil }
 
-// Stop has nothing to wait for: the SDK stops a client after its last upload.
+// Stop waits for nothing: the SDK stops a client after its last upload.
 func (o *otlp) Stop(context.Context) error {
 	o.client.CloseIdleConnections()
 	return nil
 }
 
-// UploadTraces sends spans, and again while the collector says that it may come later, until timeout or ctx ends.
+// UploadTraces sends spans. It repeats this while the collector allows it, until the timeout or the end of ctx.
 func (o *otlp) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
-	// A request for traces has the one member of TracesData. The request's own type would bring gRPC.
+	// The request has the same single member as TracesData. The type of the request itself would add gRPC.
 	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
 	if err != nil {
 		return fmt.Errorf("encoding spans: %w", err)
@@ -69,8 +69,8 @@ func (o *otlp) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans)
 	}
 }
 
-// send makes one exchange. With an error, wait is how long the collector wants to be left alone, or negative when it
-// would answer a second time as it did the first.
+// send makes one exchange. With an error, wait is the pause that the collector asks for; it is negative when a repeat
+// cannot succeed.
 func (o *otlp) send(ctx context.Context, body []byte) (wait time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url, bytes.NewReader(body))
 	if err != nil {
@@ -102,7 +102,7 @@ func (o *otlp) send(ctx context.Context, body []byte) (wait time.Duration, err e
 		cmp.Or(strings.TrimSpace(string(answer)), "no body"))
 }
 
-// retryAfter reads a collector's wait, in seconds or as a date; without one it is 0.
+// retryAfter reads the pause in a Retry-After header, in seconds or as a date; 0 when there is none.
 func retryAfter(text string, now time.Time) time.Duration {
 	if seconds, err := strconv.Atoi(text); err == nil && seconds >= 0 {
 		return time.Duration(min(seconds, 3600)) * time.Second
@@ -113,7 +113,7 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// partial reads the answer to accepted spans: field 1 holds how many were rejected (1) and why (2), when some were.
+// partial reads the answer to accepted spans. When some were rejected, field 1 has their number (1) and the reason (2).
 func partial(answer []byte) error {
 	success := lastField(answer, 1)
 	rejected, _ := protowire.ConsumeVarint(lastField(success, 1))
@@ -124,8 +124,8 @@ func partial(answer []byte) error {
 	return fmt.Errorf("the collector rejected %d spans: %s", rejected, cmp.Or(why, "no reason given"))
 }
 
-// lastField returns the value of a field: a message's or a text's bytes, a number as it is encoded. It is nil when the
-// field is absent or message is no protobuf.
+// lastField returns the value of a field: the bytes of a message or a text, or a number in its encoding. It is nil when
+// the field is absent or message is not protobuf.
 func lastField(message []byte, number protowire.Number) (value []byte) {
 	for len(message) > 0 {
 		n, kind, tag := protowire.ConsumeTag(message)
@@ -152,7 +152,7 @@ func compressed(body []byte) []byte {
 	w := gzip.NewWriter(&b)
 	_, err := w.Write(body)
 	if err = errors.Join(err, w.Close()); err != nil {
-		panic(err) // a buffer takes everything
+		panic(err) // cannot happen: a buffer accepts everything
 	}
 	return b.Bytes()
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// otlpConfig is what the standard variables say about sending spans.
+// otlpConfig holds the settings in the standard variables.
 type otlpConfig struct {
 	url     string
 	headers http.Header
@@ -29,8 +29,8 @@ func newOTLP(lookup func(string) string) (*otlp, error) {
 		return cmp.Or(lookup("OTEL_EXPORTER_OTLP_TRACES_"+name), lookup("OTEL_EXPORTER_OTLP_"+name))
 	}
 	if protocol := get("PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
-		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: spans are sent as http/protobuf only; collectors "+
-			"take it on port 4318, gRPC is on 4317", protocol)
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: spans are sent as http/protobuf only; "+
+			"collectors accept it on port 4318, and gRPC on 4317", protocol)
 	}
 	var o otlp
 	var errs [5]error
@@ -44,8 +44,8 @@ func newOTLP(lookup func(string) string) (*otlp, error) {
 	return &o, errors.Join(errs[:]...)
 }
 
-// tracesURL is where traces go. The variable for traces is taken as it is; the one for everything is the root of the
-// paths.
+// tracesURL returns the URL for traces. The variable for traces has the whole URL; the variable for all signals has the
+// root of the paths.
 func tracesURL(lookup func(string) string) (string, error) {
 	text, own := lookup("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), true
 	if text == "" {
@@ -53,7 +53,7 @@ func tracesURL(lookup func(string) string) (string, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", errors.New("OTEL_EXPORTER_OTLP_ENDPOINT is no URL: use one such as http://collector:4318")
+		return "", errors.New("OTEL_EXPORTER_OTLP_ENDPOINT is not a URL: use one such as http://collector:4318")
 	}
 	if !own {
 		u = u.JoinPath("v1/traces")
@@ -61,7 +61,7 @@ func tracesURL(lookup func(string) string) (string, error) {
 	return u.String(), nil
 }
 
-// pairs reads headers as in a W3C baggage: name=value,name=value, each value with URL escapes.
+// pairs reads headers in the form of W3C baggage: name=value,name=value, with URL escapes in the values.
 func pairs(text string) (http.Header, error) {
 	headers := http.Header{}
 	for pair := range strings.SplitSeq(text, ",") {
@@ -93,7 +93,8 @@ func compression(text string) (gzip bool, err error) {
 	return text == "gzip", nil
 }
 
-// certificates reads the collector's authority and this client's own pair from files. Without any, the system's apply.
+// certificates reads the certificate authority of the collector and this client's certificate and key from files.
+// Without files the system's authorities apply.
 func certificates(authority, certificate, key string) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if authority != "" {

@@ -19,8 +19,8 @@ import (
 // Scope is the instrumentation scope of the service's spans.
 const Scope = "github.com/spillway-dev/spillway"
 
-// Start begins a span below the one in ctx. When that one is not recorded it returns ctx as it is and a span that does
-// nothing, without allocating: layers can call it on every request.
+// Start begins a child of the span in ctx. When that span is not recorded, Start returns ctx and a span that does
+// nothing, without an allocation: layers can call it on every request.
 func Start(ctx context.Context, name string, attrs ...attribute.KeyValue) (context.Context, trace.Span) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
@@ -39,9 +39,9 @@ func End(span trace.Span, err error) {
 	span.End()
 }
 
-// Setup sends spans to where the standard variables say (OTEL_EXPORTER_OTLP_ENDPOINT or its traces variant, and what
-// else newOTLP and the SDK read of OTEL_*). When neither is set, or OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none,
-// nothing is recorded and nothing dialled, and provider is nil. shutdown sends what is still held; it is never nil.
+// Setup sends spans to the collector in OTEL_EXPORTER_OTLP_ENDPOINT or its variant for traces. newOTLP and the SDK read
+// further OTEL_* variables. Without an endpoint, or with OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none, nothing is
+// recorded or dialled, and provider is nil. shutdown sends the remaining spans; it is never nil.
 func Setup(ctx context.Context, lookupenv func(string) (string, bool), service,
 	version string) (provider trace.TracerProvider, shutdown func(context.Context) error, err error) {
 	none := func(context.Context) error { return nil }
@@ -63,7 +63,7 @@ func Setup(ctx context.Context, lookupenv func(string) (string, bool), service,
 	about, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", service),
 			attribute.String("service.version", version)),
-		resource.WithFromEnv(), // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win
+		resource.WithFromEnv(), // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence
 		resource.WithTelemetrySDK(), resource.WithHost())
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, none, fmt.Errorf("setting up traces: %w", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -10,24 +11,20 @@ import (
 
 const vendorsim = "services/" + fullName + "-vendorsim:http"
 
-// breaker lets the vendor fail, asks one pod until its breaker opens, and looks at the other, which never met a
-// failure.
+// breaker lets the vendor fail, asks one pod until its breaker opens, and checks that the breaker of the other pod, which
+// has met no failure, is open too.
 func breaker(r *release) (string, error) {
 	pods, err := r.pods()
 	if err != nil || len(pods) != 2 {
 		return "", fmt.Errorf("pods %v: %w", pods, err)
 	}
-	first, second := pods[0], pods[1]
-	addresses := map[string]string{}
-	for _, pod := range pods {
-		ip, err := r.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}")
-		if err != nil {
-			return "", err
-		}
-		if strings.Contains(ip, ":") {
-			ip = "[" + ip + "]"
-		}
-		addresses[pod] = "http://" + ip + ":8080/llm"
+	first, err := r.podURL(pods[0])
+	if err != nil {
+		return "", err
+	}
+	second, err := r.podURL(pods[1])
+	if err != nil {
+		return "", err
 	}
 	if _, err := r.raw("create", vendorsim, "/faults", `{"kind":"status","status":500}`); err != nil {
 		return "", err
@@ -35,50 +32,77 @@ func breaker(r *release) (string, error) {
 	asked := 0
 	if _, err := eventually(30*time.Second, "the first pod's breaker opens", func() (bool, error) {
 		asked++
-		a, err := r.ask(addresses[first])
+		a, err := r.ask(first)
 		return a.Status == http.StatusServiceUnavailable, err
 	}); err != nil {
 		return "", err
 	}
 	learned, err := eventually(5*time.Second, "the second pod's breaker is open", func() (bool, error) {
-		state, err := r.metric(second, `llm_breaker_state{lane="default"}`)
+		state, err := r.breakerState(pods[1])
 		return state == 2, err
 	})
 	if err != nil {
 		return "", err
 	}
-	before, err := r.vendorCalls()
-	if err != nil {
+	if err := r.refusesWithoutCall(second); err != nil {
 		return "", err
 	}
-	a, err := r.ask(addresses[second])
-	if err != nil {
-		return "", err
-	}
-	after, err := r.vendorCalls()
-	if err != nil {
-		return "", err
-	}
-	if a.Status != http.StatusServiceUnavailable || !strings.Contains(a.Body, "vendor_unavailable") || after != before {
-		return "", fmt.Errorf("the second pod answered %+v, calls at the vendor %d to %d", a, before, after)
-	}
-	if _, err := r.raw("delete", vendorsim, "/faults", ""); err != nil {
-		return "", err
-	}
-	healed, err := eventually(60*time.Second, "both breakers closed", func() (bool, error) {
-		if _, err := r.ask(serviceURL); err != nil {
-			return false, err
-		}
-		one, err := r.metric(first, `llm_breaker_state{lane="default"}`)
-		if err != nil {
-			return false, err
-		}
-		two, err := r.metric(second, `llm_breaker_state{lane="default"}`)
-		return one == 0 && two == 0, err
-	})
+	healed, err := r.heal(pods)
 	return fmt.Sprintf("the first opened after %d requests; the second was open when looked at %.1f s later and "+
 		"refused without calling the vendor; closed %.1f s after it healed",
 		asked, learned.Seconds(), healed.Seconds()), err
+}
+
+// podURL is where a pod serves POST /llm, without the Service.
+func (r *release) podURL(pod string) (string, error) {
+	ip, err := r.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}")
+	if err != nil {
+		return "", err
+	}
+	return "http://" + net.JoinHostPort(ip, "8080") + "/llm", nil
+}
+
+// breakerState is the state of a pod's breaker, as its metric has it: 0 closed, 2 open.
+func (r *release) breakerState(pod string) (float64, error) {
+	return r.metric(pod, `llm_breaker_state{lane="default"}`)
+}
+
+// refusesWithoutCall sends one request to a pod, and fails unless the pod refuses it and does not call the vendor.
+func (r *release) refusesWithoutCall(url string) error {
+	before, err := r.vendorCalls()
+	if err != nil {
+		return err
+	}
+	a, err := r.ask(url)
+	if err != nil {
+		return err
+	}
+	after, err := r.vendorCalls()
+	if err != nil {
+		return err
+	}
+	if a.Status != http.StatusServiceUnavailable || !strings.Contains(a.Body, "vendor_unavailable") || after != before {
+		return fmt.Errorf("the second pod answered %+v, calls at the vendor %d to %d", a, before, after)
+	}
+	return nil
+}
+
+// heal ends the vendor's failures, and returns how long it took until the breakers of all pods were closed.
+func (r *release) heal(pods []string) (time.Duration, error) {
+	if _, err := r.raw("delete", vendorsim, "/faults", ""); err != nil {
+		return 0, err
+	}
+	return eventually(60*time.Second, "all breakers are closed", func() (bool, error) {
+		if _, err := r.ask(serviceURL); err != nil {
+			return false, err
+		}
+		for _, pod := range pods {
+			if state, err := r.breakerState(pod); err != nil || state != 0 {
+				return false, err
+			}
+		}
+		return true, nil
+	})
 }
 
 // vendorCalls is how many calls the simulated vendor has seen.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// balancer hands out the pods that are ready, in turn. It asks each for /readyz every 100 ms, faster than a kubelet
-// would, and takes a pod out at the first refusal. That it is late by up to that long is part of the trial.
+// balancer sends requests to the ready pods in turn. It asks each pod for /readyz every 100 ms, more often than a
+// kubelet, and takes a pod out at the first failure. Its delay of up to 100 ms is part of the trial.
 type balancer struct {
 	stop   chan struct{}
 	done   sync.WaitGroup
@@ -30,7 +30,7 @@ func newBalancer() *balancer {
 
 func (b *balancer) close() { close(b.stop); b.done.Wait(); b.client.CloseIdleConnections() }
 
-// add begins to probe a pod; it stops when the process has ended.
+// add begins to probe a pod, until its process ends.
 func (b *balancer) add(p *Pod) {
 	b.done.Go(func() {
 		for tick := time.NewTicker(probeEvery); ; {
@@ -56,7 +56,7 @@ func (b *balancer) probe(p *Pod) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// set puts a pod in or out.
+// set adds a pod to the ready ones, or removes it.
 func (b *balancer) set(p *Pod, ready bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,7 +75,7 @@ func (b *balancer) has(p *Pod) bool {
 	return slices.Contains(b.ready, p)
 }
 
-// pick is the pod whose turn it is, nil when none is ready.
+// pick returns the next ready pod, or nil when none is ready.
 func (b *balancer) pick() *Pod {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -25,20 +25,20 @@ import (
 type Cluster struct {
 	Redis    *redistest.Server
 	Vendor   *vendorsim.Server
-	Timeline Timeline // what the load offered to this cluster got
+	Timeline Timeline // the results of the load on this cluster
 
 	tb       testing.TB
 	settings []string
 	balancer *balancer
 	client   *http.Client
-	began    int // pods started so far
+	started  int // number of pods so far
 }
 
 // usersPerTier is the number of API keys of each tier: "free-0", "free-1" and so on are both the key and the user.
 const usersPerTier = 50
 
-// defaults are the settings of every pod; a scenario changes what it is about. Times are shorter than the service's own
-// defaults, in about the same proportions, so that a run takes minutes.
+// defaults are the settings of every pod. A scenario adds its own. Times are shorter than the service's own defaults,
+// in about the same proportions, so that a run takes minutes.
 var defaults = []string{
 	"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0",
 	"LLM_SLA=10s", "LLM_CALL_TIMEOUT=5s", "LLM_QUEUE_TIMEOUT=1s", "LLM_STREAM_IDLE=5s",
@@ -46,7 +46,7 @@ var defaults = []string{
 	"LLM_TIER_RATES=free:1000000,pro:1000001,enterprise:1000002",
 }
 
-// NewCluster starts a Redis and a vendor, and no pod yet. The settings ("NAME=value") come after the defaults.
+// NewCluster starts a Redis and a vendor, but no pods. The settings ("NAME=value") override the defaults.
 func NewCluster(tb testing.TB, vendor vendorsim.Config, settings ...string) *Cluster {
 	tb.Helper()
 	sim := NewVendor(tb, vendor)
@@ -88,10 +88,10 @@ func writeKeys(tb testing.TB) string {
 	return name
 }
 
-// user is the name and the key of the i-th user of a tier.
+// user returns the name of the i-th user of a tier, which is also the user's API key.
 func user(tier string, i int) string { return tier + "-" + strconv.Itoa(i%usersPerTier) }
 
-// binary is the server that pods run; the test builds it.
+// binary is the path of the server program. TestMain builds it.
 var binary string
 
 // Pod is one server process.
@@ -99,7 +99,7 @@ type Pod struct {
 	*proctest.Process
 	Name string
 
-	gone atomic.Bool // its end is expected
+	ending atomic.Bool // the end of the process is expected
 }
 
 // Start starts n pods and returns when the balancer sends requests to them.
@@ -126,10 +126,10 @@ func (c *Cluster) Start(n int, settings ...string) []*Pod {
 
 func (c *Cluster) launch(settings []string) *Pod {
 	c.tb.Helper()
-	c.began++
-	p := &Pod{Name: fmt.Sprintf("pod-%d", c.began)}
-	env := append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", "LLM_VENDOR_HEADERS=X-Pod:" +
-		p.Name}, c.settings...)
+	c.started++
+	p := &Pod{Name: fmt.Sprintf("pod-%d", c.started)}
+	env := append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0",
+		"LLM_VENDOR_HEADERS=X-Pod:" + p.Name}, c.settings...)
 	var err error
 	if p.Process, err = proctest.Start(proctest.Program{Path: binary, Env: append(env, settings...),
 		Keep: proctest.NoRequests}); err != nil {
@@ -138,28 +138,28 @@ func (c *Cluster) launch(settings []string) *Pod {
 	var watch sync.WaitGroup
 	watch.Go(func() {
 		<-p.Exited()
-		if !p.gone.Load() {
-			c.tb.Errorf("%s ended by itself:\n%s", p.Name, p.Stderr)
+		if !p.ending.Load() {
+			c.tb.Errorf("%s ended unexpectedly:\n%s", p.Name, p.Stderr)
 		}
 	})
 	c.tb.Cleanup(func() { p.Kill(); watch.Wait() })
 	return p
 }
 
-// Kill ends the pod with SIGKILL, as a node that dies would.
-func (p *Pod) Kill() { p.gone.Store(true); p.Process.Kill() }
+// Kill ends the pod with SIGKILL, as when its node fails.
+func (p *Pod) Kill() { p.ending.Store(true); p.Process.Kill() }
 
 // Terminate sends SIGTERM, as a kubelet does, waits until the process has ended, and returns its exit status.
 func (p *Pod) Terminate() (int, error) {
-	p.gone.Store(true)
+	p.ending.Store(true)
 	if err := p.Process.Terminate(); err != nil {
 		return 0, err
 	}
 	return p.Wait()
 }
 
-// Replace starts a new pod and, when it is ready, ends the old one: what a Deployment does with maxSurge 1 and
-// maxUnavailable 0. It fails when the pod did not end cleanly.
+// Replace starts a new pod and, when that is ready, ends the old one, as a Deployment does with maxSurge 1 and
+// maxUnavailable 0. The test fails when the old pod does not end cleanly.
 func (c *Cluster) Replace(old *Pod) *Pod {
 	c.tb.Helper()
 	next := c.Start(1)[0]
@@ -169,7 +169,7 @@ func (c *Cluster) Replace(old *Pod) *Pod {
 	return next
 }
 
-// Metric is the sum over the series of a metric. A pod that does not answer gives 0.
+// Metric returns the sum over the series of a metric, or 0 when the pod does not answer.
 func (p *Pod) Metric(name string) float64 {
 	sum, _ := p.Process.Metric(name)
 	return sum
@@ -181,7 +181,7 @@ type line struct {
 	Msg  string
 }
 
-// Logged are the log lines whose message begins with this, in order.
+// Logged returns the log lines whose message begins with msg, in order.
 func (p *Pod) Logged(msg string) (all []line) {
 	for _, text := range p.Stderr.Lines(`"msg":"` + msg) {
 		var l line
@@ -192,5 +192,5 @@ func (p *Pod) Logged(msg string) (all []line) {
 	return all
 }
 
-// eventually waits for what other processes bring about.
+// eventually waits until is reports true.
 func (c *Cluster) eventually(what string, is func() bool) { c.tb.Helper(); await.True(c.tb, what, is) }

@@ -16,17 +16,17 @@ import (
 	"github.com/spillway-dev/spillway/internal/openloop"
 )
 
-// Clients is a crowd that comes at a steady rate, whether or not the answers do: an open loop.
+// Clients are an open loop: their requests come at a fixed rate, whether or not answers do.
 type Clients struct {
 	Label     string // in the timeline
 	Rate      float64
 	User      func(i int) string // the i-th request's user; nil means "enterprise-0" and so on
 	Model     string             // empty means "m"
-	Stream    bool               // they ask for server-sent events
+	Stream    bool               // with answers as server-sent events
 	MaxTokens int                // 0 means 16
 }
 
-// Come begins to offer the clients' requests. The returned func stops that and waits for the last answer.
+// Come begins to send the clients' requests. The returned func stops this and waits for the last answer.
 func (c *Cluster) Come(who Clients) (stop func()) {
 	if who.User == nil {
 		who.User = func(i int) string { return user("enterprise", i) }
@@ -42,7 +42,7 @@ func (c *Cluster) Come(who Clients) (stop func()) {
 	return stop
 }
 
-// Offer lets the clients come for d, and returns with the last answer.
+// Offer sends the clients' requests for the time d, and returns after the last answer.
 func (c *Cluster) Offer(d time.Duration, who ...Clients) {
 	stops := make([]func(), len(who))
 	for i, w := range who {
@@ -54,7 +54,7 @@ func (c *Cluster) Offer(d time.Duration, who ...Clients) {
 	}
 }
 
-// hold lets the load go on for d. It is the length of a measurement, not a wait for something.
+// hold lets the load go on for the time d. d is the length of a measurement, not a wait for an event.
 func (c *Cluster) hold(d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -62,7 +62,7 @@ func (c *Cluster) hold(d time.Duration) {
 	}
 }
 
-// ask sends one request to the pod whose turn it is, and reads the answer to its end.
+// ask sends one request to the next ready pod, and reads the answer to its end.
 func (c *Cluster) ask(ctx context.Context, who Clients, i int) (got Result) {
 	got = Result{At: time.Now(), Label: who.Label}
 	defer func() { got.Took = time.Since(got.At) }()
@@ -82,7 +82,7 @@ func (c *Cluster) ask(ctx context.Context, who Clients, i int) (got Result) {
 		got.Err = err
 		return got
 	}
-	req.GetBody = nil // net/http shall not repeat it: what fails has to be seen
+	req.GetBody = nil // net/http must not repeat the request: failures must be seen
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+who.User(i))
 	res, err := c.client.Do(req)
@@ -105,7 +105,7 @@ func (c *Cluster) ask(ctx context.Context, who Clients, i int) (got Result) {
 	return got
 }
 
-// readStream reads server-sent events to their end. One that does not end with [DONE] was cut.
+// readStream reads server-sent events to the end of the stream. A stream that does not end with [DONE] was cut.
 func readStream(r io.Reader) error {
 	last := ""
 	lines := bufio.NewScanner(r)

@@ -11,10 +11,10 @@ import (
 	"gonum.org/v1/plot/plotter"
 )
 
-// sampleEvery is how often the memory of the pod is looked at.
+// sampleEvery is the time between two samples of the pod's memory.
 const sampleEvery = 100 * time.Millisecond
 
-// memorySample is what the pod held at a time, in bytes.
+// memorySample is the memory of the pod at a time, in bytes.
 type memorySample struct {
 	at                   time.Time
 	resident, most, held int64
@@ -22,7 +22,7 @@ type memorySample struct {
 
 type memorySamples []memorySample
 
-// watchMemory looks at the pod until the returned func is called.
+// watchMemory takes samples until the returned func is called, which returns them.
 func watchMemory(pod *Pod) (stop func() memorySamples) {
 	var all memorySamples
 	end := make(chan struct{})
@@ -49,7 +49,7 @@ func watchMemory(pod *Pod) (stop func() memorySamples) {
 
 var statusLine = regexp.MustCompile(`(?m)^(VmRSS|VmHWM):\s+(\d+) kB`)
 
-// residentMemory is what the pod has now, and the most it has had. A pod that is gone has none.
+// residentMemory returns the resident memory of the pod, now and at its highest. It is 0 when the process has ended.
 func residentMemory(pod *Pod) (now, most int64) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pod.PID()))
 	if err != nil {

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// misuse is one thing that a user can do wrong.
+// misuse is one way in which a user can harm the service.
 type misuse struct {
 	name    string
 	tier    string // of the user
-	clients int    // that do it at the same time
+	clients int    // that do this at the same time
 	method  string
 	path    string
 	body    string
 	header  http.Header
-	stay    time.Duration // after that the client hangs up; 0: it waits for the answer
-	polls   bool          // it asks for a job that it has handed in before
+	stay    time.Duration // time until the client hangs up; 0: it waits for the answer
+	polls   bool          // the client polls a job that it has submitted before
 }
 
 const (
-	slowModel    = "slow"    // at the vendor, its calls are never answered
-	refusedModel = "refused" // its calls are answered with 400
+	slowModel    = "slow"    // the vendor never answers calls for it
+	refusedModel = "refused" // the vendor answers calls for it with 400
 )
 
 // chat is the body of a call, with more members behind the usual ones.
@@ -30,7 +30,7 @@ func chat(model, more string) string {
 	return fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"hello"}],"max_tokens":16%s}`, model, more)
 }
 
-// misuses are what the user does, in the order of the report.
+// misuses are in the order of the report.
 func misuses() []misuse {
 	const longStream = `{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":4000,"stream":true}`
 	async, wait := http.Header{"Prefer": {"respond-async"}}, http.Header{"Prefer": {"wait=54"}}

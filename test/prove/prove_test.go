@@ -42,7 +42,7 @@ func runAndReport(m *testing.M) int {
 // ran are the scenarios of this run.
 var ran []finished
 
-// TestScenarios runs the scenarios one after the other, so that none disturbs another's figures.
+// TestScenarios runs the scenarios one after the other, so that none influences the figures of another.
 //
 //nolint:paralleltest // see above
 func TestScenarios(t *testing.T) {
@@ -55,7 +55,7 @@ func TestScenarios(t *testing.T) {
 			ran = append(ran, finished{sc, s})
 			sc.run(s)
 			if len(s.checks) == 0 {
-				t.Error("nothing was held against a bar")
+				t.Error("nothing was compared with a bar")
 			}
 		})
 	}

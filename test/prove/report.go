@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// finished is a scenario that has run.
+// finished is a scenario after its run.
 type finished struct {
 	scenario
 	stage *Stage
@@ -46,16 +46,28 @@ func writeReport(dir string, all []finished, took time.Duration) error {
 	}
 	var b strings.Builder
 	b.WriteString("# What was measured with many pods\n\n<!-- Written by \"make prove\". -->\n\n")
-	fmt.Fprintf(&b,
-		`Each scenario runs real server processes, a real redis-server and the simulated vendor, which keeps an exact log of the
-contract and is the judge. A balancer gives each request to the next ready pod; clients come at their rate whether or
-not answers do. "make prove" runs all of this again and fails when a bar is missed. Times are shorter than in production
-(a contract counts over seconds, not a minute), in about the same proportions. What one Redis carries, and a thousand
-pods, are in [../scale.md](../scale.md).
+	b.WriteString(wrap(introduction))
+	fmt.Fprintf(&b, "\n\nThis run: %s, %d CPUs for everything together (pods, Redis, vendor, clients), %s, %s in all.\n\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), took.Round(time.Second))
+	writeChecks(&b, all)
+	for _, f := range all {
+		if err := writeScenario(&b, dir, f); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(b.String()), 0o644)
+}
 
-This run: %s, %d CPUs for everything together (pods, Redis, vendor, clients), %s, %s in all.
+const introduction = `
+Each scenario runs real server processes, a real redis-server and the simulated vendor. The vendor keeps an exact log of
+all calls and is the judge of its contract. A balancer gives each request to the next ready pod. Clients come at a fixed
+rate, whether or not answers do. "make prove" runs all of this again and fails when a bar is missed. Times are shorter
+than in production (a contract counts over seconds, not a minute), in about the same proportions. What one Redis
+carries, and a thousand pods, are in [../scale.md](../scale.md).
+`
 
-`, time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), took.Round(time.Second))
+// writeChecks writes the table of all bars and figures.
+func writeChecks(b *strings.Builder, all []finished) {
 	b.WriteString("| scenario | what | bar | measured | |\n|---|---|---|---|---|\n")
 	for _, f := range all {
 		for i, c := range f.stage.checks {
@@ -63,26 +75,25 @@ This run: %s, %d CPUs for everything together (pods, Redis, vendor, clients), %s
 			if i == 0 {
 				title = fmt.Sprintf("[%s](#%s)", f.title, anchor(f.title))
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", title, c.what, c.bar, c.got, verdict(c.ok))
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", title, c.what, c.bar, c.got, verdict(c.ok))
 		}
 	}
-	for _, f := range all {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n", f.title, f.claim)
-		for _, n := range f.stage.notes {
-			fmt.Fprintf(&b, "\n%s\n", n)
-		}
-		if len(f.stage.chart.Panels) == 0 {
-			continue
-		}
-		if err := f.stage.chart.write(f.title, filepath.Join(dir, f.file+".svg")); err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "\n![%s](%s.svg)\n", f.title, f.file)
-	}
-	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(b.String()), 0o644)
 }
 
-// anchor is the link that a heading gets.
+// writeScenario writes one section of the page, and its picture into dir.
+func writeScenario(b *strings.Builder, dir string, f finished) error {
+	fmt.Fprintf(b, "\n## %s\n\n%s\n", f.title, wrap(f.claim))
+	for _, n := range f.stage.notes {
+		fmt.Fprintf(b, "\n%s\n", wrap(n))
+	}
+	if len(f.stage.chart.Panels) == 0 {
+		return nil
+	}
+	fmt.Fprintf(b, "\n![%s](%s.svg)\n", f.title, f.file)
+	return f.stage.chart.write(f.title, filepath.Join(dir, f.file+".svg"))
+}
+
+// anchor returns the anchor that GitHub gives to a heading.
 func anchor(title string) string {
 	keep := func(r rune) rune {
 		switch {

@@ -9,8 +9,8 @@ import (
 
 var noRetryStorm = scenario{
 	file: "storm", title: "No retry storm", short: true, run: runStorm,
-	claim: "A dead vendor sees hardly more calls than there are requests, also when no breaker helps. A vendor that " +
-		"fails now and then fails hardly a request.",
+	claim: "A vendor that is down gets hardly more calls than there are requests, also without a breaker. " +
+		"When a vendor fails now and then, hardly a request fails.",
 }
 
 func runStorm(s *Stage) {
@@ -20,13 +20,13 @@ func runStorm(s *Stage) {
 	type phase struct {
 		results   Results
 		calls     []vendorsim.Call
-		amplified float64 // calls for each request that the pods took in
+		amplified float64 // calls for each accepted request
 		served    float64 // share
 	}
 	fails := func(name string, share float64, d time.Duration, settings ...string) phase {
 		c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(20 * time.Millisecond), Seed: 1}, settings...)
 		c.Start(pods)
-		// While all is well, so that the breaker's window is not empty.
+		// The vendor answers well for a while, so that the breaker's window is not empty.
 		c.Offer(2*time.Second, Clients{Label: "load", Rate: rate})
 		healthy := c.Vendor.Stats()
 		if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status", Status: http.StatusBadGateway,
@@ -38,18 +38,18 @@ func runStorm(s *Stage) {
 		c.Offer(d, Clients{Label: "load", Rate: rate})
 		st := c.Vendor.Stats()
 		st.Calls, st.RequestIDs = st.Calls-healthy.Calls, st.RequestIDs-healthy.RequestIDs
-		rs := c.Timeline.Results(failing, time.Time{}) // none is refused on the way in: no limit is near
+		rs := c.Timeline.Results(failing, time.Time{}) // all are accepted: no limit is near
 		s.Note("%s: %d requests, of which %d reached the vendor, in %d calls.", name, len(rs), st.RequestIDs, st.Calls)
 		return phase{rs, c.Vendor.Calls(), ratio(st.Calls, len(rs)), ratio(len(rs.Served()), len(rs))}
 	}
 	const never = "LLM_BREAKER_FAILURES=1000000"
 
 	withBreaker := fails("all fail", 1, pick(s, 8*time.Second, 3*time.Second))
-	s.Check(withBreaker.amplified <= 1.1, "calls at a dead vendor per request", "at most 1.1", withBreaker.amplified)
+	s.Check(withBreaker.amplified <= 1.1, "calls at a failed vendor per request", "at most 1.1", withBreaker.amplified)
 	dead := fails("all fail, no breaker", 1, 8*time.Second, never)
 	s.Check(dead.amplified <= 1.1, "the same without a breaker", "at most 1.1", dead.amplified)
 	flaky := fails("30 % fail", 0.3, pick(s, 40*time.Second, 4*time.Second))
-	if s.Full { // a few hundred requests say little about one in a hundred
+	if s.Full { // a short run has too few requests for this bar
 		s.Check(flaky.served >= 0.99, "requests served while 30 % of the vendor's answers are failures",
 			"at least 99 %", percent(flaky.served))
 	} else {

@@ -8,9 +8,8 @@ import (
 
 var overloadIsFair = scenario{
 	file: "overload", title: "Overload fails fast and fairly", run: runOverload,
-	claim: "With five times the load that can be served, what is refused is refused at once, what is served is " +
-		"served in time, the highest " +
-		"tier hardly notices, and as much is served as before.",
+	claim: "The load is five times what can be served. Refusals come at once, answers come in time, " +
+		"the highest tier loses hardly anything, and as much is served as before.",
 }
 
 func runOverload(s *Stage) {

@@ -8,7 +8,7 @@ import (
 
 var noStarving = scenario{
 	file: "starving", title: "One user cannot starve the others", run: runStarving,
-	claim: "A user who sends fifty times what is allowed gets what is allowed; the others do not notice.",
+	claim: "A user who sends fifty times what is allowed gets what is allowed. The other users lose nothing.",
 }
 
 func runStarving(s *Stage) {

@@ -8,8 +8,8 @@ import (
 
 var rollingRestart = scenario{
 	file: "rolling", title: "A rolling restart loses nothing", short: true, run: runRolling,
-	claim: "Pods behind a balancer that follows /readyz are replaced one after the other, round after round, under " +
-		"buffered and streaming load. No request fails, no stream is cut.",
+	claim: "Under buffered and streaming load, the pods behind a balancer that follows /readyz are replaced one " +
+		"after the other, several times over. No request fails, and no stream is cut.",
 }
 
 func runRolling(s *Stage) {
@@ -23,7 +23,7 @@ func runRolling(s *Stage) {
 	streaming := c.Come(Clients{Label: "streams", Rate: pick(s, 30.0, 10.0), Stream: true, MaxTokens: 20})
 	for range rounds {
 		for i, p := range running {
-			s.chart.Mark(time.Since(began), p.Name+" goes")
+			s.chart.Mark(time.Since(began), p.Name+" is replaced")
 			running[i] = c.Replace(p)
 		}
 	}
@@ -32,7 +32,7 @@ func runRolling(s *Stage) {
 	all := c.Timeline.All()
 	for _, label := range []string{"buffered", "streams"} {
 		rs := all.Label(label)
-		lost := len(rs) - len(rs.Served())
+		lost := rs.lost()
 		s.Check(lost == 0, label+" not served", "0 of "+figure(len(rs)), lost)
 	}
 	for _, r := range all.Where(func(r Result) bool { return !r.Served() }) {

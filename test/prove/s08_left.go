@@ -10,12 +10,12 @@ import (
 
 var clientsLeave = scenario{
 	file: "left", title: "The client left", short: true, run: runLeft,
-	claim: "Clients hang up in the middle of their calls, buffered and streaming. Their vendor calls are cancelled, " +
-		"and slots and tokens come back.",
+	claim: "Clients hang up in the middle of their calls, buffered and streaming. " +
+		"Their vendor calls are cancelled, and slots and tokens come back.",
 }
 
 func runLeft(s *Stage) {
-	const each = 2000 // tokens that a call asks for
+	const each = 2000 // tokens that each call asks for
 	pods, clients := pick(s, 10, 3), pick(s, 500, 60)
 	tokens := 60 * 2 * clients * each // a minute's, so that all can start within a second
 	c := NewCluster(s, vendorsim.Config{}, env("LLM_SLOTS", clients/pods+1), env("LLM_QUOTA_TOKENS", tokens),
@@ -35,7 +35,7 @@ func runLeft(s *Stage) {
 	}
 	c.eventually("every call is at the vendor", func() bool { return c.Vendor.Stats().InFlight == clients })
 	left := time.Now()
-	s.chart.Mark(left.Sub(began), "they hang up")
+	s.chart.Mark(left.Sub(began), "clients hang up")
 	leave()
 	wg.Wait()
 	c.eventually("every vendor call has ended", func() bool { return c.Vendor.Stats().InFlight == 0 })
@@ -60,7 +60,7 @@ func runLeft(s *Stage) {
 	inUse := slots()
 	s.Check(inUse == 0, "slots in use afterwards", "0", inUse)
 
-	asked := float64(clients / 2 * each) // by the streams: what a buffered call asked for may yet be made by the vendor
+	asked := float64(clients / 2 * each) // by the streams: the vendor may still produce what a buffered call asked for
 	freed := func() (n float64) {
 		for _, p := range running {
 			n += p.Metric(`llm_quota_settled_tokens_total{direction="down",lane="default"}`)

@@ -8,13 +8,13 @@ import (
 )
 
 var vendorSaysWait = scenario{
-	file: "wait", title: "The vendor said wait", short: true, run: runWait,
-	claim: "One call of one pod is answered 429 with Retry-After. No pod calls until then, and afterwards all do, in " +
-		"order and not all at once.",
+	file: "wait", title: "The vendor asks for a pause", short: true, run: runWait,
+	claim: "The vendor answers one call of one pod with 429 and Retry-After. No pod calls until that time is over. " +
+		"Then all pods call again, in order and not all at once.",
 }
 
 func runWait(s *Stage) {
-	const word = 100 * time.Millisecond // in which the vendor's answer gets round
+	const spread = 100 * time.Millisecond // in which all pods learn of the pause
 	pods := pick(s, 10, 3)
 	pause := pick(s, 3*time.Second, time.Second)
 	rate := pick(s, 200.0, 60.0)
@@ -28,32 +28,32 @@ func runWait(s *Stage) {
 		RetryAfter: vendorsim.Duration(pause), Calls: 1}); err != nil {
 		s.Fatal(err)
 	}
-	said := time.Time{}
-	c.eventually("the vendor says wait", func() bool {
+	paused := time.Time{}
+	c.eventually("the vendor asks for a pause", func() bool {
 		for _, call := range c.Vendor.Calls() {
 			if call.Status == http.StatusTooManyRequests && !call.Ended.IsZero() {
-				said = call.Ended
+				paused = call.Ended
 			}
 		}
-		return !said.IsZero()
+		return !paused.IsZero()
 	})
-	s.chart.Mark(said.Sub(began), "429, Retry-After")
-	s.chart.Mark(said.Add(pause).Sub(began), "the wait is over")
+	s.chart.Mark(paused.Sub(began), "429, Retry-After")
+	s.chart.Mark(paused.Add(pause).Sub(began), "the pause is over")
 	c.hold(pause + 3*time.Second)
 	until := time.Now()
 	stop()
 	at := arrivals(c.Vendor.Calls())
-	early := between(at, said.Add(word), said.Add(pause))
-	s.Check(early == 0, "calls during the wait, from 100 ms after the word", "0", early)
+	early := between(at, paused.Add(spread), paused.Add(pause))
+	s.Check(early == 0, "calls during the pause, from 100 ms after the 429", "0", early)
 	resumed := map[string]bool{}
-	after := said.Add(pause)
+	after := paused.Add(pause)
 	for _, call := range c.Vendor.Calls() {
 		if call.Arrived.After(after) {
 			resumed[call.Pod] = true
 		}
 	}
 	s.Check(len(resumed) == pods, "pods that call again afterwards", figure(len(running)), len(resumed))
-	s.Note("%d calls were under way while the word got round.", between(at, said, said.Add(word)))
+	s.Note("%d calls reached the vendor before all pods knew of the pause.", between(at, paused, paused.Add(spread)))
 	s.chart.Panels = []Panel{
 		Outcomes(c.Timeline.Results(began, until), began),
 		{Y: "per second at the vendor", Series: []Series{{Name: "vendor calls", Color: blue,

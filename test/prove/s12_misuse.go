@@ -14,17 +14,15 @@ import (
 
 var oneUserMisuses = scenario{
 	file: "misuse", title: "One user does everything wrong", run: runMisuse, short: true,
-	claim: "A single user does, one thing after the other, what harms a service: calls that time out, requests the " +
-		"vendor refuses, hang-ups, large " +
-		"bodies, large headers, many answers to one request, jobs until their limit, long polls, long streams, " +
-		"streams that hang. The other users lose " +
-		"under 2 % of their requests.",
+	claim: "A single user harms the service in one way after the other: calls that time out, requests that the vendor " +
+		"refuses, hang-ups, large bodies, large headers, many answers to one request, jobs until their limit, " +
+		"long polls, long streams, streams that hang. The other users lose under 2 % of their requests.",
 }
 
 func runMisuse(s *Stage) {
 	const (
-		misusers = 10 // of each tier: each misuse is another user's, with a limit that is not used up yet
-		shortest = 2  // misuses of a short run: those that once did the most harm
+		misusers = 10 // of each tier: each misuse comes from another user, whose limit is not used up yet
+		shortest = 2  // misuses of a short run: the last ones of the list, which are the most harmful
 	)
 	pods, rate, long := pick(s, 3, 2), pick(s, 60.0, 30.0), pick(s, 6*time.Second, 4*time.Second)
 	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond), CompletionTokens: 300,
@@ -60,8 +58,8 @@ func runMisuse(s *Stage) {
 	s.chart.Panels = []Panel{Outcomes(c.Timeline.All(), began)}
 }
 
-// misuse lets clients of one user do wrong as often as they can. The returned func stops them and returns how often
-// they did.
+// misuse has the clients of one user misuse the service as often as they can. The returned func stops them and returns
+// the number of requests.
 func (c *Cluster) misuse(wrong misuse, who string) (stop func() int) {
 	ctx, cancel := context.WithCancel(c.tb.Context())
 	if wrong.polls {
@@ -86,11 +84,11 @@ func (c *Cluster) misuse(wrong misuse, who string) (stop func() int) {
 	}
 }
 
-// endlessJob hands in a job that does not end, and returns its path.
+// endlessJob submits a job that does not end, and returns its path.
 func (c *Cluster) endlessJob(ctx context.Context, who string) (path string) {
 	job := misuse{method: http.MethodPost, path: "/llm", body: chat(slowModel, ""),
 		header: http.Header{"Prefer": {"respond-async"}}}
-	c.eventually("a job is taken", func() bool {
+	c.eventually("a job is accepted", func() bool {
 		res := c.send(ctx, job, who)
 		if res != nil {
 			path = res.Header.Get("Location")
@@ -100,7 +98,7 @@ func (c *Cluster) endlessJob(ctx context.Context, who string) (path string) {
 	return path
 }
 
-// misuseOnce does wrong once. What comes of it is not what is measured.
+// misuseOnce makes one request of the misuse. Its result is not measured.
 func (c *Cluster) misuseOnce(ctx context.Context, wrong misuse, who string) {
 	if wrong.stay > 0 {
 		var leave context.CancelFunc
@@ -110,8 +108,8 @@ func (c *Cluster) misuseOnce(ctx context.Context, wrong misuse, who string) {
 	c.send(ctx, wrong, who)
 }
 
-// send sends one request to the pod whose turn it is and reads the answer to its end. It returns nil when there is
-// none.
+// send sends one request to the next ready pod and reads the answer to its end. It returns nil when there is no
+// answer.
 func (c *Cluster) send(ctx context.Context, wrong misuse, who string) *http.Response {
 	pod := c.balancer.pick()
 	if pod == nil {

@@ -17,12 +17,12 @@ import (
 
 var memoryIsBounded = scenario{
 	file: "memory", title: "More bytes than a pod has", run: runMemory,
-	claim: "150 clients ask for answers of 3 MB and do not read them, and 200 send bodies of 10 MB, all at once. One " +
-		"pod has a limit of 256 MiB. It stays " +
-		"under it, serves what fits, tells the others to come later, and is not killed.",
+	claim: "At the same time, 150 clients ask for answers of 3 MB and do not read them, and 200 clients send bodies of " +
+		"10 MB, all to one pod with a limit of 256 MiB. The pod stays under its limit, serves what fits, " +
+		"tells the other clients to come later, and is not killed.",
 }
 
-// The pod of the chart: its memory limit, and the GOMEMLIMIT that the chart makes of it.
+// The memory limit of the chart's pod, and the GOMEMLIMIT that the chart derives from it.
 const (
 	podMemory  = 256 << 20
 	goMemLimit = podMemory / 5 * 4
@@ -55,13 +55,12 @@ func runMemory(s *Stage) {
 	s.Check(inUse == 0 && held == 0, "slots and bytes in use afterwards", "0 and 0",
 		fmt.Sprintf("%v and %v", inUse, held))
 	s.Check(after == "200", "a request afterwards", "200", after)
-	s.Note("The bodies were answered %v. GOMEMLIMIT was %d MiB, the memory budget half of that; resident memory was "+
-		"looked at every %v, and its "+
-		"highest value is the kernel's own.", got, goMemLimit>>20, sampleEvery)
+	s.Note("The bodies were answered %v. GOMEMLIMIT was %d MiB, the memory budget half of that. Resident memory was "+
+		"sampled every %v; its highest value comes from the kernel.", got, goMemLimit>>20, sampleEvery)
 	s.chart.Panels = samples.panels(began)
 }
 
-// largeVendor answers a short question with 3 MB whose length is not announced, and a large body with little.
+// largeVendor answers a short question with 3 MB of unknown length, and a large body with a few bytes.
 func largeVendor(s *Stage) (url string) {
 	answer := `{"choices":[{"message":{"content":"` + strings.Repeat("x", 3<<20) + `"}}]}`
 	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +80,7 @@ func question(text string) string {
 	return `{"model":"m","messages":[{"role":"user","content":"` + text + `"}]}`
 }
 
-// askAndDoNotRead sends a question over a connection that takes next to nothing.
+// askAndDoNotRead sends a question over a connection with a tiny receive buffer.
 func askAndDoNotRead(s *Stage, pod *Pod, i int) {
 	s.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(pod.URL, "http://"))
@@ -114,7 +113,7 @@ func sendLargeBodies(pod *Pod, n int) map[string]int {
 	return got
 }
 
-// postBody makes one call and returns its status, or what went wrong. It sends the body when the pod wants it.
+// postBody makes one call and returns its status, or the error. It sends the body when the pod asks for it.
 func postBody(pod *Pod, i int, text string) string {
 	req, err := http.NewRequest(http.MethodPost, pod.URL+"/llm", strings.NewReader(question(text)))
 	if err != nil {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// scenario is one promise and the way to hold it against reality.
+// scenario is one promise, and the measurement that tests it.
 type scenario struct {
-	file  string // of its picture, without ending
+	file  string // name of its picture, without the extension
 	title string
-	claim string // what is promised, in a sentence or two
+	claim string // the promise, in a few sentences
 	short bool   // it also runs in "make test", with fewer pods and for a shorter time
 	run   func(*Stage)
 }
@@ -34,7 +34,7 @@ var scenarios = []scenario{
 	memoryIsBounded,
 }
 
-// Stage is where one scenario runs. What it measures goes into the report.
+// Stage is one run of a scenario. It collects what the report shows.
 type Stage struct {
 	testing.TB
 	Full bool // all pods, full length
@@ -44,13 +44,13 @@ type Stage struct {
 	chart  Chart
 }
 
-// check is one bar and what was measured.
+// check is one bar and the measured figure.
 type check struct {
 	what, bar, got string
 	ok             bool
 }
 
-// Check holds a figure against its bar. Missing it fails the run.
+// Check compares a figure with its bar. The run fails when the bar is missed.
 func (s *Stage) Check(ok bool, what, bar string, got any) {
 	s.Helper()
 	c := check{what: what, bar: bar, got: figure(got), ok: ok}
@@ -62,8 +62,8 @@ func (s *Stage) Check(ok bool, what, bar string, got any) {
 	s.Errorf("%s: %s; the bar is: %s", c.what, c.got, c.bar)
 }
 
-// CheckTime is Check for a figure that depends on how fast the machine is. Only a full run is held to it; the short
-// one, which shares its machine with other tests, only logs it.
+// CheckTime is Check for a figure that depends on the speed of the machine. It applies to full runs. A short run, which
+// shares its machine with other tests, only logs the figure.
 func (s *Stage) CheckTime(ok bool, what, bar string, got any) {
 	s.Helper()
 	if !s.Full {
@@ -80,7 +80,7 @@ func (s *Stage) Note(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
-// figure writes a figure as the report shows it.
+// figure formats a figure for the report.
 func figure(v any) string {
 	switch v := v.(type) {
 	case float64:
@@ -97,10 +97,10 @@ func figure(v any) string {
 	return fmt.Sprint(v)
 }
 
-// percent writes a share.
+// percent formats a share.
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
-// ratio is a over b, 0 when b is.
+// ratio is a/b, or 0 when b is 0.
 func ratio[A, B int | float64 | time.Duration](a A, b B) float64 {
 	if b == 0 {
 		return 0
@@ -108,7 +108,7 @@ func ratio[A, B int | float64 | time.Duration](a A, b B) float64 {
 	return float64(a) / float64(b)
 }
 
-// pick is full when the run is, else short.
+// pick returns full in a full run, else short.
 func pick[T any](s *Stage, full, short T) T {
 	if s.Full {
 		return full

@@ -8,18 +8,18 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// Result is what one request got.
+// Result is the result of one request.
 type Result struct {
 	Label  string
-	At     time.Time     // it was sent
+	At     time.Time     // when it was sent
 	Took   time.Duration // until the last byte of the answer
 	Status int           // 0 when there was no answer
-	Lane   string        // that answered, when it says so
-	Code   string        // of the problem document, when it was one
-	Err    error         // of the connection, or a stream that was cut
+	Lane   string        // that answered, when the answer has its name
+	Code   string        // of the problem document, if the answer was one
+	Err    error         // of the connection, or of a stream that was cut
 }
 
-// Served reports whether the request got what it asked for.
+// Served reports whether the request got a whole answer with status 200.
 func (r Result) Served() bool { return r.Status == 200 && r.Err == nil }
 
 // What names the outcome: "served", the problem's code, or "failed" when there was no whole answer.
@@ -45,7 +45,7 @@ func (t *Timeline) add(r Result) {
 	t.all = append(t.all, r)
 }
 
-// Results are those sent from from to to, in the order of their sending. A zero to means without end.
+// Results returns the requests sent between from and to, in the order of sending. A zero to means no end.
 func (t *Timeline) Results(from, to time.Time) Results {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,13 +59,13 @@ func (t *Timeline) Results(from, to time.Time) Results {
 	return found
 }
 
-// All are all results.
+// All returns all results.
 func (t *Timeline) All() Results { return t.Results(time.Time{}, time.Time{}) }
 
-// Results are results to be counted.
+// Results is a list of results.
 type Results []Result
 
-// Where keeps those for which is holds.
+// Where returns the results for which is reports true.
 func (rs Results) Where(is func(Result) bool) (kept Results) {
 	for _, r := range rs {
 		if is(r) {
@@ -75,18 +75,21 @@ func (rs Results) Where(is func(Result) bool) (kept Results) {
 	return kept
 }
 
-// Label keeps those of one crowd.
+// Label returns the results of the clients with a label.
 func (rs Results) Label(label string) Results {
 	return rs.Where(func(r Result) bool { return r.Label == label })
 }
 
-// Served keeps those that got what they asked for; Refused those that got a problem document; Failed those that got
-// no whole answer.
+// Served returns the results with a whole answer, Refused those with a problem document, Failed those without a whole
+// answer.
 func (rs Results) Served() Results  { return rs.Where(Result.Served) }
 func (rs Results) Refused() Results { return rs.Where(func(r Result) bool { return r.Code != "" }) }
 func (rs Results) Failed() Results  { return rs.Where(func(r Result) bool { return r.Err != nil }) }
 
-// By counts by what happened.
+// lost is the number of results that are not served.
+func (rs Results) lost() int { return len(rs) - len(rs.Served()) }
+
+// By counts the results by what happened.
 func (rs Results) By() map[string]int {
 	by := map[string]int{}
 	for _, r := range rs {
@@ -95,7 +98,7 @@ func (rs Results) By() map[string]int {
 	return by
 }
 
-// Quantile is the time below which a share q of the results stayed, 0 when there is none.
+// Quantile is the time to an answer that a share q of the results did not exceed; 0 without results.
 func (rs Results) Quantile(q float64) time.Duration {
 	took := make([]time.Duration, len(rs))
 	for i, r := range rs {
@@ -104,7 +107,7 @@ func (rs Results) Quantile(q float64) time.Duration {
 	return quantile(took, q)
 }
 
-// quantile is the value below which a share q of them lie, 0 when there is none.
+// quantile is the value that a share q of the values do not exceed; 0 without values.
 func quantile(of []time.Duration, q float64) time.Duration {
 	if len(of) == 0 {
 		return 0
@@ -113,7 +116,7 @@ func quantile(of []time.Duration, q float64) time.Duration {
 	return of[min(len(of)-1, int(q*float64(len(of))))]
 }
 
-// sent are the times at which they were sent.
+// sent returns the times at which the requests were sent.
 func sent(rs Results) []time.Time {
 	at := make([]time.Time, len(rs))
 	for i, r := range rs {
@@ -122,7 +125,7 @@ func sent(rs Results) []time.Time {
 	return at
 }
 
-// arrivals are the times at which calls reached the vendor.
+// arrivals returns the times at which the calls reached the vendor.
 func arrivals(calls []vendorsim.Call) []time.Time {
 	at := make([]time.Time, len(calls))
 	for i, c := range calls {
@@ -131,7 +134,7 @@ func arrivals(calls []vendorsim.Call) []time.Time {
 	return at
 }
 
-// between counts the times from from to to.
+// between counts the times from from (included) to to (excluded).
 func between(at []time.Time, from, to time.Time) (n int) {
 	for _, t := range at {
 		if !t.Before(from) && t.Before(to) {

@@ -1,5 +1,13 @@
--- Gives a queued job to one pod. Arguments: id, generation, pod, lease (microseconds). Returns the job, or nothing when it is not
--- to be had: it has been cancelled, or put back under a new generation.
+-- Gives a queued job to a pod.
+-- KEYS[1]  root of all keys, see common.lua
+-- ARGV     names and values, see common.lua:
+--   id          ID of the job
+--   generation  number of times that the job was queued again after its first run
+--   pod         ID of the pod
+--   lease       time without a report after which a pod counts as dead, in microseconds
+-- Returns names and values: user, class, body, client (the Idempotency-Key), trace, failures (failed attempts), created
+-- and started (microseconds of Redis's clock). Empty when the job cannot be claimed: it was cancelled, or it has
+-- another generation.
 local id, pod = arg.id, arg.pod
 local job = key('job', id)
 local had = redis.call('HMGET', job, 'state', 'turn', 'class')

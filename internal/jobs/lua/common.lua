@@ -1,6 +1,9 @@
--- Stands in front of every script here. KEYS[1] is the root of all keys, with the hash tag that keeps them on one node of a
--- Cluster; every key below begins with it. ARGV holds names and values by turns, and so do the replies. Times are whole
--- microseconds of Redis's clock. The field "turn" of a record is the job's generation.
+-- Common part, placed before each script of this folder.
+-- KEYS[1]  root of all keys; every key begins with it. Its hash tag keeps all keys on one node of a Cluster.
+-- ARGV     names and values in turn
+-- Returns  names and values in turn, as all scripts here do
+-- Times are whole microseconds of Redis's clock. Retentions are milliseconds, sizes are bytes. The field "turn" of a
+-- job's record is its generation.
 local root = KEYS[1]
 local arg = {}
 for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
@@ -9,7 +12,7 @@ local now = clock[1] * 1000000 + clock[2]
 local function int(n) return string.format('%d', n) end
 local function key(kind, id) return root .. ':' .. kind .. ':' .. id end
 
--- fields returns some fields of a job's record as names and values.
+-- fields returns fields of a job's record as names and values.
 local function fields(id, names)
   local values, out = redis.call('HMGET', key('job', id), unpack(names)), {}
   for i, name in ipairs(names) do
@@ -18,12 +21,12 @@ local function fields(id, names)
   return out
 end
 
--- add changes a counter of bytes. A counter of nothing is removed.
+-- add changes a counter of bytes. A counter that reaches 0 is removed.
 local function add(counter, n)
   if redis.call('INCRBY', counter, int(n)) <= 0 then redis.call('DEL', counter) end
 end
 
--- occupy says how many bytes a job takes from now on, in all and of its user.
+-- occupy sets the size of a job in bytes, and corrects the counters of its user and of all jobs.
 local function occupy(id, user, bytes)
   local before = tonumber(redis.call('HGET', root .. ':sizes', id) or 0)
   redis.call('HSET', root .. ':sizes', id, int(bytes))
@@ -32,7 +35,7 @@ local function occupy(id, user, bytes)
   add(key('bytes', user), bytes - before)
 end
 
--- purge gives back the bytes of the jobs whose records have expired.
+-- purge subtracts the bytes of jobs whose records have expired, at most 100 of them.
 local function purge()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', root .. ':ended', '-inf', int(now), 'LIMIT', 0, 100)) do
     local size, user = redis.call('HGET', root .. ':sizes', id), redis.call('HGET', root .. ':owners', id)
@@ -46,9 +49,9 @@ local function purge()
   end
 end
 
--- ended turns a job into a result: nothing of the request stays (a poisoned job keeps its body, to be looked into), and the rest
--- leaves after retention (milliseconds). What frees memory stands first: a full Redis refuses a script whose first write takes
--- some, and only that.
+-- ended turns a job into a result. The request is removed, except that a poisoned job keeps its body for inspection.
+-- The record expires after retention (milliseconds). bytes is the job's size from now on; nil: unchanged. Writes that
+-- free memory come first: a full Redis refuses only a script whose first write takes memory.
 local function ended(id, state, retention, bytes)
   local job = key('job', id)
   local user, class, pod, idem = unpack(redis.call('HMGET', job, 'user', 'class', 'pod', 'idem'))
@@ -67,7 +70,7 @@ local function ended(id, state, retention, bytes)
   end
 end
 
--- again puts a running job back in its place in the queue.
+-- again puts a running job of a pod back into its place in the queue. due is its time in the outbox, in microseconds.
 local function again(id, pod, due)
   local job = key('job', id)
   local class, created = unpack(redis.call('HMGET', job, 'class', 'created'))
@@ -78,7 +81,7 @@ local function again(id, pod, due)
   redis.call('ZADD', root .. ':outbox', int(due), id)
 end
 
--- anew is again under a new generation: a worker that still has the former one changes nothing any more.
+-- anew is again with a new generation: reports of a worker that has the old generation have no effect any more.
 local function anew(id, pod, due)
   again(id, pod, due)
   redis.call('HINCRBY', key('job', id), 'turn', 1)

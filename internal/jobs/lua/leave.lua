@@ -1,12 +1,20 @@
--- What a worker reports when it is done with a job. Arguments: id, generation, pod, what, then by what:
---   succeeded, failed   status, type, coding, answer, problem; retention (milliseconds), overhead, bytes (what answers may take in
---                       all); lost_status and lost_problem, in place of an answer that does not fit
---   retry               an attempt failed; the engine brings the job again, under the same generation
---   wait                the service's operator has to mend something: waiting says what; the engine brings the job again
---   back                not done; any free worker takes it
---   lost                the vendor was called and its answer is lost: an attempt; status, problem, attempts, retention, overhead
--- Returns outcome: done, also when the same has been reported before and the reply was lost; dropped, when the answer did not fit;
--- stale, when the job is not this worker's any more: it was cancelled, or given to another.
+-- Reports what a worker did with a job.
+-- KEYS[1]  root of all keys, see common.lua
+-- ARGV     names and values, see common.lua:
+--   id, generation, pod   the job, and the worker's pod
+--   what                  the report; it decides which of the other arguments are needed:
+--     succeeded, failed   the job has ended, with an answer: status, type, coding, answer, problem, retention
+--                         (milliseconds), overhead (bytes), bytes (the limit for all jobs, in bytes), and lost_status
+--                         and lost_problem, which replace an answer that does not fit into the memory
+--     retry               an attempt failed; the engine brings the job again, under the same generation
+--     wait                an operator must repair something first: waiting says what; the engine brings the job again
+--     back                the job was not done; any free worker takes it
+--     lost                the vendor was called and its answer was lost, which counts as an attempt: status, problem,
+--                         attempts (the most there may be), retention (milliseconds), overhead (bytes)
+-- Returns outcome:
+--   done     the report was accepted, now or before, when the reply to the same report was lost
+--   dropped  the answer did not fit, or was lost too often: the job has failed
+--   stale    the job does not belong to this worker any more: it was cancelled or given to another
 local id, pod, what = arg.id, arg.pod, arg.what
 local job = key('job', id)
 local had = redis.call('HMGET', job, 'state', 'turn', 'pod', 'said')
@@ -14,7 +22,7 @@ local report = pod .. ' ' .. arg.generation .. ' ' .. what
 if had[1] ~= 'running' or had[2] ~= arg.generation or had[3] ~= pod then
   return {'outcome', had[4] == report and 'done' or 'stale'}
 end
--- This first write shows whether Redis has memory left. It takes little, and is made again below, where Redis has to take it.
+-- This first write shows whether Redis has memory left. It is repeated below, where Redis cannot refuse it any more.
 local full = type(redis.pcall('HSET', job, 'said', report)) == 'table'
 
 local function finish(state, status, problem, answer)

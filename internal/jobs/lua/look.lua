@@ -1,5 +1,9 @@
--- Shows a job of the user's. Arguments: id, user. Returns nothing when the user has no such job, else its fields and before, how
--- many jobs stand before it: those of its class that came earlier, and all of the classes above.
+-- Shows a job of a user.
+-- KEYS[1]  root of all keys, see common.lua
+-- ARGV     names and values, see common.lua: id, user
+-- Returns names and values: state, class, created, started and ended (microseconds of Redis's clock), failures (failed
+-- attempts), waiting, status, type, coding, problem, and before (the number of queued jobs that go first: earlier ones
+-- of the same class, and all of higher classes). Empty when the user has no such job.
 local id = arg.id
 local user, state, class = unpack(redis.call('HMGET', key('job', id), 'user', 'state', 'class'))
 if user ~= arg.user then return {} end
@@ -11,6 +15,7 @@ if state == 'queued' then
     before = before + redis.call('ZCARD', key('wait', above))
   end
 end
-local f = fields(id, {'state', 'class', 'created', 'started', 'ended', 'failures', 'waiting', 'status', 'type', 'coding', 'problem'})
+local f = fields(id, {'state', 'class', 'created', 'started', 'ended', 'failures', 'waiting', 'status', 'type',
+  'coding', 'problem'})
 f[#f + 1], f[#f + 2] = 'before', int(before)
 return f

@@ -1,9 +1,10 @@
--- Leaves the figures of a pod and, when they are wanted, returns those of all.
---
--- KEYS[1]  pods that have left figures: a sorted set, by the time in ms
--- KEYS[2]  there while a page wants figures
--- KEYS[3]  the figures of this pod
--- ARGV     ID of this pod, its figures, 1 to ask for all, ms to keep what is left, pods to return at most
+-- Stores the figures of a pod for the live page and, on request, returns the figures of all pods.
+-- KEYS[1]  sorted set of the pods that have stored figures, by the time in milliseconds
+-- KEYS[2]  key that exists while a page wants figures
+-- KEYS[3]  figures of this pod
+-- ARGV     ID of this pod; its figures, '': none; 1 to ask for the figures of all pods; how long figures are kept, in
+--          milliseconds; the most pods to return
+-- Returns  list of the figures of the pods, newest first; empty when they were not asked for
 local pod, figures, want, kept, most = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -17,7 +18,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - kept)
 if not want then
   return {}
 end
-redis.call('SET', KEYS[2], 1, 'PX', kept + 1000) -- longer than the pause in which pods look
+redis.call('SET', KEYS[2], 1, 'PX', kept + 1000) -- longer than the time between two looks of a pod
 
 local root = string.sub(KEYS[1], 1, -5)
 local left = {}

@@ -1,13 +1,18 @@
--- The breaker's state machine, on Redis's clock. machine.go says the same in Go; a test holds the two together.
--- KEYS[1]  hash: state, gen, until, opened, wins, lease, seq, row (of failures), and ten slices of counts: s<i> slice number,
---          n<i> calls, f<i> failures, u<i> callers, w<i> users whose calls failed ("" none, "*" several, else one)
--- ARGV     as wire.go writes them; times in ms
--- returns  {state, gen, ms until the open state or the lease ends, lease id granted to this caller or 0}
+-- The state machine of the breaker, on Redis's clock. machine.go has the same in Go; a test compares the two.
+-- KEYS[1]  hash: state, gen (generation), until (end of the open state), opened (open states in a row), wins
+--          (successful probes in a row), lease (end of the probe's lease), seq (number of the last lease), row
+--          (failures in a row), and ten slices of counts: s<i> number of the slice, n<i> calls, f<i> failures, u<i>
+--          callers, w<i> users whose calls failed (u and w: "" none, "*" several, else the one user)
+-- ARGV     encoded in wire.go
+-- Returns  {state, generation, time until the open state or the lease ends, number of the lease that this caller got}
+--          (0: none)
+-- All times are whole milliseconds.
 local CLOSED, HALF, OPEN = 0, 1, 2
 local ENOUGH_CALLS = 10
 local key, op, channel = KEYS[1], ARGV[1], ARGV[2]
 local about, asked_lease, known = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local calls, failures, row_end, callers, failing = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local calls, failures, row_end = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local callers, failing = ARGV[9], ARGV[10]
 local max_failures, window, open_ms, open_max, max_wins, lease_ms = tonumber(ARGV[11]), tonumber(ARGV[12]),
   tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
 local time = redis.call('TIME')
@@ -25,14 +30,15 @@ local function left()
   return 0
 end
 
--- A message that cannot be sent must not fail the step: every pod polls.
+-- An error of PUBLISH must not fail the step: every pod also polls.
 local function store()
   redis.call('DEL', key)
-  redis.call('HSET', key, 'state', state, 'gen', gen, 'until', ends, 'opened', opened, 'wins', 0, 'lease', 0, 'seq', seq)
+  redis.call('HSET', key, 'state', state, 'gen', gen, 'until', ends, 'opened', opened, 'wins', 0, 'lease', 0,
+    'seq', seq)
   redis.pcall('PUBLISH', channel, state .. ' ' .. gen .. ' ' .. left())
 end
 
--- The length of an open state doubles each time the breaker opens again without having been closed.
+-- The open state becomes twice as long each time the breaker opens again without having closed.
 local function open_for()
   local d = open_ms
   for _ = 1, opened do
@@ -42,7 +48,8 @@ local function open_for()
   return math.max(open_ms, math.min(d, open_max))
 end
 
--- A new state gets a new generation. Generations begin at the clock, so that they grow even when Redis has lost its data.
+-- A new state has a new generation. A generation is at least the time, so that it grows even when Redis has lost its
+-- data.
 local function change(to)
   state, gen, wins, lease = to, math.max(gen + 1, now), 0, 0
   if to == OPEN then
@@ -61,7 +68,7 @@ local function union(a, b)
   return '*'
 end
 
--- The number of binary digits of n, which is what a row of failures must reach on a busy vendor.
+-- The number of binary digits of n: as many failures in a row open the breaker of a vendor with n calls.
 local function bits(n)
   local digits = 0
   while n >= 1 do
@@ -99,13 +106,13 @@ local function count()
   if most_fail or row >= math.max(max_failures, bits(all)) then change(OPEN) end
 end
 
--- A Redis that has lost its data is told by the pods what it had told them.
+-- Redis has lost its data: take the open state from the pod, which had it from Redis.
 if gen == 0 and known > 0 then
   state, gen, ends, opened = OPEN, about, now + known, 1
   store()
 end
 
--- No healthy state lies further ahead than this; one that does comes from a clock that went back.
+-- A valid state does not end later than this. A later end means that the clock went back.
 local furthest = math.max(open_ms, open_max)
 if ends > now + furthest then
   ends = now + furthest
@@ -131,7 +138,7 @@ elseif state == HALF and gen == about and asked_lease == seq and lease > 0 then 
     change(OPEN)
   elseif op == 'won' and wins + 1 >= max_wins then
     change(CLOSED)
-  else -- renewed; or won, but not often enough; or freed without a verdict
+  else -- renew; or won, but not often enough; or freed without a result
     if op == 'won' then wins = wins + 1 end
     lease = op == 'renew' and now + lease_ms or 0
     redis.call('HSET', key, 'wins', wins, 'lease', lease)

@@ -1,23 +1,28 @@
--- Decides whether calls may start, and when: requests and tokens in one decision, on Redis's own clock. One run books
--- a batch of calls of one pod, one after the other.
+-- Decides whether and when calls may start, by requests and tokens in one decision, on Redis's clock. One run books
+-- several calls of one pod, one after the other. All times are whole microseconds, except ttl.
 --
--- redis.go sets these in front, times in whole microseconds:
+-- redis.go places these constants before the script:
 --   Q          queue timeout: how long after its booking a call may still start
 --   span       contract window + Q, within which starts are counted
---   reqT, reqB emission interval and burst tolerance of requests; both 0: requests are not limited
---   tokL, tokT, tokB  tokens per window (0: not limited), pace per token, burst tolerance of the pace
+--   reqT, reqB emission interval and burst tolerance of requests, times; both 0: requests are not limited
+--   tokL, tokT, tokB  tokens per window (0: not limited), time per token, burst tolerance of the tokens, a time
 --   slice      width of a slice of the token ledger
 --   holdMax    longest pause a vendor can ask for
---   holdSlack  a pause that grows by less is not announced to the other pods
+--   holdSlack  a pause that grows by less than this time is not announced to the other pods
 --   ttl        milliseconds after which an unused state is forgotten
 --
--- KEYS[1] holds everything of one contract: the fields read below, and tokens per slice in fields named by its number.
--- ARGV, which wire.go encodes: for each call its tokens (-1: no call, only the report) and its longest wait (-1: a
--- background call, which may not wait and must leave half of the burst), all in one text; then, with a report:
---   calls asleep + 1 when this pod returns from local mode (else 0), pause the vendor asked for, generation of
---   what follows, tokens estimated and used by finished calls, correction of the pace, number of refunds, their marks,
---   pairs of slice and change.
--- Returns "admitted delay mark slice cost why" for each call, then "generation paused hold usedRequests usedTokens".
+-- KEYS[1]  hash with all state of one contract: the fields read below, and tokens per slice in fields named by the
+--          slice's number
+-- ARGV     encoded in wire.go. [1]: for each call its tokens (-1: no call, only the report) and its longest wait (-1: a
+--          background call, which may not wait and must leave half of the burst), all in one text. With a report:
+--          [2] sleeping calls + 1 when this pod returns from local mode, else 0; [3] length of the pause that the
+--          vendor asked for; [4] generation of the rest; [5] [6] tokens estimated and used by finished calls; [7]
+--          correction of the token pace, a time; [8] number of refunds; then their marks, times; then pairs of slice
+--          number and change in tokens
+-- Returns  one text of numbers: for each call admitted (1 or 0), delay, mark, slice, cost, why; then generation, paused
+--          (sum of all pauses), hold (rest of the present pause), used requests and used tokens, both in thousandths.
+--          delay, mark, cost, paused and hold are times. why says which rule decided: 0 none, 1 requests, 2 tokens,
+--          3 pause, 4 order of arrival.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local key = KEYS[1]
@@ -30,7 +35,7 @@ local gen, rtat, back, ttat, ratio, sum, low, last, hold, paused = unpack(s)
 local returning, ask, batch = tonumber(ARGV[2] or 0), tonumber(ARGV[3] or 0), tonumber(ARGV[4] or 0)
 local current, oldest = math.floor(now / slice), math.floor((now - span) / slice)
 
--- No state, or the clock went back by more than a window: begin without credit, as if the burst were used up.
+-- There is no state, or the clock went back by more than a window: begin with the burst used up.
 local cold = gen == 0 or current < low
 if cold then
   redis.call('DEL', key)
@@ -38,13 +43,13 @@ if cold then
   rtat, back, ttat, ratio, sum, low, last, hold, paused = 0, 0, 0, 1, 0, oldest, 0, 0, 0
 end
 
--- A state further ahead than this can only come from a clock that went back. Limit it.
+-- No valid state is further ahead than this. If one is, the clock went back. Limit it.
 hold = math.min(hold, now + holdMax)
 local ahead = math.max(now, hold) + Q
 rtat, last = math.min(rtat, ahead + reqB), math.min(last, ahead)
 ttat = math.min(ttat, ahead + math.max(tokB, 2 * tokL * tokT))
 
--- Remove the slices from the ledger that no window of a later start can contain.
+-- Remove slices that are too old for the window of any later start.
 if low < oldest then
   for i = low, math.min(oldest - 1, low + math.ceil((span + Q) / slice) + 1) do
     local had = at(i)
@@ -55,8 +60,8 @@ if low < oldest then
   redis.call('PEXPIRE', key, ttl)
 end
 
--- Refunds of calls that were booked and not made: at most what has not leaked out of the bucket since. A mark is the
--- bucket's end right after the booking plus all that had been given back by then.
+-- Refunds of calls that were booked and not made: at most the part that has not leaked out of the bucket since. A mark
+-- is the end of the bucket right after the booking, plus the sum of all refunds until then.
 if batch == gen then
   for i = 9, 8 + tonumber(ARGV[8]) do
     local r = math.min(reqT, tonumber(ARGV[i]) - back - now)
@@ -84,8 +89,8 @@ if #ARGV > 8 then
 end
 
 -- The vendor asked for a pause. The whole schedule moves by as much as the pause grows, and sleeping calls move with it
--- in their order. The vendor may answer all running calls with a pause, each a little later. A growth below holdSlack is
--- not announced, because a message to every pod for each of those answers would overload Redis.
+-- in their order. The vendor may answer all running calls with a pause, each a little later. A growth below holdSlack
+-- is not announced, because a message to every pod for each of those answers would overload Redis.
 local till = now + math.min(ask, holdMax)
 if ask > 0 and till > hold + (hold > now and holdSlack or 0) then
   local more = till - math.max(hold, now)
@@ -94,22 +99,22 @@ if ask > 0 and till > hold + (hold > now and holdSlack or 0) then
   redis.call('PUBLISH', key .. ':hold', int(gen) .. ' ' .. int(paused) .. ' ' .. int(hold - now))
 end
 
--- A pod that returns from local mode forfeits the burst, and so does a new state, because the burst may have been used.
--- Calls that still sleep on local bookings of the pod count.
+-- After a return from local mode, and in a new state, the burst may have been used already, so it counts as used. Calls
+-- of the pod that still sleep on local bookings count too.
 if cold or returning > 0 then
   local first = math.ceil(math.max(tonumber(string.match(ARGV[1], '%S+')), 0) * ratio * tokT)
   rtat = math.max(rtat, now + reqB - reqT) + math.max(returning - 1, 0) * reqT
   ttat = math.max(ttat, now + math.max(tokB - first, 0))
 end
 
--- Tokens booked in one slice are written together.
+-- Tokens that are booked in the same slice are written together.
 local into, booked = 0, 0
 local function write()
   if booked ~= 0 then redis.call('HINCRBY', key, int(into), int(booked)) end
   booked = 0
 end
 
--- The earliest start that every rule allows; why tells which one decided.
+-- The earliest start that all rules allow. why is the rule that decided.
 local start, why
 local function after(t, because) if t > start then start, why = t, because end end
 
@@ -119,7 +124,7 @@ local function book(tokens, wait)
   -- Near the end of the tokens the pace slows down, so that calls flow evenly below the limit of the ledger.
   local slowed = math.ceil(cost * (tokL > 0 and 1 + 10 * math.max(0, math.min(1, sum / tokL) - 0.95) or 1))
   local ok, r, t = 1, math.max(rtat, now) + reqT, math.max(ttat, now) + slowed
-  local keepR, keepT = 0, 0 -- what a background call leaves to the others; nothing where the burst is but one call
+  local keepR, keepT = 0, 0 -- what a background call leaves to other calls; 0 when the burst is a single call
   if wait < 0 then
     wait, keepR, keepT = 0, math.floor((reqB - reqT) / 2), math.max(0, math.floor((tokB - slowed) / 2))
   end

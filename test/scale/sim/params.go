@@ -16,7 +16,7 @@ type Params struct {
 	Quota        quota.Config
 	QueueTimeout time.Duration
 	Length       time.Duration
-	NobodyWaits  bool  // all calls are of low priority: they start at once or not at all
+	NoWaiting  bool  // all calls are of low priority: they start at once or not at all
 	Tokens       int64 // largest estimate of a call; estimates are spread evenly up to it, and uses up to the estimate
 
 	Way          [2]time.Duration // shortest and longest way between pod and Redis, one direction

@@ -7,18 +7,18 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/quota"
 )
 
-// pod is one pod: its part of the quota, its view on Redis, and no more.
+// pod is one pod: its part of the quota, and its view of Redis.
 type pod struct {
 	world    *World
 	model    *quota.Model
 	script   string
-	dead     bool // killed: nothing of it happens any more
-	leaving  bool // takes no new requests
-	cut      bool // does not reach Redis
-	asleep   int64
-	away     bool // skips Redis
+	dead     bool // killed: it does nothing any more
+	leaving  bool // stopping: it accepts no new requests
+	cut      bool // it cannot reach Redis
+	asleep   int64 // calls that wait for their start
+	away     bool // it skips Redis
 	doubt    int
-	flushing bool // looks every flushEvery whether there is something to tell
+	flushing bool // it checks every flushEvery whether there is something to report
 }
 
 // call is one request in a pod.
@@ -26,22 +26,14 @@ type call struct {
 	pod      *pod
 	tokens   int64 // estimate
 	used     int64
-	limit    micros // end of its patience
-	deadline micros // end of its queue timeout
+	limit    micros // the latest start that the quota allows
+	deadline micros // end of the queue timeout
 	booking  quota.Booking
 }
 
-// What redisx's guard does.
-const (
-	perFailure, perAnswer, tooMuch = 2, 1, 6
-	probeEvery                     = 200 * time.Millisecond
-	probeBudget                    = 400 * time.Millisecond
-	flushEvery                     = 50 * time.Millisecond
-)
-
 func (p *pod) time() time.Time { return time.UnixMicro(p.world.now) }
 
-// take is the arrival of a request.
+// take accepts a request.
 func (p *pod) take(class llm.Priority, tokens, used int64) {
 	w := p.world
 	queue := w.params.QueueTimeout
@@ -65,7 +57,7 @@ func (p *pod) take(class llm.Priority, tokens, used int64) {
 	})
 }
 
-// alone books from the pod's share.
+// alone books from the pod's own share.
 func (p *pod) alone(c *call, wait time.Duration) {
 	if p.world.params.Quota.Fallback == "reject" {
 		p.world.result.Rejected++
@@ -86,7 +78,7 @@ func (p *pod) decided(c *call, b quota.Booking, granted bool) {
 	p.wake(c)
 }
 
-// wake is where a booked call looks whether it may start, and goes to sleep until then.
+// wake starts a booked call when it may start, or lets it sleep until then.
 func (p *pod) wake(c *call) {
 	if p.dead {
 		return
@@ -115,7 +107,7 @@ func (p *pod) giveUp(c *call, count *int) {
 	p.tell()
 }
 
-// leave is the way from the quota to the vendor: through gates of this pod that may be full for a while.
+// leave takes a call from the quota to the vendor, through gates of this pod that may be closed for a while.
 func (p *pod) leave(c *call) {
 	w := p.world
 	free := w.gatesFree(w.now)
@@ -130,76 +122,4 @@ func (p *pod) leave(c *call) {
 			w.vendor(c)
 		}
 	})
-}
-
-// judge is the guard's view after a command.
-func (p *pod) judge(ok bool) {
-	if ok {
-		p.doubt = max(0, p.doubt-perAnswer)
-		return
-	}
-	p.world.result.Failed++
-	if p.doubt += perFailure; p.doubt >= tooMuch && !p.away {
-		p.away = true
-		p.probe()
-	}
-}
-
-// probe looks every now and then whether Redis is back.
-func (p *pod) probe() {
-	w := p.world
-	w.after(probeEvery.Microseconds()/2+w.random.Int64N(probeEvery.Microseconds()), func() {
-		switch {
-		case p.dead:
-		case w.redis.answers(p):
-			p.away, p.doubt = false, perAnswer
-			p.tell()
-		default:
-			p.probe()
-		}
-	})
-}
-
-// tell sees to it that what finished calls have to say reaches Redis.
-func (p *pod) tell() {
-	if p.model.Woken() && !p.flushing {
-		p.flushing = true
-		p.look()
-	}
-	if p.model.Hurried() {
-		p.flush(true)
-	}
-}
-
-func (p *pod) look() {
-	p.world.after(flushEvery.Microseconds(), func() {
-		if p.dead {
-			return
-		}
-		if parked := p.flush(false); parked {
-			p.flushing = false
-			p.tell()
-			return
-		}
-		p.look()
-	})
-}
-
-func (p *pod) flush(urgent bool) (parked bool) {
-	if p.away {
-		return false
-	}
-	args, parked := p.model.Flush(p.asleep, urgent)
-	if args == nil {
-		return parked
-	}
-	p.world.result.Flushes++
-	p.world.redis.send(p, args, func(answer string, ok bool) {
-		p.judge(ok)
-		if ok {
-			_, _, err := p.model.Answered(answer, 0)
-			p.world.fail(err)
-		}
-	})
-	return false
 }

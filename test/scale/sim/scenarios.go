@@ -59,7 +59,7 @@ func slowly(p Params) Params { p.Refusing = 1; return p }
 
 func lossy(p Params) Params { p.LostMessages = 0.2; return p }
 
-func impatient(p Params) Params { p.NobodyWaits = true; return p }
+func impatient(p Params) Params { p.NoWaiting = true; return p }
 
 // lateStarts makes windows as full as they get. Calls are booked without a wait and all start late, and together,
 // because a gate behind the quota was shut; and before that it was quiet for so long that the burst was there. Both are

@@ -1,19 +1,20 @@
-// Package sim is a simulation of many pods that share one vendor's contract through one Redis. Time is virtual, chance
-// comes from a seed, and one goroutine does everything: a run of a thousand pods is the same on every machine.
+// Package sim simulates many pods that share one vendor's contract through one Redis. Time is virtual, random numbers
+// come from a seed, and one goroutine does everything: a run of a thousand pods is the same on every machine.
 //
-//	scenario.go  what is offered, and what goes wrong when
-//	params.go    the numbers of a world, and what came of a run
+//	scenario.go  the load, and which faults happen when
+//	params.go    the parameters of a world, and the results of a run
 //	world.go     requests on their way from the balancer to a pod
 //	vendor.go    calls on their way to the vendor and back
-//	fleet.go     pods that start, leave and die
-//	pod.go       one pod: quota.Model, which is the service's own code, and the guard in front of Redis
+//	fleet.go     pods that start, stop and are killed
+//	pod.go       requests in one pod, with quota.Model, which is the service's own code
+//	report.go    the reports of a pod to Redis
+//	guard.go     what redisx's guard does
 //	redis.go     one Redis: a single thread, a queue, a network; hanging, gone, empty, slow
 //	lua.go       the service's own quota.lua, on the few commands it uses
 //	clock.go     virtual time
 //
-// The vendor is the judge of vendorsim/ledger: an exact log that looks at every sliding window. Not simulated: user
-// limits, breaker, retries, and what the pacer and slots of a pod decide; they only make calls later or fewer, and a
-// scenario does that to them directly.
+// The vendor is the judge of vendorsim/ledger, with an exact log of every sliding window. User limits, breaker, retries,
+// pacer and slots are not simulated. They only delay calls or reduce their number; scenarios do that directly.
 package sim
 
 import (
@@ -38,11 +39,11 @@ type World struct {
 
 	rate      func(since time.Duration) float64 // requests per second for all pods
 	gates     func(now micros) (free micros)
-	refusal   time.Duration // the next call is answered 429 with this Retry-After
-	refuseAll bool          // and those after it, until this is false
-	pauseFrom micros        // pause that the vendor asked for, as its own clock has it
+	refusal   time.Duration // Retry-After of the 429 that the next call gets
+	refuseAll bool          // later calls get it too, while this is true
+	pauseFrom micros        // begin of the pause that the vendor asked for, on the vendor's clock
 	pauseTill micros
-	warm      ledger.Verdict // when the second window began
+	warm      ledger.Verdict // at the beginning of the second window
 }
 
 func newWorld(p Params) (*World, error) {
@@ -53,7 +54,7 @@ func newWorld(p Params) (*World, error) {
 	return w, w.scale(p.Pods)
 }
 
-// run lets the world go on to its end.
+// run runs the world to its end.
 func (w *World) run() (Result, error) {
 	defer w.redis.lua.close()
 	window := w.params.Quota.Window
@@ -99,13 +100,13 @@ func (w *World) point() *Point {
 	return p
 }
 
-// between draws a span of time.
+// between draws a random duration.
 func (w *World) between(span [2]time.Duration) micros {
 	from, to := span[0].Microseconds(), span[1].Microseconds()
 	return from + w.random.Int64N(to-from+1)
 }
 
-// way is the time a message takes between a pod and Redis.
+// way draws the time of a message between a pod and Redis.
 func (w *World) way() micros {
 	d := w.between(w.params.Way)
 	if w.random.Float64() < w.params.Slow {
@@ -114,7 +115,7 @@ func (w *World) way() micros {
 	return d
 }
 
-// arrivals offers requests at random moments, each to a pod that a balancer picks at random.
+// arrivals sends requests at random times, each to a random pod.
 func (w *World) arrivals() {
 	const idle = 10_000
 	rate := w.rate(w.since())
@@ -124,14 +125,14 @@ func (w *World) arrivals() {
 	}
 	gap := micros(w.random.ExpFloat64() * 1e6 / rate)
 	w.after(min(gap, idle), func() {
-		if gap <= idle { // chance has no memory: a longer gap is drawn again, so that a new rate counts soon
+		if gap <= idle { // a longer gap is drawn again, so that a new rate takes effect soon; the distribution stays the same
 			w.offer()
 		}
 		w.arrivals()
 	})
 }
 
-// offer brings one request to a pod that takes some.
+// offer sends one request to a pod that is not stopping.
 func (w *World) offer() {
 	for range 100 {
 		if p := w.pods[w.random.IntN(len(w.pods))]; !p.leaving {
@@ -141,10 +142,10 @@ func (w *World) offer() {
 	}
 }
 
-// request brings one request to the pod: a fifth of high, a fifth of low priority.
+// request sends one request to the pod. A fifth of them has high priority, a fifth low.
 func (w *World) request(p *pod) {
 	class := []llm.Priority{llm.High, llm.Normal, llm.Normal, llm.Normal, llm.Low}[w.random.IntN(5)]
-	if w.params.NobodyWaits {
+	if w.params.NoWaiting {
 		class = llm.Low
 	}
 	tokens := int64(0)

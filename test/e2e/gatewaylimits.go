@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// flood has the load pod ask at a rate, and returns the number of each status.
+func (r *release) flood(query string, args ...any) (map[string]int, error) {
+	out, err := r.raw("get", "pods/load:8080", "/flood?url="+url.QueryEscape(gatewayURL)+"&"+
+		fmt.Sprintf(query, args...), "")
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]int{}
+	return found, json.Unmarshal([]byte(out), &found)
+}
+
+// within fails unless got is what a limit allows over a flood, its burst included.
+func within(got, limit int) error {
+	most := float64(limit*floodSeconds+limit) * gatewayBurst
+	if least := float64(limit*floodSeconds) * 0.8; float64(got) > most || float64(got) < least {
+		return fmt.Errorf("%d let through, where %d a second for %d s allow %.0f to %.0f", got, limit, floodSeconds,
+			least, most)
+	}
+	return nil
+}
+
+// oneAddress sends too much from one address, each request to another Host.
+func oneAddress(r *release) (string, error) {
+	found, err := r.flood("rate=%d&seconds=%d&addresses=1&hosts=1", 4*perAddress, floodSeconds)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d of %d a second let through %v", perAddress, 4*perAddress, found),
+		within(found["200"], perAddress)
+}
+
+// neighbour asks at half of its rate from one address, while another sends far more than all may: what that sends too
+// much is refused before it counts against what is there for all, so that the neighbour loses nothing.
+func neighbour(r *release) (string, error) {
+	time.Sleep(2 * time.Second) // the buckets fill again
+	type result struct {
+		found map[string]int
+		err   error
+	}
+	flooded := make(chan result, 1)
+	go func() {
+		found, err := r.flood("rate=%d&seconds=%d&addresses=1", 4*total, floodSeconds+2)
+		flooded <- result{found, err}
+	}()
+	time.Sleep(time.Second) // the flood has filled its bucket
+	quiet, err := r.flood("rate=%d&seconds=%d&addresses=1&from=100", perAddress/2, floodSeconds)
+	flood := <-flooded
+	if err = errors.Join(err, flood.err); err != nil {
+		return "", err
+	}
+	said := fmt.Sprintf("%d a second beside %d of another address %v, which got %v", perAddress/2, 4*total, quiet,
+		flood.found)
+	for status, n := range quiet {
+		if status != "200" && n > 0 {
+			return "", errors.New("one address used up what is there for all: " + said)
+		}
+	}
+	return said, nil
+}
+
+// allAddresses sends too much from many addresses, each within its own limit, each request to another Host.
+func allAddresses(r *release) (string, error) {
+	found, err := r.flood("rate=%d&seconds=%d&addresses=20&hosts=1", 3*total, floodSeconds)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d of %d a second from 20 addresses let through %v", total, 3*total, found),
+		within(found["200"], total)
+}
+
+// inFlight opens streams that last for seconds, from one address and from many.
+func inFlight(r *release) (string, error) {
+	time.Sleep(2 * time.Second) // the buckets fill again
+	one, err := r.flood("rate=%d&seconds=2&addresses=1&stream=1&hosts=1", perAddress-2)
+	if err != nil {
+		return "", err
+	}
+	time.Sleep(2 * time.Second)
+	many, err := r.flood("rate=%d&seconds=2&addresses=20&stream=1&hosts=1", total-10)
+	if err != nil {
+		return "", err
+	}
+	said := fmt.Sprintf("%d streams from one address %v, %d from 20 %v", heldByAddress, one, held, many)
+	if one["200"] < heldByAddress-1 || one["200"] > heldByAddress+1 || many["200"] < held-2 || many["200"] > held+2 {
+		return "", errors.New("not as many as allowed: " + said)
+	}
+	return said, nil
+}
