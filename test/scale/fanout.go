@@ -11,11 +11,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// fanout prints how long it takes until the last of many pods has a message, and what sending it costs Redis: the
-// breaker's new state and the vendor's pauses travel like this.
+// fanout prints how long a message takes to the last of many pods, and what it costs Redis. The breaker's new states
+// and the vendor's pauses are sent in this way.
 func fanout(ctx context.Context, w io.Writer) error {
-	fmt.Fprintln(w, "| pods | the last one has it after, median | slowest of 100 | Redis, µs per message "+
-		"|\n|---:|---:|---:|---:|")
+	fmt.Fprintln(w, "| pods | until the last pod has the message, median | slowest of 100 | Redis, µs per message |\n"+
+		"|---:|---:|---:|---:|")
 	for _, pods := range []int{10, 100, 1000} {
 		if err := fanoutTo(ctx, w, pods); err != nil {
 			return fmt.Errorf("%d pods: %w", pods, err)
@@ -33,7 +33,7 @@ func fanoutTo(ctx context.Context, w io.Writer, pods int) error {
 	defer s.stop()
 	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: pods})
 	defer rdb.Close()
-	var received sync.WaitGroup // by all, of the message under way
+	var received sync.WaitGroup // the pods that do not have the current message yet
 	var readers sync.WaitGroup
 	var subs []*redis.PubSub
 	for range pods {

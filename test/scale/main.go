@@ -2,12 +2,12 @@
 // and keeps the tables and pictures of docs/scale.md up to date.
 //
 //	simulate.go  scenarios in virtual time: the same on every machine
-//	share.go     what a pod may do alone, by the number of pods
+//	share.go     what a pod may do without Redis, by the number of pods
 //	redis.go     what each script costs a real Redis, measured on this machine
-//	scripts.go   the scripts that a request can cost
-//	requests.go  what a whole request costs Redis, sent by the real service
+//	scripts.go   the scripts of a request
+//	requests.go  what a whole request of the real service costs Redis
 //	service.go   the real service, with a real Redis and the simulated vendor
-//	slots.go     where a Cluster keeps the keys that the service has made
+//	slots.go     on which nodes a Cluster keeps the service's keys
 //	fanout.go    how soon a message reaches all pods
 //	picture.go   SVG
 package main
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// size is what docs/scale.md speaks of: a thousand pods and twenty calls a minute for each.
+// size is the size in docs/scale.md: a thousand pods, and twenty calls a minute for each.
 var size = sim.Size{Seed: 1, Pods: 1000, Requests: 20_000, Window: time.Minute, Queue: 5 * time.Second, Windows: 4}
 
 // part is one table of the page.
@@ -44,8 +44,8 @@ type part struct {
 
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("scale", flag.ContinueOnError)
-	doc := flags.String("doc", "", "page whose tables are replaced, between its <!-- begin NAME --> and <!-- end "+
-		"NAME --> lines")
+	doc := flags.String("doc", "",
+		"page whose tables are replaced, between its lines <!-- begin NAME --> and <!-- end NAME -->")
 	pictures := flags.String("pictures", "", "folder for the pictures; empty: none")
 	only := flags.String("only", "", "names of tables, separated by commas; empty: all")
 	server := flags.String("server", "bin/server", "the service's binary")
@@ -81,7 +81,7 @@ func run(args []string, out io.Writer) error {
 	return errors.Join(problems...)
 }
 
-// replaceTable puts the table into the page.
+// replaceTable writes the table into the page.
 func replaceTable(path, name, table string) error {
 	page, err := os.ReadFile(path)
 	if err != nil {

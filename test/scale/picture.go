@@ -14,15 +14,15 @@ const (
 	left, right, top, bottom = 60, 20, 60, 40
 )
 
-// line is one curve: y in percent of the contract, one value for each point of x; below zero there is nothing to draw.
+// line is one curve: y in percent of the contract, one value for each point of x. Negative values are not drawn.
 type line struct {
 	name, colour string
 	y            []float64
 	dashed       bool
 }
 
-// drawRun draws a run over time, everything in percent of the contract: what is offered and called, as a rate, and how
-// full the fullest window is that ends there.
+// drawRun draws a run over time, in percent of the contract: the rates of requests and calls, and the fullest window
+// that ends at each point.
 func drawRun(path, title string, r sim.Result) error {
 	slice, contract := 60.0, float64(r.Granted)
 	offered := line{name: "offered", colour: "#999999"}

@@ -22,7 +22,7 @@ type redisServer struct {
 	rdb *redis.Client
 }
 
-// startRedis starts one on a free port of this machine.
+// startRedis starts a redis-server on a free port of this machine.
 func startRedis(args ...string) (*redisServer, error) {
 	dir, err := os.MkdirTemp("", "scale")
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *redisServer) stop() {
 	_ = os.RemoveAll(s.dir)
 }
 
-// usage is what INFO says of the work done so far.
+// usage is the work that Redis has done so far, from INFO.
 type usage struct {
 	cpu     time.Duration // of the process, user and system
 	scripts int           // EVALSHA and EVAL
@@ -74,11 +74,11 @@ func (s *redisServer) usage(ctx context.Context) (u usage, err error) {
 	return u, nil
 }
 
-// measure lets so many callers, each with a connection of its own, do the work for a while, and returns how often it
+// measure has so many callers, each with its own connection, do the work for the time d. It returns how often the work
 // was done and what it cost Redis.
 func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.Duration) (done int, spent usage,
 	err error) {
-	// One client for all: it makes as many connections as there are callers.
+	// One client with as many connections as there are callers.
 	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: callers, ReadTimeout: 10 * time.Second,
 		PoolTimeout: 10 * time.Second})
 	defer rdb.Close()
@@ -97,7 +97,7 @@ func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.D
 		}
 		all.Wait()
 	}
-	round(time.Now().Add(d / 5)) // connections are made, scripts loaded
+	round(time.Now().Add(d / 5)) // to make connections and load scripts
 	clear(counts)
 	before, err := s.usage(ctx)
 	if err != nil {
@@ -116,8 +116,8 @@ func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.D
 
 // commands prints what each script costs Redis: with 64 connections, and with one for each of a thousand pods.
 func commands(ctx context.Context, w io.Writer, d time.Duration) error {
-	fmt.Fprintln(w, "| what | within the script, µs | Redis in all, µs, 64 connections | 1,000 connections | a "+
-		"second, one core |\n|---|---:|---:|---:|---:|")
+	fmt.Fprintln(w, "| what | within the script, µs | Redis in all, µs, 64 connections | 1,000 connections | "+
+		"a second, one core |\n|---|---:|---:|---:|---:|")
 	for _, work := range scripts() {
 		s, err := startRedis()
 		if err != nil {

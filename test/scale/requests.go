@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// requests prints what a whole request costs Redis, asked by the real service.
+// requests prints what a whole request of the real service costs Redis.
 func requests(ctx context.Context, w io.Writer, binary string, d time.Duration) error {
 	fmt.Fprintln(w, "| requests of one pod | answered with | scripts per request | Redis in all, µs per request | "+
 		"requests a second, one core | at 60 % of it |\n|---|---|---:|---:|---:|---:|")
@@ -85,7 +85,7 @@ func requestCost(ctx context.Context, w io.Writer, binary, name string, callers 
 	cost := (float64((after.cpu - before.cpu).Microseconds()) - idle*took.Seconds()) / float64(n)
 	fmt.Fprintf(w, "| %s | %s | %.2f |", name, strings.Join(kinds, ", "),
 		float64(after.scripts-before.scripts)/float64(n))
-	if rate > 0 { // a Redis that is mostly asleep pays for waking up, which says nothing of a busy one
+	if rate > 0 { // a Redis that sleeps most of the time pays for waking up, unlike a busy one
 		fmt.Fprintln(w, " | | |")
 	} else {
 		fmt.Fprintf(w, " %.0f | %.0f | %.0f |\n", cost, 1e6/cost, 0.6e6/cost)
@@ -93,7 +93,7 @@ func requestCost(ctx context.Context, w io.Writer, binary, name string, callers 
 	return nil
 }
 
-// idle is what Redis uses without any request, in microseconds a second.
+// idle is the processor time of Redis without any request, in microseconds per second.
 func (s *service) idle(ctx context.Context) (float64, error) {
 	before, err := s.redis.usage(ctx)
 	if err != nil {

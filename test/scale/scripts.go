@@ -13,7 +13,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/quota"
 )
 
-// asker asks for bookings as a pod does: a model of one, on the real clock.
+// asker books as a pod does, with a model of the quota on the real clock.
 type asker struct {
 	model   *quota.Model
 	script  *redis.Script
@@ -32,7 +32,7 @@ func newAsker(name string, cfg quota.Config, tokens int64, settles bool) (*asker
 	return &asker{m, redis.NewScript(m.Script()), "llm:{" + name + "}:quota:1m0s", tokens, 0, settles}, nil
 }
 
-// ask is one round trip; what the call used is told with the next one.
+// ask makes one round trip. The next one reports what the call has used.
 func (a *asker) ask(ctx context.Context, rdb redis.Cmdable) error {
 	text, err := a.script.Run(ctx, rdb, []string{a.key}, a.model.Ask(a.tokens, a.wait, 0)...).Text()
 	if err != nil {
@@ -45,16 +45,16 @@ func (a *asker) ask(ctx context.Context, rdb redis.Cmdable) error {
 	return err
 }
 
-// work is one kind of command under measurement. Each caller has a state of its own where it needs one.
+// work is one kind of command that is measured. Each caller has its own state if it needs one.
 type work struct {
 	name   string
 	caller func(i int) (func(ctx context.Context, rdb redis.Cmdable) error, error)
 }
 
-// endless is a contract that nothing here uses up.
+// endless is the size of a contract that the measurement does not use up.
 const endless = 600_000_000
 
-// scripts are the commands a request can cost.
+// scripts are the commands of a request.
 func scripts() []work {
 	booking := func(name string, cfg quota.Config, tokens int64, settles bool) work {
 		return work{name, func(int) (func(context.Context, redis.Cmdable) error, error) {
@@ -78,8 +78,8 @@ func scripts() []work {
 	}
 }
 
-// usedUp is the answer to a call for which there are no tokens left, all of them used in the last second: the script
-// looks through the whole ledger for the moment at which there will be.
+// usedUp is the refusal of a call when all tokens were used in the last second: the script searches the whole ledger
+// for the time at which there will be tokens again.
 func usedUp() work {
 	const name, all = "quota, tokens used up, refused", 1_000_000
 	var fill sync.Once
@@ -90,7 +90,7 @@ func usedUp() work {
 		}
 		return func(ctx context.Context, rdb redis.Cmdable) error {
 			fill.Do(func() {
-				if err = a.ask(ctx, rdb); err == nil { // now there is a state
+				if err = a.ask(ctx, rdb); err == nil { // makes the state
 					rdb.HIncrBy(ctx, a.key, strconv.FormatInt(time.Now().Unix(), 10), all)
 					err = rdb.HIncrBy(ctx, a.key, "sum", all).Err()
 				}
@@ -103,7 +103,7 @@ func usedUp() work {
 	}}
 }
 
-// quietPod is all that a request costs in a pod that has few: nothing rides along with anything.
+// quietPod is everything that a request costs in a pod with few requests: no two of its commands are sent together.
 func quietPod() work {
 	const name = "user limit, booking and settlement, each alone"
 	return work{name, func(i int) (func(context.Context, redis.Cmdable) error, error) {

@@ -17,7 +17,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// users is the number of users that the service under measurement knows.
+// users is the number of users with an API key.
 const users = 300
 
 // service is the real binary with a real Redis and the simulated vendor.
@@ -98,7 +98,8 @@ func (s *service) post(client *http.Client, user int) (status int, err error) {
 	return answer.StatusCode, err
 }
 
-// load sends requests for d: at a pace when rate, per second, is above 0. It returns how many had which status.
+// load sends requests for the time d: rate per second, or as fast as answers come when rate is 0. It returns the number
+// of answers by status.
 func (s *service) load(callers int, rate float64, d time.Duration) (map[int]int, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	defer client.CloseIdleConnections()

@@ -8,7 +8,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/quota"
 )
 
-// shares prints what a pod may do while Redis is away, by how many calls of the contract there are for each pod.
+// shares prints what a pod may do while Redis is away, by the number of calls in the contract for each pod.
 func shares(w io.Writer) error {
 	fmt.Fprintf(w, "Contract per %v, queue timeout %v, LLM_QUOTA_SHARES = number of pods.\n\n", size.Window, size.Queue)
 	fmt.Fprintln(w, "| calls per pod and window | one call of a pod every | all pods together use |\n|---:|---:|---:|")

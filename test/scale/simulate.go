@@ -21,7 +21,7 @@ var pictured = map[string]string{
 	"the vendor answers 429":   "scale-retry-after.svg",
 }
 
-// scenarios runs all of them, as many at a time as there are processors, and prints their table.
+// scenarios runs all scenarios, as many at a time as there are processors, and prints their table.
 func scenarios(w io.Writer, pictures string) error {
 	list := append(size.Scenarios(), size.Chaos())
 	results, errs := make([]sim.Result, len(list)), make([]error, len(list))
@@ -41,8 +41,8 @@ func scenarios(w io.Writer, pictures string) error {
 	workers.Wait()
 	fmt.Fprintf(w, "%d pods, a contract of %d calls in %v, queue timeout %v, %d windows, seed %d.\n\n",
 		size.Pods, size.Requests, size.Window, size.Queue, size.Windows, size.Seed)
-	fmt.Fprintln(w, "| scenario | contract | fullest window | used | from shares | scripts per request | longest "+
-		"queue at Redis |\n|---|---|---:|---:|---:|---:|---:|")
+	fmt.Fprintln(w, "| scenario | contract | fullest window | used | from shares | scripts per request | "+
+		"longest queue at Redis |\n|---|---|---:|---:|---:|---:|---:|")
 	for i, s := range list {
 		errs[i] = errors.Join(errs[i], row(w, s, results[i]))
 		for name, file := range pictured {
@@ -54,7 +54,7 @@ func scenarios(w io.Writer, pictures string) error {
 	return errors.Join(errs...)
 }
 
-// row prints a scenario, and returns an error when it came out in another way than it should.
+// row prints the result of a scenario. It returns an error when the result is not the expected one.
 func row(w io.Writer, s sim.Scenario, r sim.Result) error {
 	verdict, use := "holds", r.Use
 	if s.Params.Quota.Tokens > 0 {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// slots prints where a Cluster would keep the keys that the service has made.
+// slots prints in which slots a Cluster would keep the service's keys.
 func slots(ctx context.Context, w io.Writer, binary string) error {
 	s, err := startService(binary, "LLM_QUOTA_REQUESTS=600000000", "LLM_QUOTA_TOKENS=600000000000")
 	if err != nil {
@@ -46,19 +47,18 @@ func slots(ctx context.Context, w io.Writer, binary string) error {
 			ofVendor[slot] = append(ofVendor[slot], k)
 		}
 	}
-	fmt.Fprintf(w, "%d users have their keys in %d slots; the busiest of 3 masters has %.0f %% of them (a third "+
-		"would be 33), the busiest of 16 has %.0f %% (6).\n",
-		count, len(ofUsers), share(perMaster[0][:], count), share(perMaster[1][:], count))
-	fmt.Fprintf(w, "The keys of the vendor are in %d slot:", len(ofVendor))
-	for slot, names := range ofVendor {
+	fmt.Fprintf(w, "The keys of %d users are in %d slots. With 3 masters the busiest has %.0f %% of them, "+
+		"with 16 masters %.0f %%.\n", count, len(ofUsers), share(perMaster[0][:], count), share(perMaster[1][:], count))
+	fmt.Fprintf(w, "The keys of the vendor and of the jobs are in these slots:\n\n")
+	for _, slot := range slices.Sorted(maps.Keys(ofVendor)) {
+		names := ofVendor[slot]
 		slices.Sort(names)
-		fmt.Fprintf(w, " %d (`%s`)", slot, strings.Join(names, "`, `"))
+		fmt.Fprintf(w, "- %d: `%s`\n", slot, strings.Join(names, "`, `"))
 	}
-	fmt.Fprintln(w, ".")
 	return nil
 }
 
-// share is that of the busiest, in percent.
+// share is the part of the busiest master, in percent.
 func share(counts []int, all int) float64 {
 	return 100 * float64(slices.Max(counts)) / float64(max(1, all))
 }

@@ -1,8 +1,9 @@
 package sim
 
-// Chaos is one trouble after the other at random moments: Redis hanging, gone, empty or slow, pods killed and replaced,
-// gates shut, pauses of the vendor. Two things are left out because they let more through, by an amount that
-// docs/scale.md gives: pods that differ for long in whether they reach Redis, and a replica that is behind.
+// Chaos has one fault after the other at random times: Redis hangs, is gone, empty or slow; pods are killed and
+// replaced; gates are closed; the vendor asks for pauses. Two faults are left out, because they let more calls through,
+// by an amount that docs/scale.md gives: only some pods reach Redis for long, and a failover to a replica that is
+// behind.
 func (s Size) Chaos() Scenario {
 	p := s.params()
 	p.LostMessages = 0.05
@@ -19,7 +20,7 @@ func (s Size) Chaos() Scenario {
 			func(lasts micros) { w.redis.extra = lasts % 100_000; w.after(lasts, func() { w.redis.extra = 0 }) },
 			func(micros) { w.kill(1 + w.random.IntN(s.Pods/4)) },
 			func(micros) { w.roll(1 + w.random.IntN(s.Pods/4)) },
-			shutFor, shutFor, // twice as likely: calls that start late are what makes windows full
+			shutFor, shutFor, // twice as likely, because calls that start late fill windows
 			func(micros) { w.refusal = s.Window / 20 },
 		}
 		var next func()

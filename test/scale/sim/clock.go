@@ -2,30 +2,30 @@ package sim
 
 import "container/heap"
 
-// micros is a virtual time, or a span of it, in whole microseconds.
+// micros is a virtual time or duration, in whole microseconds.
 type micros = int64
 
-// epoch is where virtual time begins: a present-day number of microseconds, because the script does arithmetic with it.
+// epoch is the beginning of virtual time. It is as large as a real time of today, because the script computes with it.
 const epoch micros = 1_760_000_000_000_000
 
-// clock is virtual time: what is to happen, in order. Two events of one moment happen in the order in which they were
-// planned, so that a run depends on its seed alone.
+// clock is virtual time with its future events. Events of the same time happen in the order in which they were planned,
+// so that a run depends only on its seed.
 type clock struct {
 	now     micros
 	planned uint64
 	events  events
 }
 
-// after plans f for d from now.
+// after plans f for the time d from now.
 func (c *clock) after(d micros, f func()) { c.at(c.now+d, f) }
 
-// at plans f for t, or for now when t is over.
+// at plans f for the time t, or for now when t has passed.
 func (c *clock) at(t micros, f func()) {
 	c.planned++
 	heap.Push(&c.events, event{max(t, c.now), c.planned, f})
 }
 
-// run lets everything happen until end.
+// run runs all events until end.
 func (c *clock) run(end micros) {
 	for len(c.events) > 0 && c.events[0].at < end {
 		e := heap.Pop(&c.events).(event)
@@ -41,7 +41,7 @@ type event struct {
 	do    func()
 }
 
-// events is a heap.
+// events is a heap, the earliest event first.
 type events []event
 
 func (e events) Len() int { return len(e) }

@@ -7,7 +7,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/quota"
 )
 
-// scale brings the number of pods to n: new ones start, and the first ones leave.
+// scale changes the number of pods to n: new ones start, or the first ones stop.
 func (w *World) scale(n int) error {
 	arithmetic := w.params.QueueTimeout
 	if w.params.arithmeticQueue > 0 {
@@ -28,7 +28,7 @@ func (w *World) scale(n int) error {
 	return nil
 }
 
-// kill ends n pods at once, with all they have booked, and new ones take their place.
+// kill ends n pods at once with all their booked calls, and starts n new ones.
 func (w *World) kill(n int) {
 	for _, p := range w.pods[:n] {
 		p.dead = true
@@ -38,7 +38,7 @@ func (w *World) kill(n int) {
 	w.fail(w.scale(w.params.Pods))
 }
 
-// roll replaces n pods: new ones start, old ones take no more requests and end when what they have is done.
+// roll replaces n pods: new ones start, and old ones accept no more requests and end after their last call.
 func (w *World) roll(n int) {
 	old := slices.Clone(w.pods[:n])
 	for _, p := range old {
@@ -46,7 +46,7 @@ func (w *World) roll(n int) {
 	}
 	w.pods = slices.Clone(w.pods[n:])
 	w.fail(w.scale(w.params.Pods))
-	// What they have not reported within a while is lost with them.
+	// Reports that an old pod has not sent until then are lost.
 	w.after((w.params.QueueTimeout + w.params.Answer[1] + time.Second).Microseconds(), func() {
 		for _, p := range old {
 			p.dead = true

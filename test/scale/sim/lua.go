@@ -9,12 +9,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// luaRedis runs the service's own script on a few commands of Redis, with a clock that the simulation drives. A command
-// it does not know is an error, never a guess. A test compares it with a real Redis.
+// luaRedis runs the service's own script with a few commands of Redis, on the simulation's clock. An unknown command is
+// an error. A test compares luaRedis with a real Redis.
 type luaRedis struct {
 	state     *lua.LState
 	now       func() micros
-	loaded    map[string]*lua.LFunction // by their text
+	loaded    map[string]*lua.LFunction // scripts by their text
 	hashes    map[string]map[string]string
 	published []string // messages of the last script
 }
@@ -31,7 +31,7 @@ func newLuaRedis(now func() micros) *luaRedis {
 
 func (r *luaRedis) close() { r.state.Close() }
 
-// eval runs a script with one key and returns the text it returns.
+// eval runs a script with one key and returns its result, a text.
 func (r *luaRedis) eval(script, key string, args []any) (string, error) {
 	f, known := r.loaded[script]
 	if !known {
@@ -56,10 +56,10 @@ func (r *luaRedis) eval(script, key string, args []any) (string, error) {
 	return lua.LVAsString(r.state.Get(-1)), nil
 }
 
-// lose forgets everything.
+// lose deletes all data.
 func (r *luaRedis) lose() { clear(r.hashes) }
 
-// snapshot is what a replica that is told everything up to now would have.
+// snapshot is a copy of the data, as a replica has it that is not behind.
 func (r *luaRedis) snapshot() map[string]map[string]string {
 	all := make(map[string]map[string]string, len(r.hashes))
 	for key, hash := range r.hashes {
@@ -82,7 +82,7 @@ func (r *luaRedis) call(l *lua.LState) int {
 	return 1
 }
 
-// do is one command. What it returns has the shape that Redis gives a script: a nil is false.
+// do runs one command. It returns values as Redis gives them to a script: false for nil.
 func (r *luaRedis) do(command string, args []string) (lua.LValue, error) {
 	switch command {
 	case "TIME":
@@ -90,7 +90,7 @@ func (r *luaRedis) do(command string, args []string) (lua.LValue, error) {
 	case "PUBLISH":
 		r.published = append(r.published, args[1])
 		return lua.LNumber(1), nil
-	case "PEXPIRE": // nothing in a simulation lasts for a week
+	case "PEXPIRE": // no simulation is long enough for a key to expire
 		return lua.LNumber(1), nil
 	case "DEL":
 		delete(r.hashes, args[0])

@@ -12,11 +12,11 @@ type pod struct {
 	world    *World
 	model    *quota.Model
 	script   string
-	dead     bool // killed: it does nothing any more
-	leaving  bool // stopping: it accepts no new requests
-	cut      bool // it cannot reach Redis
+	dead     bool  // killed: it does nothing any more
+	leaving  bool  // stopping: it accepts no new requests
+	cut      bool  // it cannot reach Redis
 	asleep   int64 // calls that wait for their start
-	away     bool // it skips Redis
+	away     bool  // it skips Redis
 	doubt    int
 	flushing bool // it checks every flushEvery whether there is something to report
 }

@@ -1,33 +1,32 @@
 package sim
 
-// condition is how Redis is.
+// condition is the state of Redis.
 type condition int
 
 const (
 	well    condition = iota
-	stopped           // takes commands and answers them when it goes on
-	refused           // no server is there
+	stopped           // accepts commands, and answers them after it resumes
+	refused           // there is no server
 )
 
-// store is the one Redis of a simulation: a single thread with a queue in front of it, that pods reach through a
-// network.
+// store is the Redis of a simulation: a single thread with a queue, behind a network.
 type store struct {
 	world     *World
 	lua       *luaRedis
 	condition condition
-	extra     micros // on top of every answer's way
+	extra     micros // additional time of every answer
 	busyUntil micros
-	backlog   []func() // what a stopped Redis has taken
+	backlog   []func() // commands that a stopped Redis has accepted
 
-	life     int // of the process
+	life     int // number of restarts
 	commands int
 	messages int
 	busy     micros
-	longest  micros // wait in the queue
+	longest  micros // longest wait in the queue
 }
 
-// send carries the script's arguments to Redis and the answer back. done is called once: with the answer, or with ok
-// false when none has come within the budget. What Redis has taken is done, even when no caller waits for it any more.
+// send sends the script's arguments to Redis. done is called once: with the answer, or with ok false when there is none
+// within the budget. Redis runs what it has accepted, also when no caller waits for it any more.
 func (s *store) send(p *pod, args []any, done func(answer string, ok bool)) {
 	w := s.world
 	waiting := true
@@ -54,7 +53,7 @@ func (s *store) send(p *pod, args []any, done func(answer string, ok bool)) {
 	})
 }
 
-// serve runs the script when those before it are done.
+// serve runs the script after those before it.
 func (s *store) serve(p *pod, args []any, finish func(string, bool)) {
 	w := s.world
 	if s.condition == refused {
@@ -86,7 +85,7 @@ func (s *store) serve(p *pod, args []any, finish func(string, bool)) {
 
 const key = "llm:{vendor}:quota:simulated"
 
-// publish carries the script's messages to all pods.
+// publish sends the script's messages to all pods.
 func (s *store) publish() {
 	w := s.world
 	for _, m := range s.lua.published {
@@ -105,7 +104,7 @@ func (s *store) publish() {
 	}
 }
 
-// answers tells whether a probe of p would be answered.
+// answers reports whether a probe of p would be answered.
 func (s *store) answers(p *pod) bool {
 	return s.condition == well && !p.cut && s.extra < probeBudget.Microseconds()
 }
@@ -113,16 +112,16 @@ func (s *store) answers(p *pod) bool {
 // stop makes Redis hang, as SIGSTOP does.
 func (s *store) stop() { s.condition = stopped }
 
-// kill ends Redis: what it has taken and not done is lost.
+// kill ends Redis. Commands that it has accepted and not run are lost.
 func (s *store) kill() { s.condition, s.backlog, s.life = refused, nil, s.life+1 }
 
-// resumeEmpty brings Redis back without what it knew.
+// resumeEmpty brings Redis back without its data.
 func (s *store) resumeEmpty() {
 	s.lua.lose()
 	s.resume()
 }
 
-// resume brings Redis back. What it had taken while it hung comes first.
+// resume brings Redis back. It first runs the commands that it accepted while it was stopped.
 func (s *store) resume() {
 	s.condition, s.busyUntil = well, s.world.now
 	backlog := s.backlog

@@ -6,13 +6,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/quota"
 )
 
-// Scenario is a world and what happens in it.
+// Scenario is a world and its events.
 type Scenario struct {
 	Name   string
 	Breaks string // why the contract is expected to be broken; empty: it must hold
 	Least  float64
 	Params Params
-	Play   func(w *World) // sets what is offered, and plans what goes wrong
+	Play   func(w *World) // sets the load, and plans the faults
 }
 
 // Run plays the scenario from its beginning.
@@ -26,7 +26,7 @@ func (s Scenario) Run() (Result, error) {
 	return w.run()
 }
 
-// Size is how large the worlds of the scenarios are.
+// Size is the size of the scenarios' worlds.
 type Size struct {
 	Seed     uint64
 	Pods     int
@@ -50,18 +50,18 @@ func (s Size) params() Params {
 	}
 }
 
-// steady offers x times the contract.
+// steady has a load of x times the contract.
 func (w *World) steady(x float64) {
 	perSecond := x * float64(w.params.granted().Requests) / w.params.Quota.Window.Seconds()
 	w.rate = func(time.Duration) float64 { return perSecond }
 }
 
-// when plans f for so many windows from the beginning.
+// when plans f for a time in windows from the beginning.
 func (w *World) when(windows float64, f func()) {
 	w.at(epoch+micros(windows*float64(w.params.Quota.Window.Microseconds())), f)
 }
 
-// every plans f again and again, in windows.
+// every plans f again and again, at intervals in windows.
 func (w *World) every(from, step, to float64, f func()) {
 	for t := from; t < to; t += step {
 		w.when(t, f)

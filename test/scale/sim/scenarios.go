@@ -4,13 +4,13 @@ import (
 	"time"
 )
 
-// Scenarios are all of them, in the order of the table.
+// Scenarios returns all scenarios, in the order of the table.
 func (s Size) Scenarios() []Scenario {
 	list := append(s.load(), s.pods()...)
 	return append(append(list, s.outages()...), s.limits()...)
 }
 
-// load is what clients do.
+// load has the scenarios about clients.
 func (s Size) load() []Scenario {
 	delays := s.params()
 	delays.Way, delays.VendorWay = [2]time.Duration{time.Millisecond, 20 * time.Millisecond},
@@ -61,9 +61,9 @@ func lossy(p Params) Params { p.LostMessages = 0.2; return p }
 
 func impatient(p Params) Params { p.NoWaiting = true; return p }
 
-// lateStarts makes windows as full as they get. Calls are booked without a wait and all start late, and together,
-// because a gate behind the quota was shut; and before that it was quiet for so long that the burst was there. Both are
-// what the arithmetic leaves room for.
+// lateStarts makes windows as full as they can be. It was quiet for so long that the burst is unused. Then calls are
+// booked without a wait and all start late and together, because a gate behind the quota was closed. The arithmetic
+// leaves room for both.
 func (s Size) lateStarts(w *World) {
 	burst := float64(max(1, s.Requests/50))
 	quiet := micros(2 * burst / (float64(s.Requests) - burst) * float64((s.Window + s.Queue).Microseconds()))
@@ -85,7 +85,7 @@ func (s Size) lateStarts(w *World) {
 	}
 }
 
-// lockstep brings n requests to each pod in the same microsecond, as schedules on the full minute do.
+// lockstep sends n requests to each pod in the same microsecond, as clients do that start on the full minute.
 func (w *World) lockstep(n int) {
 	w.rate = func(time.Duration) float64 { return 0 }
 	every := float64(n*w.params.Pods) / (3 * float64(w.params.Quota.Requests))
@@ -98,7 +98,7 @@ func (w *World) lockstep(n int) {
 	})
 }
 
-// pods is what happens to them.
+// pods has the scenarios about pods.
 func (s Size) pods() []Scenario {
 	few := s.params()
 	few.Pods = s.Pods / 100
@@ -116,7 +116,7 @@ func (s Size) pods() []Scenario {
 	}
 }
 
-// outages is what happens to Redis.
+// outages has the scenarios about Redis.
 func (s Size) outages() []Scenario {
 	reject, half := s.params(), s.params()
 	reject.Quota.Fallback = "reject"
@@ -165,7 +165,7 @@ func (s Size) outages() []Scenario {
 	}
 }
 
-// limits is what the settings have to be.
+// limits has the scenarios about settings.
 func (s Size) limits() []Scenario {
 	shares, small, smallMore := s.params(), s.params(), s.params()
 	shares.Quota.Shares = s.Pods / 100

@@ -35,7 +35,7 @@ func (w *World) vendor(c *call) {
 	})
 }
 
-// answered is the vendor's answer in the pod.
+// answered gives the vendor's answer to the pod.
 func (p *pod) answered(c *call, pause time.Duration) {
 	if p.dead {
 		return

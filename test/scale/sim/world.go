@@ -13,8 +13,8 @@
 //	lua.go       the service's own quota.lua, on the few commands it uses
 //	clock.go     virtual time
 //
-// The vendor is the judge of vendorsim/ledger, with an exact log of every sliding window. User limits, breaker, retries,
-// pacer and slots are not simulated. They only delay calls or reduce their number; scenarios do that directly.
+// The vendor is the judge of vendorsim/ledger, with an exact log of every sliding window. User limits, breaker,
+// retries, pacer and slots are not simulated. They only delay calls or reduce their number; scenarios do that directly.
 package sim
 
 import (
