@@ -192,14 +192,9 @@ func TestJobsAcrossPods(t *testing.T) {
 			}
 		})
 	})
-	some := func(n int) {
-		if err := sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Calls >= n }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	some(each / 2)
+	await.True(t, "some jobs are called", func() bool { return sim.Stats().Calls >= each/2 })
 	killed.signal(syscall.SIGKILL)
-	some(each)
+	await.True(t, "more jobs are called", func() bool { return sim.Stats().Calls >= each })
 	rolled.terminate()
 	left = append(left, start(t, settings))
 

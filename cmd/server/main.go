@@ -46,7 +46,7 @@ func status(err error, stderr io.Writer) int {
 	case errors.Is(err, errUsage): // flag has said what is wrong
 		return 2
 	case misconfigured:
-		fmt.Fprintf(stderr, "%s: %v\nFor every setting see %[1]s -config-help. For a trial without settings use --dev.\n",
+		fmt.Fprintf(stderr, "%s: %v\nSee %[1]s -config-help for every setting. Use --dev for a trial without settings.\n",
 			program, err)
 		return 2
 	}

@@ -159,13 +159,16 @@ func TestClientsThatLeave(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, sim, func(s vendorsim.Stats) bool { return s.InFlight == clients })
+	await.True(t, "all calls are in flight", func() bool { return sim.Stats().InFlight == clients })
 	if n := metric(t, p, "llm_slots_in_use"); n != clients {
 		t.Errorf("%v slots in use for %d calls", n, clients)
 	}
 	leave()
 	wg.Wait()
-	waitFor(t, sim, func(s vendorsim.Stats) bool { return s.Cancelled == clients && s.InFlight == 0 })
+	await.True(t, "all calls are cancelled", func() bool {
+		s := sim.Stats()
+		return s.Cancelled == clients && s.InFlight == 0
+	})
 	await.True(t, "the slots come back", func() bool { return metric(t, p, "llm_slots_in_use") == 0 })
 	await.True(t, "the requests are counted as 499", func() bool {
 		_, text := get(t, p.Admin+"/metrics")
@@ -202,7 +205,7 @@ func TestRedisGoesAway(t *testing.T) {
 			result := flood(ctx, pods, 8)
 			served := func(n int) { // until the vendor has seen n more
 				until := sim.Stats().Calls + n
-				waitFor(t, sim, func(s vendorsim.Stats) bool { return s.Calls >= until })
+				await.True(t, "calls reach the vendor", func() bool { return sim.Stats().Calls >= until })
 			}
 			served(50)
 			trouble.begin(rdb)
@@ -291,16 +294,6 @@ func topologies(t *testing.T) map[string][]string {
 		"tls":      {"LLM_REDIS_URL=" + locked, "SSL_CERT_FILE=" + ca},
 		"sentinel": {"LLM_REDIS_URL=" + sentinel, "LLM_REDIS_MASTER=mymaster"},
 		"cluster":  {"LLM_REDIS_URL=" + cluster, "LLM_REDIS_CLUSTER=true"},
-	}
-}
-
-// waitFor waits until is holds for the figures of sim, as long as what must come may take.
-func waitFor(t *testing.T, sim *vendorsim.Sim, is func(vendorsim.Stats) bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
-	defer cancel()
-	if err := sim.WaitFor(ctx, is); err != nil {
-		t.Fatalf("%v: %+v", err, sim.Stats())
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/await"
 )
 
-// waitMetric waits until the sum over the metric's series has reached value.
+// waitMetric waits until the sum over the metric's series is at least value.
 func (t *target) waitMetric(name string, value float64) error {
 	_, err := await.Poll(await.Limit, fmt.Sprintf("%s is %v", name, value), func() (bool, error) {
 		now, err := t.process.Metric(name)
@@ -22,8 +22,7 @@ func (t *target) waitMetric(name string, value float64) error {
 	return err
 }
 
-// profiled fetches a CPU profile of t over d, the next time that is measured, when one is wanted. The func waits for
-// it.
+// profiled fetches a CPU profile of t over the next d, when one is wanted. The returned func waits for it.
 func (b *bench) profiled(t *target, d time.Duration) (wait func() error) {
 	if b.profilePath == "" || t.name != ownName {
 		return func() error { return nil }
@@ -50,7 +49,7 @@ func (b *bench) profile() error {
 	return errors.Join(err, wait())
 }
 
-// fetch writes what url answers to a file.
+// fetch writes the answer of url to a file.
 func fetch(url, path string) error {
 	res, err := http.Get(url)
 	if err != nil {

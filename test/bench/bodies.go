@@ -18,12 +18,12 @@ import (
 // bodyConns is the number of connections that send large bodies.
 const bodyConns = 8
 
-// largeBody is a chat with a megabyte of text in it.
+// largeBody is a chat with a megabyte of text.
 var largeBody = `{"model":"bench","messages":[{"role":"user","content":"` +
 	strings.Repeat("What does the quick brown fox do? ", 1<<20/34) + `"}],"max_tokens":64}`
 
-// bodies measures fresh programs with bodies of a megabyte: processor time of each, and the most memory the program
-// had.
+// bodies measures newly started programs with bodies of a megabyte: the processor time of each body, and the most
+// memory that the program had.
 func (b *bench) bodies() error {
 	cpu, peak := map[string][]float64{}, map[string][]float64{}
 	for range b.rounds {
@@ -46,8 +46,8 @@ func (b *bench) bodies() error {
 	return nil
 }
 
-// body measures one program: microseconds for each request, and its highest resident memory in MiB, file pages
-// included.
+// body measures one program: microseconds for each request, and its highest resident memory in MiB, with pages of
+// files.
 func (b *bench) body(t *target) (cpu, peak float64, err error) {
 	request := post("bench-key", largeBody)
 	if _, err := sendLarge(t.addr, request, time.Now()); err != nil { // connections and caches
@@ -66,11 +66,11 @@ func (b *bench) body(t *target) (cpu, peak float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	most, err := t.process.memory("VmHWM")
+	most, err := t.process.Memory("VmHWM")
 	return float64((after - before).Microseconds()) / float64(n), float64(most) / (1 << 20), err
 }
 
-// sendLarge sends request over all connections until end, once at least over each, and returns how many were answered.
+// sendLarge sends request over all connections until end, at least once over each, and returns the number of answers.
 func sendLarge(addr string, request []byte, end time.Time) (n int64, err error) {
 	var answered atomic.Int64
 	var senders sync.WaitGroup

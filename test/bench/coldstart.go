@@ -11,7 +11,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/await"
 )
 
-// coldStarts measures the time from the start of a program until it answers, the service with "ready".
+// coldStarts measures the time from the start of a program until it answers, and until the service is ready.
 func (b *bench) coldStarts() error {
 	took := map[string][]float64{}
 	for range 3 * b.rounds {
@@ -40,13 +40,9 @@ func (b *bench) coldStart(t *target) (millis float64, err error) {
 		return 0, err
 	}
 	defer t.process.stop()
-	for time.Since(begin) < await.Limit {
-		if ready(t.addr) {
-			return float64(time.Since(begin).Microseconds()) / 1000, nil
-		}
-		time.Sleep(500 * time.Microsecond)
-	}
-	return 0, fmt.Errorf("not ready after %v", await.Limit)
+	_, err = await.PollEvery(500*time.Microsecond, await.Limit, t.name+" is ready",
+		func() (bool, error) { return ready(t.addr), nil })
+	return float64(time.Since(begin).Microseconds()) / 1000, err
 }
 
 // ready reports whether a program answers GET /ready with 200, or with 404 because it does not know it.

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// acrossCores measures throughput on 1, 2 and 4 cores, as far as the machine has them. Load, vendor and Redis run where
-// the kernel puts them: on cores of their own when there are enough, else they share with what is measured, on both
-// sides alike.
+// acrossCores measures throughput on 1, 2 and 4 cores, if the machine has them. The kernel chooses the cores of load,
+// vendor and Redis: other cores when there are enough, else the same cores, for all programs alike.
 func (b *bench) acrossCores() error {
 	if err := b.prepare(); err != nil {
 		return err

@@ -2,7 +2,7 @@
 
 package main
 
-// withLanes is the service with a further lane, which is also the fallback. No call of the load goes there.
+// withLanes is the service with a second lane, which is also the fallback. No call of the load uses it.
 const withLanes = "a lane more"
 
 func (b *bench) startWithLanes() (*target, error) {
@@ -12,7 +12,7 @@ func (b *bench) startWithLanes() (*target, error) {
 	})
 }
 
-// addUnused adds what a lane costs that no call goes to.
+// addUnused adds the cost of a lane that no call uses.
 func (b *bench) addUnused(saturated map[string][]sample) {
 	cpu := figuresOf(saturated, func(s sample) float64 { return s.cpu })
 	const without = "without"

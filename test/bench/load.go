@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// result is what one run of load saw.
+// result is the result of one run of load.
 type result struct {
 	requests  int
 	statuses  map[int]int
@@ -28,7 +28,7 @@ func (r result) quantile(q float64) time.Duration {
 	return r.latencies[min(int(q*float64(len(r.latencies))), len(r.latencies)-1)]
 }
 
-// loader is one run of load. One thread does it all.
+// loader is one run of load, in a single thread.
 type loader struct {
 	*poller
 	result
@@ -45,13 +45,13 @@ type loader struct {
 type asker struct {
 	wireConn
 
-	since   time.Time   // when the request under way was sent, or was to be sent; zero: none is
-	waiting []time.Time // when paced: requests that wait for the one under way
+	since   time.Time   // when the request in flight was sent, or should have been sent; zero: there is none
+	waiting []time.Time // when paced: requests that wait for the one in flight
 }
 
-// load sends request over conns connections for the given time: as fast as answers come when rate is 0, else at rate
-// requests a second in total, evenly spread. A paced request that had to wait for its connection counts from the moment
-// it should have been sent.
+// load sends request over conns connections for the time d: as fast as answers come when rate is 0, else rate requests
+// per second in total, evenly spread. The latency of a paced request counts from the time at which it should have been
+// sent, also when it waits for its connection.
 func load(addr string, request []byte, conns int, rate float64, d time.Duration) (r result, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -89,7 +89,7 @@ func load(addr string, request []byte, conns int, rate float64, d time.Duration)
 	return l.result, err
 }
 
-// saturate has every connection send as soon as it has its answer.
+// saturate sends the next request on each connection as soon as its answer is there.
 func (l *loader) saturate() error {
 	for _, a := range l.all {
 		if err := l.send(a, time.Now()); err != nil {
@@ -117,7 +117,7 @@ func (l *loader) send(a *asker, since time.Time) error {
 	return a.write(l.request)
 }
 
-// receive takes what has come in on a: when that is the answer, the next request follows.
+// receive reads what has arrived on a. When the answer is complete, it sends the next request.
 func (l *loader) receive(a *asker, now time.Time) error {
 	more, err := a.read()
 	if err != nil {
@@ -129,7 +129,7 @@ func (l *loader) receive(a *asker, now time.Time) error {
 	}
 	if line == nil {
 		if !more {
-			return errors.New("the server closed a connection under a request")
+			return errors.New("the server closed a connection while a request was in flight")
 		}
 		return nil
 	}

@@ -1,23 +1,24 @@
 //go:build linux
 
 // Command bench measures the whole service against a bare forwarder, side by side on this machine: real processes, a
-// real Redis, every layer on. The program under measurement has one core for itself, all else has the others. Rounds
-// are interleaved and medians are printed, because machines are noisy; processor time per request is the least noisy
-// figure. It says which bar a figure should reach and whether it does, and asserts nothing. `make bench` builds what it
-// needs.
+// real Redis, every layer on. The measured program has one core for itself; everything else has the other cores. Rounds
+// are interleaved and medians are printed, because machines are noisy. Processor time per request is the least noisy
+// figure. The table has a bar for each figure and whether it is reached, and nothing fails when it is not. `make bench`
+// builds what it needs.
 //
 //	main.go       flags, and the parts that can be measured
-//	programs.go   the programs under measurement; nginx.go: one that others made
+//	programs.go   the measured programs; nginx.go: nginx as a forwarder
 //	measure.go    small requests, in rounds
-//	reject.go     the programs that say no; lanes.go: a lane that is not used
+//	reject.go     refusals; lanes.go: a lane that is not used
 //	bodies.go     bodies of a megabyte
 //	streams.go    streams: events, first events, memory; streamer.go: the vendor's side
-//	memory.go     what a request in flight costs
-//	coldstart.go  from the start until ready
+//	memory.go     memory of a request in flight
+//	coldstart.go  time from the start until ready
 //	cores.go      throughput on several cores
 //	report.go     figures, bars and the table
-//	load.go       the load generator; vendor.go: who answers; wire.go, poll.go: how both do it at little cost
-//	process.go    starting and asking a program; pin.go: its cores; admin.go: what its admin port tells
+//	load.go       the load generator; pace.go: at a fixed rate
+//	vendor.go     the vendor; wire.go, poll.go: cheap HTTP for both
+//	process.go    starts and measures a program; pin.go: its cores; admin.go: its admin port
 package main
 
 import (
@@ -38,7 +39,7 @@ func main() {
 	flag.StringVar(&b.serverPath, "server", "bin/server", "the service's binary")
 	flag.StringVar(&b.barePath, "bare", "bin/bare", "the bare forwarder's binary")
 	flag.StringVar(&b.besidePath, "beside", "", "another build of the service, to be measured beside this one")
-	only := flag.String("only", "", "measure only these parts, with commas between them: "+
+	only := flag.String("only", "", "measure only these parts, separated by commas: "+
 		strings.Join(b.partNames(), ", "))
 	onCores := flag.Bool("cores", false, "measure throughput on 1, 2 and 4 cores, and nothing else")
 	page := flag.String("write", "", "write the table into this page too, between its bench marks")
@@ -77,13 +78,13 @@ func (b *bench) print(page string) error {
 	return writeInto(page, table.String())
 }
 
-// bench holds what all measurements share.
+// bench is what all measurements use.
 type bench struct {
 	rounds                           int
 	length                           time.Duration
 	serverPath, barePath, besidePath string
 	profilePath                      string
-	cores                            int // that a program under measurement has
+	cores                            int // of the measured program
 
 	rows      []row
 	dir       string
@@ -94,10 +95,10 @@ type bench struct {
 
 const chatBody = `{"model":"bench","messages":[{"role":"system","content":"You are a helpful assistant that answers in one sentence."},{"role":"user","content":"What does the quick brown fox do, and why does it do that again and again?"}],"max_tokens":64}`
 
-// request is what a chat application sends: a few hundred bytes.
+// request is a request of a chat application, of a few hundred bytes.
 var request = post("bench-key", chatBody)
 
-// part is a measurement that can be asked for by its name.
+// part is a measurement with a name for -only.
 type part struct {
 	name    string
 	measure func() error
@@ -121,7 +122,7 @@ func (b *bench) partNames() (names []string) {
 	return names
 }
 
-// measure does the parts that only names, or all.
+// measure runs the parts in only, or all when it is empty.
 func (b *bench) measure(only string) error {
 	for name := range strings.SplitSeq(only, ",") {
 		if only != "" && !slices.Contains(b.partNames(), name) {

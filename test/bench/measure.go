@@ -19,8 +19,8 @@ type sample struct {
 	perSecond, cpu, redis, p50, p99 float64
 }
 
-// take puts load on t and reports what it saw. More than a few answers of another status are an error:
-// refusals are cheap and would make any program look good.
+// take puts load on t and measures it. More than a few answers with another status are an error: refusals are cheap and
+// would make every program look good.
 func (b *bench) take(t *target, request []byte, rate float64, d time.Duration, want int) (sample, error) {
 	before, redisBefore, err := b.cpus(t)
 	if err != nil {
@@ -34,7 +34,7 @@ func (b *bench) take(t *target, request []byte, rate float64, d time.Duration, w
 	if err != nil {
 		return sample{}, err
 	}
-	if r.statuses[want]*1000 < r.requests*999 { // a user's limit lets one through every few seconds
+	if r.statuses[want]*1000 < r.requests*999 { // a user's limit allows one request every few seconds
 		return sample{}, fmt.Errorf("%s: statuses %v, want only %d", t.name, r.statuses, want)
 	}
 	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(r.requests) }
@@ -53,8 +53,8 @@ func (b *bench) cpus(t *target) (own, redis time.Duration, err error) {
 	return own, redis, err
 }
 
-// requests measures small requests: every target at saturation, every target at the steady rate. Whatever else the
-// machine does in a round, it does to all of them.
+// requests measures small requests: every target at saturation, and every target at the steady rate. The targets take
+// turns within a round, so that other work of the machine affects all of them.
 func (b *bench) requests() error {
 	targets, err := b.forward(nil)
 	if err != nil {
@@ -82,7 +82,7 @@ func (b *bench) requests() error {
 			rate float64
 		}{{saturated, 0}, {steady, steadyRate}} {
 			for i := range targets {
-				t := targets[(i+round)%len(targets)] // no program is always the first
+				t := targets[(i+round)%len(targets)] // another program is first in each round
 				s, err := b.take(t, request, load.rate, b.length, 200)
 				if err != nil {
 					return err
@@ -112,7 +112,7 @@ func (b *bench) addRequests(saturated, steady map[string][]sample) {
 		figures: figuresOf(steady, func(s sample) float64 { return s.p99 }), against: pingName, ratio: 1.25})
 }
 
-// forward starts every program that forwards.
+// forward starts all forwarders.
 func (b *bench) forward(settings map[string]string) (all []*target, err error) {
 	for _, starts := range b.forwarders(settings) {
 		t, err := starts()

@@ -12,8 +12,8 @@ import (
 // inFlight is the number of requests that wait for the vendor while memory is measured.
 const inFlight = 1000
 
-// inFlightMemory measures what a request in flight costs, of the service and of the bare forwarder. Where their
-// collectors happen to stand decides how much of it is garbage, so it is the median of fresh programs.
+// inFlightMemory measures the memory of a request in flight, in the service and in the bare forwarder. The part that is
+// garbage depends on the state of the collector, so the figure is the median over newly started programs.
 func (b *bench) inFlightMemory() error {
 	var bare, full []float64
 	for range 5 {
@@ -43,8 +43,8 @@ func (b *bench) inFlightMemory() error {
 	return nil
 }
 
-// grown is how much the memory of t has grown, for each request in KiB, from a single one to all of them in flight. A
-// program that had been busy before would hide part of it, in memory that it has not given back.
+// grown is the growth of t's memory from one request in flight to all of them, in KiB per request. t must be newly
+// started: a busy program has memory that it has not given back, which would hide a part of the growth.
 func grown(t *target) (float64, error) {
 	if _, err := load(t.addr, request, 1, 0, time.Millisecond); err != nil {
 		return 0, err

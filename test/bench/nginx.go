@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// nginxConf has one process forward to a vendor over kept connections, without buffering: the least that nginx can do.
+// nginxConf has one process forward to a vendor over kept connections, without buffering.
 const nginxConf = `daemon off; master_process off; pid %[1]s/pid; error_log stderr;
 events { worker_connections 8192; }
 http {
@@ -27,7 +27,7 @@ http {
 }
 `
 
-// startNginx runs nginx as the forwarder, where it is installed (Debian: apt-get install nginx-light).
+// startNginx runs nginx as a forwarder, if it is installed (Debian: apt-get install nginx-light).
 func (b *bench) startNginx() (*target, error) {
 	path, err := nginxPath()
 	if err != nil {
@@ -56,7 +56,7 @@ func nginxPath() (string, error) {
 	return exec.LookPath("/usr/sbin/nginx")
 }
 
-// forwarders are ways to start each program that forwards: nginx where there is one, the bare forwarder, the service.
+// forwarders returns a start function for each forwarder: nginx if it is installed, the bare forwarder, the service.
 func (b *bench) forwarders(settings map[string]string) []func() (*target, error) {
 	all := []func() (*target, error){
 		func() (*target, error) { return b.startBare("bare") },

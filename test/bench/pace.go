@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pace sends in turn over the connections, by a timer that is one more thing to wait for.
+// pace sends over the connections in turn, on a timer that the poller waits for too.
 func (l *loader) pace(rate float64, d time.Duration) error {
 	timer, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
@@ -54,7 +54,7 @@ func (l *loader) pace(rate float64, d time.Duration) error {
 	return nil
 }
 
-// expirations is how often the timer has expired since it was last asked.
+// expirations is how often the timer has expired since the last call.
 func expirations(timer int) uint64 {
 	var b [8]byte
 	if n, err := unix.Read(timer, b[:]); err != nil || n != len(b) {

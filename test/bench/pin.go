@@ -11,11 +11,11 @@ import (
 	"syscall"
 )
 
-// pinned is set for a bench that has left the first core to the programs it measures; its value is the number of cores.
+// pinned is the environment variable of a bench that does not use the first core. Its value is the number of cores.
 const pinned = "BENCH_CORES"
 
-// pin starts this program anew on all cores but the first. With one core there is nothing to part, and a measurement
-// across cores leaves it to the kernel where this program runs.
+// pin starts this program again on all cores except the first. It does nothing on a machine with one core. A
+// measurement across cores does not call it.
 func pin(acrossCores bool) error {
 	if os.Getenv(pinned) != "" || runtime.NumCPU() < 2 || acrossCores {
 		return nil
@@ -41,7 +41,7 @@ func cores() int {
 	return n
 }
 
-// onItsCores has a command run on the first n cores.
+// onItsCores makes a command run on the first n cores.
 func onItsCores(n int, argv []string) []string {
 	if cores() < 2 {
 		return argv

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller waits for many sockets in one thread.
+// poller waits for many sockets in a single thread.
 type poller struct {
 	fd     int
 	events [256]unix.EpollEvent
@@ -24,15 +24,15 @@ func newPoller() (*poller, error) {
 
 func (p *poller) close() { _ = unix.Close(p.fd) }
 
-// add has wait report when there is something to read from fd.
+// add makes wait return fd when it can be read.
 func (p *poller) add(fd int) error {
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
 }
 
-// wait returns once there is something to read, with the sockets that have it.
+// wait returns when sockets can be read, with these sockets.
 func (p *poller) wait() ([]unix.EpollEvent, error) { return p.waitMillis(-1) }
 
-// waitFor is wait for d at the longest, in whole milliseconds.
+// waitFor is wait for at most d, in whole milliseconds.
 func (p *poller) waitFor(d time.Duration) ([]unix.EpollEvent, error) {
 	return p.waitMillis(int(d.Milliseconds()) + 1)
 }
@@ -46,13 +46,13 @@ func (p *poller) waitMillis(millis int) ([]unix.EpollEvent, error) {
 	}
 }
 
-// wireConn is one end of a connection, with what came in so far.
+// wireConn is one end of a connection, with the bytes that have arrived.
 type wireConn struct {
 	fd int
 	in []byte
 }
 
-// read takes what has come in. more is false once the other end has closed.
+// read reads the bytes that have arrived. more is false when the other end has closed.
 func (c *wireConn) read() (more bool, err error) {
 	if len(c.in) == cap(c.in) {
 		c.in = append(c.in, make([]byte, 4<<10)...)[:len(c.in)]
@@ -68,7 +68,8 @@ func (c *wireConn) read() (more bool, err error) {
 	return n > 0, nil
 }
 
-// next cuts the next complete message off what came in, and returns its first line, which is good until the next read.
+// next removes the next complete message from the bytes, and returns its first line, which is valid until the next
+// read.
 func (c *wireConn) next() (first []byte, err error) {
 	first, size, err := message(c.in)
 	if err != nil || size == 0 {
@@ -82,7 +83,7 @@ func (c *wireConn) next() (first []byte, err error) {
 	return first, nil
 }
 
-// write sends all of b; what is measured is small enough for the socket's buffer.
+// write sends all of b, which must fit into the socket's buffer.
 func (c *wireConn) write(b []byte) error {
 	if n, err := unix.Write(c.fd, b); err != nil || n < len(b) {
 		return fmt.Errorf("wrote %d of %d bytes: %w", n, len(b), err)
@@ -92,7 +93,7 @@ func (c *wireConn) write(b []byte) error {
 
 func (c *wireConn) close() { _ = unix.Close(c.fd) }
 
-// loopback is the socket address of addr, host:port on 127.0.0.1.
+// loopback is the socket address on 127.0.0.1 for the port of addr.
 func loopback(addr string) (*unix.SockaddrInet4, error) {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {

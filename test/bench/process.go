@@ -17,13 +17,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// process is a program under measurement.
+// process is a program that is measured.
 type process struct {
 	*proctest.Process
 	log *os.File
 }
 
-// launch runs a program with its output in a file of dir, where it costs this program nothing.
+// launch runs a program with its output in a file of dir, so that the output costs this program nothing.
 func launch(dir, name string, env []string, argv ...string) (*process, error) {
 	log, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
@@ -68,8 +68,8 @@ func (p *process) stop() {
 	_ = p.log.Close()
 }
 
-// cpu is the processor time the program has used so far, summed over its threads: /proc/PID/stat counts in ticks of 10
-// ms.
+// cpu is the processor time of the program so far, summed over its threads, because /proc/PID/stat counts in ticks of
+// 10 ms.
 func (p *process) cpu() (time.Duration, error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.PID()))
 	if err != nil {
@@ -90,23 +90,8 @@ func (p *process) cpu() (time.Duration, error) {
 	return sum, nil
 }
 
-// resident is the program's memory in bytes: what it holds of its own, without shared file pages.
-func (p *process) resident() (int64, error) { return p.memory("RssAnon") }
-
-// memory is a line of the program's status in bytes.
-func (p *process) memory(line string) (int64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
-	if err != nil {
-		return 0, err
-	}
-	for each := range strings.Lines(string(data)) {
-		if v, ok := strings.CutPrefix(each, line+":"); ok {
-			kb, err := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
-			return kb << 10, err
-		}
-	}
-	return 0, fmt.Errorf("no %s in /proc/%d/status", line, p.PID())
-}
+// resident is the program's own resident memory in bytes, without pages of files.
+func (p *process) resident() (int64, error) { return p.Memory("RssAnon") }
 
 // freeAddr is a loopback address that no process listens on.
 func freeAddr() (string, error) {

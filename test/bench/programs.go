@@ -8,14 +8,14 @@ import (
 	"strconv"
 )
 
-// target is a program under measurement, with a vendor of its own.
+// target is a measured program with its own vendor.
 type target struct {
 	name    string
 	addr    string
 	admin   string
 	env     []string
 	argv    []string
-	process *process // once it runs
+	process *process // nil until it is started
 	vendor  *vendor
 }
 
@@ -49,7 +49,7 @@ func (b *bench) startBare(name string, args ...string) (*target, error) {
 	return b.run(b.bareForwarder(name, args...))
 }
 
-// service is the service with every layer on. Limits are far above the load: they decide every request, and admit it.
+// service is the service with every layer on. The limits are far above the load: they check and admit every request.
 func (b *bench) service(name, path string, change map[string]string) (*target, error) {
 	t, err := newTarget(name)
 	if err != nil {

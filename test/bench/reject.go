@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// refuser is a server in a state in which it refuses a request.
+// refuser is a server that refuses a request.
 type refuser struct {
 	*target
 
-	by      string // what refuses
+	by      string // the layer that refuses
 	request []byte
 	status  int
 }
 
-// refusals measures what it costs to say no, beside a 404 of the bare forwarder, and beside the bytes of such an answer
-// written by a server that decides nothing.
+// refusals measures the cost of a refusal, beside that of a 404 of the bare forwarder, and beside that of the same
+// bytes written by a server that makes no decision.
 func (b *bench) refusals() error {
 	refusing, err := b.startRefusing()
 	if err != nil {
@@ -58,7 +58,7 @@ func (b *bench) refusals() error {
 	return nil
 }
 
-// startRefusing starts a server for every way to say no that is measured.
+// startRefusing starts a server for each measured kind of refusal.
 func (b *bench) startRefusing() (all []refuser, err error) {
 	limited, served := post("limited-key", chatBody), request
 	for _, c := range []struct {
@@ -87,7 +87,7 @@ func (b *bench) startRefusing() (all []refuser, err error) {
 	return all, nil
 }
 
-// patient adds to settings that what is in flight stays there while others are measured.
+// patient adds settings with which requests stay in flight while other servers are measured.
 func patient(settings map[string]string) map[string]string {
 	maps.Copy(settings, map[string]string{"SLA": "30m", "QUEUE_TIMEOUT": "20m", "CALL_TIMEOUT": "25m",
 		"BREAKER_LEASE": "60m", "SHUTDOWN_GRACE": "60m"})
@@ -109,7 +109,7 @@ func openBreaker(t *target) error {
 	return fmt.Errorf("the breaker did not open")
 }
 
-// occupy fills the server with n requests that the vendor does not answer. They are there when metric says so.
+// occupy fills the server with n requests that the vendor does not answer. It returns when metric has that value.
 func occupy(n int, metric string, value float64) func(*target) error {
 	return func(t *target) error {
 		t.vendor.setHold(true)
@@ -118,7 +118,7 @@ func occupy(n int, metric string, value float64) func(*target) error {
 	}
 }
 
-// useUp uses up what a user may.
+// useUp uses up the limit of a user.
 func useUp(limited []byte) func(*target) error {
 	return func(t *target) error {
 		_, err := load(t.addr, limited, 1, 0, 200*time.Millisecond)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// kind is the part of the table that a row stands in.
+// kind is the part of the table for a row.
 type kind int
 
 const (
@@ -20,7 +20,7 @@ const (
 	memory
 )
 
-// figures are the measurements of one thing by program: one for each round.
+// figures are the measurements of one row by program, one for each round.
 type figures map[string][]float64
 
 // figuresOf picks one figure out of every sample.
@@ -42,8 +42,8 @@ type row struct {
 	what string
 	figures
 
-	// bar is what the service's figure may be at most; ratio what it may be of the bare forwarder's, or of the program
-	// that against names; least turns ratio around. 0: none.
+	// bar is the highest allowed figure of the service. ratio is the highest allowed quotient of that figure and the
+	// bare forwarder's, or that of the program in against; least is the lowest allowed quotient. 0 means none.
 	bar, ratio, least float64
 	against           string
 }
@@ -53,12 +53,12 @@ const (
 	pingName, sameName                       = "bare, and two PINGs", "bare, the same answer"
 )
 
-// nothing is what a figure without a ratio is compared with.
+// nothing is the value of against for a figure without a ratio.
 const nothing = "nothing"
 
 func (b *bench) add(r row) { b.rows = append(b.rows, r) }
 
-// report prints the table. Behind a figure of the service stands its ratio to what it is compared with.
+// report prints the table. A figure of the service is followed by its ratio to the figure that it is compared with.
 func (b *bench) report(w io.Writer) {
 	names := []string{ownName, bareName}
 	for _, name := range []string{pingName, sameName, nginxName, besideName} {
@@ -66,7 +66,7 @@ func (b *bench) report(w io.Writer) {
 			names = append(names, name)
 		}
 	}
-	fmt.Fprintf(w, "Medians of interleaved rounds; the program under measurement alone on one core of %d.\n\n", cores())
+	fmt.Fprintf(w, "Medians of interleaved rounds; the measured program alone on one core of %d.\n\n", cores())
 	fmt.Fprintf(w, "| | %s | bar | reached |\n|---|%s---|---|\n", strings.Join(names, " | "),
 		strings.Repeat("---:|", len(names)))
 	slices.SortStableFunc(b.rows, func(a, c row) int { return cmp.Compare(a.kind, c.kind) })
@@ -116,7 +116,7 @@ func reached(yes bool, bar string) string {
 	return bar + " | **no**"
 }
 
-// number writes v with three digits that matter.
+// number formats v with three significant digits.
 func number(v float64) string {
 	switch {
 	case v >= 100:
@@ -127,7 +127,7 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// median is the middle one of v, or of the two middle ones the higher.
+// median is the middle value of v, or the higher of the two middle values.
 func median(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
@@ -135,8 +135,8 @@ func median(v []float64) float64 {
 	return slices.Sorted(slices.Values(v))[len(v)/2]
 }
 
-// ratio is the median over the rounds of one's figure over the other's in the same round, which noise that lasts for
-// longer than a round leaves alone.
+// ratio is the median over the rounds of the quotient of two figures of the same round. Noise that lasts longer than a
+// round does not change it.
 func ratio(a, b []float64) float64 {
 	var v []float64
 	for i := range min(len(a), len(b)) {
@@ -145,10 +145,10 @@ func ratio(a, b []float64) float64 {
 	return median(v)
 }
 
-// The marks in a page between which the table stands.
+// The lines in a page before and after the table.
 const beginMark, endMark = "<!-- bench: begin -->\n", "<!-- bench: end -->"
 
-// writeInto replaces what stands between the marks of the page at path.
+// writeInto replaces the text between the marks of the page at path.
 func writeInto(path, tables string) error {
 	page, err := os.ReadFile(path)
 	if err != nil {

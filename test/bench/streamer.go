@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// event is what a vendor sends for one token.
+// event is the vendor's event for one token.
 const event = `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"bench","choices":[{"index":0,"delta":{"content":" fox"},"finish_reason":null}]}` + "\n\n"
 
 var (
@@ -18,8 +18,8 @@ var (
 		"00:00:00 GMT\r\nTransfer-Encoding: chunked\r\n\r\n"), eventChunk...)
 )
 
-// streamer sends events on the streams of a vendor: in every millisecond on some of them, so that each has its
-// eventRate events a second and all together a steady flow.
+// streamer sends events on the streams of a vendor: every millisecond on some of them, so that each stream has
+// eventRate events per second, and the total rate is steady.
 type streamer struct {
 	timer int
 	open  []*wireConn
@@ -47,7 +47,7 @@ func (s *streamer) begin(c *wireConn) bool {
 	return c.write(streamAnswer) == nil
 }
 
-// tick sends what is due.
+// tick sends the events that are due.
 func (s *streamer) tick() {
 	times := expirations(s.timer)
 	s.owed += float64(times) * float64(len(s.open)) * eventRate / 1000
@@ -59,7 +59,7 @@ func (s *streamer) tick() {
 	}
 }
 
-// end forgets a stream, and the timer with the last of them.
+// end removes a stream, and the timer with the last one.
 func (s *streamer) end(c *wireConn) {
 	for i, one := range s.open {
 		if one == c {

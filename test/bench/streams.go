@@ -14,13 +14,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/await"
 )
 
-// What the measurement of streams opens at once, and how many events a second the vendor sends on each.
+// The number of streams that are opened at once, and the events per second that the vendor sends on each.
 const (
 	openStreams = 1000
 	eventRate   = 10
 )
 
-// streamSample is what one program did with openStreams streams. Times are in microseconds, memory is in KiB.
+// streamSample has the figures of one program with openStreams streams. Times are in microseconds, memory is in KiB.
 type streamSample struct {
 	cpu, first, memory float64 // per event; p99 until the first event; of an open stream
 }
@@ -28,7 +28,7 @@ type streamSample struct {
 // streamBody asks for a stream.
 var streamBody = chatBody[:len(chatBody)-1] + `,"stream":true}`
 
-// streams measures fresh programs in turn: what they held before would hide what streams take.
+// streams measures newly started programs in turn: memory of earlier work would hide the memory of the streams.
 func (b *bench) streams() error {
 	samples := map[string][]streamSample{}
 	for range (b.rounds + 1) / 2 {
@@ -57,7 +57,7 @@ func (b *bench) streams() error {
 	return nil
 }
 
-// stream opens all streams of t at once, and lets events flow.
+// stream opens all streams of t at once, and measures while events flow.
 func (b *bench) stream(t *target) (s streamSample, err error) {
 	t.vendor.setStream(true)
 	if _, err := load(t.addr, request, 1, 0, time.Millisecond); err != nil {
@@ -91,7 +91,7 @@ func (b *bench) stream(t *target) (s streamSample, err error) {
 	if err != nil {
 		return s, err
 	}
-	length := 2 * b.length // opening leaves garbage, whose collection is not an event's
+	length := 2 * b.length // the collection of garbage from the opening is not part of an event's cost
 	events, wait := l.events, b.profiled(t, length)
 	if err := l.readUntil(time.Now().Add(length), never); err != nil {
 		return s, err
@@ -109,7 +109,7 @@ func (b *bench) stream(t *target) (s streamSample, err error) {
 	return s, err
 }
 
-// listener reads streams. One thread does it all.
+// listener reads streams in a single thread.
 type listener struct {
 	*poller
 
@@ -156,7 +156,7 @@ func (l *listener) close() {
 	l.poller.close()
 }
 
-// readUntil counts events until the time has come or done is true.
+// readUntil counts events until the time end, or until done reports true.
 func (l *listener) readUntil(end time.Time, done func() bool) error {
 	for !done() {
 		left := time.Until(end)
@@ -177,8 +177,8 @@ func (l *listener) readUntil(end time.Time, done func() bool) error {
 	return nil
 }
 
-// receive counts the events that have come in on a stream. Each is one chunk of less than a packet, and is not torn
-// apart.
+// receive counts the events that have arrived on a stream. Each is one chunk, smaller than a packet, so it arrives
+// whole.
 func (l *listener) receive(fd int, now time.Time) error {
 	n, err := unix.Read(fd, l.scratch[:])
 	if err == unix.EAGAIN || err == unix.EINTR {

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// vendor answers every request at once, or never while it holds: then requests stay in flight. One thread serves all
-// connections.
+// vendor answers every request at once, or never while it holds: then requests stay in flight. A single thread serves
+// all connections.
 type vendor struct {
 	port  int
 	mu    sync.Mutex
 	reply []byte
 	hold  bool
 	flow  bool
-	held  atomic.Int64 // requests that have come while it held
+	held  atomic.Int64 // requests that arrived while it held
 }
 
 func newVendor() (*vendor, error) {
@@ -76,7 +76,7 @@ func (v *vendor) setHold(hold bool) {
 	v.hold = hold
 }
 
-// setStream has further requests that want a stream answered by one that does not end.
+// setStream makes the vendor answer later requests for streams with streams that do not end.
 func (v *vendor) setStream(flow bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -131,7 +131,7 @@ func accept(p *poller, listener int, conns map[int]*wireConn) error {
 	}
 }
 
-// serveOne answers what has come in on c, and is false once c is of no more use.
+// serveOne answers the requests that have arrived on c. It reports false when c is closed.
 func (v *vendor) serveOne(c *wireConn, reply []byte, hold, flow bool, streams *streamer) bool {
 	if more, err := c.read(); err != nil || !more {
 		return false

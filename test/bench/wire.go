@@ -9,13 +9,13 @@ import (
 	"strconv"
 )
 
-// Load generator and vendor speak just enough HTTP/1.1 to cost little, one thread each: on two cores their own work
-// would otherwise be measured as the server's.
+// Load generator and vendor implement only the part of HTTP/1.1 that they need, in a single thread each, so that they
+// use little processor time: on two cores their own work would otherwise count as the server's.
 
 var errWire = errors.New("cannot read")
 
-// message looks for a complete message at the start of b, with a length or chunked. It returns its first line and its
-// size, or 0 when there is more to come.
+// message reads a complete message at the start of b, with a length or chunked. It returns the first line and the size
+// of the message, or 0 when it is not complete.
 func message(b []byte) (first []byte, size int, err error) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -47,7 +47,7 @@ func message(b []byte) (first []byte, size int, err error) {
 	return first, size, nil
 }
 
-// chunks is the size of the chunks at the start of b up to the last, empty one, or 0 when there is more to come.
+// chunks is the size of the chunks at the start of b up to the last, empty one, or 0 when they are not complete.
 func chunks(b []byte) (size int, err error) {
 	for {
 		line, _, ok := bytes.Cut(b[size:], []byte("\r\n"))
@@ -70,7 +70,7 @@ func chunks(b []byte) (size int, err error) {
 // post builds the bytes of one request.
 func post(key string, body string) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "POST /llm HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: "+
-		"application/json\r\nContent-Length: %d\r\n\r\n%s", key, len(body), body)
+	fmt.Fprintf(&b, "POST /llm HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", key, len(body), body)
 	return b.Bytes()
 }

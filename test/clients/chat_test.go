@@ -159,7 +159,7 @@ func TestAbort(t *testing.T) {
 		t.Fatal(stream.Err())
 	}
 	leave(left)
-	s.await(t, func(st vendorsim.Stats) bool { return st.Cancelled == 1 && st.InFlight == 0 })
+	s.cancelled(t, 1)
 	if stream.Next() || stream.Err() == nil {
 		t.Errorf("after it left: %v", stream.Err())
 	}
@@ -169,9 +169,9 @@ func TestAbort(t *testing.T) {
 	ctx, leave = context.WithCancelCause(t.Context())
 	ended := make(chan error, 1)
 	go func() { _, err := s.openAI().Chat.Completions.New(ctx, hello()); ended <- err }()
-	s.await(t, func(st vendorsim.Stats) bool { return st.InFlight == 1 })
+	s.inFlight(t)
 	leave(left)
-	s.await(t, func(st vendorsim.Stats) bool { return st.Cancelled == 2 && st.InFlight == 0 })
+	s.cancelled(t, 2)
 	if err := <-ended; err == nil {
 		t.Error("a call that was left ended well")
 	}

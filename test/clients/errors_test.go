@@ -108,7 +108,7 @@ func leaveOne(t *testing.T, s *service, fault vendorsim.Fault) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); _, _ = s.openAI().Chat.Completions.New(ctx, hello()) }()
 	t.Cleanup(func() { leave(); <-ended })
-	s.await(t, func(st vendorsim.Stats) bool { return st.InFlight == 1 })
+	s.inFlight(t)
 }
 
 // down makes calls that fail until the breaker is open.

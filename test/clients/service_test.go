@@ -1,7 +1,6 @@
 package clients
 
 import (
-	"context"
 	"net/http"
 	"os"
 	"strings"
@@ -14,7 +13,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// binary is the server; TestMain builds it.
+// binary is the path of the server program. TestMain builds it.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -24,22 +23,22 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// service is one server process with a vendor of its own.
+// service is one server process with its own vendor.
 type service struct {
 	*vendorsim.Server        // the vendor
 	url               string // of the service, without a path
 	key               string
-	direct            bool // there is no service: url is the vendor's
+	direct            bool // url is that of the vendor; there is no service
 }
 
-// start starts a vendor and a service that calls it. The settings ("NAME=value") come on top of those of --dev.
+// start starts a vendor and a service that calls it. The settings ("NAME=value") are added to those of --dev.
 func start(t *testing.T, vendor vendorsim.Config, settings ...string) *service {
 	t.Helper()
 	s := alone(t, vendor)
 	s.direct = false
 	pod := proctest.Launch(t, proctest.Program{Path: binary, Args: []string{"--dev"}, Env: append([]string{
-		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" +
-			strings.TrimSuffix(s.URL, "/chat/completions"),
+		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0",
+		"LLM_VENDOR_URL=" + strings.TrimSuffix(s.URL, "/chat/completions"),
 	}, settings...)})
 	if err := pod.Serving(); err != nil {
 		t.Fatal(err)
@@ -59,17 +58,22 @@ func alone(t *testing.T, vendor vendorsim.Config) *service {
 	return &service{Server: sim, url: strings.TrimSuffix(sim.URL, "/v1/chat/completions"), key: "dev-pro", direct: true}
 }
 
-// await waits until is holds for what the vendor has seen.
-func (s *service) await(t *testing.T, is func(vendorsim.Stats) bool) {
+// cancelled waits until the vendor has seen so many cancelled calls, and none is in flight.
+func (s *service) cancelled(t *testing.T, calls int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
-	defer cancel()
-	if err := s.WaitFor(ctx, is); err != nil {
-		t.Fatalf("%v; the vendor has seen %+v", err, s.Stats())
-	}
+	await.True(t, "vendor calls are cancelled", func() bool {
+		seen := s.Stats()
+		return seen.Cancelled == calls && seen.InFlight == 0
+	})
 }
 
-// counter is a transport that counts the requests that go through it, and remembers when they did.
+// inFlight waits until the vendor has one call in flight.
+func (s *service) inFlight(t *testing.T) {
+	t.Helper()
+	await.True(t, "a call is in flight", func() bool { return s.Stats().InFlight == 1 })
+}
+
+// counter is a transport that remembers the times of its requests.
 type counter struct {
 	mu sync.Mutex
 	at []time.Time

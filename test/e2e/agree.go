@@ -11,8 +11,8 @@ import (
 
 const vendorsim = "services/" + fullName + "-vendorsim:http"
 
-// breaker lets the vendor fail, asks one pod until its breaker opens, and checks that the breaker of the other pod, which
-// has met no failure, is open too.
+// breaker lets the vendor fail, and asks one pod until its breaker opens. Then the breaker of the other pod, which has
+// met no failure, must be open too.
 func breaker(r *release) (string, error) {
 	pods, err := r.pods()
 	if err != nil || len(pods) != 2 {
@@ -53,7 +53,7 @@ func breaker(r *release) (string, error) {
 		asked, learned.Seconds(), healed.Seconds()), err
 }
 
-// podURL is where a pod serves POST /llm, without the Service.
+// podURL is the URL of POST /llm at a pod, without the Service.
 func (r *release) podURL(pod string) (string, error) {
 	ip, err := r.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}")
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *release) podURL(pod string) (string, error) {
 	return "http://" + net.JoinHostPort(ip, "8080") + "/llm", nil
 }
 
-// breakerState is the state of a pod's breaker, as its metric has it: 0 closed, 2 open.
+// breakerState is the state of a pod's breaker in its metric: 0 closed, 2 open.
 func (r *release) breakerState(pod string) (float64, error) {
 	return r.metric(pod, `llm_breaker_state{lane="default"}`)
 }
@@ -105,10 +105,10 @@ func (r *release) heal(pods []string) (time.Duration, error) {
 	})
 }
 
-// vendorCalls is how many calls the simulated vendor has seen.
+// vendorCalls is the number of calls that the simulated vendor has seen.
 func (r *release) vendorCalls() (int, error) { return r.callsOf(vendorsim) }
 
-// callsOf is the same for the simulator behind another Service.
+// callsOf is vendorCalls for the simulator behind another Service.
 func (r *release) callsOf(service string) (int, error) {
 	out, err := r.raw("get", service, "/stats", "")
 	if err != nil {

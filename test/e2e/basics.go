@@ -31,7 +31,7 @@ func install(r *release) (string, error) {
 		took.Seconds(), shared.Seconds()), nil
 }
 
-// redisUp waits until every pod keeps its limits through Redis.
+// redisUp waits until every pod shares its limits through Redis.
 func (r *release) redisUp() (time.Duration, error) {
 	return eventually(time.Minute, "llm_redis_up of all pods", func() (bool, error) {
 		pods, err := r.pods()
@@ -55,7 +55,7 @@ func throughService(r *release) (string, error) {
 	return fmt.Sprintf("from another pod: %d, %d bytes", a.Status, len(a.Body)), nil
 }
 
-// followNotes does what the text says that helm shows after an install, with a free local port instead of 8080.
+// followNotes runs the commands that helm prints after an install, with a free local port instead of 8080.
 func followNotes(r *release) (string, error) {
 	notes, err := command("", "helm", "get", "notes", releaseName, "-n", r.namespace)
 	if err != nil {
@@ -129,7 +129,7 @@ func helmTest(r *release) (string, error) {
 	return "", errors.New("no answer in its log: " + out)
 }
 
-// networkPolicy says what it does not check: whether policies bind depends on the cluster's network plugin.
+// networkPolicy checks only that the objects are accepted. Their effect depends on the cluster's network plugin.
 func networkPolicy(r *release) (string, error) {
 	out, err := r.kubectl("get", "networkpolicy", "-o", "name")
 	names := strings.Fields(out)

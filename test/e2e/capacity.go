@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// drain evicts both pods, of which the budget lets one go, and then drains a pod's node of the server's pods, and only
-// of those. The node is opened again in any case.
+// drain evicts both pods; the budget allows one eviction. Then it drains a pod's node of the server's pods, and of no
+// others. The node is uncordoned in any case.
 func drain(r *release) (string, error) {
 	return r.underLoad(func() (string, error) {
 		pods, err := r.pods()
@@ -38,7 +38,7 @@ func (r *release) evict(pod string) error {
 	return err
 }
 
-// drainNode drains the node of a pod. With nowhere else to go the drain must not get through; else it must.
+// drainNode drains the node of a pod. When there is no other node the drain must not succeed; else it must.
 func (r *release) drainNode(pod string) (string, error) {
 	node, err := r.kubectl("get", "pod", pod, "-o", "jsonpath={.spec.nodeName}")
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *release) drainNode(pod string) (string, error) {
 	return fmt.Sprintf("1 of 2 evictions refused; %s with %s ready of %d pods", result, ready, len(left)), r.settled()
 }
 
-// autoscale hands the replicas to an HPA under load, drives the CPU up, and lets it fall.
+// autoscale gives the control of the replicas to an HPA under load, raises the CPU load, and lets it fall.
 func autoscale(r *release) (string, error) {
 	if _, err := eventually(90*time.Second, "figures from metrics-server, which an HPA needs", func() (bool, error) {
 		_, err := r.kubectl("top", "pods", "-l", serverPods)
@@ -92,7 +92,7 @@ func autoscale(r *release) (string, error) {
 	}
 	behaviour := `{"scaleDown":{"stabilizationWindowSeconds":10,"policies":[{"type":"Pods","value":4,"periodSeconds":15}]}}`
 	handed, err := r.underLoad(func() (string, error) {
-		var seen strings.Builder // every value of replicas while it is handed over
+		var seen strings.Builder // every value of replicas until then
 		watch := exec.Command("kubectl", "-n", r.namespace, "get", "deployment", fullName, "--watch", "-o",
 			"jsonpath={.spec.replicas} ")
 		watch.Stdout = &seen
@@ -136,7 +136,7 @@ func autoscale(r *release) (string, error) {
 		handed, up.Seconds(), cpu, p, down.Seconds()), err
 }
 
-// ready tells whether so many pods are wanted and ready.
+// ready reports whether so many pods are wanted and ready.
 func (r *release) ready(replicas int) (bool, error) {
 	out, err := r.kubectl("get", "deployment", fullName, "-o", "jsonpath={.spec.replicas} {.status.readyReplicas}")
 	return out == fmt.Sprintf("%d %d", replicas, replicas), err

@@ -16,7 +16,7 @@ func rollingRestart(r *release) (string, error) {
 	})
 }
 
-// rolledOut waits for a rollout, and for the old pods to be gone: what they cut off on their way counts too.
+// rolledOut waits for the end of a rollout and of the old pods: requests that they cut at their end count too.
 func (r *release) rolledOut() error {
 	if _, err := r.kubectl("rollout", "status", "deployment/"+fullName, "--timeout=180s"); err != nil {
 		return err
@@ -24,7 +24,7 @@ func (r *release) rolledOut() error {
 	return r.settled()
 }
 
-// upgrade changes a setting, which rolls the pods.
+// upgrade changes a setting, which replaces the pods.
 func upgrade(r *release) (string, error) {
 	keys := func() (string, error) { return r.kubectl("get", "secret", keysSecret, "-o", "jsonpath={.data}") }
 	before, err := keys()
@@ -59,7 +59,7 @@ func upgrade(r *release) (string, error) {
 	return measured, nil
 }
 
-// redisDeleted takes the bundled Redis away. Its StatefulSet brings an empty one back under another address.
+// redisDeleted deletes the bundled Redis. Its StatefulSet starts an empty one with another address.
 func redisDeleted(r *release) (string, error) {
 	return r.underLoad(func() (string, error) {
 		pods, err := r.pods()
@@ -84,7 +84,7 @@ func redisDeleted(r *release) (string, error) {
 	})
 }
 
-// uninstall leaves the keys, which the chart says to keep, and the load pod, which is ours.
+// uninstall must leave only the API keys, which the chart keeps, and the load pod, which is not part of the chart.
 func uninstall(r *release) (string, error) {
 	if _, err := command("", "helm", "uninstall", releaseName, "-n", r.namespace, "--wait", "--timeout",
 		"180s"); err != nil {
@@ -113,7 +113,7 @@ func uninstall(r *release) (string, error) {
 	return fmt.Sprintf("of %d kinds of objects only secret/%s is left", len(strings.Fields(kinds)), keysSecret), err
 }
 
-// reinstall takes the kept keys up again: the load pod still has one of them.
+// reinstall must use the kept keys again: the load pod still has one of them.
 func reinstall(r *release) (string, error) {
 	if err := r.helmInstall("install"); err != nil {
 		return "", err

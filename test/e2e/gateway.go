@@ -1,28 +1,31 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 )
 
-// gatewayURL is the way through Traefik.
+// gatewayURL leads through Traefik.
 const gatewayURL = "http://traefik/llm"
 
-// The limits that the release is given for the measurement.
+// traefikValues switch the release's gateway on.
+const traefikValues = "--set=gateway.enabled=true,gateway.create=true,gateway.flavor=traefik," +
+	"gateway.className=spillway-e2e,gateway.limits.requestReceivedTimeout=1s"
+
+// The limits of the release during the measurement.
 const (
 	perAddress, total            = 20, 60 // a second
 	heldByAddress, held          = 15, 30 // at once
-	gatewayBurst                 = 1.25   // over the length of a flood, with what a bucket holds at its beginning
+	gatewayBurst                 = 1.25   // tolerance of a flood's result
 	floodSeconds                 = 5
 	unfinishedLimit, streamShare = 15.0, 0.5
 )
 
-// throughTraefik puts Traefik in front of the release and measures each limit of docs/kubernetes.md against what it
-// says.
+// throughTraefik puts Traefik in front of the release, and measures each limit in docs/kubernetes.md.
 func throughTraefik(r *release) (string, error) {
 	if err := r.startTraefik(); err != nil {
 		return "", err
@@ -58,17 +61,18 @@ func (r *release) startTraefik() error {
 	if _, err := r.kubectl("rollout", "status", "deployment/traefik", "--timeout=90s"); err != nil {
 		return err
 	}
-	if err := r.helmInstall("upgrade",
-		fmt.Sprintf("--set=gateway.enabled=true,gateway.create=true,gateway.flavor=traefik,"+
-			"gateway.className=spillway-e2e,gateway.trustedHops=1,gateway.limits.requestsPerSecondPerIP=%d,"+
-			"gateway.limits.totalRequestsPerSecond=%d,gateway.limits.parallelRequestsPerIP=%d,"+
-			"gateway.limits.parallelRequests=%d,gateway.limits.requestReceivedTimeout=1s",
-			perAddress, total, heldByAddress, held)); err != nil {
+	if err := r.helmInstall("upgrade", traefikValues+fmt.Sprintf(
+		",gateway.trustedHops=1,gateway.limits.requestsPerSecondPerIP=%d,gateway.limits.totalRequestsPerSecond=%d,"+
+			"gateway.limits.parallelRequestsPerIP=%d,gateway.limits.parallelRequests=%d",
+		perAddress, total, heldByAddress, held)); err != nil {
 		return err
 	}
 	_, err = eventually(time.Minute, "an answer through the gateway", func() (bool, error) {
 		a, err := r.ask(gatewayURL)
-		return a.Status == 200, errors.Join(err, fmt.Errorf("%+v", a))
+		if err == nil && a.Status != http.StatusOK {
+			err = fmt.Errorf("%+v", a)
+		}
+		return err == nil, err
 	})
 	return err
 }

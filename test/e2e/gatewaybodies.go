@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// bodies sends one that is too large with its length declared, and one in chunks. The service refuses both.
+// bodies sends a body that is too large, once with a Content-Length and once in chunks. The service refuses both.
 func bodies(r *release) (string, error) {
 	var said []string
 	for _, how := range []string{"", "&chunked=1"} {
@@ -20,6 +20,7 @@ func bodies(r *release) (string, error) {
 	return "declared and chunked " + strings.Join(said, " and "), nil
 }
 
+// unfinishedBody measures when the gateway ends a request whose body does not end.
 func unfinishedBody(r *release) (string, error) {
 	out, err := r.raw("get", "pods/load:8080", "/unfinished?url="+url.QueryEscape(gatewayURL), "")
 	if err != nil {
@@ -32,7 +33,7 @@ func unfinishedBody(r *release) (string, error) {
 	return fmt.Sprintf("ended after %.1f s at a readTimeout of 5 s", took.Seconds), nil
 }
 
-// firstEvent asks for a stream: a gateway that holds answers back gives the first event with the last.
+// firstEvent asks for a stream. A gateway that buffers answers would send the first event with the last.
 func firstEvent(r *release) (string, error) {
 	out, err := r.raw("get", "pods/load:8080", "/first?url="+url.QueryEscape(gatewayURL), "")
 	if err != nil {

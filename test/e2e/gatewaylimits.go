@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// flood has the load pod ask at a rate, and returns the number of each status.
+// flood makes the load pod send requests at a rate, and returns the number of answers by status.
 func (r *release) flood(query string, args ...any) (map[string]int, error) {
 	out, err := r.raw("get", "pods/load:8080", "/flood?url="+url.QueryEscape(gatewayURL)+"&"+
 		fmt.Sprintf(query, args...), "")
@@ -19,7 +19,7 @@ func (r *release) flood(query string, args ...any) (map[string]int, error) {
 	return found, json.Unmarshal([]byte(out), &found)
 }
 
-// within fails unless got is what a limit allows over a flood, its burst included.
+// within returns an error unless got is what the limit and its burst allow during a flood.
 func within(got, limit int) error {
 	most := float64(limit*floodSeconds+limit) * gatewayBurst
 	if least := float64(limit*floodSeconds) * 0.8; float64(got) > most || float64(got) < least {
@@ -29,7 +29,7 @@ func within(got, limit int) error {
 	return nil
 }
 
-// oneAddress sends too much from one address, each request to another Host.
+// oneAddress sends too many requests from one address, each to another Host.
 func oneAddress(r *release) (string, error) {
 	found, err := r.flood("rate=%d&seconds=%d&addresses=1&hosts=1", 4*perAddress, floodSeconds)
 	if err != nil {
@@ -39,8 +39,8 @@ func oneAddress(r *release) (string, error) {
 		within(found["200"], perAddress)
 }
 
-// neighbour asks at half of its rate from one address, while another sends far more than all may: what that sends too
-// much is refused before it counts against what is there for all, so that the neighbour loses nothing.
+// neighbour sends at half of its limit from one address, while another address sends far more than the limit for all.
+// The excess must be refused before it counts against the limit for all, so that the neighbour loses nothing.
 func neighbour(r *release) (string, error) {
 	time.Sleep(2 * time.Second) // the buckets fill again
 	type result struct {
@@ -62,13 +62,13 @@ func neighbour(r *release) (string, error) {
 		flood.found)
 	for status, n := range quiet {
 		if status != "200" && n > 0 {
-			return "", errors.New("one address used up what is there for all: " + said)
+			return "", errors.New("one address used up the limit for all: " + said)
 		}
 	}
 	return said, nil
 }
 
-// allAddresses sends too much from many addresses, each within its own limit, each request to another Host.
+// allAddresses sends too many requests from many addresses, each within its own limit, each request to another Host.
 func allAddresses(r *release) (string, error) {
 	found, err := r.flood("rate=%d&seconds=%d&addresses=20&hosts=1", 3*total, floodSeconds)
 	if err != nil {
@@ -78,14 +78,14 @@ func allAddresses(r *release) (string, error) {
 		within(found["200"], total)
 }
 
-// inFlight opens streams that last for seconds, from one address and from many.
+// inFlight opens streams of a few seconds, from one address and from many.
 func inFlight(r *release) (string, error) {
 	time.Sleep(2 * time.Second) // the buckets fill again
 	one, err := r.flood("rate=%d&seconds=2&addresses=1&stream=1&hosts=1", perAddress-2)
 	if err != nil {
 		return "", err
 	}
-	time.Sleep(2 * time.Second)
+	time.Sleep(2 * time.Second) // the streams end
 	many, err := r.flood("rate=%d&seconds=2&addresses=20&stream=1&hosts=1", total-10)
 	if err != nil {
 		return "", err

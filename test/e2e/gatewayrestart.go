@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// rolloutThroughGateway replaces the service's pods and may lose nothing.
+// rolloutThroughGateway replaces the service's pods. No request may be lost.
 func rolloutThroughGateway(r *release) (string, error) {
 	return r.restarted("deployment/"+fullName, 0, r.rolledOut)
 }
 
-// traefikRestarted replaces the gateway's pod. It may close a kept connection just when its client uses it again, which
-// its settings do not prevent.
+// traefikRestarted replaces the gateway's pod. Traefik may close a kept connection just when its client uses it again;
+// no setting of Traefik prevents that.
 func traefikRestarted(r *release) (string, error) {
 	const closed = 2
 	return r.restarted("deployment/traefik", closed, func() error {
@@ -30,10 +30,9 @@ func traefikRestarted(r *release) (string, error) {
 
 // restarted raises the limits above the load, restarts a workload under it, and counts what failed.
 func (r *release) restarted(workload string, most int, done func() error) (string, error) {
-	if err := r.helmInstall("upgrade",
-		"--set=gateway.enabled=true,gateway.create=true,gateway.flavor=traefik,gateway.className=spillway-e2e,"+
-			"gateway.limits.requestsPerSecondPerIP=2000,gateway.limits.totalRequestsPerSecond=4000,"+
-			"gateway.limits.parallelRequests=10000,gateway.limits.requestReceivedTimeout=1s"); err != nil {
+	if err := r.helmInstall("upgrade", traefikValues+
+		",gateway.limits.requestsPerSecondPerIP=2000,gateway.limits.totalRequestsPerSecond=4000,"+
+		"gateway.limits.parallelRequests=10000"); err != nil {
 		return "", err
 	}
 	p, _, err := r.loadAt(gatewayURL, func() (string, error) {

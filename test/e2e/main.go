@@ -1,12 +1,12 @@
-// Command e2e tries the chart on the cluster that kubectl and helm point to, kind for most. It installs the chart with
-// its bundled Redis and the simulated vendor into a namespace of its own that enforces the restricted Pod Security
-// standard, and checks what only a cluster can show:
+// Command e2e tests the chart on the cluster of kubectl's and helm's configuration, for example kind. It installs the
+// chart with its bundled Redis and the simulated vendor into a new namespace that enforces the restricted Pod Security
+// standard, and checks what can be checked only on a cluster:
 //
 //	e2e ── kubectl, helm ──▶ API server ──▶ pods of the release
-//	                              └───────▶ load, a pod that asks through the Service
+//	                              └───────▶ load, a pod that sends requests through the Service
 //
-// Each check prints one line with what was measured. The exit code is 1 when one failed. docs/proofs/e2e.md has a run,
-// and how to make one.
+// Each check prints one line with what was measured. The exit code is 1 when a check failed. docs/proofs/e2e.md shows a
+// run, and how to make one.
 package main
 
 import (
@@ -48,7 +48,7 @@ var checks = []struct {
 
 func main() {
 	r := &release{name: releaseName}
-	flag.StringVar(&r.namespace, "namespace", "spillway-e2e", "namespace to make, and to delete at the end")
+	flag.StringVar(&r.namespace, "namespace", "spillway-e2e", "namespace to create, and to delete at the end")
 	flag.StringVar(&r.image, "image", "spillway:e2e", "image of the service, with a tag")
 	flag.StringVar(&r.loadImage, "load-image", "spillway-load:e2e", "image of test/e2e/load, with a tag")
 	flag.StringVar(&r.traefik, "traefik", "",

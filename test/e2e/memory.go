@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// What one pod is sent at once: two gigabytes of bodies, beside readers that do not read 450 MB of answers.
+// The load on one pod: two gigabytes of bodies at once, and clients that do not read 450 MB of answers.
 const (
 	largeCount, largeSize = 200, 10 << 20
 	readers, answerKiB    = 150, 3 << 10
 )
 
-// largeBodies sends one pod far more than it has memory for. What fits is served, the rest is refused, and no container
-// of the release is killed.
+// largeBodies sends one pod far more bytes than it has memory. What fits is served, the rest is refused, and no
+// container of the release may be killed.
 func largeBodies(r *release) (string, error) {
 	pods, err := r.pods()
 	if err != nil || len(pods) == 0 {
@@ -51,7 +51,7 @@ func largeBodies(r *release) (string, error) {
 	return said, r.settled()
 }
 
-// answered counts the bodies that were served, or refused as they should be.
+// answered counts the bodies that were served, or refused with an expected status.
 func answered(found map[string]int) int { return found["200"] + found["503"] + found["429"] }
 
 // sendLarge has the vendor answer the model "long" with 3 MB, and has the load pod send everything to one pod.
@@ -81,14 +81,13 @@ func (r *release) sendLarge(pod string, readers int) (found map[string]int, err 
 	return found, err
 }
 
-// restarts are the pods of the release with the number of times that their containers were started again.
+// restarts returns the pods of the release with the number of restarts of their containers.
 func (r *release) restarts() (string, error) {
 	return r.kubectl("get", "pods", "-l", "app.kubernetes.io/instance="+releaseName, "-o",
 		`go-template={{range .items}}{{.metadata.name}}{{range .status.containerStatuses}} {{.restartCount}}{{end}}; {{end}}`)
 }
 
-// watchMemory looks at a pod's resident memory until the func that it returns is called, which returns the most that it
-// saw.
+// watchMemory samples a pod's resident memory until the returned func is called, which returns the largest sample.
 func (r *release) watchMemory(pod string) (peak func() float64) {
 	stop, seen := make(chan struct{}), make(chan float64)
 	go func() {

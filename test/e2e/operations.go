@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// badUpgrade installs a setting that cannot be read, and then deletes every pod. The new pods do not start and say why;
-// the old configuration is still there for pods that take the old ones' places.
+// badUpgrade installs a setting that cannot be read, and then deletes every pod. The new pods must not start, and must
+// say why. Pods with the old configuration must replace the deleted ones.
 func badUpgrade(r *release) (string, error) {
 	old, err := r.pods()
 	if err != nil {
@@ -58,7 +58,7 @@ func badUpgrade(r *release) (string, error) {
 		"upgrade went through", why, back.Seconds()), r.settled()
 }
 
-// newerChart upgrades to the same chart with another version. No pod may be replaced for it.
+// newerChart upgrades to the same chart with another version. This must not replace a pod.
 func newerChart(r *release) (string, error) {
 	dir, err := os.MkdirTemp("", "chart")
 	if err != nil {
@@ -97,7 +97,7 @@ func newerChart(r *release) (string, error) {
 	return fmt.Sprintf("%d pods, the bundled Redis among them, are the same", len(strings.Fields(after))), nil
 }
 
-// twoReleases has another release use the first one's Redis. The jobs of the first go to its own vendor.
+// twoReleases makes another release use the first one's Redis. The jobs of the first must go to its own vendor.
 func twoReleases(r *release) (string, error) {
 	const other, jobs = "other", 20
 	password, err := r.kubectl("get", "secret", fullName+"-redis", "-o",
@@ -105,7 +105,7 @@ func twoReleases(r *release) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// Which is for the release's own pods.
+	// The policy admits only the release's own pods.
 	if err := r.helmInstall("upgrade", "--set=networkPolicy.enabled=false"); err != nil {
 		return "", err
 	}
@@ -147,8 +147,8 @@ func (r *release) removeOther(name string) {
 	}
 }
 
-// killed takes a pod away without a word to it, under load. What was in flight there is lost and nothing else: at most
-// one request of each client.
+// killed deletes a pod under load, without a grace period. Only the requests in flight there may be lost: at most one
+// of each client.
 func killed(r *release) (string, error) {
 	const clients = 14
 	p, measured, err := r.loadAt(serviceURL, func() (string, error) {

@@ -9,16 +9,18 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/await"
 )
 
-// release is the chart's release under test.
+// release is the release of the chart that is tested.
 type release struct {
 	name                                    string // of the Helm release
 	namespace, image, loadImage, chart, dir string
-	traefik                                 string // image of Traefik; empty leaves the gateway out
+	traefik                                 string // image of Traefik; empty: the gateway is not tested
 }
 
-// Names that follow from the release's name, llm.
+// Names that depend on the release's name, llm.
 const (
 	releaseName = "llm"
 	fullName    = "llm-spillway"
@@ -26,7 +28,7 @@ const (
 	serverPods  = "app.kubernetes.io/instance=llm,app.kubernetes.io/component=server"
 )
 
-// prepare makes the namespace, in which only pods that pass the restricted Pod Security standard are let in.
+// prepare creates the namespace, which admits only pods that meet the restricted Pod Security standard.
 func (r *release) prepare() error {
 	if _, err := r.kubectl("create", "namespace", r.namespace); err != nil {
 		return fmt.Errorf("%w (an earlier run's? kubectl delete namespace %s)", err, r.namespace)
@@ -35,8 +37,8 @@ func (r *release) prepare() error {
 	return err
 }
 
-// cleanUp deletes the namespace. What has pods goes first: with a pod in it Kubernetes looks at a namespace again only
-// after half of the pod's grace period, however soon the pod has ended.
+// cleanUp deletes the namespace. It deletes workloads first: while a namespace has a pod, Kubernetes checks it again
+// only after half of the pod's grace period, also when the pod ends earlier.
 func (r *release) cleanUp() {
 	_, podsErr := r.kubectl("delete", "deployments,statefulsets,pods", "--all", "--cascade=foreground",
 		"--timeout=180s")
@@ -46,7 +48,7 @@ func (r *release) cleanUp() {
 	}
 }
 
-// helmInstall installs or upgrades (the verb) with further flags, and waits until all is ready.
+// helmInstall installs or upgrades (the verb) with additional flags, and waits until everything is ready.
 func (r *release) helmInstall(verb string, flags ...string) error {
 	colon := strings.LastIndex(r.image, ":")
 	args := []string{
@@ -58,14 +60,14 @@ func (r *release) helmInstall(verb string, flags ...string) error {
 	return err
 }
 
-// kubectl runs in the release's namespace.
+// kubectl runs kubectl in the release's namespace.
 func (r *release) kubectl(args ...string) (string, error) { return r.kubectlWith("", args...) }
 
 func (r *release) kubectlWith(stdin string, args ...string) (string, error) {
 	return command(stdin, "kubectl", append([]string{"-n", r.namespace}, args...)...)
 }
 
-// command runs a program and returns what it wrote; its error has in it what it complained of.
+// command runs a program and returns its output. The error has the text of its standard error.
 func command(stdin, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -78,7 +80,7 @@ func command(stdin, name string, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// raw asks a pod or a Service of the namespace by way of the API server, e.g. pods/NAME:9090 and /metrics.
+// raw sends a request to a pod or a Service of the namespace through the API server, e.g. pods/NAME:9090 and /metrics.
 func (r *release) raw(verb, target, path, body string) (string, error) {
 	args := []string{verb, "--raw", "/api/v1/namespaces/" + r.namespace + "/" + target + "/proxy" + path}
 	if verb == "create" || verb == "replace" {
@@ -87,29 +89,20 @@ func (r *release) raw(verb, target, path, body string) (string, error) {
 	return r.kubectlWith(body, args...)
 }
 
-// pods are the names of the server's pods that run and are not on their way out.
+// pods returns the names of the server's pods that run and are not terminating.
 func (r *release) pods() ([]string, error) {
 	out, err := r.kubectl("get", "pods", "-l", serverPods, "-o",
 		`go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}{{end}}`)
 	return strings.Fields(out), err
 }
 
-// eventually asks again until ok, and says how long it took.
+// eventually waits until ok reports true, and returns how long it took. Most calls of ok start kubectl, which costs the
+// cluster's machine processor time, so they are not frequent.
 func eventually(limit time.Duration, what string, ok func() (bool, error)) (time.Duration, error) {
-	began := time.Now()
-	for {
-		done, err := ok()
-		if done {
-			return time.Since(began), nil
-		}
-		if time.Since(began) > limit {
-			return 0, fmt.Errorf("not within %s: %s (last error: %w)", limit, what, err)
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
+	return await.PollEvery(200*time.Millisecond, limit, what, ok)
 }
 
-// settled waits until exactly two pods are there and ready, and none is on its way out.
+// settled waits until there are exactly two pods, both ready, and none is terminating.
 func (r *release) settled() error {
 	_, err := eventually(4*time.Minute, "2 pods, all ready, none terminating", func() (bool, error) {
 		out, err := r.kubectl("get", "pods", "-l", serverPods, "-o",

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// serviceURL is the way in for other pods.
+// serviceURL is the URL of the service for other pods.
 const serviceURL = "http://" + fullName + "/llm"
 
-// report is what test/e2e/load answers to /stop.
+// report is the answer of test/e2e/load to /stop.
 type report struct {
 	Buffered, Streams, Failed int
 	Why                       map[string]int
@@ -27,7 +27,7 @@ func (p report) String() string {
 		p.Seconds, p.Slowest)
 }
 
-// startLoadPod starts the pod that asks, and waits for it.
+// startLoadPod starts the pod that sends requests, and waits for it.
 func (r *release) startLoadPod() error {
 	manifest, err := os.ReadFile(filepath.Join(r.dir, "load.yaml"))
 	if err != nil {
@@ -48,10 +48,10 @@ type answer struct {
 	Error  string
 }
 
-// ask asks once from inside the cluster.
+// ask sends one request from inside the cluster.
 func (r *release) ask(at string) (a answer, err error) { return r.askPreferring(at, "") }
 
-// askPreferring asks once with a Prefer header.
+// askPreferring is ask with a Prefer header.
 func (r *release) askPreferring(at, prefer string) (a answer, err error) {
 	out, err := r.raw("get", "pods/load:8080", "/ask?url="+url.QueryEscape(at)+"&prefer="+prefer, "")
 	if err != nil {
@@ -60,8 +60,8 @@ func (r *release) askPreferring(at, prefer string) (a answer, err error) {
 	return a, json.Unmarshal([]byte(out), &a)
 }
 
-// underLoad does something while clients ask through the Service: some on connections they keep, some on a new one for
-// each request, some for streams. A single failed request fails it.
+// underLoad does something while clients send requests through the Service: some on kept connections, some on a new
+// connection for each request, some for streams. It returns an error when a single request fails.
 func (r *release) underLoad(do func() (string, error)) (string, error) {
 	p, measured, err := r.loadAt(serviceURL, do)
 	if err != nil {
@@ -73,7 +73,7 @@ func (r *release) underLoad(do func() (string, error)) (string, error) {
 	return fmt.Sprintf("%s; %s", p, measured), nil
 }
 
-// loadAt is underLoad at another address; it judges nothing.
+// loadAt is underLoad at another URL, without the check for failures.
 func (r *release) loadAt(at string, do func() (string, error)) (p report, measured string, err error) {
 	clients := fmt.Sprintf("/start?url=%s&keep=4&fresh=4&streams=6", url.QueryEscape(at))
 	if _, err := r.raw("get", "pods/load:8080", clients, ""); err != nil {
@@ -89,7 +89,8 @@ func (r *release) loadAt(at string, do func() (string, error)) (p report, measur
 	return p, measured, json.Unmarshal([]byte(out), &p)
 }
 
-// metric is the value of a metric of one pod, which must be there. The name is the whole text before the value.
+// metric is the value of a metric of one pod. The name is the whole text before the value. A missing metric is an
+// error.
 func (r *release) metric(pod, name string) (float64, error) {
 	out, err := r.raw("get", "pods/"+pod+":9090", "/metrics", "")
 	if err != nil {

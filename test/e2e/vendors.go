@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// rotated gives the release the vendor's key in a Secret, and another one under load. The pods follow the file; when
-// all have said so, the vendor refuses the old key.
+// rotated gives the release the vendor's key in a Secret, and changes the key under load. The pods follow the file.
+// When all logs show the new key, the vendor refuses the old one.
 func rotated(r *release) (string, error) {
 	const secret, before, after = "vendor-key", "sk-before", "sk-after"
 	restore, err := r.vendorKeys(before, after)
@@ -34,7 +34,7 @@ func rotated(r *release) (string, error) {
 			fmt.Sprintf(`{"stringData":{"api-key":%q}}`, after)); err != nil {
 			return "", err
 		}
-		// A pod that changes is looked at at once; else Kubernetes takes about a minute to bring the file.
+		// Kubernetes updates the file of a changed pod at once; else it takes about a minute.
 		if _, err := r.kubectl("annotate", "pods", "-l", serverPods, "spillway-e2e/rotated=yes"); err != nil {
 			return "", err
 		}
@@ -79,7 +79,7 @@ func (r *release) allSay(pods []string, text string) (bool, error) {
 	return true, nil
 }
 
-// vendorKeys has the simulated vendor accept only these keys. restore makes it as it was.
+// vendorKeys makes the simulated vendor accept only these keys. restore resets this.
 func (r *release) vendorKeys(keys ...string) (restore func() error, err error) {
 	was, err := r.raw("get", vendorsim, "/config", "")
 	if err != nil {
@@ -98,8 +98,8 @@ func (r *release) vendorKeys(keys ...string) (restore func() error, err error) {
 	return func() error { _, err := r.raw("replace", vendorsim, "/config", was); return err }, err
 }
 
-// failover has the vendor fail for the model that the load asks for. Its lane's breaker opens in all pods, and another
-// lane answers, with another model; when the vendor is well the calls come back.
+// failover makes the vendor fail for the model of the load. The breaker of its lane must open in all pods, and another
+// lane must answer, with another model. When the vendor has recovered, the calls must use its lane again.
 func failover(r *release) (string, error) {
 	if err := r.helmInstall("upgrade",
 		"--set=fallback=backup,lanes.backup.model=backup,"+
@@ -157,7 +157,7 @@ func (r *release) breakers(state float64) (bool, error) {
 	return true, nil
 }
 
-// answeredBy asks once and fails unless the model answers.
+// answeredBy sends one request, and returns an error unless the model answers.
 func (r *release) answeredBy(model string) error {
 	a, err := r.ask(serviceURL)
 	if err == nil && (a.Status != http.StatusOK || !strings.Contains(a.Body, fmt.Sprintf(`"model":%q`, model))) {

@@ -16,7 +16,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// binary is the server; TestMain builds it.
+// binary is the path of the server program. TestMain builds it.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// pod is a server process with a vendor of its own, and what it says of itself.
+// pod is a server process with its own vendor, and the OpenAPI document that it serves.
 type pod struct {
 	*vendorsim.Server // the vendor
 	process           *proctest.Process
@@ -36,8 +36,8 @@ type pod struct {
 	validator         validator.Validator
 }
 
-// start starts a pod. The settings ("NAME=value") come on top of those of --dev. It has one vendor with every endpoint,
-// and makes one attempt for each call.
+// start starts a pod with one vendor that has every endpoint. It makes one attempt for each call. The settings
+// ("NAME=value") are added to those of --dev.
 func start(t *testing.T, settings ...string) *pod {
 	t.Helper()
 	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
@@ -46,8 +46,8 @@ func start(t *testing.T, settings ...string) *pod {
 	}
 	t.Cleanup(sim.Close)
 	process := proctest.Launch(t, proctest.Program{Path: binary, Args: []string{"--dev"}, Env: append([]string{
-		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0", "LLM_VENDOR_URL=" +
-			strings.TrimSuffix(sim.URL, "/chat/completions"),
+		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0",
+		"LLM_VENDOR_URL=" + strings.TrimSuffix(sim.URL, "/chat/completions"),
 		"LLM_RETRY_MAX=0", "LLM_BREAKER_FAILURES=10000", "LLM_TIER_RATES=free:1,pro:100000,enterprise:100000",
 	}, settings...)})
 	if err := process.Serving(); err != nil {
@@ -78,7 +78,7 @@ type question struct {
 	key                string // of the client; empty means none
 }
 
-// reply is what came back, with its body read.
+// reply is the answer to a request, with its body.
 type reply struct {
 	request  *http.Request
 	response *http.Response

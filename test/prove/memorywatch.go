@@ -1,10 +1,6 @@
 package prove
 
 import (
-	"fmt"
-	"os"
-	"regexp"
-	"strconv"
 	"sync"
 	"time"
 
@@ -47,22 +43,10 @@ func watchMemory(pod *Pod) (stop func() memorySamples) {
 	}
 }
 
-var statusLine = regexp.MustCompile(`(?m)^(VmRSS|VmHWM):\s+(\d+) kB`)
-
 // residentMemory returns the resident memory of the pod, now and at its highest. It is 0 when the process has ended.
 func residentMemory(pod *Pod) (now, most int64) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pod.PID()))
-	if err != nil {
-		return 0, 0
-	}
-	for _, line := range statusLine.FindAllStringSubmatch(string(status), -1) {
-		kb, _ := strconv.ParseInt(line[2], 10, 64)
-		if line[1] == "VmRSS" {
-			now = kb << 10
-		} else {
-			most = kb << 10
-		}
-	}
+	now, _ = pod.Memory("VmRSS")
+	most, _ = pod.Memory("VmHWM")
 	return now, most
 }
 

@@ -47,7 +47,8 @@ func writeReport(dir string, all []finished, took time.Duration) error {
 	var b strings.Builder
 	b.WriteString("# What was measured with many pods\n\n<!-- Written by \"make prove\". -->\n\n")
 	b.WriteString(wrap(introduction))
-	fmt.Fprintf(&b, "\n\nThis run: %s, %d CPUs for everything together (pods, Redis, vendor, clients), %s, %s in all.\n\n",
+	fmt.Fprintf(&b, "\n\nThis run: %s, %d CPUs for everything together (pods, Redis, vendor, clients), %s, "+
+		"%s in all.\n\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), took.Round(time.Second))
 	writeChecks(&b, all)
 	for _, f := range all {

@@ -14,9 +14,9 @@ import (
 
 var oneUserMisuses = scenario{
 	file: "misuse", title: "One user does everything wrong", run: runMisuse, short: true,
-	claim: "A single user harms the service in one way after the other: calls that time out, requests that the vendor " +
-		"refuses, hang-ups, large bodies, large headers, many answers to one request, jobs until their limit, " +
-		"long polls, long streams, streams that hang. The other users lose under 2 % of their requests.",
+	claim: "A single user harms the service in one way after the other: calls that time out, requests that the " +
+		"vendor refuses, hang-ups, large bodies, large headers, many answers to one request, jobs until their " +
+		"limit, long polls, long streams, streams that hang. The other users lose under 2 % of their requests.",
 }
 
 func runMisuse(s *Stage) {

@@ -17,8 +17,8 @@ import (
 
 var memoryIsBounded = scenario{
 	file: "memory", title: "More bytes than a pod has", run: runMemory,
-	claim: "At the same time, 150 clients ask for answers of 3 MB and do not read them, and 200 clients send bodies of " +
-		"10 MB, all to one pod with a limit of 256 MiB. The pod stays under its limit, serves what fits, " +
+	claim: "At the same time, 150 clients ask for answers of 3 MB and do not read them, and 200 clients send bodies " +
+		"of 10 MB, all to one pod with a limit of 256 MiB. The pod stays under its limit, serves what fits, " +
 		"tells the other clients to come later, and is not killed.",
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/openloop"
 	"github.com/spillway-dev/spillway/internal/proctest"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
@@ -103,26 +105,28 @@ func (s *service) post(client *http.Client, user int) (status int, err error) {
 func (s *service) load(callers int, rate float64, d time.Duration) (map[int]int, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
 	var mu sync.Mutex
 	statuses, first := map[int]int{}, error(nil)
-	start := time.Now()
+	send := func(n int) {
+		status, err := s.post(client, n%users)
+		mu.Lock()
+		defer mu.Unlock()
+		statuses[status]++
+		if err != nil && first == nil {
+			first = err
+		}
+	}
+	if rate > 0 {
+		openloop.Run(ctx, rate, callers, send)
+		return statuses, first
+	}
 	var all sync.WaitGroup
 	for i := range callers {
 		all.Go(func() {
-			for n := 0; ; n++ {
-				if rate > 0 {
-					time.Sleep(time.Until(start.Add(time.Duration(float64(n*callers+i) / rate * 1e9))))
-				}
-				if time.Since(start) >= d {
-					return
-				}
-				status, err := s.post(client, (n*callers+i)%users)
-				mu.Lock()
-				statuses[status]++
-				if err != nil && first == nil {
-					first = err
-				}
-				mu.Unlock()
+			for n := i; ctx.Err() == nil; n += callers {
+				send(n)
 			}
 		})
 	}

@@ -1,12 +1,12 @@
 // Command bare is the baseline of the benchmark: a gin handler that forwards a request with one shared http.Client, and
-// nothing else. It protects nothing. Its client's idle pool is large enough for the load, because with Go's
-// default of two idle connections it would mostly measure the dialling of new ones.
+// nothing else. The client's pool of idle connections is large enough for the load: with Go's default of two, the
+// benchmark would mostly measure new connections.
 //
 //	bare [-redis ADDR] [-refuse] ADDR VENDOR
 //
-// With the address of a Redis it says PING twice before it forwards: what two round trips cost by themselves. With
-// -refuse it decides nothing and answers every request as the service's pod admission does, byte for byte in length,
-// under the time limits that the service has: what such an answer costs in net/http.
+// With -redis it sends PING twice before it forwards, to show the cost of two round trips. With -refuse it makes no
+// decision and answers every request as the service's pod admission does, with an answer of the same length and under
+// the same time limits, to show the cost of such an answer in net/http.
 package main
 
 import (
@@ -62,7 +62,7 @@ func main() {
 	log.Fatal(http.ListenAndServe(addr, engine))
 }
 
-// stream passes on what has come in as soon as it has.
+// stream forwards bytes as soon as they arrive.
 func stream(w gin.ResponseWriter, from io.Reader) {
 	buffer := make([]byte, 4<<10)
 	for {

@@ -15,8 +15,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/openloop"
 )
 
-// flood asks at a fixed rate for some seconds, from as many client addresses as wanted. The address stands in
-// X-Forwarded-For, which a gateway believes when it trusts this pod. It answers with the number of each status.
+// flood sends requests at a fixed rate for some seconds, from a number of client addresses. The address is in
+// X-Forwarded-For, which a gateway uses when it trusts this pod. The result is the number of answers by status.
 type flood struct {
 	url, key      string
 	rate, seconds int
@@ -72,7 +72,7 @@ func (f flood) once(ctx context.Context, client *http.Client, i int) string {
 	return strconv.Itoa(resp.StatusCode)
 }
 
-// firstEvent streams one answer, and says when its first bytes and its end came, in seconds.
+// firstEvent streams one answer, and returns the times of its first byte and of its end, in seconds.
 func firstEvent(ctx context.Context, at, key string) (first, all float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
@@ -97,8 +97,8 @@ func firstEvent(ctx context.Context, at, key string) (first, all float64, err er
 	return first, time.Since(began).Seconds(), err
 }
 
-// unfinished sends the head of a request and one byte of its body, and says after how many seconds the other side ends
-// it.
+// unfinished sends the head of a request and one byte of its body, and returns after how many seconds the other side
+// closes the connection.
 func unfinished(at, key string) (float64, error) {
 	u, err := url.Parse(at)
 	if err != nil {
@@ -117,8 +117,8 @@ func unfinished(at, key string) (float64, error) {
 	if err := conn.SetDeadline(began.Add(longest)); err != nil {
 		return 0, err
 	}
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: "+
-		"application/json\r\nContent-Length: 1000\r\n\r\n{", u.Path, u.Host, key)
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", u.Path, u.Host, key)
 	_, err = io.Copy(io.Discard, conn) // until it is closed
 	return time.Since(began).Seconds(), err
 }

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// large sends many large bodies at once beside readers that do not read their answers. It answers with the number of
-// each status of the bodies, and of each end of a reader.
+// large sends many large bodies at once, while readers do not read their answers. The result is the number of answers
+// by status, and the number of readers by how they ended.
 type large struct {
 	url, key       string
 	bodies, size   int
 	readers        int
 	readModel      string        // for which the vendor has long answers
-	before, within time.Duration // between readers and bodies, and until a reader gives up
+	before, within time.Duration // time between the readers and the bodies, and until a reader gives up
 }
 
 func (l large) run(ctx context.Context) (found map[string]int) {
@@ -45,7 +45,7 @@ func (l large) run(ctx context.Context) (found map[string]int) {
 	return found
 }
 
-// body sends one body, which is made while it is sent, and returns the status of its answer.
+// body sends one body, which is generated while it is sent, and returns the status of the answer.
 func (l large) body(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
@@ -71,8 +71,8 @@ func (l large) body(ctx context.Context) string {
 	return strconv.Itoa(resp.StatusCode)
 }
 
-// reader asks and does not read the answer until it gives up. It returns whether the other side still waits for it
-// then.
+// reader sends a request and does not read the answer. It returns whether the other side still waits when the reader
+// gives up.
 func (l large) reader() string {
 	u, err := url.Parse(l.url)
 	if err != nil {
@@ -98,7 +98,7 @@ func (l large) reader() string {
 	return "cut"
 }
 
-// letters is text without an end.
+// letters is an endless text.
 type letters struct{}
 
 func (letters) Read(p []byte) (int, error) {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Report is what came of a load.
+// Report is the result of a load.
 type Report struct {
 	Buffered int            `json:"buffered"` // answered with 200 and a whole body
 	Streams  int            `json:"streams"`  // ended with data: [DONE]
@@ -23,7 +23,7 @@ type Report struct {
 	Seconds  float64        `json:"seconds"`
 }
 
-// load is a number of clients, each of which asks one request after another.
+// load is a number of clients, each of which sends one request after the other.
 type load struct {
 	stopped atomic.Bool
 	clients sync.WaitGroup
@@ -33,8 +33,7 @@ type load struct {
 	report Report
 }
 
-// begin starts clients that keep their connection, clients that make a new one for each request, and clients that
-// stream.
+// begin starts clients with a kept connection, clients with a new connection for each request, and clients of streams.
 func begin(url, key string, keep, fresh, streams int) *load {
 	l := &load{began: time.Now(), report: Report{Why: map[string]int{}}}
 	run := func(clients int, stream, reuse bool) {
@@ -61,7 +60,7 @@ func (l *load) end() Report {
 	return l.report
 }
 
-// once asks once. A failure is followed by a pause, so that a service that refuses is not flooded.
+// once sends one request. It pauses after a failure, so that it does not flood a service that refuses.
 func (l *load) once(client *http.Client, url, key string, stream bool) {
 	began := time.Now()
 	status, body, err := post(context.Background(), client, url, key, "", stream)
@@ -88,10 +87,10 @@ func (l *load) once(client *http.Client, url, key string, stream bool) {
 	}
 }
 
-// longest is more than the service's own limit for a request.
+// longest is longer than the service's own limit for a request.
 const longest = 90 * time.Second
 
-// post asks one question. No request is sent twice: what fails is counted.
+// post sends one request. No request is sent twice: failures must be counted.
 func post(ctx context.Context, client *http.Client, url, key, prefer string, stream bool) (status int, body []byte,
 	err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, longest, errors.New("no answer within 90 s"))

@@ -1,13 +1,15 @@
-// Command load asks the service from inside the cluster, through its Service, as other pods would. test/e2e steers it
-// over HTTP, by way of the API server:
+// Command load sends requests to the service from inside the cluster, as other pods do. test/e2e controls it over HTTP,
+// through the API server:
 //
-//	/start?url=…&keep=4&fresh=4&streams=4   begins a load; each figure is a number of clients that ask one request after another
-//	/stop                                   ends it after the requests under way, and answers with a report
-//	/ask?url=…&prefer=…                     one request, for its status and body
-//	/flood?url=…&rate=40&seconds=5&addresses=1&from=0&hosts=1&stream=1&size=…&chunked=1   so many a second, for the statuses
-//	/large?url=…&bodies=200&size=…&readers=150&model=…   bodies at once beside readers of that model's answers that do not read
-//	/first?url=…                            one stream, for the time of its first event
-//	/unfinished?url=…                       a body that never ends, for the time until it is ended
+//	/start       begins a load: ?url=…&keep=4&fresh=4&streams=4, each figure a number of clients
+//	/stop        ends the load after the requests in flight; the answer is a report
+//	/ask         sends one request, ?url=…&prefer=…; the answer is its status and body
+//	/flood       sends requests at a rate; the answer is the number of each status:
+//	             ?url=…&rate=40&seconds=5&addresses=1&from=0&hosts=1&stream=1&size=…&chunked=1
+//	/large       sends bodies at once while readers do not read that model's answers:
+//	             ?url=…&bodies=200&size=…&readers=150&model=…
+//	/first       asks for one stream, ?url=…; the answer is the time of its first event
+//	/unfinished  sends a body that never ends, ?url=…; the answer is the time until the connection is closed
 //
 // The key comes from API_KEY.
 package main
@@ -36,7 +38,7 @@ func main() {
 	os.Exit(1)
 }
 
-// steering holds the load that runs, if any.
+// steering is the HTTP server with the running load, if there is one.
 type steering struct {
 	key string
 
@@ -49,7 +51,7 @@ func (s *steering) start(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.load != nil {
-		http.Error(w, "a load runs already", http.StatusConflict)
+		http.Error(w, "a load is running already", http.StatusConflict)
 		return
 	}
 	s.load = begin(r.FormValue("url"), s.key, clients("keep"), clients("fresh"), clients("streams"))
@@ -76,7 +78,7 @@ func (s *steering) ask(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// numbers reads the whole numbers of a request; what is missing is 0.
+// numbers reads whole numbers of a request; a missing one is 0.
 func numbers(r *http.Request) func(name string) int {
 	return func(name string) int { n, _ := strconv.Atoi(r.FormValue(name)); return n }
 }

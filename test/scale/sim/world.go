@@ -125,7 +125,7 @@ func (w *World) arrivals() {
 	}
 	gap := micros(w.random.ExpFloat64() * 1e6 / rate)
 	w.after(min(gap, idle), func() {
-		if gap <= idle { // a longer gap is drawn again, so that a new rate takes effect soon; the distribution stays the same
+		if gap <= idle { // a longer gap is drawn again, so that a new rate takes effect soon
 			w.offer()
 		}
 		w.arrivals()
