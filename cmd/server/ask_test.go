@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestAskIsAnsweredByARunningService is what `helm test` does: the image's own binary, one request, a status that
-// tells.
+// TestAskIsAnsweredByARunningService does what `helm test` does: the image's own binary sends one request, and its exit
+// status shows the result.
 func TestAskIsAnsweredByARunningService(t *testing.T) {
 	t.Parallel()
 	service := start(t, nil, "--dev")

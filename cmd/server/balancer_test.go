@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// balancer sends to the pods that said they were ready when it last asked.
+// balancer sends requests to the pods that were ready at its last look.
 type balancer struct {
 	pods []*process
 	mu   sync.Mutex
@@ -31,7 +31,7 @@ func (b *balancer) look() {
 	b.mu.Unlock()
 }
 
-// watch asks as often as a probe in a hurry would.
+// watch looks more often than a kubelet.
 func (b *balancer) watch(ctx context.Context) {
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
 		select {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestClosers closes three things, the second of which hangs: the others are closed all the same, in reverse order,
-// each with its whole budget.
+// TestClosers closes three things, of which the second hangs. The others must be closed too, in reverse order, each
+// with its whole budget.
 func TestClosers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/streams"
 )
 
-// TestADrainingPodSaysWhatItWaitsFor: a line when the rest has changed, one every half minute when not, none without
-// any.
+// TestADrainingPodSaysWhatItWaitsFor: the log has a line soon after what remains has changed, a line every half minute
+// when it has not changed, and no line when nothing remains.
 func TestADrainingPodSaysWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestADrainingPodSaysWhatItWaitsFor(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		go s.reportRemaining(ctx)
-		now := func(after time.Duration, want string) {
+		expect := func(after time.Duration, want string) {
 			t.Helper()
 			time.Sleep(after)
 			synctest.Wait()
@@ -41,26 +41,26 @@ func TestADrainingPodSaysWhatItWaitsFor(t *testing.T) {
 				t.Errorf("said %q, want %q", got, want)
 			}
 		}
-		now(time.Minute, "")
+		expect(time.Minute, "")
 		var first, second streams.Stream
 		open.Begin(&first)
 		s.inside.Store(2)
-		now(5*time.Second, "msg=\"still draining\" requests=2 streams=1 oldest_stream=5s cut_in=8m55s\n")
-		now(25*time.Second, "")
-		now(5*time.Second, "msg=\"still draining\" requests=2 streams=1 oldest_stream=35s cut_in=8m25s\n")
+		expect(5*time.Second, "msg=\"still draining\" requests=2 streams=1 oldest_stream=5s cut_in=8m55s\n")
+		expect(25*time.Second, "")
+		expect(5*time.Second, "msg=\"still draining\" requests=2 streams=1 oldest_stream=35s cut_in=8m25s\n")
 		open.Begin(&second)
 		open.End(&first)
-		now(5*time.Second, "")
+		expect(5*time.Second, "")
 		s.inside.Store(1)
-		now(5*time.Second, "msg=\"still draining\" requests=1 streams=1 oldest_stream=10s cut_in=8m15s\n")
+		expect(5*time.Second, "msg=\"still draining\" requests=1 streams=1 oldest_stream=10s cut_in=8m15s\n")
 		s.inside.Store(0)
-		now(5*time.Minute, "")
+		expect(5*time.Minute, "")
 		cancel()
 		synctest.Wait()
 	})
 }
 
-// lines keeps what is written until it is asked for.
+// lines keeps log lines until all is called.
 type lines chan string
 
 func (l lines) Write(p []byte) (int, error) { l <- string(p); return len(p), nil }

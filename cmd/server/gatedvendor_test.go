@@ -34,13 +34,13 @@ func open(ctx context.Context, client *http.Client, url, body string) (*http.Res
 	return client.Do(req)
 }
 
-// gatedVendor answers when it is told to. A stream sends one event at once and the rest when it is told to.
+// gatedVendor answers when open is closed. A stream sends one event at once, and the rest then.
 type gatedVendor struct {
 	*httptest.Server
 	tb      testing.TB
 	calls   atomic.Int64
-	arrived chan struct{} // one for each call, while there is room
-	open    chan struct{} // closed: answer
+	arrived chan struct{} // a value for each call, while the buffer has room
+	open    chan struct{} // closed: answers are sent
 }
 
 func newGatedVendor(tb testing.TB) *gatedVendor {

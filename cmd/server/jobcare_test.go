@@ -17,8 +17,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// TestLongPollsLeaveThePodOpen: one user with as many long polls as the pod admits requests gets most of them answered
-// at once, and the pod serves on. SIGTERM answers those that wait.
+// TestLongPollsLeaveThePodOpen: one user sends as many long polls as the pod admits requests. Most of them are answered
+// at once, and the pod goes on serving. After SIGTERM the waiting ones are answered.
 func TestLongPollsLeaveThePodOpen(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -76,7 +76,7 @@ func TestLongPollsLeaveThePodOpen(t *testing.T) {
 	}
 }
 
-// TestJobThatTwoPodsWereKilledByIsSetAside: the third pod gets all other jobs, not that one.
+// TestJobThatTwoPodsWereKilledByIsSetAside: the third pod works on all jobs except the one that killed two pods.
 func TestJobThatTwoPodsWereKilledByIsSetAside(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -107,8 +107,8 @@ func TestJobThatTwoPodsWereKilledByIsSetAside(t *testing.T) {
 	}
 }
 
-// TestJobsSurviveAWrongVendorKey: the vendor refuses the service's key for five seconds. Twenty jobs wait, say why, and
-// are done afterwards, with few calls meanwhile.
+// TestJobsSurviveAWrongVendorKey: the vendor refuses the service's key for five seconds. Twenty jobs wait, show the
+// reason, and are done afterwards. Few calls are made until then.
 func TestJobsSurviveAWrongVendorKey(t *testing.T) {
 	t.Parallel()
 	sim, url := judge(t, vendorsim.Config{})
@@ -155,7 +155,7 @@ func TestJobsSurviveAWrongVendorKey(t *testing.T) {
 	}
 }
 
-// TestRedisFullOfJobs: a Redis without memory takes no jobs, ends those that it has, and goes on sharing limits.
+// TestRedisFullOfJobs: with a full Redis no new jobs are accepted, accepted jobs end, and limits are still shared.
 func TestRedisFullOfJobs(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// TestJobsGoOnBesideCalls: with a queue that is longer than the contract's window, jobs find room between calls that
-// use a part of the contract, and none stops.
+// TestJobsGoOnBesideCalls: with a queue timeout longer than the contract's window, jobs are called between calls that
+// use a part of the contract.
 func TestJobsGoOnBesideCalls(t *testing.T) {
 	t.Parallel()
 	contract := vendorsim.Contract{Requests: 100, Tokens: 40_000, Window: vendorsim.Duration(2 * time.Second),

@@ -79,7 +79,7 @@ func succeeded(t *testing.T, p *process, id string) func() bool {
 	}
 }
 
-// A pod dies in the middle of a job: another finishes it, after the lease.
+// A pod is killed in the middle of a job. Another pod finishes the job after the lease.
 func TestJobSurvivesSIGKILL(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -101,8 +101,8 @@ func TestJobSurvivesSIGKILL(t *testing.T) {
 	}
 }
 
-// A pod that stops finishes the job whose vendor call is under way, and hands back at once what does not end in time.
-// The lease is an hour: it has no part in this.
+// A pod that stops finishes a job whose vendor call is in flight, and hands back at once a job that does not end in
+// time. The lease is an hour, so it plays no part.
 func TestJobIsHandedBackOnSIGTERM(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -137,13 +137,13 @@ func TestJobIsHandedBackOnSIGTERM(t *testing.T) {
 	}
 }
 
-// Jobs that wait for the contract are handed back the moment the pod stops: no call was made for them.
+// Jobs that wait for the contract are handed back as soon as the pod stops, because no call was made for them.
 func TestWaitingJobIsHandedBackAtOnce(t *testing.T) {
 	t.Parallel()
 	sim, url := judge(t, vendorsim.Config{})
 	rdb := redistest.Start(t)
 	shared := []string{"LLM_JOBS_LEASE=1h", "LLM_JOBS_STOP_GRACE=1h", "LLM_SHUTDOWN_GRACE=2h", "LLM_DRAIN_DELAY=0s"}
-	// The old pod's contract is used up for good: it may not even make one call in an hour.
+	// The contract of the old pod is used up: not even one call an hour is allowed.
 	old := start(t, production(t, rdb, url, append(shared, "LLM_VENDOR_NAME=other", "LLM_QUOTA_REQUESTS=1",
 		"LLM_QUOTA_WINDOW=1h")...))
 	id := submitJob(t, old, "high")

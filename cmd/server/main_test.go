@@ -18,7 +18,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
-// TestDevAnswersThePrintedCurlLines is a newcomer: make run, copy, paste.
+// TestDevAnswersThePrintedCurlLines does what a newcomer does: make run, copy, paste.
 func TestDevAnswersThePrintedCurlLines(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "--dev")
@@ -40,7 +40,7 @@ func TestDevAnswersThePrintedCurlLines(t *testing.T) {
 	if a := answers[1]; !strings.HasPrefix(a, "data: {") || !strings.HasSuffix(strings.TrimSpace(a), "data: [DONE]") {
 		t.Errorf("streamed: %s", a)
 	}
-	// The answer went through every layer: each of them left its mark.
+	// The answer went through every layer, which the headers show.
 	_, metrics := get(t, p.Admin+"/metrics")
 	for _, want := range []string{
 		`llm_http_requests_total{method="POST",reason="",route="/llm",status="200"} 2`,
@@ -62,7 +62,7 @@ func TestDevAnswersThePrintedCurlLines(t *testing.T) {
 	}
 }
 
-// paste does what the printed line says, with curl where there is one, else with its words.
+// paste runs the printed line with curl, or makes the same request when curl is not installed.
 func paste(t *testing.T, line string) string {
 	t.Helper()
 	if _, err := exec.LookPath("curl"); err == nil {
@@ -188,7 +188,7 @@ func TestAdminPort(t *testing.T) {
 	}
 }
 
-// TestProductionSettings runs the binary as a chart would, with a real Redis, and looks at what it says.
+// TestProductionSettings runs the binary with the settings of a chart and a real Redis, and checks its log.
 func TestProductionSettings(t *testing.T) {
 	t.Parallel()
 	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -237,7 +237,7 @@ func TestProductionSettings(t *testing.T) {
 	}
 }
 
-// TestSlowBodyIsCutOff: a client that sends its body byte by byte must not hold a place without end.
+// TestSlowBodyIsCutOff: a client that sends its body byte by byte must not hold a place for long.
 func TestSlowBodyIsCutOff(t *testing.T) {
 	t.Parallel()
 	p := start(t, []string{"LLM_READ_TIMEOUT=300ms"}, "--dev")
@@ -285,7 +285,7 @@ func hashOf(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestAddressInUse: the second server on a port says which setting is to be changed.
+// TestAddressInUse: the second server on a port names the setting to change.
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

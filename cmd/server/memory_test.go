@@ -9,9 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -69,7 +67,7 @@ func TestMemoryStaysWithinThePod(t *testing.T) {
 
 	got := bodies(p.URL, 200, `{"model":"m","messages":[{"content":"`+strings.Repeat("word ", 2<<20)+`"}]}`)
 	t.Logf("200 bodies of 10 MB: %v; the most memory was %d MiB", got, peak(t, p))
-	// The last: no slot in time.
+	// The last possibility: no slot in time.
 	if got["200"] == 0 || got["200"]+got["503 overloaded"]+got["429 queue_timeout"] != 200 {
 		t.Errorf("want 200, 503 overloaded and 429 queue_timeout only, got %v", got)
 	}
@@ -84,7 +82,7 @@ func TestMemoryStaysWithinThePod(t *testing.T) {
 	}
 }
 
-// memoryBound runs the server as a pod of the chart would, without the race detector, which multiplies memory.
+// memoryBound runs the server with the limits of the chart's pod, and without the race detector, which needs memory.
 func memoryBound(t *testing.T, settings []string) *proctest.Process {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "server")
@@ -100,7 +98,7 @@ func memoryBound(t *testing.T, settings []string) *proctest.Process {
 	return p
 }
 
-// bodies posts body from n clients at once and counts what they get.
+// bodies posts body from n clients at once, and counts the answers.
 func bodies(url string, n int, body string) map[string]int {
 	var mu sync.Mutex
 	got := map[string]int{}

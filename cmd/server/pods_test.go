@@ -43,14 +43,14 @@ func metric(t *testing.T, p *process, name string) float64 {
 	return sum
 }
 
-// code is the stable code of a problem document, "" when body is none.
+// code is the code of a problem document; "" when body is not one.
 func code(body string) string {
 	var p struct{ Code string }
 	_ = json.Unmarshal([]byte(body), &p)
 	return p.Code
 }
 
-// flood calls all pods in turn from many clients until stop, and counts what it gets by status and code.
+// flood calls all pods in turn from many clients until ctx ends, and counts the answers by status and code.
 func flood(ctx context.Context, pods []*process, clients int) func() map[string]int {
 	var mu sync.Mutex
 	got := map[string]int{}
@@ -73,8 +73,8 @@ func flood(ctx context.Context, pods []*process, clients int) func() map[string]
 	return func() map[string]int { wg.Wait(); return got }
 }
 
-// Mistake 7: a limit per pod. A limit that each pod keeps for itself is that limit times the pods. Three pods under
-// far more load than the contract allows stay within it together, and use it.
+// Mistake 7: a limit per pod, which lets through that limit times the number of pods. Three pods with far more load
+// than the contract allows must stay within it together, and use it.
 func TestServersShareTheVendorsContract(t *testing.T) {
 	t.Parallel()
 	contract := vendorsim.Contract{Requests: 60, Window: vendorsim.Duration(2 * time.Second)}
@@ -100,7 +100,7 @@ func TestServersShareTheVendorsContract(t *testing.T) {
 	}
 }
 
-// The vendor fails; one pod sees it, and all stop calling. When it is well again, all call again.
+// The vendor fails. One pod sees it, and all pods stop calling. After the vendor's recovery all call again.
 func TestPodsShareTheBreaker(t *testing.T) {
 	t.Parallel()
 	sim, url := judge(t, vendorsim.Config{})
@@ -136,8 +136,8 @@ func TestPodsShareTheBreaker(t *testing.T) {
 	})
 }
 
-// Clients leave, some in the middle of a call and some in the middle of a stream: the vendor's side is cancelled, the
-// slots come back, and so do the tokens that were not used.
+// Clients leave, some in the middle of a call and some in the middle of a stream. The vendor calls are cancelled, the
+// slots are free again, and unused tokens are given back.
 func TestClientsThatLeave(t *testing.T) {
 	t.Parallel()
 	sim, url := judge(t, vendorsim.Config{})
@@ -176,14 +176,14 @@ func TestClientsThatLeave(t *testing.T) {
 			`llm_http_requests_total{method="POST",reason="client_closed",route="/llm",status="499"} `+
 				strconv.Itoa(clients))
 	})
-	// Those of the streams: what a buffered call asked for the vendor may yet do, so it stays booked.
+	// Only those of the streams: the vendor may still produce what a buffered call asked for, so it stays booked.
 	await.True(t, "the tokens of the streams come back", func() bool {
 		return metric(t, p, `llm_quota_settled_tokens_total{direction="down",lane="default"}`) > clients/2*booked*9/10
 	})
 }
 
-// Redis hangs, is killed, comes back empty, while requests go on: none fails because of it, the contract holds
-// throughout, the pod stays ready, and afterwards limits are shared again.
+// Redis hangs, is killed, and comes back empty, while requests go on. No request fails because of it, the contract
+// holds all the time, the pod stays ready, and afterwards limits are shared again.
 func TestRedisGoesAway(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range map[string]struct{ begin, end func(*redistest.Server) }{
@@ -240,7 +240,7 @@ func TestRedisGoesAway(t *testing.T) {
 	}
 }
 
-// The binary works with TLS and a password, with a Sentinel and with a Cluster as it does with one open Redis.
+// The binary works with TLS and a password, with Sentinel, and with a Cluster, as with a plain Redis.
 func TestRedisTopologies(t *testing.T) {
 	t.Parallel()
 	for name, settings := range topologies(t) {
@@ -269,8 +269,8 @@ func TestRedisTopologies(t *testing.T) {
 	}
 }
 
-// topologies starts every kind of Redis that is more than a server without a lock. They come as the settings for it.
-// Where there is a user, it may do what docs/kubernetes.md says is enough.
+// topologies starts Redis in every supported form except a plain server, and returns the settings for each. A Redis
+// user has only the rights in docs/kubernetes.md.
 func topologies(t *testing.T) map[string][]string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/kubernetes.md")
@@ -297,7 +297,7 @@ func topologies(t *testing.T) map[string][]string {
 	}
 }
 
-// TestTwoProcessesShareTheUserLimit proves that the binary wires shared state to the shared Redis.
+// TestTwoProcessesShareTheUserLimit shows that the binary keeps the user limit in the shared Redis.
 func TestTwoProcessesShareTheUserLimit(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// The tests drive the real binary: what they prove is what a pod does.
+// The tests run the real binary, as a pod does.
 
 // TestMain builds the binary once, with the race detector when the tests have it.
 func TestMain(m *testing.M) {
@@ -53,7 +53,7 @@ func start(tb testing.TB, settings []string, args ...string) *process {
 	return p
 }
 
-// launch runs the server and waits for nothing.
+// launch runs the server and does not wait.
 func launch(tb testing.TB, env []string, args ...string) *process {
 	tb.Helper()
 	env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + tb.TempDir(), "GORACE=atexit_sleep_ms=0"}, env...)

@@ -17,7 +17,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// keyedVendor accepts some keys, and remembers which ones it was called with.
+// keyedVendor accepts some keys, and remembers the keys of its calls.
 type keyedVendor struct {
 	sim http.Handler
 
@@ -59,8 +59,8 @@ func (v *keyedVendor) revoke(key string) {
 	delete(v.accept, key)
 }
 
-// TestSecretsAreFollowed: the keys of two lanes and the URL of Redis are rotated under load. No request fails, and what
-// cannot be used later is told and changes nothing.
+// TestSecretsAreFollowed: the keys of two lanes and the URL of Redis are rotated under load. No request fails. A file
+// that cannot be used later is reported and changes nothing.
 func TestSecretsAreFollowed(t *testing.T) {
 	t.Parallel()
 	sim, url := judge(t, vendorsim.Config{})

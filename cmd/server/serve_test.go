@@ -14,8 +14,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// TestCutSaysWhy: a handler that has not ended with the grace period learns the reason from its context, and has a
-// moment left to tell its client.
+// TestCutSaysWhy: a handler that is still running at the end of the grace period gets the reason from its context, and
+// has time to answer its client.
 func TestCutSaysWhy(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

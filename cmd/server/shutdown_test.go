@@ -16,8 +16,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
-// TestSIGTERMLosesNothing takes one of two pods away under load, plain and streamed, behind a balancer that does what a
-// Service does: it sends to the pods that are ready. Every request that was sent must be answered whole.
+// TestSIGTERMLosesNothing stops one of two pods under load, plain and streamed, behind a balancer that sends requests
+// to the ready pods, as a Service does. Every request must get a whole answer.
 func TestSIGTERMLosesNothing(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -32,7 +32,7 @@ func TestSIGTERMLosesNothing(t *testing.T) {
 	watching.Go(func() { ready.watch(watch) })
 	defer func() { unwatch(); watching.Wait() }()
 
-	// Some calls are in the middle of their answer when the signal comes.
+	// Some calls are in flight when the signal comes.
 	var inFlight sync.WaitGroup
 	for i := range 8 {
 		inFlight.Go(func() {
@@ -51,7 +51,7 @@ func TestSIGTERMLosesNothing(t *testing.T) {
 	close(vendor.open)
 	inFlight.Wait()
 
-	// Others come until the pod is gone, over kept connections too.
+	// Others come until the process ends, also over kept connections.
 	var answered atomic.Int64
 	var clients sync.WaitGroup
 	for i := range 8 {
@@ -75,13 +75,13 @@ func TestSIGTERMLosesNothing(t *testing.T) {
 		t.Errorf("exit status %d", code)
 	}
 	if answered.Load() == 0 {
-		t.Error("nothing was sent while the pod went away")
+		t.Error("nothing was sent while the pod stopped")
 	}
-	t.Logf("%d requests answered while the pod went away", answered.Load())
+	t.Logf("%d requests answered while the pod stopped", answered.Load())
 }
 
-// TestADrainingPodStillServes sends new connections to a pod that is already unready: a balancer that has not noticed
-// yet.
+// TestADrainingPodStillServes opens new connections to a pod that is already unready, as a balancer does that has not
+// noticed yet.
 func TestADrainingPodStillServes(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -97,15 +97,14 @@ func TestADrainingPodStillServes(t *testing.T) {
 	if !res.Close {
 		t.Error("the connection is kept: the client's next request could meet the pod's end")
 	}
-	// Only a second signal ends this pod before its delay of an hour: it does so at once.
+	// A second signal ends the pod at once, before its delay of an hour.
 	p.terminate()
 	if code := p.exit(); code == 0 {
 		t.Error("an end by a second signal counts as a clean one")
 	}
 }
 
-// TestInFlightIsFinished: what was in the middle of its answer when the pod stopped accepting is answered whole,
-// streams too.
+// TestInFlightIsFinished: requests that are in flight when the pod stops accepting get a whole answer, streams too.
 func TestInFlightIsFinished(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -135,8 +134,8 @@ func TestInFlightIsFinished(t *testing.T) {
 	}
 }
 
-// TestNothingOutlivesTheGracePeriod: a vendor that never answers cannot keep a pod from ending. The callers are told;
-// no cut answer looks whole.
+// TestNothingOutlivesTheGracePeriod: a vendor that never answers does not keep a pod from ending. The clients get an
+// error, and no cut answer looks whole.
 func TestNothingOutlivesTheGracePeriod(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t) // never opens

@@ -14,9 +14,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
-// What a client without an API key can do to the others.
+// These tests are about what clients without an API key can do to others.
 
-// dial opens a connection to url's port, with a deadline for all that is done on it.
+// dial opens a connection to url's port, with a deadline for all reads and writes.
 func dial(tb testing.TB, url string) net.Conn {
 	tb.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
@@ -30,8 +30,8 @@ func dial(tb testing.TB, url string) net.Conn {
 	return conn
 }
 
-// TestConnectionsAreBounded: clients that send nothing hold the places of a port for the header timeout at most, and no
-// more connections than the limit are open.
+// TestConnectionsAreBounded: a client that sends nothing holds a connection for the header timeout at most, and there
+// are never more open connections than the limit.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -62,7 +62,7 @@ func scrape(tb testing.TB, p *process) string {
 	return text
 }
 
-// TestIdleConnectionsAreClosedWhenThereAreMany: kept connections cannot take the places of a port from others.
+// TestIdleConnectionsAreClosedWhenThereAreMany: kept connections do not use up the limit of a port.
 func TestIdleConnectionsAreClosedWhenThereAreMany(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1", "LLM_MAX_CONNECTIONS=8"))
@@ -83,7 +83,7 @@ func TestIdleConnectionsAreClosedWhenThereAreMany(t *testing.T) {
 	}
 }
 
-// TestLargeHeadersAreRefused: 16 KB are enough for every honest client. What net/http refuses by itself is counted.
+// TestLargeHeadersAreRefused: headers above 16 KB are refused. Refusals of net/http itself are counted.
 func TestLargeHeadersAreRefused(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1"))
@@ -115,7 +115,7 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 	}
 }
 
-// TestStrangersWriteNoLog: refusals of every kind are counters.
+// TestStrangersWriteNoLog: refusals of all kinds are counted and not logged.
 func TestStrangersWriteNoLog(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1", "LLM_MAX_BODY=10"))
@@ -149,7 +149,7 @@ func TestStrangersWriteNoLog(t *testing.T) {
 	}
 }
 
-// TestAnUnknownKeyIsRefusedBeforeTheBody: the answer comes although the body never does.
+// TestAnUnknownKeyIsRefusedBeforeTheBody: the answer comes although the body is never sent.
 func TestAnUnknownKeyIsRefusedBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1"))
@@ -165,8 +165,8 @@ func TestAnUnknownKeyIsRefusedBeforeTheBody(t *testing.T) {
 	}
 }
 
-// TestTwoLengthsCloseTheConnection: what follows such a request on its connection is not answered, since a proxy in
-// between may take it for part of the body.
+// TestTwoLengthsCloseTheConnection: bytes after such a request on the same connection are not answered, because a proxy
+// in between may take them for a part of the body.
 func TestTwoLengthsCloseTheConnection(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1"))
@@ -183,7 +183,7 @@ func TestTwoLengthsCloseTheConnection(t *testing.T) {
 	}
 }
 
-// TestAnswersAreNotSniffed holds for every answer, a vendor's own too.
+// TestAnswersAreNotSniffed is about every answer, also one of the vendor.
 func TestAnswersAreNotSniffed(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)

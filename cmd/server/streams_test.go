@@ -12,7 +12,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
-// TestStreamsArriveAsTheyAreSent: the first event is with the client while the vendor still holds the second.
+// TestStreamsArriveAsTheyAreSent: the client has the first event before the vendor sends the second.
 func TestStreamsArriveAsTheyAreSent(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -33,8 +33,8 @@ func TestStreamsArriveAsTheyAreSent(t *testing.T) {
 	}
 }
 
-// TestAStreamOutlivesTheReadTimeout: READ_TIMEOUT is for requests. A stream that is open when it runs out goes on, also
-// while its pod drains, which says that it waits for it.
+// TestAStreamOutlivesTheReadTimeout: READ_TIMEOUT is for requests. A stream goes on after it, also while its pod
+// drains, and the pod logs that it waits for the stream.
 func TestAStreamOutlivesTheReadTimeout(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
@@ -46,7 +46,7 @@ func TestAStreamOutlivesTheReadTimeout(t *testing.T) {
 	defer res.Body.Close()
 	vendor.called()
 
-	// A request that never ends has begun later. When the server ends it, the time has run out for the stream as well.
+	// A later request does not end. When the server ends it, READ_TIMEOUT has passed for the stream too.
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)

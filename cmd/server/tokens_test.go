@@ -10,8 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// A user's tokens are counted over all pods, with what the vendor says of their use, and who has none left does not
-// reach the vendor. Each call is estimated at about 70 tokens and uses about 50; a minute has 700.
+// A user's tokens are counted over all pods, by the usage that the vendor reports. A user without tokens does not reach
+// the vendor. The estimate of each call is about 70 tokens, its usage about 50, and the limit 700 a minute.
 func TestTokensOfAUserAreCountedOverAllPods(t *testing.T) {
 	t.Parallel()
 	const (
@@ -46,7 +46,7 @@ func TestTokensOfAUserAreCountedOverAllPods(t *testing.T) {
 		used += metric(t, p, `llm_user_tokens_total{tier="enterprise",what="used"}`)
 		limited += metric(t, p, `llm_user_token_decisions_total{counted="shared",decision="limited",tier="enterprise"}`)
 	}
-	// Two pods that each counted alone would let twice as much through.
+	// Two pods that count separately would let through twice as much.
 	if used < limit/2 || used > filled+limit/10 || booked < used {
 		t.Errorf("%d served, %v tokens booked, %v used; there were %v", served, booked, used, filled)
 	}

@@ -22,7 +22,7 @@ func environment(vars map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
 }
 
-// The process says where it is, answers there, and ends when it is told to, in good order.
+// The process prints its address, answers there, and ends cleanly after a signal.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	out, in := io.Pipe()
@@ -82,7 +82,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 	}
 }
 
-// What is wrong is an error that names it; what only asks for help is none.
+// A wrong flag is an error that names it. A request for help is not an error.
 func TestWrongFlags(t *testing.T) {
 	t.Parallel()
 	for says, tt := range map[string]struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/jsonscan"
 )
 
-// samples are bodies of the kinds that come.
+// samples are typical bodies.
 func samples() map[string][]byte {
 	const chat = `{"model":"m","stream":true,"max_tokens":100,"temperature":0.7,"messages":[` +
 		`{"role":"system","content":"Be brief."},`

@@ -69,7 +69,7 @@ func TestMember(t *testing.T) {
 	}
 }
 
-// TestEscapedNames: to the vendor they are the names they stand for.
+// TestEscapedNames: an escaped name is the same name to the vendor.
 func TestEscapedNames(t *testing.T) {
 	t.Parallel()
 	var key, of string
@@ -101,8 +101,8 @@ func TestScanDoesNotAllocate(t *testing.T) { //nolint:paralleltest // it counts 
 	}
 }
 
-// visitsAsEncodingJSON fails the test when the values visited in a text are not those that encoding/json finds. It
-// replaces in names what is not UTF-8; such texts are left out.
+// visitsAsEncodingJSON fails the test when the visited values of a text are not those that encoding/json finds.
+// encoding/json replaces invalid UTF-8 in names; such texts are left out.
 func visitsAsEncodingJSON(t interface {
 	Errorf(format string, args ...any)
 }, text []byte) {
@@ -118,7 +118,7 @@ func visitsAsEncodingJSON(t interface {
 	}
 }
 
-// walk lists what Scan should visit, with encoding/json's reader and by calling itself.
+// walk lists what Scan should visit, recursively, with encoding/json.
 func walk(list []string, of, key []byte, value []byte, depth int) []string {
 	around := key
 	if around == nil {

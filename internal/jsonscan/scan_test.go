@@ -14,7 +14,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/jsonscan"
 )
 
-// texts are right and wrong ones, each for a branch of the grammar.
+// texts are valid and invalid texts, each for a branch of the grammar.
 var texts = []string{
 	``, ` `, `{}`, `[]`, ` { } `, "[\n]", `null`, `true`, `false`, `0`, `-0`, `1.5e-7`, `1E+2`, `""`, `"a"`,
 	`{"a":1}`, `[1,2,3]`, `{"a":[{"b":{}},[]],"c":null}`, `{`, `[`, `}`, `]`, `{]`, `[}`, `[,]`, `[1,]`, `[1 2]`,
@@ -28,7 +28,7 @@ var texts = []string{
 		20) + `\n"`, `"` + strings.Repeat("x", 31),
 }
 
-// agrees fails the test when this package and encoding/json do not judge text alike.
+// agrees fails the test when only one of this package and encoding/json accepts the text.
 func agrees(t interface {
 	Errorf(format string, args ...any)
 }, text []byte) {
@@ -49,7 +49,7 @@ func agrees(t interface {
 	}
 }
 
-// firstMistake is where encoding/json finds one. A byte that may stand nowhere marks the end of the text.
+// firstMistake is the offset at which encoding/json finds a mistake. An invalid byte marks the end of the text.
 func firstMistake(text []byte) int {
 	var raw json.RawMessage
 	syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(append(bytes.Clone(text), 1), &raw))
@@ -69,7 +69,7 @@ func TestJudgesAsEncodingJSON(t *testing.T) {
 	}
 }
 
-// TestEveryByteEverywhere puts each byte at each place of a text that has all the grammar.
+// TestEveryByteEverywhere puts each byte at each place of a text that uses the whole grammar.
 func TestEveryByteEverywhere(t *testing.T) {
 	t.Parallel()
 	whole := `{"a":[1,-2.5e+3,true,false,null,"x\n\u00e9é"],"long one":"0123456789abcdef01234"} `

@@ -17,7 +17,7 @@ func read(t *testing.T, k *memory.Block, n int) []byte {
 	return body
 }
 
-// TestBlocksAreUsedAgain: only after the last holder has let go, and for a body of about the same size.
+// TestBlocksAreUsedAgain: only after the last holder has released them, and for a body of about the same size.
 func TestBlocksAreUsedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBudget(t, 64*mib)
@@ -64,7 +64,7 @@ func TestSmallAndLargeBodiesAreLeftToTheCollector(t *testing.T) {
 	}
 }
 
-// TestDroppedBytesAreNotUsedAgain: something may still read them. Their room is free.
+// TestDroppedBytesAreNotUsedAgain: something may still read them. Their bytes go back to the budget.
 func TestDroppedBytesAreNotUsedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBudget(t, 64*mib)
@@ -80,7 +80,7 @@ func TestDroppedBytesAreNotUsedAgain(t *testing.T) {
 	grow(t, &all, b.Largest())
 }
 
-// TestKeptBytesAreBounded: an eighth of the budget, whatever has been released at once.
+// TestKeptBytesAreBounded: at most an eighth of the budget is kept, however much is released at once.
 func TestKeptBytesAreBounded(t *testing.T) {
 	t.Parallel()
 	b := newBudget(t, 64*mib)

@@ -43,7 +43,7 @@ func grow(t *testing.T, s *memory.Share, bytes int64) {
 	}
 }
 
-// growing takes bytes in the background; the channel gets what came of it.
+// growing takes bytes in the background; the channel gets the result.
 func growing(ctx context.Context, s *memory.Share, bytes int64) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- s.Grow(ctx, bytes) }()
@@ -67,7 +67,7 @@ func pending(t *testing.T, what string, done <-chan error) {
 	}
 }
 
-// TestBodiesWaitAndAreRefused: three quarters are theirs, the next waits, gets what is freed, or is refused in time.
+// TestBodiesWaitAndAreRefused: bodies may use three quarters. The next body waits until bytes are free, or is refused.
 func TestBodiesWaitAndAreRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestBodiesWaitAndAreRefused(t *testing.T) {
 	})
 }
 
-// TestAnswersGoBeforeBodies: bodies leave room for answers, and wait while an answer does.
+// TestAnswersGoBeforeBodies: bodies leave bytes for answers, and wait while an answer waits.
 func TestAnswersGoBeforeBodies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestAnswersGoBeforeBodies(t *testing.T) {
 	})
 }
 
-// TestWaitsEndWithTheirContext: an answer waits for as long as its call may take; a client that hangs up is told apart.
+// TestWaitsEndWithTheirContext: an answer waits until its call ends. A client that hangs up has another cause.
 func TestWaitsEndWithTheirContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestWaitsEndWithTheirContext(t *testing.T) {
 	})
 }
 
-// TestNeverMoreThanTheBudget: whatever is taken and given back, only one answer exceeds it.
+// TestNeverMoreThanTheBudget: for any sequence of takes and returns, at most one answer exceeds the budget.
 func TestNeverMoreThanTheBudget(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
@@ -188,7 +188,7 @@ func TestNeverMoreThanTheBudget(t *testing.T) {
 	})
 }
 
-// TestReadAll: what was announced is read into one piece, what was not into pieces that double; all of it is counted.
+// TestReadAll: a body of known length has one buffer, another has buffers of doubled size; all of them are counted.
 func TestReadAll(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("x", 300_000)

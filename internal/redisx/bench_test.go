@@ -15,11 +15,11 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
-// book is about what a layer asks of Redis: a small script on two keys.
+// book is a typical command of a layer: a small script with two keys.
 var book = redis.NewScript("return {redis.call('INCR', KEYS[1]), redis.call('INCR', KEYS[2])}")
 
-// BenchmarkDo compares the ways a command can take, at some numbers of callers. The CPU time is this process's alone,
-// without the server's, and the figure that noise on the machine disturbs least.
+// BenchmarkDo compares the ways of a command to Redis, for several numbers of callers. The CPU time is that of this
+// process, without the server. Noise on the machine changes it less than other figures.
 func BenchmarkDo(b *testing.B) {
 	for _, callers := range []int{1, 2, 4, 8, 16, 32, 64} {
 		for _, way := range []string{"connection", "shared"} {

@@ -28,7 +28,7 @@ func open(tb testing.TB, cfg Config) *Client {
 	return c
 }
 
-// While one master hangs the Cluster is not whole, although the slot of the probe's own key answers.
+// While one master hangs, the probe of a Cluster fails, although the master of the probe's own key answers.
 func TestEveryMasterOfAClusterIsProbed(t *testing.T) {
 	t.Parallel()
 	url, nodes := redistest.StartClusterNodes(t)
@@ -43,7 +43,8 @@ func TestEveryMasterOfAClusterIsProbed(t *testing.T) {
 	}
 }
 
-// A replica answers but takes no writes. A probe that it passed would make Redis come and go.
+// A replica answers but refuses writes. The probe must fail on it, or Redis would go away and come back again and
+// again.
 func TestAReplicaDoesNotPassTheProbe(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -59,7 +60,7 @@ func TestAReplicaDoesNotPassTheProbe(t *testing.T) {
 	}
 }
 
-// Making a connection takes longer than a command may, and no request waits for it: here the TLS handshake never ends.
+// A new connection may take longer than a command, and no request waits for it. Here the TLS handshake never ends.
 func TestNobodyWaitsForAConnectionBeyondTheBudget(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, and no process answers

@@ -17,9 +17,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// TestLimitsAreSharedInAFullRedis fills a Redis to its maxmemory: scripts go on, alone and in one round trip with
-// others, and so does what the job engine does without a script. A script that asks gets the refusal. The log, the
-// metric and the status say it.
+// TestLimitsAreSharedInAFullRedis fills a Redis to its maxmemory. Scripts still work, alone and in one round trip with
+// others, and so do the commands of the job engine. A script with redis.pcall gets the refusal. The log, the metric and
+// the status show it.
 func TestLimitsAreSharedInAFullRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.StartFull(t)
@@ -112,8 +112,8 @@ func (g gauge) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// A Redis that starts to ask for a password says so in one way to small commands and in another to large ones. Both
-// mean away.
+// A Redis that begins to want a password has one reply for small commands and another for large ones. Both mean that it
+// is away.
 func TestRedisThatStartsToAskForAPasswordIsAway(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string]int{"small commands": 1, "large commands": 100} {
@@ -132,7 +132,7 @@ func TestRedisThatStartsToAskForAPasswordIsAway(t *testing.T) {
 			}
 			admin := redis.NewClient(&redis.Options{Addr: server.Addr(), Password: "secret"})
 			defer admin.Close()
-			// Those that are open stay known.
+			// Open connections stay authenticated.
 			if err := admin.ClientKillByFilter(t.Context(), "TYPE", "normal").Err(); err != nil {
 				t.Fatal(err)
 			}

@@ -13,8 +13,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// Callers who find the way free go at once. Those who come while the limit is reached go together, in their order, as
-// soon as one round trip ends.
+// Callers below the limit of round trips go at once. Callers above it wait, and go together, in their order, as soon as
+// one round trip ends.
 func TestGatherStory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestGatherStory(t *testing.T) {
 	})
 }
 
-// On one processor all callers that can run come along: none goes ahead alone while others are about to ask.
+// On one processor all callers that are ready share the round trip: none goes alone while others are ready.
 func TestGatherTakesAlongWhoIsAboutToAsk(t *testing.T) { //nolint:paralleltest // it changes GOMAXPROCS
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	g := redisx.Gather[int]{Limit: 8}
@@ -94,7 +94,7 @@ func TestGatherLimits(t *testing.T) {
 	})
 }
 
-// A panic on the way reaches the caller that had it; the others return, and the next caller is served.
+// A panic in send reaches the caller that ran it. The others return, and the next caller is served.
 func TestGatherOutlivesAPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestGatherOutlivesAPanic(t *testing.T) {
 	})
 }
 
-// Every caller is in exactly one batch, however they come.
+// Every caller is in exactly one batch.
 func TestGatherLosesNobody(t *testing.T) {
 	t.Parallel()
 	g := redisx.Gather[*atomic.Int64]{Limit: 4}

@@ -19,7 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// patient is a guard over a Redis whose state a test sets, and what the guard said about it. It lives in a bubble.
+// patient is a guard in a synctest bubble, with a Redis whose state the test sets, and the guard's log lines and calls.
 type patient struct {
 	*guard
 	reg *prometheus.Registry
@@ -47,7 +47,7 @@ func newPatient(t *testing.T) *patient {
 	return p
 }
 
-// look is the guard's probe.
+// look is the probe of the guard.
 func (p *patient) look(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,7 +55,7 @@ func (p *patient) look(context.Context) error {
 	return p.sick
 }
 
-// Write takes the log.
+// Write collects the log.
 func (p *patient) Write(line []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,7 +68,7 @@ func (p *patient) setSick(sick error) {
 	p.sick = sick
 }
 
-// seen is what has been said, told and probed when the guard has come to rest.
+// seen returns the log lines, the calls of listeners and the probes, when the guard is idle.
 func (p *patient) seen() (log string, told []bool, probes int) {
 	synctest.Wait()
 	p.mu.Lock()
@@ -90,7 +90,7 @@ func TestGuardStory(t *testing.T) {
 			}
 		}
 
-		// Nobody has asked yet: not away, but in doubt until the first answer.
+		// There was no command yet: Redis is not away, but in doubt until the first answer.
 		up("1")
 		if !p.inDoubt() {
 			t.Error("trusted before the first answer")
@@ -100,7 +100,7 @@ func TestGuardStory(t *testing.T) {
 			t.Error("in doubt after an answer")
 		}
 
-		// Two failures cast doubt, the third is enough; those that were under way add nothing.
+		// Two failures cause doubt, the third is enough. Failures of commands that were in flight then add nothing.
 		p.setSick(io.ErrUnexpectedEOF)
 		for n := range 10 {
 			if p.away.Load() != (n >= 3) {
@@ -111,7 +111,7 @@ func TestGuardStory(t *testing.T) {
 		synctest.Wait()
 		up("0")
 
-		// It is said once, with its reason, and probed without haste.
+		// The log has one line with the reason, and Redis is probed at intervals.
 		time.Sleep(time.Minute)
 		said, _, probes := p.seen()
 		if strings.Count(said, "\n") != 1 || !strings.Contains(said, "unexpected EOF") {
@@ -121,7 +121,7 @@ func TestGuardStory(t *testing.T) {
 			t.Errorf("probed %d times a minute", probes)
 		}
 
-		// When it lasts, the log says every minute why, now.
+		// When Redis stays away, the log has the current reason every minute.
 		p.setSick(errors.New("WRONGPASS"))
 		time.Sleep(time.Minute)
 		said, _, _ = p.seen()
@@ -129,7 +129,7 @@ func TestGuardStory(t *testing.T) {
 			t.Errorf("said %q", said)
 		}
 
-		// It is found again within two seconds, and trusted when it has answered a request.
+		// Redis is found again within two seconds. The doubt ends when it has answered a request.
 		p.setSick(nil)
 		time.Sleep(2 * time.Second)
 		said, told, _ := p.seen()
@@ -141,7 +141,7 @@ func TestGuardStory(t *testing.T) {
 			t.Errorf("said %q, told %v", said, told)
 		}
 
-		// A second time it is noticed as well.
+		// A second failure of Redis is noticed too.
 		for range 3 {
 			p.judge(io.ErrUnexpectedEOF)
 		}
@@ -170,8 +170,8 @@ func TestGuardCountsCommands(t *testing.T) {
 	})
 }
 
-// A Redis that refuses commands is not away, but what they were for is not shared: that is said, once a minute, and in
-// the words of the latest.
+// A Redis that refuses commands is not away, but limits are not shared. The log has a line once a minute, with the
+// latest refusal.
 func TestGuardSaysWhatRedisRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestGuardSaysWhatRedisRefuses(t *testing.T) {
 	})
 }
 
-// A lost command now and then is no reason to give up on Redis; one whose every second command fails is of no use.
+// Redis does not count as away when commands fail rarely. It does when every second command fails.
 func TestGuardWeighsFailures(t *testing.T) {
 	t.Parallel()
 	for every, want := range map[int]bool{2: true, 4: false, 100: false} {

@@ -14,7 +14,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// One lost connection fails all that were on it, and is one failure: the others go on with Redis.
+// All commands on a lost connection fail, and count as one failure: other commands go on with Redis.
 func TestALostConnectionCountsOnce(t *testing.T) {
 	t.Parallel()
 	proxy := newCutter(t, redistest.Start(t).Addr())
@@ -23,7 +23,7 @@ func TestALostConnectionCountsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := 0
-	for failed == 0 { // until enough came together
+	for failed == 0 { // until there is a crowd
 		var wg sync.WaitGroup
 		errs := make([]error, 256)
 		for i := range errs {
@@ -47,10 +47,10 @@ func TestALostConnectionCountsOnce(t *testing.T) {
 	}
 }
 
-// crowd is the number of scripts in one piece at which a cutter cuts.
+// crowd is the number of scripts in one read at which a cutter cuts the connection.
 const crowd = 4
 
-// cutter stands between a client and Redis and breaks off the first connection that carries a crowd.
+// cutter is a proxy in front of Redis that cuts the first connection with a crowd of scripts.
 type cutter struct {
 	addr string
 	cut  atomic.Int32
@@ -90,7 +90,7 @@ func newCutter(t *testing.T, redis string) *cutter {
 	return p
 }
 
-// forward passes on what client says until it has cut its connection.
+// forward copies from client to server until it cuts the connection.
 func (p *cutter) forward(client, server net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {

@@ -45,12 +45,12 @@ func set(ctx context.Context, r redis.Cmdable) error { return r.Set(ctx, "key", 
 
 var script = redis.NewScript("return redis.call('SET', KEYS[1], 'value')")
 
-// run is a script, which may share a round trip with others.
+// run runs a script, which may share a round trip with others.
 func run(ctx context.Context, r redis.Cmdable) error {
 	return script.Run(ctx, r, []string{"key"}).Err()
 }
 
-// untilAway uses Redis until the guard has given it up.
+// untilAway runs commands until Redis counts as away.
 func untilAway(t *testing.T, c *redisx.Client) {
 	t.Helper()
 	for !c.Away() {
@@ -78,12 +78,11 @@ func TestRedisInTroubleIsSkippedAndFoundAgain(t *testing.T) {
 			if away := <-changes; !away {
 				t.Error("the first change told was a return")
 			}
-			if err := c.Do(t.Context(), func(context.Context,
-				redis.Cmdable) error {
+			unused := func(context.Context, redis.Cmdable) error {
 				t.Error("a Redis that is away was asked")
 				return nil
-			}); !errors.Is(err,
-				redisx.ErrAway) {
+			}
+			if err := c.Do(t.Context(), unused); !errors.Is(err, redisx.ErrAway) {
 				t.Errorf("got %v", err)
 			}
 			trouble.end(server)
@@ -97,7 +96,7 @@ func TestRedisInTroubleIsSkippedAndFoundAgain(t *testing.T) {
 	}
 }
 
-func TestRedisThatNeverWasThereIsNoReasonNotToStart(t *testing.T) {
+func TestAClientIsMadeWithoutRedis(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -108,8 +107,8 @@ func TestRedisThatNeverWasThereIsNoReasonNotToStart(t *testing.T) {
 	untilAway(t, c)
 }
 
-// Many callers at the moment Redis hangs: all come back, those that share a round trip too.
-func TestNobodyHangsWithRedis(t *testing.T) {
+// Redis hangs while many callers use it. All calls return, also those that share a round trip.
+func TestCallersReturnWhenRedisHangs(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	c, changes := connect(t, redisx.Config{URL: server.URL()})
@@ -147,7 +146,7 @@ func TestNobodyHangsWithRedis(t *testing.T) {
 	}
 }
 
-// A command that was sent is seen to its end, whichever caller hung up meanwhile.
+// A command that was sent runs to its end, also when its caller hangs up.
 func TestAHangUpDoesNotInterruptACommand(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -159,20 +158,18 @@ func TestAHangUpDoesNotInterruptACommand(t *testing.T) {
 	}
 }
 
-// Replies are answers, not trouble.
+// Error replies are answers: they do not make Redis count as away.
 func TestRepliesAreNoTrouble(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	c, _ := connect(t, redisx.Config{URL: server.URL()})
 	for range 10 {
-		if err := c.Do(t.Context(), func(ctx context.Context,
-			r redis.Cmdable) error {
+		if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error {
 			return r.Get(ctx, "nothing").Err()
 		}); !errors.Is(err, redis.Nil) {
 			t.Fatal(err)
 		}
-		if err := c.Do(t.Context(), func(ctx context.Context,
-			r redis.Cmdable) error {
+		if err := c.Do(t.Context(), func(ctx context.Context, r redis.Cmdable) error {
 			return r.Eval(ctx, "error('mine')", nil).Err()
 		}); err == nil {
 			t.Fatal("a broken script succeeded")
@@ -183,7 +180,7 @@ func TestRepliesAreNoTrouble(t *testing.T) {
 	}
 }
 
-// A replica answers, but cannot serve: writing scripts fail there.
+// A replica answers, but scripts that write fail there, so it counts as away.
 func TestReadOnlyRedisIsAway(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -43,7 +43,7 @@ func TestSentinelAndCluster(t *testing.T) {
 	}
 }
 
-// After a failover the old master refuses to write, and the new one is found.
+// After a failover the old master refuses writes, and the new one is found.
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
 	url, master := redistest.StartSentinel(t)
@@ -71,7 +71,7 @@ func TestSentinelFailover(t *testing.T) {
 	}
 }
 
-// A script that was sent may have run, so it is not sent again: one command is one booking, wherever Redis hangs.
+// A script that was sent may have run, so it is not sent again: one command makes at most one booking.
 func TestACommandIsSentOnce(t *testing.T) {
 	t.Parallel()
 	one := redistest.Start(t)

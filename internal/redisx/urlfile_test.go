@@ -17,8 +17,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// TestURLFileIsFollowed to another password and then to another Redis, for requests and for background work, and no
-// command fails. A file that makes no sense changes nothing.
+// TestURLFileIsFollowed: the file changes to another password and then to another Redis. Requests and background work
+// follow it, and no command fails. A file without a valid URL changes nothing.
 func TestURLFileIsFollowed(t *testing.T) {
 	t.Parallel()
 	first, second := redistest.Start(t), redistest.Start(t)

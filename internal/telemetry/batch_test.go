@@ -115,12 +115,12 @@ func (s *stuck) Write(b []byte) (int, error) {
 	return s.sink.Write(b)
 }
 
-// TestLinesDoNotWaitForTheDisk: slog writes within a lock for which all requests wait.
+// TestLinesDoNotWaitForTheDisk: slog writes while it holds a lock that all requests need.
 func TestLinesDoNotWaitForTheDisk(t *testing.T) {
 	t.Parallel()
 	s := &stuck{free: make(chan struct{})}
 	b := telemetry.NewBatch(s)
-	const lines = 900 // of 1 kB: a log that falls behind by more than a megabyte does have them wait
+	const lines = 900 // of 1 kB: lines wait only when more than a megabyte is pending
 	for range lines {
 		fmt.Fprintln(b, strings.Repeat("x", 999))
 	}

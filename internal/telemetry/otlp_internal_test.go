@@ -22,7 +22,7 @@ import (
 
 var oneSpan = []*tracepb.ResourceSpans{{ScopeSpans: []*tracepb.ScopeSpans{{Spans: []*tracepb.Span{{Name: "request"}}}}}}
 
-// environment reads variables without their common beginning.
+// environment looks up variables by their names without the common prefix.
 func environment(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[strings.TrimPrefix(name, "OTEL_EXPORTER_OTLP_")] }
 }
@@ -104,7 +104,7 @@ func TestOTLPRefusesWhatItCannotDo(t *testing.T) {
 	}
 }
 
-// answers plays a collector that gives one answer after the other, and says when it was asked.
+// answers is a collector that gives one answer after the other, and records the times of its requests.
 type answers struct {
 	list []*http.Response
 	at   []time.Time

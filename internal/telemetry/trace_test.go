@@ -40,7 +40,7 @@ func TestSpansNestAndCarryErrors(t *testing.T) {
 	}
 }
 
-// Setup is tested in one function: the exporter reads the process's environment itself.
+// Setup is tested in one function, because the exporter reads the environment of the process.
 func TestSetup(t *testing.T) {
 	got := make(chan string, 10)
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter,

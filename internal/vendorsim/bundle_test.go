@@ -20,7 +20,7 @@ const (
 	helloStream = `{"model":"m","messages":[{"role":"user","content":"hello \"there\""}],"max_tokens":8,"stream":true}`
 )
 
-// bundle is one simulator with a client of its own.
+// bundle is one simulator with its own client.
 type bundle struct {
 	*vendorsim.Server
 	t      testing.TB
@@ -38,7 +38,7 @@ func start(t testing.TB, cfg vendorsim.Config) *bundle {
 	return &bundle{server, t, &http.Client{Transport: transport}}
 }
 
-// answer is what a client gets. err is that of the exchange, or of reading the body.
+// answer is a client's answer. err is the error of the exchange, or of reading the body.
 type answer struct {
 	status int
 	header http.Header

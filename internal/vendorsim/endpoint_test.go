@@ -22,7 +22,7 @@ func (b *bundle) ask(path, body string, header ...string) answer {
 	return b.do(b.t.Context(), http.MethodPost, path, body, header...)
 }
 
-// total is the largest total that the usage in an answer says, as the vendor of its endpoint counts.
+// total is the largest total in the usage of an answer, as the endpoint's vendor counts.
 func total(body string) (most int) {
 	for line := range strings.Lines(body) {
 		root := gjson.Parse(strings.TrimPrefix(line, "data: "))
@@ -68,7 +68,7 @@ func TestTheLogCountsWhatIsReported(t *testing.T) {
 	}
 }
 
-// A vendor that reports no usage has sent it all the same.
+// A vendor that reports no usage still counts it.
 func TestUnsaidUsage(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{CompletionTokens: 600, ChunkTokens: 200, Tokens: vendorsim.Extra{Unsaid: true}})
@@ -81,7 +81,7 @@ func TestUnsaidUsage(t *testing.T) {
 	}
 }
 
-// What the vendor refuses by itself, in the shape of the endpoint.
+// Requests that the vendor itself refuses, in the format of the endpoint.
 func TestRequestsThatTheVendorRefuses(t *testing.T) {
 	t.Parallel()
 	b := start(
@@ -125,7 +125,7 @@ func TestRequestsThatTheVendorRefuses(t *testing.T) {
 	}
 }
 
-// Anthropic's limits are told in its own headers, and lists of models do not count in the contract.
+// Anthropic's limits are in its own headers. Lists of models do not count in the contract.
 func TestAnthropicLimits(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{Contract: vendorsim.Contract{Requests: 1, Enforce: true}})
@@ -151,7 +151,7 @@ func TestAnthropicLimits(t *testing.T) {
 	}
 }
 
-// An answer of the catalogue is played when a fault asks for it, or the name of the model; and it is billed as it says.
+// An answer of the catalogue is played for a fault or for the name of a model. It is billed by its own usage.
 func TestAnswersByName(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{})
@@ -186,7 +186,7 @@ func TestAnswersByName(t *testing.T) {
 	}
 }
 
-// A fault with a filter leaves all other calls alone.
+// A fault with a filter does not apply to other calls.
 func TestFaultsForSomeCalls(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{})
@@ -212,7 +212,7 @@ func TestFaultsForSomeCalls(t *testing.T) {
 	}
 }
 
-// The log keeps what the last calls looked like, and no more of it than it is told.
+// The log keeps the requests of the last calls, as many as configured.
 func TestSeen(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{KeepRequests: 2})

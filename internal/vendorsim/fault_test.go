@@ -16,7 +16,7 @@ import (
 
 const soon = vendorsim.Duration(time.Millisecond)
 
-// Every way to fail, as a client sees it, and what the log says of it.
+// Every kind of fault, as a client sees it, and its entry in the log.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -90,7 +90,7 @@ func TestFaults(t *testing.T) {
 // valid reports whether the body is JSON.
 func valid(a answer) bool { return json.Valid([]byte(a.body)) }
 
-// A client that leaves is seen, and pays for what was sent and no more.
+// A client that leaves is counted, and billed only for what was sent.
 func TestCancelledCalls(t *testing.T) {
 	t.Parallel()
 	hour := vendorsim.Duration(time.Hour)
@@ -129,7 +129,7 @@ func TestCancelledCalls(t *testing.T) {
 	}
 }
 
-// leave calls, and hangs up when it has read so much of the answer, or as soon as the vendor has the call.
+// leave sends a call, and hangs up after a part of the answer, or as soon as the vendor has the call.
 func (b *bundle) leave(body, read string) {
 	b.t.Helper()
 	ctx, hangUp := context.WithCancel(b.t.Context())
@@ -160,7 +160,7 @@ func (b *bundle) leave(body, read string) {
 	}
 }
 
-// Faults are looked at in order: slow ones add up, the first other one decides, and each goes when it is used up.
+// Faults apply in order: slow ones add up, the first other one decides, and a fault is removed when it is used up.
 func TestFaultsInOrder(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{})

@@ -7,8 +7,7 @@ import (
 	"testing/synctest"
 )
 
-// TestRoomBoundsBodies: large bodies wait for each other, small ones do not, and a client that leaves gives up its
-// wait.
+// TestRoomBoundsBodies: large bodies wait for each other, small ones do not, and the wait of a client that leaves ends.
 func TestRoomBoundsBodies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -49,7 +49,7 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// Bodies of all sorts get an answer that is JSON, or a 400, and every one of them is a call.
+// Any body gets an answer in JSON, or a 400, and counts as a call.
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{CompletionTokens: 20})
@@ -176,7 +176,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// What a reset forgets does not come back when a call from before it ends.
+// After a reset, the end of an earlier call is not counted.
 func TestReset(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{})
@@ -232,7 +232,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// discard is a response that costs nothing.
+// discard is a response writer that drops everything.
 type discard struct {
 	header http.Header
 	status int

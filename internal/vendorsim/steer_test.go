@@ -77,7 +77,7 @@ func TestSteering(t *testing.T) {
 	}
 }
 
-// What is wrong is refused, changes nothing, and the answer says what would be right.
+// A wrong request is refused and changes nothing, and the answer explains it.
 func TestSteeringIsStrict(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{})
@@ -138,7 +138,7 @@ func TestWaitForEndsWithItsContext(t *testing.T) {
 	if !errors.Is(err, why) {
 		t.Errorf("got %v", err)
 	}
-	// What it waits for may ask the simulator too.
+	// The condition of WaitFor may call the simulator.
 	go sim.ServeHTTP(
 		httptest.NewRecorder(),
 		httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(hello)),

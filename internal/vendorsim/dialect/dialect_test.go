@@ -45,7 +45,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// endpoint is the endpoint with this name.
+// endpoint returns the endpoint with this name.
 func endpoint(name string) *dialect.Endpoint {
 	for _, e := range dialect.Endpoints() {
 		if e.Name == name {
@@ -117,7 +117,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What the model makes up for a schema has its members and types.
+// The sample for a schema has its members and types.
 func TestSchemaInstance(t *testing.T) {
 	t.Parallel()
 	schema := `{"type":"object","required":["name"],"properties":{

@@ -10,7 +10,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/timing"
 )
 
-// model keeps every arrival and looks at every window, each time anew.
+// model keeps every arrival, and computes every window from them each time.
 type model struct {
 	contract Contract
 	all      []*modelArrival
@@ -22,7 +22,7 @@ type modelArrival struct {
 	entry  *Arrival
 }
 
-// figures are the contract's, looked up the slow way.
+// figures computes the figures from all arrivals.
 func (m *model) figures() (f [4]int) {
 	for i, last := range m.all {
 		requests, tokens := 0, 0
@@ -42,7 +42,7 @@ func (m *model) figures() (f [4]int) {
 	return f
 }
 
-// Arrive enters an arrival in its place, after those of the same time.
+// Arrive inserts an arrival by its time, after those of the same time.
 func (m *model) arrive(a *modelArrival) {
 	i, _ := slices.BinarySearchFunc(m.all, a, func(b, a *modelArrival) int {
 		if b.at.After(a.at) {
@@ -53,8 +53,8 @@ func (m *model) arrive(a *modelArrival) {
 	m.all = slices.Insert(m.all, i, a)
 }
 
-// The log says after every step what a look at every window says: with arrivals that are entered late, and with calls
-// that turn out to have used less than they were charged.
+// After every step the log agrees with a computation over every window: also with arrivals that are entered late, and
+// with calls that used less than their estimate.
 func TestContractLogAgainstEveryWindow(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -103,7 +103,7 @@ func TestContractLogAgainstEveryWindow(t *testing.T) {
 	})
 }
 
-// A call that waits as long as it is told fits, and not a moment earlier.
+// A call fits after the wait that Fits returns, and not earlier.
 func TestFits(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -129,7 +129,7 @@ func TestFits(t *testing.T) {
 	})
 }
 
-// A new contract is judged with what is in its window already, and nothing is kept longer than it can matter.
+// A new contract is judged with the calls that are in its window already. Calls are not kept longer than needed.
 func TestContractChanges(t *testing.T) {
 	t.Parallel()
 	var log Log
@@ -159,7 +159,7 @@ func TestContractChanges(t *testing.T) {
 	}
 }
 
-// Two windows' worth of calls at twice the contract is twice the contract's use, however long it took to come.
+// A load of twice the contract for two windows is a use of 2.
 func TestUse(t *testing.T) {
 	t.Parallel()
 	var log Log

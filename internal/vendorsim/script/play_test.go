@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// got is an answer as a client sees it. err is that of the exchange or of reading the body.
+// got is an answer as a client sees it. err is the error of the exchange or of reading the body.
 type got struct {
 	*http.Response
 	body string
@@ -50,7 +50,7 @@ func play(ctx context.Context, t *testing.T, a script.Answer) (g got) {
 	return got{res, string(body), err}
 }
 
-// written is what the answer's pieces say up to the first one that waits or breaks, and whether there is such a piece.
+// written is the text of the pieces up to the first one that waits or breaks, and whether there is such a piece.
 func written(a script.Answer) (text string, stops bool) {
 	for _, p := range a.Body {
 		if p.Hold > 0 || p.Reset || p.Cut || p.Every > 0 {
@@ -61,7 +61,7 @@ func written(a script.Answer) (text string, stops bool) {
 	return text, false
 }
 
-// Every answer of the catalogue arrives as it is written down: status, headers, bytes, and a body that ends as it says.
+// Every answer of the catalogue arrives as defined: status, headers, bytes, and the end of the body.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
@@ -129,7 +129,7 @@ func compare(t *testing.T, a script.Answer, g got, text string) {
 	}
 }
 
-// The pieces that are no text do what they say.
+// Pieces that are not text have their effect.
 func TestPieces(t *testing.T) {
 	t.Parallel()
 	begin := script.Piece{Text: "a"}
@@ -163,7 +163,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// Times in headers are written in the way that they ask for.
+// Times in headers have the requested format.
 func TestTimesInHeaders(t *testing.T) {
 	t.Parallel()
 	g := play(t.Context(), t, script.Answer{Headers: map[string]string{
@@ -186,7 +186,7 @@ func TestTimesInHeaders(t *testing.T) {
 	}
 }
 
-// An answer is the same after JSON, and what cannot be played is refused.
+// An answer is the same after encoding and decoding. An answer that cannot be played is refused.
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	for _, n := range script.Catalogue() {
@@ -215,7 +215,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// The vendor bills what the answer reports, the largest reading, and text where it reports nothing.
+// The vendor bills the largest usage that the answer reports, or the text when there is no usage.
 func TestBill(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]script.Bill{

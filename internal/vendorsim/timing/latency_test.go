@@ -29,7 +29,7 @@ func TestLatencyForms(t *testing.T) {
 	}
 }
 
-// The parameters of a distribution are what comes out of it, and the same seed gives the same.
+// Samples have the parameters of their distribution, and the same seed gives the same samples.
 func TestLatencyDraws(t *testing.T) {
 	t.Parallel()
 	const n = 10_000
