@@ -107,7 +107,7 @@ func askParts(ctx context.Context, admin string, w io.Writer) error {
 // unreachable adds to err the usual reason why a request does not reach a service in the cluster.
 func unreachable(err error) error {
 	if _, dns := errors.AsType[*net.DNSError](err); dns {
-		return fmt.Errorf("the name cannot be resolved: DNS does not work on the node, or there is no such Service: %w",
+		return fmt.Errorf("the name is not resolved: DNS does not work on this node, or there is no such Service: %w",
 			err)
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
