@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// freezer holds up what this process says to Redis and hears from it, so that Redis looks to this process, and to no
-// other, like a server that is stopped: its connections stay, and nothing is answered. The zero value is made by
-// newFreezer.
+// freezer can stop the traffic between this process and Redis. Redis then looks to this process, and to no other, like
+// a server that is stopped: connections stay open and get no answer. newFreezer makes one.
 type freezer struct {
 	mu   sync.Mutex
-	open chan struct{} // closed while nothing is held up
+	open chan struct{} // closed while traffic flows
 }
 
 func newFreezer() *freezer {
@@ -23,7 +22,7 @@ func newFreezer() *freezer {
 	return f
 }
 
-// freeze begins to hold up what goes to Redis and comes from it, or lets it go on.
+// freeze stops the traffic, or lets it go on.
 func (f *freezer) freeze(frozen bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -39,14 +38,14 @@ func (f *freezer) freeze(frozen bool) {
 	}
 }
 
-// passage is a channel that is closed as soon as nothing is held up.
+// passage returns a channel that is closed when traffic flows.
 func (f *freezer) passage() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.open
 }
 
-// lead returns conn, through the freezer. What the library asks of a socket it still finds.
+// lead returns conn with its traffic through the freezer. It still has the socket for the client library.
 func (f *freezer) lead(conn net.Conn) net.Conn {
 	c := &frozenConn{Conn: conn, freezer: f, closed: make(chan struct{})}
 	if socket, ok := conn.(syscall.Conn); ok {
@@ -58,7 +57,7 @@ func (f *freezer) lead(conn net.Conn) net.Conn {
 	return c
 }
 
-// frozenConn is a connection to Redis that can be frozen. Deadlines hold while it is.
+// frozenConn is a connection to Redis that can be frozen. Its deadlines apply while it is frozen too.
 type frozenConn struct {
 	net.Conn
 
@@ -86,7 +85,7 @@ func (c *frozenConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// pass waits until nothing is held up, at most until the deadline by.
+// pass waits until traffic flows, at most until the deadline by.
 func (c *frozenConn) pass(by *time.Time) error {
 	var late <-chan time.Time
 	if by != nil && !by.IsZero() {

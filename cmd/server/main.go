@@ -46,8 +46,8 @@ func status(err error, stderr io.Writer) int {
 	case errors.Is(err, errUsage): // flag has said what is wrong
 		return 2
 	case misconfigured:
-		fmt.Fprintf(stderr, "%s: %v\nSee %[1]s -config-help for every setting. Use --dev for a trial without settings.\n",
-			program, err)
+		fmt.Fprintf(stderr, "%s: %v\nSee %[1]s -config-help for every setting, or use --dev for a trial without "+
+			"settings.\n", program, err)
 		return 2
 	}
 	fmt.Fprintln(stderr, program+":", err)

@@ -32,7 +32,7 @@ type Config struct {
 	Budget time.Duration `split_words:"true" default:"50ms" desc:"Time one command may take before it counts as failed. After three failures in a row Redis is skipped until it is back."`
 	// Connections to Redis at most, to each node.
 	Pool int `split_words:"true" default:"32" desc:"Connections to Redis at most, to each node."`
-	// Through is given each connection to a Redis, and returns what is used in its place; nil uses it as it is.
+	// Through gets each new connection to Redis and returns the one to use instead; nil: the connection itself.
 	Through func(net.Conn) net.Conn `ignored:"true"`
 }
 

@@ -7,13 +7,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// open makes a client with the options o, whose connections go through Through.
+// open makes a client with the options o. Its connections are those that Through returns.
 func (c Config) open(o *redis.UniversalOptions) redis.UniversalClient {
 	rdb := redis.NewUniversalClient(o)
 	if c.Through == nil {
 		return rdb
 	}
-	if cluster, ok := rdb.(*redis.ClusterClient); ok { // whose nodes dial
+	if cluster, ok := rdb.(*redis.ClusterClient); ok { // its nodes dial
 		cluster.OnNewNode(func(node *redis.Client) { node.AddHook(through(c.Through)) })
 	} else {
 		rdb.AddHook(through(c.Through))
@@ -21,7 +21,7 @@ func (c Config) open(o *redis.UniversalOptions) redis.UniversalClient {
 	return rdb
 }
 
-// through is a hook of the client library that replaces the connections which it makes.
+// through is a hook of the client library that replaces the connections that the library makes.
 type through func(net.Conn) net.Conn
 
 func (t through) DialHook(next redis.DialHook) redis.DialHook {

@@ -9,8 +9,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// TestEveryConnectionGoesThrough what the configuration names: those of requests and those of background work, to one
-// Redis and to a Cluster.
+// TestEveryConnectionGoesThrough: Through gets the connections of requests and of background work, to one Redis and to
+// a Cluster.
 func TestEveryConnectionGoesThrough(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]redisx.Config{

@@ -93,8 +93,8 @@ func TestURLFileIsFollowed(t *testing.T) {
 	}
 }
 
-// TestAnotherDatabaseNumberTakesARestart: the log says so, at level error and with both numbers, as /readyz?verbose
-// does, and the former URL stays in force, which a right one ends.
+// TestAnotherDatabaseNumberTakesARestart: the log, at level error, and /readyz?verbose show both numbers. The former
+// URL stays in use. A valid URL ends the trouble.
 func TestAnotherDatabaseNumberTakesARestart(t *testing.T) {
 	t.Parallel()
 	server, path := redistest.Start(t), filepath.Join(t.TempDir(), "url")
@@ -114,7 +114,9 @@ func TestAnotherDatabaseNumberTakesARestart(t *testing.T) {
 	defer c.Close()
 	write("/5")
 	line := await.Value(t, "a line of the log", lines)
-	for _, want := range []string{"level=ERROR", "what was read before stays in force", "from 3 to 5", "restart the pods"} {
+	for _, want := range []string{
+		"level=ERROR", "what was read before stays in force", "from 3 to 5", "restart the pods",
+	} {
 		if !strings.Contains(line, want) {
 			t.Errorf("the log does not say %q: %s", want, line)
 		}
