@@ -51,7 +51,7 @@ func readURL(path string) (string, error) {
 	}
 	url, err := follow.Line(text)
 	if err != nil {
-		return "", fmt.Errorf("REDIS_URL_FILE (%s) has no URL: %w", path, err)
+		return "", fmt.Errorf("REDIS_URL_FILE (%s) holds no URL: %w", path, err)
 	}
 	return url, nil
 }
