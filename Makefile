@@ -62,11 +62,15 @@ image-ko: ## the same without Docker, as archives in dist/ for docker load: the 
 			--tarball dist/$$cmd.tar ./cmd/$$cmd || exit 1; \
 	done
 
+# How many packages are tested at a time: more than there are cores, because most tests wait for something.
+AT_ONCE = $$(( 2 * $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) ))
+
 .PHONY: test
 test: redis ## run every test, with the race detector, against a real Redis
 	go build -race ./... # first, because some tests build too: what is compiled by then is compiled once
-	go test -race $(PKG)
-	$(MAKE) prove-short chart-test clients-go openapi-test live-test
+	go test -race -p $(AT_ONCE) $(PKG)
+	$(MAKE) prove-short
+	$(MAKE) -j 2 --output-sync=target chart-test clients-go openapi-test live-test
 
 .PHONY: test-fast
 test-fast: redis ## the same without the race detector
