@@ -13,9 +13,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/spillway-dev/spillway/internal/jobs"
 	"github.com/spillway-dev/spillway/internal/llm"
-	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
 // written is the part of the description that is written by hand: paths, parameters, headers, schemas. What is said
@@ -100,58 +98,6 @@ func (s *server) docsFile(c *gin.Context) {
 	if !s.docs.Part(c.Writer, c.Request) {
 		fail(c, rejected(reasonNotFound))
 	}
-}
-
-// kind is what routes have in common that answer with the same problems.
-type kind struct {
-	name        string // begins the names of its responses
-	contentType string // of its error documents
-	dialect     dialect
-	calls       bool // they lead to the vendor, whose own refusals are passed on
-	takes       func(code string) bool
-}
-
-// kinds are all kinds of routes on which something can fail.
-var kinds = []kind{
-	{"llm", "application/problem+json", dialectOpenAI, true, func(code string) bool {
-		return !lookups[code] && !routing[code] && code != modelNotFound
-	}},
-	{"call", "application/json", dialectOpenAI, true, ofCalls},
-	{"messages", "application/json", dialectAnthropic, true, ofCalls},
-	{"jobs", "application/problem+json", dialectOpenAI, false,
-		func(code string) bool { return lookups[code] || common[code] }},
-	{"models", "application/json", dialectOpenAI, false, func(code string) bool {
-		return common[code] || code == modelNotFound || code == rejections[outcome.VendorUnavailable].code
-	}},
-	{"any", "application/problem+json", dialectOpenAI, false, func(code string) bool { return routing[code] }},
-}
-
-// ofCalls also has what an endpoint answers that is not open.
-func ofCalls(code string) bool {
-	return !lookups[code] && !submissions[code] && code != methodNotAllowed && code != modelNotFound
-}
-
-var modelNotFound, methodNotAllowed = rejections[reasonModelNotFound].code, rejections[reasonMethodNotAllowed].code
-
-var (
-	// lookups are codes of requests that look at a job alone; common those that they share with calls.
-	lookups = codesOf(jobs.NotFound, jobs.Ended)
-	common  = codesOf(outcome.Unauthenticated, outcome.HeaderTooLong, outcome.InvalidPayload, outcome.UserRateLimited,
-		outcome.Overloaded, outcome.DeadlineExceeded, jobs.Unavailable, reasonNotFound)
-	// routing are codes of paths and methods that do not exist.
-	routing = codesOf(reasonNotFound, reasonMethodNotAllowed)
-	// submissions are codes of requests that ask for a job.
-	submissions = codesOf(jobs.Unavailable, jobs.Full, jobs.TooMany, jobs.TooManyBytes, jobs.IdempotencyMismatch,
-		reasonJobStream,
-		jobs.ResultDropped, jobs.JobPoisoned)
-)
-
-func codesOf(reasons ...outcome.Reason) map[string]bool {
-	codes := map[string]bool{}
-	for _, r := range reasons {
-		codes[rejections[r].code] = true
-	}
-	return codes
 }
 
 // allProblems is every problem that a client can be told of, by status and code.

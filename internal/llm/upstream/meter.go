@@ -53,10 +53,8 @@ func isLast(name []byte) bool {
 
 var (
 	usageName  = []byte(`"usage"`)
-	errorName  = []byte(`"error"`)
 	errBroken  = errors.New("an event whose data is broken JSON")
 	errNothing = errors.New("an event stream without content")
-	errEvent   = errors.New("an error event in an answer of status 200")
 )
 
 // add reads one event. failure is the error that the event carries. err is the error of data that is broken JSON, in a
@@ -114,19 +112,6 @@ func (m *meter) read(data []byte) error {
 func (m *meter) announces(name []byte) bool {
 	return m.chunk.hasChoices || string(m.chunk.object) == "chat.completion.chunk" ||
 		string(name) == "message_start" || bytes.HasPrefix(name, []byte("response."))
-}
-
-// errorIn returns the error that an event carries, nil when it carries none.
-func errorIn(name, data []byte) *errorDocument {
-	isError := string(name) == "error" || string(name) == "response.failed"
-	if !isError && !bytes.Contains(data, errorName) {
-		return nil
-	}
-	d := readError(data)
-	if !isError && !d.found {
-		return nil
-	}
-	return &d
 }
 
 // choiceState is how far a choice has come.

@@ -101,32 +101,6 @@ func (s *stream) meet(e event, out *llm.Result) (_ *llm.Response, err error, ove
 	return nil, nil, false
 }
 
-// refusedWithin returns what an error event comes to before there was something to show: a failure, or a refusal that
-// the client gets as an answer of its status, in place of the stream.
-func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Result) (*llm.Response, error) {
-	status, err := errorWithin(d, s.res.Header, out)
-	if err != nil {
-		return nil, err
-	}
-	header := withWait(s.res.Header, &out.Limits)
-	header["Content-Type"] = []string{"application/json"}
-	return &llm.Response{Status: status, Header: header, Body: append([]byte(nil), data...)}, nil
-}
-
-// failLater passes an error event on as it is, after there was something to show. It counts as a failure. The client
-// gets no error event of ours.
-func (s *stream) failLater(d *errorDocument, out *llm.Result) error {
-	if err := s.passOn(); err != nil {
-		return err
-	}
-	failed := failureOf(d.status(), d, s.res.Header, &out.Limits)
-	if failed == nil {
-		failed = &llm.VendorError{Kind: llm.KindStatus, Status: d.status(), Code: d.code, Type: d.kind}
-	}
-	failed.Told, failed.Err = true, errEvent
-	return failed
-}
-
 // end decides about a stream whose bytes ended with err. The bytes after the last empty line are an event too, unless
 // its data was cut.
 func (s *stream) end(err error, out *llm.Result) (*llm.Response, error) {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,14 +11,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/spillway-dev/spillway/internal/deadline"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/llm/chain"
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
@@ -217,51 +213,6 @@ func TestVendorClientErrorsPassThrough(t *testing.T) {
 	}
 }
 
-// Every way in which a vendor can be too slow is a timeout of the vendor, whichever part of net/http notices it first.
-func TestVendorTimeoutsAreAllTimeouts(t *testing.T) {
-	t.Parallel()
-	until := func(r *http.Request) { <-r.Context().Done() }
-	for name, handler := range map[string]http.HandlerFunc{
-		"headers": func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); until(r) },
-		"body": func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			_, _ = io.WriteString(w, `{"half":`)
-			_ = http.NewResponseController(w).Flush()
-			until(r)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			v := vendorAt(t, serve(t, handler), func(c *chain.Config) { c.CallTimeout = 50 * time.Millisecond })
-			_, out := v.Send(t.Context(), llmtest.NewCall())
-			failed, isVendor := errors.AsType[*llm.VendorError](out.Err)
-			if !isVendor || failed.Kind != llm.KindTimeout || out.ClientGone ||
-				!errors.Is(out.Err, llm.ErrCallTimeout) || errors.Is(out.Err, llm.ErrQueueTimeout) {
-				t.Errorf("got %v", out.Err)
-			}
-		})
-	}
-}
-
-// When the client hangs up, the vendor's side of the exchange ends too, and nothing is held against the vendor.
-func TestVendorCallIsCancelledWhenTheClientLeaves(t *testing.T) {
-	t.Parallel()
-	arrived, cancelled := make(chan struct{}), make(chan struct{})
-	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		close(arrived)
-		<-r.Context().Done()
-		close(cancelled)
-	})
-	ctx, hangUp := context.WithCancel(t.Context())
-	go func() { <-arrived; hangUp() }()
-	_, out := vendorAt(t, url, nil).Send(ctx, llmtest.NewCall())
-	if !out.ClientGone || !errors.Is(out.Err, context.Canceled) || !out.Called {
-		t.Errorf("outcome %+v", out)
-	}
-	<-cancelled
-}
-
 // net/http resends a request with an Idempotency-Key on its own when a kept connection turns out dead. Every exchange
 // has to pass the gates, so it must not.
 func TestVendorHasNoHiddenRetry(t *testing.T) {
@@ -327,98 +278,4 @@ func TestVendorConfig(t *testing.T) {
 	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "VENDOR_POOL") {
 		t.Errorf("a pool below the slots: %v", err)
 	}
-}
-
-// What a status says is known with the headers: a body that never comes makes no timeout of it, and holds no caller for
-// long.
-func TestVendorStatusWithABodyThatStalls(t *testing.T) {
-	t.Parallel()
-	for code, kind := range map[int]llm.Kind{401: llm.KindAuth, 429: llm.KindRateLimit, 503: llm.KindStatus} {
-		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Length", "100")
-			w.WriteHeader(code)
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		})
-		v := vendorAt(t, url, func(c *chain.Config) { c.CallTimeout = time.Hour })
-		_, out := v.Send(t.Context(), llmtest.NewCall())
-		if failed, isVendor := errors.AsType[*llm.VendorError](out.Err); !isVendor || failed.Kind != kind ||
-			failed.Status != code {
-			t.Errorf("%d: got %v", code, out.Err)
-		}
-	}
-}
-
-// Where the end of the connection is the end of the answer, the answer itself has to tell whether it is whole.
-func TestVendorAnswerCutWithItsConnection(t *testing.T) {
-	t.Parallel()
-	for body, kind := range map[string]llm.Kind{`{"a":1}`: "", `{"a":`: llm.KindConnection} {
-		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"+body)
-			_ = conn.Close()
-		})
-		resp, out := vendorAt(t, url, nil).Send(t.Context(), llmtest.NewCall())
-		failed, _ := errors.AsType[*llm.VendorError](out.Err)
-		if kind == "" && (failed != nil || string(resp.Body) != body) || kind != "" &&
-			(failed == nil || failed.Kind != kind) {
-			t.Errorf("%s: got %v", body, out.Err)
-		}
-		resp.Close()
-	}
-}
-
-// A vendor that fails is not made to shake hands again for each failure: short error bodies are read.
-func TestVendorKeepsTheConnectionAfterAnError(t *testing.T) {
-	t.Parallel()
-	var connections atomic.Int32
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(http.StatusInternalServerError)
-		_, _ = w.Write(make([]byte, 8<<10))
-	}))
-	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
-		}
-	}
-	s.Start()
-	t.Cleanup(s.Close)
-	v := vendorAt(t, s.URL, nil)
-	for range 5 {
-		if _, out := v.Send(t.Context(), llmtest.NewCall()); out.Err == nil {
-			t.Error("no error")
-		}
-	}
-	if n := connections.Load(); n != 1 {
-		t.Errorf("%d connections for 5 calls", n)
-	}
-}
-
-// The request's end and the watch's timer are due at the same moment once anybody has waited with the request's
-// context. Whichever is first, it is the request that has ended and not the vendor that is slow: the breaker must not
-// hear of it.
-func TestTheEndOfTheRequestIsNoVendorTimeout(t *testing.T) {
-	t.Parallel()
-	cfg := llmtest.Config()
-	cfg.Slots = 500
-	c := llmtest.Caller(t, cfg, llmtest.Hang)
-	errSLA := errors.New("SLA")
-	var wg sync.WaitGroup
-	for range 300 {
-		wg.Go(func() {
-			ctx := deadline.New(t.Context(), time.Now().Add(50*time.Millisecond), errSLA)
-			defer ctx.Stop()
-			_ = ctx.Done() // as a gate does that makes a call wait
-			if _, err := c.Do(ctx, llmtest.NewCall()); !errors.Is(err, errSLA) {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
 }

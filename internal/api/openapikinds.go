@@ -1,0 +1,66 @@
+package api
+
+import (
+	"github.com/spillway-dev/spillway/internal/jobs"
+	"github.com/spillway-dev/spillway/internal/outcome"
+)
+
+// kind is what routes have in common that answer with the same problems.
+type kind struct {
+	name        string // begins the names of its responses
+	contentType string // of its error documents
+	dialect     dialect
+	calls       bool // they lead to the vendor, whose own refusals are passed on
+	takes       func(code string) bool
+}
+
+// kinds are all kinds of routes on which something can fail.
+var kinds = []kind{
+	{name: "llm", contentType: problemJSON, dialect: dialectOpenAI, calls: true, takes: func(code string) bool {
+		return !lookups[code] && !routing[code] && code != modelNotFound
+	}},
+	{name: "call", contentType: plainJSON, dialect: dialectOpenAI, calls: true, takes: ofCalls},
+	{name: "messages", contentType: plainJSON, dialect: dialectAnthropic, calls: true, takes: ofCalls},
+	{name: "jobs", contentType: problemJSON, dialect: dialectOpenAI, takes: func(code string) bool {
+		return lookups[code] || common[code]
+	}},
+	{name: "models", contentType: plainJSON, dialect: dialectOpenAI, takes: func(code string) bool {
+		return common[code] || code == modelNotFound || code == rejections[outcome.VendorUnavailable].code
+	}},
+	{name: "any", contentType: problemJSON, dialect: dialectOpenAI, takes: func(code string) bool {
+		return routing[code]
+	}},
+}
+
+// The types of error documents.
+const (
+	problemJSON = "application/problem+json"
+	plainJSON   = "application/json"
+)
+
+// ofCalls also has what an endpoint answers that is not open.
+func ofCalls(code string) bool {
+	return !lookups[code] && !submissions[code] && code != methodNotAllowed && code != modelNotFound
+}
+
+var modelNotFound, methodNotAllowed = rejections[reasonModelNotFound].code, rejections[reasonMethodNotAllowed].code
+
+var (
+	// lookups are codes of requests that look at a job alone; common those that they share with calls.
+	lookups = codesOf(jobs.NotFound, jobs.Ended)
+	common  = codesOf(outcome.Unauthenticated, outcome.HeaderTooLong, outcome.InvalidPayload, outcome.UserRateLimited,
+		outcome.Overloaded, outcome.DeadlineExceeded, jobs.Unavailable, reasonNotFound)
+	// routing are codes of paths and methods that do not exist.
+	routing = codesOf(reasonNotFound, reasonMethodNotAllowed)
+	// submissions are codes of requests that ask for a job.
+	submissions = codesOf(jobs.Unavailable, jobs.Full, jobs.TooMany, jobs.TooManyBytes, jobs.IdempotencyMismatch,
+		reasonJobStream, jobs.ResultDropped, jobs.JobPoisoned)
+)
+
+func codesOf(reasons ...outcome.Reason) map[string]bool {
+	codes := map[string]bool{}
+	for _, r := range reasons {
+		codes[rejections[r].code] = true
+	}
+	return codes
+}

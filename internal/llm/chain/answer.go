@@ -1,0 +1,88 @@
+package chain
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/outcome"
+)
+
+// answer is what came of a call in one lane.
+type answer struct {
+	lane string
+	resp *llm.Response
+	err  error
+}
+
+// mendable returns the reason why another vendor may do better, "" when there is none. The reasons are the values of a
+// metric's label.
+func (a answer) mendable(call *llm.Call) string {
+	if a.err == nil {
+		return mendableRefusal(a.resp)
+	}
+	if failed, ok := errors.AsType[*llm.VendorError](a.err); ok {
+		if failed.OwnLimit() { // another vendor's answer would be as long
+			return ""
+		}
+		return string(failed.Kind)
+	}
+	rejected, ok := errors.AsType[*outcome.Rejected](a.err)
+	switch {
+	case !ok:
+		return ""
+	case rejected.Reason == outcome.VendorUnavailable, rejected.Reason == outcome.PayloadTooLarge:
+		return string(rejected.Reason)
+	case rejected.Reason == outcome.VendorRateLimited && !call.Background: // a background call waits for its own lane
+		return string(rejected.Reason)
+	}
+	return ""
+}
+
+// better is the answer that says more to the client: a success, else the vendor's own answer, else how a vendor failed,
+// else that a gate was closed. Of two alike it is the first. A 404 of the second one says nothing: that vendor may not
+// know the model, which the client has not chosen. The other answer is closed.
+func better(first, second answer) answer {
+	if first.lane == "" {
+		return second
+	}
+	unknown := second.weight() == ownAnswer && second.resp.Status == http.StatusNotFound
+	if second.weight() > first.weight() && !unknown {
+		first.resp.Close()
+		return second
+	}
+	second.resp.Close()
+	first.err = withShorterWait(first.err, retryAfter(second.err))
+	return first
+}
+
+// The weights of answers.
+const (
+	gateClosed = iota
+	vendorFailed
+	ownAnswer
+	success
+)
+
+func (a answer) weight() int {
+	switch _, failed := errors.AsType[*llm.VendorError](a.err); {
+	case a.err == nil && a.resp.Status < http.StatusBadRequest:
+		return success
+	case a.err == nil:
+		return ownAnswer
+	case failed, !isRejected(a.err):
+		return vendorFailed
+	}
+	return gateClosed
+}
+
+// streamed reports whether a part of the answer has reached the client.
+func streamed(err error) bool {
+	failed, ok := errors.AsType[*llm.VendorError](err)
+	return ok && failed.Streamed
+}
+
+func isRejected(err error) bool {
+	_, ok := errors.AsType[*outcome.Rejected](err)
+	return ok
+}
