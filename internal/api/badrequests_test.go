@@ -97,8 +97,8 @@ func badRequest(r *rand.Rand) string {
 		return with(pick("[]", "null", "1", `"x"`, "true", `{"model":7}`, `{"stream":"yes"}`, `{"max_tokens":1e999}`,
 			`{"max_tokens":-1}`, `{"max_tokens":[]}`))
 	case 6:
-		return "POST /llm HTTP/1.1\r\nHost: pod\r\nConnection: close\r\nX-API-Key: key-enterprise\r\nContent-Type: " +
-			pick("text/plain", "", ";", "application/json;;=", "multipart/form-data", noise(20)) +
+		return "POST /llm HTTP/1.1\r\nHost: pod\r\nConnection: close\r\nX-API-Key: key-enterprise\r\n" +
+			"Content-Type: " + pick("text/plain", "", ";", "application/json;;=", "multipart/form-data", noise(20)) +
 			"\r\nContent-Length: 2\r\n\r\n{}"
 	case 7:
 		return head + "Transfer-Encoding: chunked\r\n\r\n" +

@@ -13,8 +13,8 @@ import (
 )
 
 // head is the beginning of a request that is sent by hand.
-const head = "POST /llm HTTP/1.1\r\nHost: pod\r\nConnection: close\r\nAuthorization: Bearer " +
-	"key-enterprise\r\nContent-Type: application/json\r\n"
+const head = "POST /llm HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n" +
+	"Authorization: Bearer key-enterprise\r\nContent-Type: application/json\r\n"
 
 func chunk(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
 

@@ -162,8 +162,8 @@ func settings(tb testing.TB, o options) config.Config {
 		o.redis = "redis://" + miniredis.RunT(tb).Addr()
 	}
 	cfg, err := config.Load(append([]string{
-		"LLM_VENDOR_URL=http://127.0.0.1:1/", "LLM_REDIS_URL=" + o.redis, "LLM_REDIS_BUDGET=1s", "LLM_API_KEYS_FILE=" +
-			path,
+		"LLM_VENDOR_URL=http://127.0.0.1:1/", "LLM_REDIS_URL=" + o.redis, "LLM_REDIS_BUDGET=1s",
+		"LLM_API_KEYS_FILE=" + path,
 		"LLM_TIER_RATES=free:10,pro:100,enterprise:1000000",
 	}, o.env...))
 	check(tb, err)

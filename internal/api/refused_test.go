@@ -120,8 +120,8 @@ func TestARefusedBodyIsReadOn(t *testing.T) {
 	conn := b.dial()
 	defer conn.Close()
 	const size = 8 << 20
-	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-pro\r\nContent-Type: "+
-		"application/json\r\nContent-Length: %d\r\n\r\n", size)
+	fmt.Fprintf(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-pro\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", size)
 	if _, err := io.Copy(conn, strings.NewReader(strings.Repeat("x", size))); err != nil {
 		t.Fatalf("the client cannot write its body: %v", err)
 	}

@@ -47,8 +47,9 @@ func NewCaller(cfg CallerConfig, gates []NamedGate, vendor Exchanger, pod func()
 		return nil, err
 	}
 	retry := newRetry(cfg.Retry, cfg.CallTimeout, pod, m)
-	balance := telemetry.Gauge("llm_retry_budget", "Retries that this pod's budget would pay for now. A quiet pod may "+
-		"make one now and then beside it.", retry.balance)
+	balance := telemetry.Gauge("llm_retry_budget",
+		"Retries that this pod's budget would pay for now. A quiet pod may make one now and then beside it.",
+		retry.balance)
 	if err := reg.Register(balance); err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // Admission lets at most limit requests into this pod and refuses the rest at once, before anything is read or decided.
-// Without it a pod under a flood dies of memory, however good its other limits are.
+// Without it a flood of requests can take all memory of the pod, whatever its other limits are.
 type Admission struct {
 	limit    int64
 	inside   atomic.Int64
@@ -51,8 +51,8 @@ func (a *Admission) Handler(fail Fail) gin.HandlerFunc {
 	}
 }
 
-// enter counts a request in if there is room. Adding first and taking back when it was too much would be shorter, but
-// for that moment the refused request would hold the place of one that fits.
+// enter counts a request if there is room. To add first, and to subtract when it was too much, would be shorter. But
+// for a moment a refused request would then hold the place of one that fits.
 func (a *Admission) enter() bool {
 	for {
 		n := a.inside.Load()

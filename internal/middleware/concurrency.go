@@ -57,8 +57,8 @@ func (c Config) Concurrencies(slots int) map[string]int {
 // bytes.
 func NewConcurrency(cfg Config, bodies int64, reg prometheus.Registerer) (*Concurrency, error) {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "llm_user_concurrency_rejections_total", Help: "Requests refused because their user had as many, or as " +
-			"many bytes of bodies, inside the pod as one user may.",
+		Name: "llm_user_concurrency_rejections_total",
+		Help: "Requests refused because their user had as many, or as many bytes of bodies, inside the pod as one user may.",
 	}, []string{"tier", "limit"})
 	c := &Concurrency{tiers: map[string]tierConcurrency{}, bytes: bodies / 2, inside: map[string]held{}}
 	refusal := func(format string, args ...any) *outcome.Rejected {

@@ -67,8 +67,8 @@ func (c Config) Validate() error {
 			c.TierRates[tier])
 	}
 	for _, tier := range slices.Sorted(maps.Keys(c.TierConcurrency)) {
-		refuse(c.TierConcurrency[tier] < 0, "TIER_CONCURRENCY gives %s %d requests at a time: use 1 or more, or 0 "+
-			"for no limit", tier, c.TierConcurrency[tier])
+		refuse(c.TierConcurrency[tier] < 0, "TIER_CONCURRENCY gives %s %d requests at a time: "+
+			"use 1 or more, or 0 for no limit", tier, c.TierConcurrency[tier])
 	}
 	for _, tier := range slices.Sorted(maps.Keys(c.TierTokens)) {
 		_, known := c.TierRates[tier]
@@ -87,9 +87,9 @@ func (c Config) Validate() error {
 type rank int
 
 const (
-	lowest  rank = iota // "free" in whatever words: shed first, low priority
-	middle              // also the only tier, when there is but one
-	highest             // "enterprise": never shed, high priority
+	lowest  rank = iota // shed first, low priority
+	middle              // also the only tier, when there is no other
+	highest             // never shed, high priority
 )
 
 // HasHighest reports whether there is a tier above others, whose calls have high priority.

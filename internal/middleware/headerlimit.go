@@ -9,7 +9,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// The sizes in bytes of headers that go on to the vendor or into Redis, and of those that only a vendor defines.
+// The largest sizes in bytes: of headers of every call that go on to the vendor or into Redis, and of headers that a
+// vendor defines.
 const (
 	maxPassedHeader = 256
 	maxVendorHeader = 1024
@@ -30,9 +31,9 @@ func newHeaderLimit(name string, most int) headerLimit {
 		Detail: fmt.Sprintf("%s may have at most %d bytes, all its lines together.", name, most)}}
 }
 
-// HeaderLimit refuses requests whose passed headers are too long. A vendor's server that finds them too long would end
-// the connection, and other users' calls with it. vendors are the names of the headers that the vendors of the lanes
-// get from clients beside those of every call.
+// HeaderLimit refuses requests whose passed headers are too long. A vendor's server that finds a header too long may
+// close the connection, on which other users' calls are. vendors are the names of further headers of clients that the
+// vendors of the lanes get.
 func HeaderLimit(vendors []string, fail Fail) gin.HandlerFunc {
 	var limits []headerLimit
 	for _, name := range passedHeaders {

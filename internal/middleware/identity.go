@@ -15,8 +15,7 @@ import (
 // is read.
 func Identity(cfg Config, keys *Keys, fail Fail) gin.HandlerFunc {
 	unknown := &outcome.Rejected{Layer: "identity", Reason: outcome.Unauthenticated,
-		Detail: "Send a valid API key as \"Authorization: Bearer <key>\", as \"X-API-Key: <key>\" or as \"api-key: " +
-			"<key>\"."}
+		Detail: `Send a valid API key as "Authorization: Bearer <key>", as "X-API-Key: <key>" or as "api-key: <key>".`}
 	challenge := []string{`Bearer realm="llm"`}
 	priorities := cfg.priorities()
 	return func(c *gin.Context) {
@@ -33,7 +32,8 @@ func Identity(cfg Config, keys *Keys, fail Fail) gin.HandlerFunc {
 	}
 }
 
-// apiKey prefers the bearer token. Another scheme may belong to a gateway; it does not hide one of the others.
+// apiKey prefers the bearer token. An Authorization header of another scheme may be for a gateway: then the other
+// headers are read.
 func apiKey(header http.Header) string {
 	if scheme, key, _ := strings.Cut(firstValue(header, "Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(key)

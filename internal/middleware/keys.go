@@ -24,9 +24,9 @@ type identity struct {
 // keyTable finds identities by the hash of their key.
 type keyTable map[hash]identity
 
-// lookup finds the owner of a key that is valid at the time now. An unknown key costs the same as a known one: one
-// hash, one look into the table, one comparison in constant time. The look itself reveals nothing, since a client
-// cannot choose the hash it is made with.
+// lookup finds the owner of a key that is valid at the time now. An unknown key takes the same time as a known one: one
+// hash, one look into the table, one comparison in constant time. The look reveals nothing about other keys, because a
+// client cannot choose the hash.
 func (t keyTable) lookup(now time.Time, key string) (identity, bool) {
 	var room [128]byte // keeps keys of the usual lengths off the heap
 	sum := hash(sha256.Sum256(append(room[:0], key...)))
@@ -64,7 +64,7 @@ func parseKeys(text string, tiers map[string]int) (keyTable, []error) {
 	return table, errs
 }
 
-// add refuses a key with two owners and a user with two tiers: a user's requests count in one bucket, which has one
+// add refuses a key with two owners, and a user with two tiers: a user's requests count in one bucket, which has one
 // rate.
 func (t keyTable) add(owner identity, tierOf map[string]string) error {
 	if _, twice := t[owner.hash]; twice {
@@ -85,8 +85,8 @@ func parseKey(line string, tiers map[string]int) (identity, error) {
 	}
 	sum, err := hex.DecodeString(fields[0])
 	if err != nil || len(sum) != sha256.Size {
-		return identity{}, errors.New("the first field is no SHA-256 in hex: make it with printf %s \"$KEY\" | " +
-			"sha256sum")
+		return identity{}, errors.New("the first field is no SHA-256 in hex: " +
+			`make it with printf %s "$KEY" | sha256sum`)
 	}
 	if _, ok := tiers[fields[2]]; !ok {
 		return identity{}, errors.New("the third field is no tier of TIER_RATES")
@@ -100,7 +100,7 @@ func parseKey(line string, tiers map[string]int) (identity, error) {
 	return owner, nil
 }
 
-// parseExpiry reads the time from which on a key is refused: the begin of a day in UTC, or a moment.
+// parseExpiry reads the time from which on a key is refused: a day, which begins in UTC, or a moment.
 func parseExpiry(field string) (time.Time, error) {
 	text, ok := strings.CutPrefix(field, "expires=")
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
@@ -108,6 +108,6 @@ func parseExpiry(field string) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, errors.New("the fourth field is no expiry: write expires=2027-01-31 or " +
-		"expires=2027-01-31T12:00:00Z")
+	return time.Time{}, errors.New(
+		"the fourth field is no expiry: write expires=2027-01-31 or expires=2027-01-31T12:00:00Z")
 }

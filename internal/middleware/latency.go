@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// latency keeps how long requests took lately, as one figure for each user: the mean of the user's samples. A user has
-// one vote, however many requests the user sends. A sample counts for one to two spans and is then forgotten, also when
-// no new one comes, so a pod that sheds everything recovers. The zero value is ready; it is safe for concurrent use.
+// latency keeps how long recent requests took, as one figure for each user: the mean of the user's samples. So a user
+// counts once, however many requests the user sends. A sample is forgotten after one to two spans, also when no new one
+// comes, so a pod that sheds every request recovers. The zero value is ready; it is safe for concurrent use.
 type latency struct {
 	mu    sync.Mutex
 	began time.Time // of the present span
@@ -35,8 +35,8 @@ type verdict struct {
 
 const (
 	latencySpan    = 10 * time.Second       // how long a sample is new
-	fewestSamples  = 20                     // below which nothing is concluded
-	verdictLasts   = 100 * time.Millisecond // votes are counted at most this often
+	fewestSamples  = 20                     // with fewer there is no verdict
+	verdictLasts   = 100 * time.Millisecond // until the votes are counted again
 	outlierDivisor = 20                     // one in so many users may be slow without consequences, and at least one
 )
 

@@ -84,7 +84,7 @@ func (m *Metrics) child(s series) child {
 	return one
 }
 
-// method keeps what is counted to the methods there are: a client may send any word.
+// method returns one of the known methods, or "other": a client may send any text.
 func method(m string) string {
 	switch m {
 	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":

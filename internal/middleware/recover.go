@@ -10,12 +10,12 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// ErrPanic is what Fail gets when a handler panicked. It says nothing of the panic: that is for the log.
+// ErrPanic is the error that Fail gets when a handler panicked. It says nothing about the panic, which is in the log.
 var ErrPanic = errors.New("internal error")
 
-// Recover turns a panic into an answer that gives nothing away, and logs it once, with its stack. When the answer has
-// begun, the connection is broken off instead, so that the client cannot take half an answer for a whole one. A handler
-// that breaks it off itself, with http.ErrAbortHandler, has its way.
+// Recover turns a panic into an answer without details, and logs the panic once, with its stack. When the answer has
+// begun, the connection is closed instead, so that the client cannot take half an answer for a whole one. A panic with
+// http.ErrAbortHandler, with which a handler closes the connection itself, passes through.
 func Recover(log *slog.Logger, fail Fail) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		defer func() {

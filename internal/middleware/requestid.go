@@ -15,8 +15,8 @@ const RequestIDHeader = "X-Request-Id"
 // maxRequestID is the longest ID taken over from a client.
 const maxRequestID = 128
 
-// RequestID gives every request an ID: the client's own when it is well formed, else a new UUIDv7. The answer carries
-// it whatever comes of the request.
+// RequestID gives every request an ID: the client's own when it is well formed, else a new UUIDv7. Every answer carries
+// it.
 func RequestID() gin.HandlerFunc {
 	return func(c *gin.Context) {
 		start := time.Now()
@@ -32,7 +32,7 @@ func RequestID() gin.HandlerFunc {
 }
 
 // newRequestID makes a UUIDv7: the time in milliseconds, then random bits. They come from the runtime's own ChaCha8
-// generator, which costs no system call; an ID tells requests apart and guards nothing.
+// generator, which costs no system call. An ID need not be secret.
 func newRequestID(now time.Time) string {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:8], uint64(now.UnixMilli())<<16|rand.Uint64()&0xffff)
@@ -42,7 +42,7 @@ func newRequestID(now time.Time) string {
 	return id.String()
 }
 
-// wellFormed keeps out what could break a log line, a header or a reader's eyes.
+// wellFormed reports whether an ID is safe in a log line and a header, and short enough to read.
 func wellFormed(id string) bool {
 	if id == "" || len(id) > maxRequestID {
 		return false

@@ -33,8 +33,8 @@ type shedTier struct {
 	late  prometheus.Counter
 }
 
-// never is above every pressure, which is at most 1.
-const never = 2
+// neverShed is a limit that no pressure exceeds, because a pressure is 1 at most.
+const neverShed = 2
 
 // NewShed returns a shedder that reads the pod's state from load.
 func NewShed(cfg Config, load func() Load, reg prometheus.Registerer) (*Shed, error) {
@@ -44,19 +44,19 @@ func NewShed(cfg Config, load func() Load, reg prometheus.Registerer) (*Shed, er
 	s := &Shed{cfg: cfg, load: load, tiers: map[string]shedTier{}}
 	for tier := range cfg.TierRates {
 		s.tiers[tier] = shedTier{
-			above: map[rank]float64{lowest: cfg.ShedFree, middle: cfg.ShedAll, highest: never}[cfg.rank(tier)],
+			above: map[rank]float64{lowest: cfg.ShedFree, middle: cfg.ShedAll, highest: neverShed}[cfg.rank(tier)],
 			busy:  shed.WithLabelValues(tier, string(outcome.Shed)),
 			late:  shed.WithLabelValues(tier, string(outcome.ShedLatency)),
 		}
 	}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "llm_pressure", Help: "Pressure on this pod, 0 to 1: the lowest tier is shed above SHED_FREE, all but " +
-			"the highest above SHED_ALL.",
+		Name: "llm_pressure",
+		Help: "Pressure on this pod, 0 to 1: the lowest tier is shed above SHED_FREE, all but the highest above SHED_ALL.",
 	}, func() float64 { now := time.Now(); p, _ := s.pressure(s.latency.highest(now)); return p })
 	return s, errors.Join(reg.Register(shed), reg.Register(gauge))
 }
 
-// Pressure is how loaded the pod is for a user, 0 to 1, and whether that comes from latency.
+// Pressure is how loaded the pod is for a user, 0 to 1. late reports whether that comes from latency.
 func (s *Shed) Pressure(now time.Time, user string) (p float64, late bool) {
 	return s.pressure(s.latency.p95(now, user))
 }
@@ -66,7 +66,7 @@ func (s *Shed) Pressure(now time.Time, user string) (p float64, late bool) {
 //   - waiting calls over QUEUE_MAX;
 //   - slot use, worth SHED_FREE at most: a pod whose slots are all used while no call waits is busy, not overloaded, so
 //     slot use alone sheds nothing;
-//   - latency p95 over SLA, which tells that answers will soon be too late to be useful.
+//   - latency p95 over SLA: near 1, answers will soon come too late.
 func (s *Shed) pressure(p95 time.Duration) (p float64, late bool) {
 	load := s.load()
 	queue := min(float64(load.Waiting)/float64(s.cfg.QueueMax), 1)
@@ -76,8 +76,8 @@ func (s *Shed) pressure(p95 time.Duration) (p float64, late bool) {
 	return p, slow > max(queue, slots)
 }
 
-// Handler sheds, and learns from the latency of what it let through: of a stream, the time to its first event; of a
-// buffered answer, the whole time.
+// Handler sheds, and measures the latency of the requests that it lets through: of a stream, the time to its first
+// event; of a buffered answer, the whole time.
 func (s *Shed) Handler(fail Fail) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		start := time.Now()

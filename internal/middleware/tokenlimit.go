@@ -44,8 +44,8 @@ type tierTokens struct {
 // NewTokenLimit returns the limit of every tier that has one in cfg.
 func NewTokenLimit(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Registerer) (*TokenLimit, error) {
 	counter := telemetry.CounterVec("llm_user_token_decisions_total",
-		"Requests the limit on a user's tokens allowed and limited, by tier and by where they were counted: shared "+
-			"in Redis, or local while it was away.",
+		"Requests the limit on a user's tokens allowed and limited, by tier and by where they were counted: "+
+			"shared in Redis, or local while it was away.",
 		"tier", "decision", "counted")
 	tokens := telemetry.CounterVec("llm_user_tokens_total",
 		"Tokens of users whose tier has a limit, by tier: booked by estimate, and used in the end.", "tier", "what")
@@ -102,9 +102,8 @@ func (l *TokenLimit) Book(ctx context.Context, h http.Header, tokens, sure int) 
 		count.limited.Inc()
 		return TokenBooking{}, &outcome.Rejected{Layer: "token_limit", Reason: outcome.UserTokensLimited,
 			RetryAfter: micros(ruling.wait), Detail: fmt.Sprintf(
-				"By estimate this request uses %d tokens, and this key has fewer left of its %d a minute. Slow down, "+
-					"send a lower max_tokens, "+
-					"or ask for a higher tier.", b.tokens, tier.limit)}
+				"By estimate this request uses %d tokens, and this key has fewer left of its %d a minute. "+
+					"Slow down, send a lower max_tokens, or ask for a higher tier.", b.tokens, tier.limit)}
 	}
 	count.allowed.Inc()
 	tier.booked.Add(float64(b.tokens))

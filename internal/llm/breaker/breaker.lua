@@ -1,4 +1,4 @@
--- The state machine of the breaker, on Redis's clock. machine.go has the same in Go; a test compares the two.
+-- The state machine of the breaker, on Redis's clock. machine.go and window.go have the same in Go; a test compares them.
 -- KEYS[1]  hash: state, gen (generation), until (end of the open state), opened (open states in a row), wins
 --          (successful probes in a row), lease (end of the probe's lease), seq (number of the last lease), row
 --          (failures in a row), and ten slices of counts: s<i> number of the slice, n<i> calls, f<i> failures, u<i>

@@ -32,8 +32,9 @@ func newMetrics(q *Quota, reg prometheus.Registerer) (*metrics, error) {
 		"decision", "mode")
 	used := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "llm_quota_used_ratio",
-		Help: "Use of the contract as of the last booking. requests: part of the burst that is used up, over 1 when " +
-			"calls wait. tokens: part of the window's tokens that is booked.",
+		Help: "Use of the contract as of the last booking. " +
+			"requests: part of the burst that is used up, over 1 when calls wait. " +
+			"tokens: part of the window's tokens that is booked.",
 	}, []string{"resource"})
 	settled := telemetry.CounterVec("llm_quota_settled_tokens_total",
 		"Tokens by which calls differed from their estimate: down (given back) or up (used beyond it).", "direction")

@@ -17,17 +17,14 @@ func TestKeepsWhatTheVendorWillCount(t *testing.T) {
 		want  int64 // of 100 prompt and 900 completion tokens estimated
 		known bool
 	}{
-		"not called": {llm.Result{}, 0, true},
-		"the vendor said": {llm.Result{Called: true, Usage: llm.Usage{Prompt: 90, Completion: 10}}, 100,
-			true},
-		"the vendor said more": {llm.Result{Called: true, Usage: llm.Usage{Prompt: 300, Completion: 900}},
-			1200, true},
+		"not called":      {llm.Result{}, 0, true},
+		"the vendor said": {llm.Result{Called: true, Usage: llm.Usage{Prompt: 90, Completion: 10}}, 100, true},
+		"the vendor said more": {
+			llm.Result{Called: true, Usage: llm.Usage{Prompt: 300, Completion: 900}}, 1200, true},
 		"the vendor said nothing": {llm.Result{Called: true}, 1000, false},
-		"a stream was cut": {llm.Result{Called: true,
-			Err: &llm.VendorError{Kind: llm.KindConnection, Streamed: true}, Usage: llm.Usage{Completion: 7}}, 1000,
-			false},
-		"client left": {llm.Result{Called: true, ClientGone: true, Err: context.Canceled}, 1000,
-			false},
+		"a stream was cut": {llm.Result{Called: true, Usage: llm.Usage{Completion: 7},
+			Err: &llm.VendorError{Kind: llm.KindConnection, Streamed: true}}, 1000, false},
+		"client left": {llm.Result{Called: true, ClientGone: true, Err: context.Canceled}, 1000, false},
 		"client left a stream": {llm.Result{Called: true, ClientGone: true, Err: context.Canceled,
 			Usage: llm.Usage{Completion: 7}}, 123, true},
 		"client left at the end": {llm.Result{Called: true, ClientGone: true, Err: context.Canceled,

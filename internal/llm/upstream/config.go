@@ -66,8 +66,8 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("VENDOR_CONNECT_TIMEOUT is %v: use a positive duration", c.ConnectTimeout))
 	}
 	if c.ConnMaxAge < 0 {
-		errs = append(errs, fmt.Errorf("VENDOR_CONN_MAX_AGE is %v: use 0 (no limit) or a positive duration such as 5m",
-			c.ConnMaxAge))
+		errs = append(errs,
+			fmt.Errorf("VENDOR_CONN_MAX_AGE is %v: use 0 (no limit) or a positive duration such as 5m", c.ConnMaxAge))
 	}
 	if c.MaxResponse < 1 {
 		errs = append(errs, fmt.Errorf("VENDOR_MAX_RESPONSE is %d: use at least 1 byte", c.MaxResponse))
@@ -76,16 +76,16 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("VENDOR_POOL is %d: use 0 or more", c.Pool))
 	}
 	if strings.ContainsAny(c.Name, "{} \t\r\n") {
-		errs = append(errs, fmt.Errorf("VENDOR_NAME %q must not hold braces or white space: it is part of Redis keys",
-			c.Name))
+		errs = append(errs,
+			fmt.Errorf("VENDOR_NAME %q must not hold braces or white space: it is part of Redis keys", c.Name))
 	}
 	if strings.ContainsAny(c.APIKey, "\r\n") {
-		errs = append(errs, errors.New("VENDOR_API_KEY holds a line break: remove it, a trailing newline in a Secret "+
-			"is the usual reason"))
+		errs = append(errs, errors.New("VENDOR_API_KEY holds a line break: remove it. "+
+			"A newline at the end of a Secret is the usual reason"))
 	}
 	if c.APIKey+c.APIKeyFile != "" && !validHeaderName(c.AuthHeader) {
-		errs = append(errs, fmt.Errorf("VENDOR_AUTH_HEADER is %q: use the name of a header, such as x-api-key",
-			c.AuthHeader))
+		errs = append(errs,
+			fmt.Errorf("VENDOR_AUTH_HEADER is %q: use the name of a header, such as x-api-key", c.AuthHeader))
 	}
 	errs = append(errs, c.Headers.validate(), c.validatePassed())
 	return errors.Join(errs...)

@@ -207,9 +207,10 @@ func TestStreamUsage(t *testing.T) {
 	}{
 		"said by OpenAI": {[]string{hiChunk, usageChunk, doneEvent}, llm.Usage{Prompt: 7, Completion: 9}},
 		"null":           {[]string{`data: {"usage":null}` + "\n\n", doneEvent}, llm.Usage{Completion: 1}},
-		"said by Anthropic": {[]string{"event: message_start\ndata: " +
-			"{\"message\":{\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n", "event: message_delta\ndata: " +
-			"{\"usage\":{\"output_tokens\":40}}\n\n", "event: message_stop\ndata: {}\n\n"},
+		"said by Anthropic": {[]string{
+			"event: message_start\ndata: {\"message\":{\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n",
+			"event: message_delta\ndata: {\"usage\":{\"output_tokens\":40}}\n\n",
+			"event: message_stop\ndata: {}\n\n"},
 			llm.Usage{Prompt: 5, Completion: 40}},
 		"said by Responses": {[]string{`data: {"type":"response.completed","response":{"usage":{"input_tokens":5,"output_tokens":40,"output_tokens_details":{"reasoning_tokens":32}}}}` + "\n\n"}, llm.Usage{Prompt: 5, Completion: 40}},
 		"hidden reasoning":  {[]string{`data: {"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":1530}}` + "\n\n", doneEvent}, llm.Usage{Prompt: 10, Completion: 1520}},

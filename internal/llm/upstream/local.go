@@ -18,8 +18,7 @@ func notSent(err error) *outcome.Rejected {
 		strings.Contains(text, "net/http: invalid header field"):
 		return &outcome.Rejected{
 			Layer: "vendor", Reason: outcome.HeaderTooLong, Err: err,
-			Detail: "The vendor does not take the headers that this request is passed on with. Send fewer or shorter " +
-				"ones.",
+			Detail: "The vendor does not take the headers of this request. Send fewer or shorter ones.",
 		}
 	case isAnyOf(err, syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM):
 		return &outcome.Rejected{Layer: "vendor", Reason: outcome.Overloaded, RetryAfter: time.Second, Err: err}

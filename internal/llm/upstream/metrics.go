@@ -27,12 +27,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	tokens := telemetry.CounterVec("llm_tokens_total", "Tokens by the vendor's own account.", "direction")
 	took := []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60}
 	m := &metrics{
-		attempts: telemetry.CounterVec(
-			"llm_vendor_attempts_total",
-			"Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, key_changed "+
-				"(refused, for a key that is in force no longer), or the kind of failure.",
-			"result",
-		),
+		attempts: telemetry.CounterVec("llm_vendor_attempts_total",
+			"Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, "+
+				"key_changed (refused, for a key that is no longer in force), or the kind of failure.",
+			"result"),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "llm_vendor_duration_seconds", Help: "Duration of vendor exchanges, streams until their last byte.",
 			Buckets: took,

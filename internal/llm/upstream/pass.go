@@ -25,8 +25,8 @@ func (c Config) validatePassed() error {
 		case !validHeaderName(name):
 			return fmt.Errorf("VENDOR_PASS_HEADERS names a header %q: use letters, digits and hyphens", name)
 		case canonical == http.CanonicalHeaderKey(c.AuthHeader):
-			return fmt.Errorf("VENDOR_PASS_HEADERS names %s, which is VENDOR_AUTH_HEADER: clients would choose the "+
-				"key that is sent", name)
+			return fmt.Errorf("VENDOR_PASS_HEADERS names %s, which is VENDOR_AUTH_HEADER: "+
+				"clients would choose the key that is sent", name)
 		case slices.Contains(neverPassed, canonical), strings.HasPrefix(canonical, "X-Forwarded"):
 			return fmt.Errorf("VENDOR_PASS_HEADERS names %s, which is never passed on: it belongs to the connection "+
 				"or to the client's own credentials, or is sent by this service itself", name)
