@@ -44,7 +44,7 @@ func (s *server) submitJob(c *gin.Context) {
 		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Traceparent: traceparent(ctx, header),
 	})
 	in.Add(slog.String("priority", in.Priority.String()), slog.String("job", id), slog.Bool("fresh", fresh))
-	if err != nil || !fresh { // this request makes no call; what a new job uses beyond its estimate is charged at its end
+	if err != nil || !fresh { // no new job: this request uses no tokens
 		booked.Settle(0)
 	}
 	if err != nil {

@@ -27,7 +27,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		retries: telemetry.CounterVec("llm_retries_total",
 			"Attempts made after a failed one, by the kind of failure.", "kind"),
 		retryDenied: telemetry.CounterVec("llm_retries_denied_total",
-			"Retries not made, by what spoke against them: elsewhere, background, conditions, deadline, budget.", "reason"),
+			"Retries not made, by what spoke against them: elsewhere, background, conditions, deadline, budget.",
+			"reason"),
 	}
 	return m, errors.Join(reg.Register(m.rejections), reg.Register(m.retries), reg.Register(m.retryDenied))
 }

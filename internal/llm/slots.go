@@ -26,7 +26,7 @@ type Slots struct {
 	leave    func(Result) // of calls of high priority; the same for each, so that entering allocates nothing
 	leaveLow func(Result) // of the others
 	wait     prometheus.Histogram
-	heldBack prometheus.Counter // calls that waited for the reserve's sake; nil without a reserve, which holds none back
+	heldBack prometheus.Counter // calls that waited because of the reserve; nil where there can be none
 
 	mu         sync.Mutex
 	used       int

@@ -58,7 +58,8 @@ func (c Config) Concurrencies(slots int) map[string]int {
 func NewConcurrency(cfg Config, bodies int64, reg prometheus.Registerer) (*Concurrency, error) {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "llm_user_concurrency_rejections_total",
-		Help: "Requests refused because their user had as many, or as many bytes of bodies, inside the pod as one user may.",
+		Help: "Requests refused because their user had as many inside the pod as one user may, " +
+			"or as many bytes of bodies.",
 	}, []string{"tier", "limit"})
 	c := &Concurrency{tiers: map[string]tierConcurrency{}, bytes: bodies / 2, inside: map[string]held{}}
 	refusal := func(format string, args ...any) *outcome.Rejected {
@@ -73,8 +74,8 @@ func NewConcurrency(cfg Config, bodies int64, reg prometheus.Registerer) (*Concu
 			refusedBytes:    refused.WithLabelValues(tier, "bytes"),
 			refuseRequests: refusal("This key may have %d requests at a time with each pod. Wait until one has ended.",
 				limit),
-			refuseBytes: refusal("The bodies of this key's requests may have %d bytes together at a time with each pod. "+
-				"Wait until one has ended, and send large bodies with their Content-Length.", c.bytes),
+			refuseBytes: refusal("The bodies of this key's requests may have %d bytes together at a time with each "+
+				"pod. Wait until one has ended, and send large bodies with their Content-Length.", c.bytes),
 		}
 	}
 	return c, reg.Register(refused)

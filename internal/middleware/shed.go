@@ -51,7 +51,8 @@ func NewShed(cfg Config, load func() Load, reg prometheus.Registerer) (*Shed, er
 	}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "llm_pressure",
-		Help: "Pressure on this pod, 0 to 1: the lowest tier is shed above SHED_FREE, all but the highest above SHED_ALL.",
+		Help: "Pressure on this pod, 0 to 1: the lowest tier is shed above SHED_FREE, " +
+			"all but the highest above SHED_ALL.",
 	}, func() float64 { now := time.Now(); p, _ := s.pressure(s.latency.highest(now)); return p })
 	return s, errors.Join(reg.Register(shed), reg.Register(gauge))
 }

@@ -107,7 +107,8 @@ func (c Config) validateModels() (errs []error) {
 		for _, pattern := range lane.Models {
 			if star := strings.IndexByte(pattern, '*'); pattern == "" || star >= 0 && star < len(pattern)-1 {
 				errs = append(errs, fmt.Errorf("%s has %q: "+
-					"use names of models, with a * at the end for all that begin so", variable(lane.Name, "MODELS"), pattern))
+					"use names of models, with a * at the end for all that begin so",
+					variable(lane.Name, "MODELS"), pattern))
 			}
 			for _, other := range c.Further[:i] {
 				if j := slices.IndexFunc(other.Models, func(p string) bool { return overlap(p, pattern) }); j >= 0 {

@@ -35,12 +35,12 @@ func (c Config) on() bool { return c.Requests > 0 || c.Tokens > 0 }
 func (c Config) Validate() error {
 	var errs []error
 	if c.Requests < 0 {
-		errs = append(errs,
-			fmt.Errorf("QUOTA_REQUESTS is %d: use the contract's calls per QUOTA_WINDOW, or 0 for no limit", c.Requests))
+		errs = append(errs, fmt.Errorf("QUOTA_REQUESTS is %d: "+
+			"use the contract's calls per QUOTA_WINDOW, or 0 for no limit", c.Requests))
 	}
 	if c.Tokens < 0 {
-		errs = append(errs,
-			fmt.Errorf("QUOTA_TOKENS is %d: use the contract's tokens per QUOTA_WINDOW, or 0 for no limit", c.Tokens))
+		errs = append(errs, fmt.Errorf("QUOTA_TOKENS is %d: "+
+			"use the contract's tokens per QUOTA_WINDOW, or 0 for no limit", c.Tokens))
 	}
 	if c.Burst < 0 || c.Requests > 0 && c.Burst > c.Requests {
 		errs = append(errs,

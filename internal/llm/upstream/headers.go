@@ -31,8 +31,8 @@ func (h Headers) validate() error {
 			return fmt.Errorf("VENDOR_HEADERS names a header %q: use letters, digits and hyphens", name)
 		}
 		if strings.ContainsFunc(h[name], func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return fmt.Errorf("VENDOR_HEADERS gives %s a value with a line break or another control character: remove it",
-				name)
+			return fmt.Errorf("VENDOR_HEADERS gives %s a value with a control character, such as a line break: "+
+				"remove it", name)
 		}
 	}
 	return nil
