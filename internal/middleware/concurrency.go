@@ -58,8 +58,8 @@ func (c Config) Concurrencies(slots int) map[string]int {
 func NewConcurrency(cfg Config, bodies int64, reg prometheus.Registerer) (*Concurrency, error) {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "llm_user_concurrency_rejections_total",
-		Help: "Requests refused because their user had as many inside the pod as one user may, " +
-			"or as many bytes of bodies.",
+		Help: "Requests refused because their user had as many, or as many bytes of bodies, " +
+			"inside the pod as one user may.",
 	}, []string{"tier", "limit"})
 	c := &Concurrency{tiers: map[string]tierConcurrency{}, bytes: bodies / 2, inside: map[string]held{}}
 	refusal := func(format string, args ...any) *outcome.Rejected {
