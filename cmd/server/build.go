@@ -21,7 +21,7 @@ import (
 func build(ctx context.Context, cfg config.Config, lookup func(string) (string, bool), log *slog.Logger,
 	cleanup *closers) (*service, error) {
 	routeLibraryLogs(log)
-	b, err := newBase(ctx, cfg, lookup, log, cleanup)
+	b, err := newBuilder(ctx, cfg, lookup, log, cleanup)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +71,8 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	}, nil
 }
 
-// base is what every part is made from.
-type base struct {
+// builder has what every part is made from.
+type builder struct {
 	cfg     config.Config
 	log     *slog.Logger
 	reg     *prometheus.Registry
@@ -83,10 +83,10 @@ type base struct {
 	playground *playground // nil: none
 }
 
-// newBase sets up metrics and traces, and connects to Redis.
-func newBase(ctx context.Context, cfg config.Config, lookup func(string) (string, bool), log *slog.Logger,
-	cleanup *closers) (*base, error) {
-	b := &base{cfg: cfg, log: log, reg: telemetry.NewRegistry(), cleanup: cleanup, playground: newPlayground(cfg)}
+// newBuilder sets up metrics and traces, and connects to Redis.
+func newBuilder(ctx context.Context, cfg config.Config, lookup func(string) (string, bool), log *slog.Logger,
+	cleanup *closers) (*builder, error) {
+	b := &builder{cfg: cfg, log: log, reg: telemetry.NewRegistry(), cleanup: cleanup, playground: newPlayground(cfg)}
 	if b.playground != nil {
 		cfg.Redis.Through = b.playground.freezer.lead
 	}

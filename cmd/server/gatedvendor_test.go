@@ -15,7 +15,7 @@ import (
 
 // post sends one call and reads the whole answer.
 func post(ctx context.Context, client *http.Client, url, body string) (int, string, error) {
-	res, err := open(ctx, client, url, body)
+	res, err := openCall(ctx, client, url, body)
 	if err != nil {
 		return 0, "", err
 	}
@@ -24,7 +24,7 @@ func post(ctx context.Context, client *http.Client, url, body string) (int, stri
 	return res.StatusCode, string(all), err
 }
 
-func open(ctx context.Context, client *http.Client, url, body string) (*http.Response, error) {
+func openCall(ctx context.Context, client *http.Client, url, body string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/llm", strings.NewReader(body))
 	if err != nil {
 		return nil, err

@@ -166,7 +166,7 @@ func TestRedisFullOfJobs(t *testing.T) {
 	vendor.called()
 	rdb.Fill()
 	if status, body := ask(t, http.MethodPost, p.URL+"/llm", question, "Prefer",
-		"respond-async"); status != http.StatusServiceUnavailable || code(body) != "jobs_full" {
+		"respond-async"); status != http.StatusServiceUnavailable || problemCode(body) != "jobs_full" {
 		t.Errorf("submitted: %d %s", status, body)
 	}
 	if status, body := ask(t, http.MethodDelete, p.URL+"/llm/jobs/"+cancelled, ""); status != http.StatusNoContent {
@@ -180,7 +180,7 @@ func TestRedisFullOfJobs(t *testing.T) {
 	for range 60 {
 		status, body, err := post(t.Context(), http.DefaultClient, p.URL, question)
 		switch {
-		case err != nil || status != http.StatusOK && code(body) != "user_rate_limited":
+		case err != nil || status != http.StatusOK && problemCode(body) != "user_rate_limited":
 			t.Fatalf("%d %s %v", status, body, err)
 		case status != http.StatusOK:
 			limited++

@@ -35,11 +35,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // after the first signal the second one ends the process at once
 	err := run(ctx, os.Environ(), os.Args[1:], os.Stdout, os.Stderr)
-	os.Exit(status(err, os.Stderr))
+	os.Exit(exitStatus(err, os.Stderr))
 }
 
-// status prints err and returns the exit status: 2 for a wrong call or configuration, as package flag does.
-func status(err error, stderr io.Writer) int {
+// exitStatus prints err and returns the exit status: 2 for a wrong call or configuration, as package flag does.
+func exitStatus(err error, stderr io.Writer) int {
 	switch _, misconfigured := errors.AsType[config.Problems](err); {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0

@@ -246,8 +246,8 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	head := "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer dev-pro\r\nContent-Type: " +
-		"application/json\r\nContent-Length: 100\r\n\r\n"
+	head := "POST /llm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer dev-pro\r\n" +
+		"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
 	if _, err := io.WriteString(conn, head+`{"model":`); err != nil {
 		t.Fatal(err)
 	}

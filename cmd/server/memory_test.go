@@ -132,7 +132,7 @@ func call(url, body string) string {
 	}
 	defer res.Body.Close()
 	text, _ := io.ReadAll(res.Body)
-	return strings.TrimSpace(strconv.Itoa(res.StatusCode) + " " + code(string(text)))
+	return strings.TrimSpace(strconv.Itoa(res.StatusCode) + " " + problemCode(string(text)))
 }
 
 // peak is the largest resident memory that the process has had, in MiB.

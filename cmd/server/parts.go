@@ -13,7 +13,7 @@ import (
 )
 
 // newCaller returns the way out, whose answers take their memory from room.
-func (b *base) newCaller(room *memory.Budget) (*chain.Chain, error) {
+func (b *builder) newCaller(room *memory.Budget) (*chain.Chain, error) {
 	settings := b.cfg.LLM
 	settings.Vendor.Memory = room
 	if !b.cfg.Inbound.HasHighest() { // then no call may take the reserve
@@ -27,7 +27,7 @@ func (b *base) newCaller(room *memory.Budget) (*chain.Chain, error) {
 	return caller, nil
 }
 
-func (b *base) newTokenLimit() (*middleware.TokenLimit, error) {
+func (b *builder) newTokenLimit() (*middleware.TokenLimit, error) {
 	tokens, err := middleware.NewTokenLimit(b.cfg.Inbound, b.rdb, b.log, b.reg)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (b *base) newTokenLimit() (*middleware.TokenLimit, error) {
 const handBackTime = 2 * time.Second
 
 // newJobs returns the queue, or nil when the configuration wants none.
-func (b *base) newJobs(caller *chain.Chain, tokens *middleware.TokenLimit) (*jobs.Service, error) {
+func (b *builder) newJobs(caller *chain.Chain, tokens *middleware.TokenLimit) (*jobs.Service, error) {
 	cfg := b.cfg
 	if !cfg.Jobs.Enabled {
 		return nil, nil
@@ -65,7 +65,7 @@ func (b *base) newJobs(caller *chain.Chain, tokens *middleware.TokenLimit) (*job
 	return queue, nil
 }
 
-func (b *base) newKeys() (*middleware.Keys, error) {
+func (b *builder) newKeys() (*middleware.Keys, error) {
 	keys, err := middleware.NewKeys(b.cfg.Inbound.APIKeysFile, b.cfg.Inbound.TierRates, b.log, b.reg,
 		b.playground.own()...)
 	if err != nil {
@@ -77,7 +77,7 @@ func (b *base) newKeys() (*middleware.Keys, error) {
 
 // newHealth returns what the probes ask. Readiness depends on the queue alone: slots that are all in use while no call
 // waits make a busy pod, not a full one.
-func (b *base) newHealth(caller *chain.Chain, keys *middleware.Keys) (*health.Health, error) {
+func (b *builder) newHealth(caller *chain.Chain, keys *middleware.Keys) (*health.Health, error) {
 	pod := health.New(health.Config{},
 		func() float64 { return float64(caller.Slots.Waiting()) / float64(b.cfg.Inbound.QueueMax) })
 	pod.Tell("api_keys", keys.Trouble)
@@ -86,7 +86,7 @@ func (b *base) newHealth(caller *chain.Chain, keys *middleware.Keys) (*health.He
 	return pod, api.RegisterReadiness(pod, b.reg)
 }
 
-func (b *base) newLivePage(caller *chain.Chain) *live.Live {
+func (b *builder) newLivePage(caller *chain.Chain) *live.Live {
 	page := livePage(b.cfg.Jobs.Name, b.reg, b.rdb, b.log, caller.Down)
 	b.cleanup.add("live page", time.Second, withoutContext(func() error { page.Close(); return nil }))
 	return page

@@ -43,8 +43,8 @@ func metric(t *testing.T, p *process, name string) float64 {
 	return sum
 }
 
-// code is the code of a problem document; "" when body is not one.
-func code(body string) string {
+// problemCode is the code of a problem document; "" when body is not one.
+func problemCode(body string) string {
 	var p struct{ Code string }
 	_ = json.Unmarshal([]byte(body), &p)
 	return p.Code
@@ -60,7 +60,7 @@ func flood(ctx context.Context, pods []*process, clients int) func() map[string]
 			for i := c; ctx.Err() == nil; i++ {
 				status, body, err := post(context.WithoutCancel(ctx), http.DefaultClient, pods[i%len(pods)].URL,
 					question)
-				what := strconv.Itoa(status) + " " + code(body)
+				what := strconv.Itoa(status) + " " + problemCode(body)
 				if err != nil {
 					what = err.Error()
 				}
@@ -111,14 +111,14 @@ func TestPodsShareTheBreaker(t *testing.T) {
 	a, b := start(t, settings), start(t, settings)
 	for range 5 {
 		if status, body, err := post(t.Context(), http.DefaultClient, a.URL, question); err != nil ||
-			code(body) != "vendor_error" || status != http.StatusBadGateway {
+			problemCode(body) != "vendor_error" || status != http.StatusBadGateway {
 			t.Errorf("while the vendor fails: %d %s %v", status, body, err)
 		}
 	}
 	await.True(t, "the other pod opens", func() bool { return metric(t, b, `llm_breaker_state{lane="default"}`) == 2 })
 	before := sim.Stats().Calls
 	if status, body, err := post(t.Context(), http.DefaultClient, b.URL, question); err != nil ||
-		status != http.StatusServiceUnavailable || code(body) != "vendor_unavailable" {
+		status != http.StatusServiceUnavailable || problemCode(body) != "vendor_unavailable" {
 		t.Errorf("while open: %d %s %v", status, body, err)
 	}
 	if after := sim.Stats().Calls; after != before {

@@ -89,7 +89,7 @@ func TestADrainingPodStillServes(t *testing.T) {
 	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_DRAIN_DELAY=1h", "LLM_SHUTDOWN_GRACE=2h"))
 	p.terminate()
 	p.says(`"msg":"draining"`)
-	res, err := open(t.Context(), http.DefaultClient, p.URL, payload(0))
+	res, err := openCall(t.Context(), http.DefaultClient, p.URL, payload(0))
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("a draining pod refused: %v", err)
 	}

@@ -190,7 +190,7 @@ func TestAnswersAreNotSniffed(t *testing.T) {
 	close(vendor.open)
 	p := start(t, production(t, redistest.Start(t), vendor.URL))
 	for _, body := range []string{`{"model":"m"}`, `{"model":"m","stream":true}`, "nonsense"} {
-		res, err := open(t.Context(), http.DefaultClient, p.URL, body)
+		res, err := openCall(t.Context(), http.DefaultClient, p.URL, body)
 		if err != nil {
 			t.Fatal(err)
 		}

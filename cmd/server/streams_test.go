@@ -17,7 +17,7 @@ func TestStreamsArriveAsTheyAreSent(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
 	p := start(t, production(t, redistest.Start(t), vendor.URL))
-	res, err := open(t.Context(), http.DefaultClient, p.URL, payload(1))
+	res, err := openCall(t.Context(), http.DefaultClient, p.URL, payload(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestAStreamOutlivesTheReadTimeout(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
 	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_READ_TIMEOUT=1s", "LLM_DRAIN_DELAY=0s"))
-	res, err := open(t.Context(), http.DefaultClient, p.URL, payload(1))
+	res, err := openCall(t.Context(), http.DefaultClient, p.URL, payload(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestTokensOfAUserAreCountedOverAllPods(t *testing.T) {
 			t.Fatal(err)
 		case status == http.StatusOK:
 			served++
-		case status == http.StatusTooManyRequests && code(answer) == "user_token_limited":
+		case status == http.StatusTooManyRequests && problemCode(answer) == "user_token_limited":
 			refused++
 		default:
 			t.Fatalf("got %d %s", status, answer)

@@ -69,8 +69,8 @@ func (m Member) Float() float64 {
 	return f
 }
 
-// name returns the text of a quoted name.
-func name(quoted []byte, escaped bool) []byte {
+// memberName returns the text of a quoted name.
+func memberName(quoted []byte, escaped bool) []byte {
 	if escaped {
 		return unescaped(quoted)
 	}

@@ -65,7 +65,7 @@ type scan struct {
 func (s *scan) document(visit func(Member)) (at int, wrong Problem) {
 	i, text := 0, s.text
 	for {
-		i = space(text, i)
+		i = skipSpace(text, i)
 		if i == len(text) {
 			return i, wantValue
 		}
@@ -104,7 +104,7 @@ func (s *scan) open(i int) (next int, value bool, wrong Problem) {
 	}
 	object := s.text[i] == '{'
 	s.push(i, object)
-	i = space(s.text, i+1)
+	i = skipSpace(s.text, i+1)
 	switch {
 	case object && i < len(s.text) && s.text[i] == '}':
 		return i, false, ""
@@ -120,7 +120,7 @@ func (s *scan) open(i int) (next int, value bool, wrong Problem) {
 // objects that end in between. It reports false at the end of the text and at a mistake.
 func (s *scan) next(i int, visit func(Member)) (next int, more bool, wrong Problem) {
 	for text := s.text; ; i++ {
-		i = space(text, i)
+		i = skipSpace(text, i)
 		if s.depth == 0 {
 			if i < len(text) {
 				return i, false, wantNothing
@@ -130,7 +130,7 @@ func (s *scan) next(i int, visit func(Member)) (next int, more bool, wrong Probl
 		object := s.inObject()
 		switch {
 		case i < len(text) && text[i] == ',' && object:
-			i, wrong = s.key(space(text, i+1), wantKey)
+			i, wrong = s.key(skipSpace(text, i+1), wantKey)
 			return i, wrong == "", wrong
 		case i < len(text) && text[i] == ',':
 			return i + 1, true, ""
@@ -154,16 +154,16 @@ func (s *scan) key(i int, want Problem) (next int, wrong Problem) {
 		return i, wrong
 	}
 	if s.depth <= s.visible {
-		s.levels[s.depth].key = name(s.text[start:i], escaped)
+		s.levels[s.depth].key = memberName(s.text[start:i], escaped)
 	}
-	if i = space(s.text, i); i == len(s.text) || s.text[i] != ':' {
+	if i = skipSpace(s.text, i); i == len(s.text) || s.text[i] != ':' {
 		return i, wantColon
 	}
 	return i + 1, ""
 }
 
-// space returns the index of the first byte from i on that is not white space.
-func space(text []byte, i int) int {
+// skipSpace returns the index of the first byte from i on that is not white space.
+func skipSpace(text []byte, i int) int {
 	for i < len(text) && text[i] <= ' ' && blanks>>text[i]&1 != 0 {
 		i++
 	}

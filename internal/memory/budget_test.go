@@ -23,12 +23,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const mib = 1 << 20
 
-// wait is how long bodies wait.
-const wait = 5 * time.Second
+// bodyWait is how long bodies wait.
+const bodyWait = 5 * time.Second
 
 func newBudget(tb testing.TB, size int64) *memory.Budget {
 	tb.Helper()
-	b, err := memory.New(memory.Config{Budget: size}, 0, wait, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	b, err := memory.New(memory.Config{Budget: size}, 0, bodyWait, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestBodiesWaitAndAreRefused(t *testing.T) {
 		first, second, third := b.Share(memory.Body), b.Share(memory.Body), b.Share(memory.Body)
 		grow(t, &first, 3*mib)
 		start := time.Now()
-		if err := second.Grow(t.Context(), 1); !isFull(err) || time.Since(start) != wait {
+		if err := second.Grow(t.Context(), 1); !isFull(err) || time.Since(start) != bodyWait {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 		one, other := growing(t.Context(), &second, mib), growing(t.Context(), &third, mib)

@@ -82,8 +82,8 @@ func TestGuardStory(t *testing.T) {
 		p := newPatient(t)
 		up := func(want string) {
 			t.Helper()
-			text := "# HELP llm_redis_up 1 while limits are shared through Redis, 0 while this pod works from its " +
-				"own counts.\n" +
+			text := "# HELP llm_redis_up " +
+				"1 while limits are shared through Redis, 0 while this pod works from its own counts.\n" +
 				"# TYPE llm_redis_up gauge\nllm_redis_up " + want + "\n"
 			if err := testutil.GatherAndCompare(p.reg, strings.NewReader(text), "llm_redis_up"); err != nil {
 				t.Error(err)

@@ -43,7 +43,7 @@ func (patience) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (p patience) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if p.away() {
-			pause(ctx)
+			pauseAfterTrouble(ctx)
 			if p.away() {
 				cmd.SetErr(ErrAway)
 				return ErrAway
@@ -52,7 +52,7 @@ func (p patience) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		err := next(ctx, cmd)
 		p.report(cmd, err)
 		if isTrouble(err) {
-			pause(ctx)
+			pauseAfterTrouble(ctx)
 		}
 		return err
 	}
@@ -65,7 +65,7 @@ func (p patience) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 			p.report(cmd, cmd.Err())
 		}
 		if isTrouble(err) {
-			pause(ctx)
+			pauseAfterTrouble(ctx)
 		}
 		return err
 	}
@@ -98,7 +98,7 @@ func keysOf(cmd redis.Cmder) []any {
 	return nil
 }
 
-func pause(ctx context.Context) {
+func pauseAfterTrouble(ctx context.Context) {
 	timer := time.NewTimer(troublePause)
 	defer timer.Stop()
 	select {

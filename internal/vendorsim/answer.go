@@ -11,7 +11,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
-// answer gives the call what it is due and returns the status, and whether the client left first.
+// answer sends the call's answer. It returns the status, and whether the client left before the end.
 func (c *call) answer(w http.ResponseWriter, r *http.Request, cfg Config) (status int, cancelled bool) {
 	switch {
 	case c.wrong != nil:
@@ -53,7 +53,7 @@ func (c *call) answer(w http.ResponseWriter, r *http.Request, cfg Config) (statu
 	return c.buffered(w, r)
 }
 
-// content is what the answer is written from.
+// content returns the parts of the answer.
 func (c *call) content() *dialect.Answer {
 	return &dialect.Answer{Request: c.Request, Reply: c.reply, Usage: c.usage, Number: c.number, Created: c.at}
 }
@@ -90,7 +90,7 @@ func (c *call) models(w http.ResponseWriter, cfg Config) (int, bool) {
 	return written(w.Write(dialect.Models(nil, all, c.anthropic)))
 }
 
-// fail answers with an error in the shape of the endpoint.
+// fail answers with an error in the format of the endpoint.
 func (c *call) fail(w http.ResponseWriter, f *dialect.Failure) int {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(f.Status)
@@ -98,7 +98,7 @@ func (c *call) fail(w http.ResponseWriter, f *dialect.Failure) int {
 	return f.Status
 }
 
-// written is the end of an answer with status 200, or the client's leave when it could not be written.
+// written returns the end of an answer with status 200, or cancelled when writing failed because the client left.
 func written(_ int, err error) (status int, cancelled bool) {
 	if err != nil {
 		return 0, true

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// breaks reports whether the answer is to end before its end.
+// breaks reports whether the answer must stop early.
 func (c *call) breaks() bool { return c.fault.Kind == "cut" || c.fault.Kind == "stall" }
 
-// broken ends an answer there: the connection closes, or stays silent until the client leaves.
+// broken stops an answer: the connection closes, or sends nothing more until the client leaves.
 func (c *call) broken(w http.ResponseWriter, r *http.Request) (int, bool) {
 	_ = http.NewResponseController(w).Flush()
 	if c.fault.Kind == "cut" {

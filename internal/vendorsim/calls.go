@@ -12,29 +12,29 @@ import (
 // Call is one call in the vendor's log.
 type Call struct {
 	Arrived    time.Time `json:"arrived"`
-	Ended      time.Time `json:"ended,omitzero"`     // zero while it is under way
-	Status     int       `json:"status"`             // 0 while it is under way, or when the answer was broken off
+	Ended      time.Time `json:"ended,omitzero"`     // zero while it is in flight
+	Status     int       `json:"status"`             // 0 while it is in flight, or when the answer was cut
 	Prompt     int       `json:"prompt_tokens"`      // bytes of the body / 4
-	Completion int       `json:"completion_tokens"`  // what it will bill; at the end, what it has billed
+	Completion int       `json:"completion_tokens"`  // tokens that it will bill; at the end, those that it has billed
 	Endpoint   string    `json:"endpoint,omitempty"` // chat, messages and so on
 	Model      string    `json:"model,omitempty"`    // its first 80 bytes
 	RequestID  string    `json:"request_id,omitempty"`
 	Pod        string    `json:"pod,omitempty"`       // header X-Pod
-	Fault      string    `json:"fault,omitempty"`     // kind of the fault that it met
+	Fault      string    `json:"fault,omitempty"`     // kind of the fault that applied to it
 	Answer     string    `json:"answer,omitempty"`    // name of the answer that was played
 	Cancelled  bool      `json:"cancelled,omitempty"` // the client left before the end
-	Refused    bool      `json:"refused,omitempty"`   // by the contract; does not count in it
-	Violation  bool      `json:"violation,omitempty"` // the window that ends with it holds more than the contract
+	Refused    bool      `json:"refused,omitempty"`   // by the contract, in which it then does not count
+	Violation  bool      `json:"violation,omitempty"` // the window that ends with it has more than the contract
 	Seen       *Seen     `json:"seen,omitempty"`      // of the last Config.KeepRequests calls
 }
 
-// record is a call while it is remembered.
+// record is a call in the log.
 type record struct {
 	Call
 	arrival *ledger.Arrival // nil when it does not count in the contract
 }
 
-// callLog remembers the last calls.
+// callLog has the last calls.
 type callLog struct {
 	keep    int
 	records []*record

@@ -13,8 +13,8 @@ import (
 // playPrefix is how a model's name asks for an answer of the catalogue: "play:429-bare".
 const playPrefix = "play:"
 
-// check returns why the vendor refuses a request as it stands, or nil. sound says that the body is a JSON object, or
-// that the request needs none.
+// check returns why the vendor refuses a request, or nil. sound is true when the body is a JSON object, or when the
+// request needs no body.
 func (c *call) check(cfg Config, r *http.Request, path dialect.Path, sound bool) *dialect.Failure {
 	switch {
 	case c.endpoint == nil, len(cfg.Endpoints) > 0 && !slices.Contains(cfg.Endpoints, c.endpoint.Name):
@@ -60,10 +60,11 @@ func unknownModel(message, model string) *dialect.Failure {
 	}
 }
 
-// short is a text that a client chose, within bounds.
+// short bounds the length of a client's text.
 func short(s string) string { return s[:min(len(s), 80)] }
 
-// asked is the fault that a call meets: the one that it asks for by the name of its model, where no other one applies.
+// asked returns the fault of a call: the one that applies, else the one that the call asks for by the name of its
+// model.
 func (c *call) asked(met Fault) Fault {
 	name, is := strings.CutPrefix(c.Model, playPrefix)
 	if !is || met.Kind != "" && met.Kind != "slow" {

@@ -19,7 +19,7 @@ type (
 	Contract = ledger.Contract // what the vendor grants
 	Duration = timing.Duration // written as "1.5s" in JSON
 	Latency  = timing.Latency  // a distribution of durations
-	Extra    = dialect.Extra   // what the vendor counts beside the tokens that a client can see
+	Extra    = dialect.Extra   // tokens that the vendor counts beside those that a client can see
 )
 
 // Constant is a latency that is always d.
@@ -70,8 +70,8 @@ func (c Config) validate() error {
 	return errors.Join(problems...)
 }
 
-// SetConfig changes the behaviour from now on. What was seen so far stays, and a new contract is judged with the calls
-// that are in its window already, as far back as two windows of the old contract.
+// SetConfig changes the behaviour from now on. The figures so far stay. A new contract is judged with the calls that
+// are in its window already, as far back as two windows of the old contract.
 func (s *Sim) SetConfig(cfg Config) error {
 	if err := cfg.validate(); err != nil {
 		return err

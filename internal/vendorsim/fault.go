@@ -10,8 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
-// Fault is one way to fail. A call looks at the faults in the order they came: slow ones add up, and the first other
-// one that applies decides.
+// Fault is one way to fail. Faults apply to a call in the order in which they were added: slow ones add up, and the
+// first other one that applies decides.
 type Fault struct {
 	Kind         string         `json:"kind"`             // one of Kinds
 	Status       int            `json:"status"`           // of kind status; zero means 500
@@ -29,8 +29,8 @@ type Fault struct {
 	Key   string `json:"key"`   // the same for API keys
 
 	Probability float64  `json:"probability"` // that it applies to a call; zero means always
-	Calls       int      `json:"calls"`       // it ends after so many calls; zero means never
-	For         Duration `json:"for"`         // it ends after this time; zero means never
+	Calls       int      `json:"calls"`       // number of calls after which it ends; zero means never
+	For         Duration `json:"for"`         // time after which it ends; zero means never
 
 	until time.Time
 }

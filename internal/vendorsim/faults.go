@@ -17,7 +17,7 @@ func (s *Sim) AddFault(f Fault) error { return s.addFaults([]Fault{f}, false) }
 // SetFaults makes the vendor fail in these ways and no others from now on.
 func (s *Sim) SetFaults(faults ...Fault) error { return s.addFaults(faults, true) }
 
-// addFaults takes all of them or none.
+// addFaults adds all of the faults, or none when one is invalid.
 func (s *Sim) addFaults(faults []Fault, instead bool) error {
 	added := make([]*Fault, 0, len(faults))
 	for _, f := range faults {
@@ -67,7 +67,7 @@ func (s *Sim) expireLocked(now time.Time) {
 	s.regrantLocked()
 }
 
-// target is what a fault looks at in a call.
+// target has the parts of a call that a fault can select.
 type target struct{ model, path, key string }
 
 // applies reports whether the fault is for calls such as t.
@@ -84,11 +84,11 @@ func matches(pattern, s string) bool {
 	return ok
 }
 
-// flat makes the slash a character like any other: * of path.Match stops at one.
+// flat replaces slashes, because * of path.Match does not match them.
 func flat(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 
-// faultLocked is what a call meets that is looked at now: the fault, without a kind for none, and the delay of all that
-// apply.
+// faultLocked returns the fault of a call that arrives now, with an empty kind for none, and the sum of the delays of
+// all faults that apply.
 func (s *Sim) faultLocked(now time.Time, t target) (met Fault, delay time.Duration) {
 	if len(s.faults) == 0 {
 		return Fault{}, 0
@@ -110,7 +110,7 @@ func (s *Sim) faultLocked(now time.Time, t target) (met Fault, delay time.Durati
 	}
 	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return slices.Contains(used, f) })
 	if met.Name != "" {
-		named, _ := script.Find(met.Name) // it was valid when it came
+		named, _ := script.Find(met.Name) // it was valid when it was added
 		met.Answer = &named.Answer
 	}
 	return met, delay

@@ -8,8 +8,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/dialect"
 )
 
-// limitHeadersLocked names the call, and tells what is left of the contract and when there will be more, as the vendor
-// of the endpoint does.
+// limitHeadersLocked sets the headers of the endpoint's vendor: the name of the call, what is left of the contract, and
+// when there will be more.
 func (s *Sim) limitHeadersLocked(h http.Header, c *call) {
 	id, window := dialect.RequestID(c.number), s.contract.Window()
 	granted := window.Contract
@@ -26,7 +26,8 @@ func (s *Sim) limitHeadersLocked(h http.Header, c *call) {
 	limitHeaders(h, "X-Ratelimit-", "-Tokens", granted.Tokens, window.Tokens, in)
 }
 
-// limitHeaders tells one limit; none when it is zero. A name is made of before, what is told, and after.
+// limitHeaders sets the headers of one limit, or none when the limit is 0. A name is before, Limit or the like, and
+// after.
 func limitHeaders(h http.Header, before, after string, limit, used int, reset string) {
 	if limit == 0 {
 		return

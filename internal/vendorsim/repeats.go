@@ -1,10 +1,10 @@
 package vendorsim
 
-// remembered is how many request IDs are known at least: a test's worth, within a few dozen MiB.
+// remembered is the number of request IDs that are kept: enough for a test, within a few dozen MiB.
 const remembered = 50_000
 
-// repeats counts the calls with the same request ID. It forgets an ID when that many others came since its last call,
-// so a simulator that runs for weeks does not grow.
+// repeats counts the calls with the same request ID. It forgets an ID after so many calls with other IDs, so that a
+// simulator that runs for weeks does not grow.
 type repeats struct {
 	young, old map[string]int
 	of         map[int]int // IDs by number of calls

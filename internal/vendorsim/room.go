@@ -11,14 +11,14 @@ import (
 	"sync"
 )
 
-// room bounds the memory of the bodies that the simulator holds at a time, so that clients that send large ones cannot
-// have it killed. A call whose body finds no room waits before it is read. A nil room has no bound.
+// room bounds the memory of the bodies in the simulator, so that large bodies cannot make it exceed its memory limit.
+// When there is no memory for a body, its call waits before the body is read. A nil room has no bound.
 type room struct {
 	size int64
 
 	mu      sync.Mutex
 	used    int64
-	changed chan struct{} // closed when some of it becomes free; nil while no one waits
+	changed chan struct{} // closed when memory becomes free; nil while no call waits
 }
 
 // smallBody is the size, in bytes, up to which bodies are not counted.
@@ -33,8 +33,8 @@ func newRoom() *room {
 	return &room{size: limit / 3}
 }
 
-// take waits until a body of n bytes has room, or until ctx ends, and returns what gives it back. A body of unknown
-// length, which is negative, and one that is larger than the room take all of it.
+// take waits until there are n bytes for a body, or until ctx ends. The returned func gives them back. A body of
+// unknown length (n below 0) and a body larger than the room take all of it.
 func (m *room) take(ctx context.Context, n int64) (give func(), err error) {
 	if m == nil || n >= 0 && n <= smallBody {
 		return func() {}, nil
@@ -56,7 +56,7 @@ func (m *room) take(ctx context.Context, n int64) (give func(), err error) {
 	}
 }
 
-// try takes n bytes, or returns a channel that is closed when it may be tried again.
+// try takes n bytes, or returns a channel that is closed when memory becomes free.
 func (m *room) try(n int64) (full <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,7 +80,7 @@ func (m *room) give(n int64) {
 	}
 }
 
-// readBody reads the body of a call into one piece of memory, at most maxBody bytes, a part of it at a time.
+// readBody reads the body of a call, at most maxBody bytes, in parts.
 func readBody(w http.ResponseWriter, r *http.Request, part []byte) (string, error) {
 	var body strings.Builder
 	if r.ContentLength > 0 {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Seen is what a call looked like when it arrived.
+// Seen is the request of a call.
 type Seen struct {
 	Method    string      `json:"method"`
 	URL       string      `json:"url"` // path and query
@@ -19,7 +19,7 @@ const (
 	maxSeen     = 1_000    // calls, whatever the configuration says
 )
 
-// see keeps what a call looked like, for the last calls only.
+// see keeps the request of a call. Only those of the last calls are kept.
 func (l *callLog) see(r *record, keep int, req *http.Request, body string) {
 	if keep = min(keep, maxSeen); keep > 0 {
 		r.Seen = &Seen{
@@ -34,7 +34,7 @@ func (l *callLog) see(r *record, keep int, req *http.Request, body string) {
 	}
 }
 
-// describe says what the call was for. Texts are copied, so that the log does not keep the bodies that they come from.
+// describe records the purpose of the call. Texts are copied, so that the log does not keep whole bodies in memory.
 func (r *record) describe(c *call, keep int) {
 	if keep < 0 {
 		return

@@ -15,8 +15,8 @@ type call struct {
 	dialect.Request
 	endpoint  *dialect.Endpoint // nil when the path is unknown
 	anthropic bool              // the client speaks Anthropic's API
-	wrong     *dialect.Failure  // the vendor refuses the request itself, whatever the faults say
-	key       string            // with which the client came
+	wrong     *dialect.Failure  // the vendor refuses the request itself, whatever faults there are
+	key       string            // of the client
 	at        time.Time
 	epoch     int
 	number    int
@@ -24,24 +24,24 @@ type call struct {
 	buf       *bytes.Buffer // parts of the body, then the answer
 
 	reply    dialect.Reply
-	usage    dialect.Usage // when the client stays to the end
+	usage    dialect.Usage // if the client stays to the end
 	perPiece int           // tokens in each piece of a stream
-	sent     int           // tokens of the completion that went out
+	sent     int           // tokens of the completion that were sent
 	speed    float64
 	wait     time.Duration // until the first byte
 	fault    Fault
-	again    time.Duration // until a refused call would be within the contract
+	again    time.Duration // time until a refused call would be within the contract
 	refuse   bool
 }
 
 const (
-	maxBody = 64 << 20 // the vendor reads no more of a request
-	maxPods = 1_000    // the figures tell no more apart
+	maxBody = 64 << 20 // bytes of a request that the vendor reads
+	maxPods = 1_000    // pods in the figures
 
 	partSize = 32 << 10 // bytes of a body that are read at once
 )
 
-// serveCall answers one call that arrived at.
+// serveCall answers one call, which arrived at the time at.
 func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, path dialect.Path, at time.Time) {
 	c := &call{at: at, endpoint: path.Endpoint, buf: s.buffers.Get().(*bytes.Buffer), key: keyOf(r.Header)}
 	defer s.giveBack(c.buf)
@@ -53,7 +53,7 @@ func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, path dialect.Pat
 	c.buf.Grow(partSize)
 	body, err := readBody(w, r, c.buf.AvailableBuffer()[:partSize])
 	if err != nil {
-		http.Error(w, "the request broke off", http.StatusBadRequest) // it never arrived, so it does not count
+		http.Error(w, "the request broke off", http.StatusBadRequest) // it did not arrive whole, so it does not count
 		return
 	}
 	c.anthropic = c.endpoint != nil &&
@@ -65,17 +65,17 @@ func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, path dialect.Pat
 	c.wrong = c.check(cfg, r, path, ok || r.Method == http.MethodGet)
 	c.plan(cfg)
 	s.arrive(c, r, w.Header(), body)
-	status, cancelled := 0, false // what a panic leaves behind: the answer is broken off
+	status, cancelled := 0, false // the values after a panic: the answer is cut
 	defer func() { s.end(c, status, cancelled) }()
 	status, cancelled = c.answer(w, r, cfg)
 }
 
-// keyOf is the key with which a client came, in the header of any vendor.
+// keyOf returns the client's API key, from the header of any vendor.
 func keyOf(h http.Header) string {
 	return cmp.Or(strings.TrimPrefix(h.Get("Authorization"), "Bearer "), h.Get("X-Api-Key"), h.Get("Api-Key"))
 }
 
-// plan decides what the call is due if nothing goes wrong.
+// plan decides the answer of the call without faults.
 func (c *call) plan(cfg Config) {
 	c.speed, c.perPiece = cfg.TokensPerSecond, max(1, cfg.ChunkTokens)
 	c.usage.Prompt = c.Prompt
@@ -129,7 +129,7 @@ func (s *Sim) arrive(c *call, r *http.Request, out http.Header, body string) {
 	s.notifyLocked()
 }
 
-// bill is what the call will bill when its client stays: a call that fails bills its prompt alone.
+// bill returns the tokens that the call bills if its client stays: a failed call bills only its prompt.
 func (c *call) bill() (prompt, completion int) {
 	whole := c.usage.Completion + c.usage.Thought()
 	prompt = c.usage.PromptBill(c.anthropic)
@@ -168,7 +168,7 @@ func (s *Sim) end(c *call, status int, cancelled bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.epoch != s.epoch {
-		return // forgotten by a reset
+		return // removed by a reset
 	}
 	r := c.record
 	r.Ended, r.Status, r.Cancelled, r.Completion = time.Now(), status, cancelled, c.sent

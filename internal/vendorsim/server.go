@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Server is a Sim that listens.
+// Server is a Sim with a listener.
 type Server struct {
 	*Sim
 	URL string // to POST to
@@ -59,14 +59,14 @@ func (s *Server) follow(_ net.Conn, state http.ConnState) {
 // Failed receives why the server has ended: http.ErrServerClosed after Shutdown or Close.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Shutdown lets the calls under way end, and breaks off what is left when ctx ends.
+// Shutdown waits for the calls in flight, and cuts those that are left when ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.server.Shutdown(ctx)
 	s.Close()
 	return err
 }
 
-// Close breaks off all calls and waits for their end.
+// Close cuts all calls and waits for their end.
 func (s *Server) Close() {
 	s.cancel()
 	_ = s.server.Close()

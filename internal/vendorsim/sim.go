@@ -1,10 +1,10 @@
-// Package vendorsim is a simulated LLM vendor. It answers like OpenAI and like Anthropic, takes as long as it is told,
-// fails on demand, can play any HTTP answer, and keeps its contract's log exactly: it is the judge in every test of
-// more than one pod.
+// Package vendorsim is a simulated LLM vendor. It answers like OpenAI and like Anthropic, with configured latencies,
+// fails on demand, and can play any HTTP answer. It keeps an exact log of its contract: it is the judge in every test
+// of more than one pod.
 //
 //	POST   the paths of package dialect: /v1/chat/completions, /v1/responses, /v1/messages and so on
 //	                        serve.go, room.go, check.go, answer.go, stream.go
-//	GET    /v1/models       what there is
+//	GET    /v1/models       the list of models
 //	GET    /stats           what it has seen, violations of the contract too        stats.go, package ledger
 //	GET    /log             the calls, one JSON object a line                       calls.go, seen.go
 //	POST   /reset           forget everything seen
@@ -13,7 +13,7 @@
 //	PUT    /faults          fail in these ways and no others
 //	DELETE /faults          behave again
 //	GET    /answers         the answers that it can play by name                    package script
-//	GET    /answers/{name}  one of them in whole
+//	GET    /answers/{name}  one of them, whole
 //	GET    /config          latency, contract and the rest                          config.go
 //	PUT    /config          behave like this from now on; what is left out has its default
 //
@@ -46,10 +46,10 @@ type Sim struct {
 	repeats  repeats
 	stats    Stats
 	epoch    int           // grows with every reset
-	changed  chan struct{} // closed at the next change; nil while no one waits for it
+	changed  chan struct{} // closed at the next change; nil while nothing waits for it
 }
 
-// New returns a vendor that behaves as cfg says.
+// New returns a vendor with this configuration.
 func New(cfg Config) (*Sim, error) {
 	s := &Sim{room: newRoom(), buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
 	s.pages = s.steering()
@@ -60,7 +60,7 @@ func New(cfg Config) (*Sim, error) {
 	return s, nil
 }
 
-// ServeHTTP serves a call, or one of the pages that steer the simulator.
+// ServeHTTP serves a call, or one of the pages that control the simulator.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at := time.Now() // as early as possible: this is a call's arrival
 	path := dialect.Find(r.Method, r.URL.Path)
@@ -71,7 +71,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.pages.ServeHTTP(w, r)
 }
 
-// Reset forgets everything seen. Calls that are under way are counted no more; faults and configuration stay.
+// Reset removes all figures and calls. Calls in flight do not count any more. Faults and configuration stay.
 func (s *Sim) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

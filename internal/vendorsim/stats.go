@@ -5,7 +5,7 @@ import (
 	"maps"
 )
 
-// Stats is what the vendor has seen since the last reset.
+// Stats has the figures since the last reset.
 type Stats struct {
 	Calls       int            `json:"calls"` // that arrived
 	InFlight    int            `json:"in_flight"`
@@ -15,8 +15,8 @@ type Stats struct {
 	Refused     int            `json:"refused"`        // by an enforced contract
 	Pods        map[string]int `json:"pods,omitempty"` // calls by header X-Pod, of the first 1,000 pods
 
-	RequestViolations int     `json:"request_violations"` // windows above the contract, one for each arrival
-	TokenViolations   int     `json:"token_violations"`   // the same for tokens that were really sent
+	RequestViolations int     `json:"request_violations"` // arrivals whose window was above the contract
+	TokenViolations   int     `json:"token_violations"`   // the same for tokens
 	MaxRequests       int     `json:"max_requests_in_window"`
 	MaxTokens         int     `json:"max_tokens_in_window"`
 	UsedRequests      float64 `json:"used_requests"` // share of the contract, on average since the first arrival
@@ -47,7 +47,7 @@ func (s *Sim) statsLocked() Stats {
 	return st
 }
 
-// WaitFor waits until is holds for the figures, and returns the cause of ctx when that ends first.
+// WaitFor waits until is reports true for the figures. It returns the cause of ctx when ctx ends first.
 func (s *Sim) WaitFor(ctx context.Context, is func(Stats) bool) error {
 	for {
 		s.mu.Lock()
@@ -67,7 +67,7 @@ func (s *Sim) WaitFor(ctx context.Context, is func(Stats) bool) error {
 	}
 }
 
-// notifyLocked wakes those who wait for a change.
+// notifyLocked wakes all that wait for a change.
 func (s *Sim) notifyLocked() {
 	if s.changed != nil {
 		close(s.changed)

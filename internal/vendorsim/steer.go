@@ -12,12 +12,12 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
-// isPage reports whether a path steers the simulator and is none of the vendor.
+// isPage reports whether a path is a page that controls the simulator, and not one of the vendor.
 func isPage(path string) bool {
 	return slices.Contains([]string{"/stats", "/log", "/reset", "/faults", "/config", "/answers"}, path)
 }
 
-// steering serves the pages that steer the simulator.
+// steering serves the pages that control the simulator.
 func (s *Sim) steering() *http.ServeMux {
 	pages := http.NewServeMux()
 	pages.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Stats()) })
@@ -80,7 +80,7 @@ func (s *Sim) readFaults(b []byte, instead bool) error {
 	return s.addFaults(faults, instead)
 }
 
-// listed is the catalogue of answers without what they consist of.
+// listed is the catalogue of answers without their contents.
 func listed() []line {
 	all := script.Catalogue()
 	lines := make([]line, len(all))
@@ -97,7 +97,8 @@ type line struct {
 	Request json.RawMessage `json:"request,omitempty"`
 }
 
-// accept hands the request's body on. When it is refused the answer shows the fields, with their zero values.
+// accept calls set with the request's body. When set returns an error, the answer lists the fields with their zero
+// values.
 func accept(w http.ResponseWriter, r *http.Request, fields any, set func([]byte) error) {
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	if err == nil {

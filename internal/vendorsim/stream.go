@@ -23,14 +23,14 @@ func (c *call) streamed(w http.ResponseWriter, r *http.Request) (int, bool) {
 		if _, err := w.Write(event.Bytes); err != nil {
 			return 0, true
 		}
-		if events == 0 { // what was thought, and what was made and not chosen, is billed with the first event
+		if events == 0 { // reasoning, and completions that were not chosen, are billed with the first event
 			c.sent = c.usage.Completion + c.usage.Thought() - c.reply.Tokens*c.Choices
 		}
 		c.sent += event.Tokens
 		visible += event.Tokens
 		events++
 		if event.Tokens == 0 || step == 0 && events > 1 {
-			continue // as fast as the connection takes it
+			continue // as fast as the connection allows
 		}
 		if rc.Flush() != nil || !script.Pause(r, time.Until(begun.Add(time.Duration(visible)*step))) {
 			return 0, true

@@ -45,7 +45,7 @@ func (b *bench) profile() error {
 	}
 	const length = 30 * time.Second
 	wait := b.profiled(t, length)
-	_, err = load(t.addr, request, conns, 0, length+2*time.Second)
+	_, err = load(t.addr, chatRequest, smallConns, 0, length+2*time.Second)
 	return errors.Join(err, wait())
 }
 

@@ -38,11 +38,11 @@ func (b *bench) throughput() error {
 		for i := range targets {
 			t := targets[(i+round)%len(targets)]
 			if round == 0 { // warm-up
-				if _, err := b.take(t, request, 0, time.Second, 200); err != nil {
+				if _, err := b.take(t, chatRequest, 0, time.Second, 200); err != nil {
 					return err
 				}
 			}
-			s, err := b.take(t, request, 0, b.length, 200)
+			s, err := b.take(t, chatRequest, 0, b.length, 200)
 			if err != nil {
 				return err
 			}

@@ -95,8 +95,8 @@ type bench struct {
 
 const chatBody = `{"model":"bench","messages":[{"role":"system","content":"You are a helpful assistant that answers in one sentence."},{"role":"user","content":"What does the quick brown fox do, and why does it do that again and again?"}],"max_tokens":64}`
 
-// request is a request of a chat application, of a few hundred bytes.
-var request = post("bench-key", chatBody)
+// chatRequest is a request of a chat application, of a few hundred bytes.
+var chatRequest = post("bench-key", chatBody)
 
 // part is a measurement with a name for -only.
 type part struct {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// conns is the number of connections of all loads of small requests.
-const conns = 64
+// smallConns is the number of connections of all loads of small requests.
+const smallConns = 64
 
 // steadyRate is the load of the latency measurement, in requests a second.
 const steadyRate = 1000
@@ -26,7 +26,7 @@ func (b *bench) take(t *target, request []byte, rate float64, d time.Duration, w
 	if err != nil {
 		return sample{}, err
 	}
-	r, err := load(t.addr, request, conns, rate, d)
+	r, err := load(t.addr, request, smallConns, rate, d)
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", t.name, err)
 	}
@@ -71,7 +71,7 @@ func (b *bench) requests() error {
 	targets = append(targets, pinging, lanes)
 	defer stopAll(targets)
 	for _, t := range targets {
-		if _, err := b.take(t, request, 0, time.Second, 200); err != nil { // warm-up
+		if _, err := b.take(t, chatRequest, 0, time.Second, 200); err != nil { // warm-up
 			return err
 		}
 	}
@@ -83,7 +83,7 @@ func (b *bench) requests() error {
 		}{{saturated, 0}, {steady, steadyRate}} {
 			for i := range targets {
 				t := targets[(i+round)%len(targets)] // another program is first in each round
-				s, err := b.take(t, request, load.rate, b.length, 200)
+				s, err := b.take(t, chatRequest, load.rate, b.length, 200)
 				if err != nil {
 					return err
 				}

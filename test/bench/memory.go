@@ -46,7 +46,7 @@ func (b *bench) inFlightMemory() error {
 // grown is the growth of t's memory from one request in flight to all of them, in KiB per request. t must be newly
 // started: a busy program has memory that it has not given back, which would hide a part of the growth.
 func grown(t *target) (float64, error) {
-	if _, err := load(t.addr, request, 1, 0, time.Millisecond); err != nil {
+	if _, err := load(t.addr, chatRequest, 1, 0, time.Millisecond); err != nil {
 		return 0, err
 	}
 	before, err := t.process.resident()
@@ -54,7 +54,7 @@ func grown(t *target) (float64, error) {
 		return 0, err
 	}
 	t.vendor.setHold(true)
-	go func() { _, _ = load(t.addr, request, inFlight, 0, time.Second) }()
+	go func() { _, _ = load(t.addr, chatRequest, inFlight, 0, time.Second) }()
 	if _, err := await.Poll(await.Limit, t.name+": all requests reach the vendor", func() (bool, error) {
 		return t.vendor.held.Load() >= inFlight, nil
 	}); err != nil {

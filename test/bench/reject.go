@@ -34,8 +34,8 @@ func (b *bench) refusals() error {
 		return err
 	}
 	refusing = append(refusing,
-		refuser{bare, bareName, bytes.Replace(request, []byte("/llm"), []byte("/nil"), 1), 404},
-		refuser{same, sameName, request, 503})
+		refuser{bare, bareName, bytes.Replace(chatRequest, []byte("/llm"), []byte("/nil"), 1), 404},
+		refuser{same, sameName, chatRequest, 503})
 	cpu := map[string][]float64{}
 	for range b.rounds {
 		for _, r := range refusing {
@@ -60,7 +60,7 @@ func (b *bench) refusals() error {
 
 // startRefusing starts a server for each measured kind of refusal.
 func (b *bench) startRefusing() (all []refuser, err error) {
-	limited, served := post("limited-key", chatBody), request
+	limited, served := post("limited-key", chatBody), chatRequest
 	for _, c := range []struct {
 		name     string
 		settings map[string]string
@@ -98,7 +98,7 @@ func patient(settings map[string]string) map[string]string {
 func openBreaker(t *target) error {
 	t.vendor.answer("500 Internal Server Error")
 	for range 200 {
-		r, err := load(t.addr, request, 16, 0, 100*time.Millisecond)
+		r, err := load(t.addr, chatRequest, 16, 0, 100*time.Millisecond)
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func openBreaker(t *target) error {
 func occupy(n int, metric string, value float64) func(*target) error {
 	return func(t *target) error {
 		t.vendor.setHold(true)
-		go func() { _, _ = load(t.addr, request, n, 0, time.Second) }()
+		go func() { _, _ = load(t.addr, chatRequest, n, 0, time.Second) }()
 		return t.waitMetric(metric, value)
 	}
 }

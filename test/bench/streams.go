@@ -60,7 +60,7 @@ func (b *bench) streams() error {
 // stream opens all streams of t at once, and measures while events flow.
 func (b *bench) stream(t *target) (s streamSample, err error) {
 	t.vendor.setStream(true)
-	if _, err := load(t.addr, request, 1, 0, time.Millisecond); err != nil {
+	if _, err := load(t.addr, chatRequest, 1, 0, time.Millisecond); err != nil {
 		return s, err
 	}
 	before, err := t.process.resident()

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// alertRules are the rules of a scenario, as Prometheus itself reads them.
+// alertRules are the rules of a scenario, read by Prometheus' own code.
 func alertRules(tb testing.TB, r rendered) []rulefmt.Rule {
 	tb.Helper()
 	text, err := yaml.Marshal(r.find(tb, "PrometheusRule", "llm-spillway").at("spec"))
@@ -37,7 +37,7 @@ const (
 	other = `{namespace="prod",service="other",pod="x"`
 )
 
-// TestAlertsFireWhenTheyShould loads an hour of series, one sample a minute, and looks which alerts fire at its end.
+// TestAlertsFireWhenTheyShould loads series of an hour, one sample a minute, and checks which alerts fire at the end.
 // The contract of the lane default is 600 calls and 200,000 tokens a minute. The lane mini has ten times that.
 func TestAlertsFireWhenTheyShould(t *testing.T) {
 	t.Parallel()
@@ -200,7 +200,7 @@ kube_horizontalpodautoscaler_spec_max_replicas{namespace="prod",horizontalpodaut
 	}
 }
 
-// TestAlertsWithoutAContract is about a release without quota: nothing to be near to.
+// TestAlertsWithoutAContract is about a release without quota: alerts about the quota must not fire.
 func TestAlertsWithoutAContract(t *testing.T) {
 	t.Parallel()
 	all := alertRules(t, mustRender(t, "monitoring", "quota.requests=0,quota.tokens=0"))
@@ -215,8 +215,8 @@ llm_tokens_total`+pod+`,lane="default",direction="prompt"} 0+900000000x60`)
 	}
 }
 
-// firing evaluates the rules once a minute for an hour and lists the alerts that fire in the end, each with annotations
-// that could be filled in.
+// firing evaluates the rules once a minute for an hour and lists the alerts that fire at the end. It fails the test
+// when the annotations of an alert cannot be filled in.
 func firing(t *testing.T, all []rulefmt.Rule, series string) (names []string) {
 	t.Helper()
 	db := promqltest.LoadedStorage(t, "load 1m\n  "+strings.ReplaceAll(strings.TrimSpace(series), "\n", "\n  "))
@@ -253,8 +253,8 @@ func firing(t *testing.T, all []rulefmt.Rule, series string) (names []string) {
 	return names
 }
 
-// TestEveryAlertHasARunbook compares the alerts with the sections of docs/operations.md, which say what to do. A
-// section is called like its alert, without the name of the service.
+// TestEveryAlertHasARunbook compares the alerts with the sections of docs/operations.md, which explain what to do. The
+// title of a section is the name of its alert, without the name of the service.
 func TestEveryAlertHasARunbook(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/operations.md")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// traefikChain are the middlewares of the route, in the order in which a request meets them.
+// traefikChain are the middlewares of the route, in the order in which a request passes them.
 func traefikChain(tb testing.TB, r rendered) (chain []object) {
 	tb.Helper()
 	rule := object(r.find(tb, "HTTPRoute", "llm-spillway").at("spec", "rules").([]any)[0].(map[string]any))
@@ -16,7 +16,7 @@ func traefikChain(tb testing.TB, r rendered) (chain []object) {
 	return chain
 }
 
-// TestTraefikLimitsInOrder holds the order and the keys: each line of it was found with a real Traefik.
+// TestTraefikLimitsInOrder checks the order and the keys, which were found with a real Traefik.
 func TestTraefikLimitsInOrder(t *testing.T) {
 	t.Parallel()
 	r := mustRender(t, "gateway-traefik", "gateway.proxyReplicas=2,gateway.trustedHops=1")
@@ -63,8 +63,7 @@ func TestTraefikLimitsInOrder(t *testing.T) {
 	}
 }
 
-// TestTraefikListensAtAnEntryPoint is about the Gateway that the chart makes: Traefik takes no port that it does not
-// listen at.
+// TestTraefikListensAtAnEntryPoint is about the Gateway of the chart: Traefik accepts only ports on which it listens.
 func TestTraefikListensAtAnEntryPoint(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -87,7 +86,7 @@ func TestTraefikListensAtAnEntryPoint(t *testing.T) {
 	}
 }
 
-// TestEnvoyLimits looks at Envoy Gateway's policies in the same way.
+// TestEnvoyLimits checks Envoy Gateway's policies in the same way.
 func TestEnvoyLimits(t *testing.T) {
 	t.Parallel()
 	r := mustRender(t, "gateway-envoy")

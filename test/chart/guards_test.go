@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestContradictionsAreRefused sets one contradictory pair at a time. The sentence has to say what to change, which is
-// why it is looked for; both versions of Helm have to refuse.
+// TestContradictionsAreRefused sets one contradictory pair of values at a time. Both versions of Helm must refuse it,
+// with the sentence that explains what to change.
 func TestContradictionsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, scenario, set, want string }{
@@ -16,8 +16,9 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"two vendors", "minimal", "vendor.simulated=true", "vendor.simulated and vendor.url are both set: remove one"},
 		{"two vendor keys", "minimal", "vendor.apiKey=sk",
 			"vendor.existingSecret and vendor.apiKey are both set: keep the Secret"},
-		{"header with a comma", "minimal", `vendor.headers.Accept=a\,b`, "vendor.headers.Accept has a comma in its " +
-			"value, which separates headers in LLM_VENDOR_HEADERS: leave it out"},
+		{"header with a comma", "minimal", `vendor.headers.Accept=a\,b`,
+			"vendor.headers.Accept has a comma in its value, which separates headers in LLM_VENDOR_HEADERS: " +
+				"leave it out"},
 		{"two autoscalers", "hpa", "keda.enabled=true",
 			"two autoscalers would fight over the replicas; switch one off"},
 		{"two Redis", "simulated", "redis.external.url=redis://r:6379",
@@ -32,11 +33,13 @@ func TestContradictionsAreRefused(t *testing.T) {
 			"limits.queueTimeout (60s) must be below limits.sla (60s)"},
 		{"call timeout above the SLA", "simulated", "limits.callTimeout=61s",
 			"limits.callTimeout (61s) must not be above limits.sla (60s)"},
-		{"a budget above the memory", "simulated", "limits.memoryBudget=120Mi", "resources.limits.memory (256Mi) " +
-			"gives Go 204Mi, below the 212Mi that a pod can need: 120Mi of memory budget, an answer of 16777216 " +
-			"bytes beyond it, limits.admission (200) requests and 1000 connections"},
-		{"a body above its part of the budget", "simulated", "limits.memoryBudget=40Mi", "limits.maxBody (33554432 " +
-			"bytes) is above three quarters of the memory budget (40Mi): such a body would never find room"},
+		{"a budget above the memory", "simulated", "limits.memoryBudget=120Mi",
+			"resources.limits.memory (256Mi) gives Go 204Mi, below the 212Mi that a pod can need: " +
+				"120Mi of memory budget, an answer of 16777216 bytes beyond it, " +
+				"limits.admission (200) requests and 1000 connections"},
+		{"a body above its part of the budget", "simulated", "limits.memoryBudget=40Mi",
+			"limits.maxBody (33554432 bytes) is above three quarters of the memory budget (40Mi): " +
+				"such a body would never find room"},
 		{"a body above the simulator's memory", "simulated",
 			"vendorsim.resources.limits.memory=100Mi,vendorsim.resources.requests.memory=100Mi",
 			"vendorsim.resources.limits.memory (100Mi) gives Go 80Mi, below the 96Mi that a body of limits.maxBody " +
@@ -52,8 +55,9 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"gateway check above preStop", "gateway-envoy", "gateway.healthCheck.unhealthyThreshold=5",
 			"the gateway needs 10 s to notice a stopping pod (gateway.healthCheck), not less than " +
 				"drain.preStopSeconds (10): raise the latter"},
-		{"gateway check above the drain delay", "gateway-envoy", "drain.delay=4s", "the gateway needs 4 s to notice " +
-			"an unready pod (gateway.healthCheck), not less than drain.delay (4s): raise the latter"},
+		{"gateway check above the drain delay", "gateway-envoy", "drain.delay=4s",
+			"the gateway needs 4 s to notice an unready pod (gateway.healthCheck), not less than drain.delay (4s): " +
+				"raise the latter"},
 		{"gateway without a Gateway", "simulated", "gateway.enabled=true",
 			"gateway.enabled needs a Gateway: name yours"},
 		{"gateway twice", "gateway-shared", "gateway.create=true", "attach to yours or make one, not both"},
@@ -112,8 +116,8 @@ func TestContradictionsAreRefused(t *testing.T) {
 			"gateway.limits.requestsPerSecondPerIP=2,gateway.proxyReplicas=3",
 			"gateway.limits.requestsPerSecondPerIP (2) is below gateway.proxyReplicas (3)"},
 		{"one address that holds every place", "gateway-envoy", "gateway.limits.requestReceivedTimeout=60s",
-			"requestsPerSecondPerIP x requestReceivedTimeout = 1200 requests, and gateway.limits.parallelRequests is " +
-				"1000"},
+			"requestsPerSecondPerIP x requestReceivedTimeout = 1200 requests, " +
+				"and gateway.limits.parallelRequests is 1000"},
 		{"one address with every place", "gateway-traefik", "gateway.limits.parallelRequestsPerIP=1000",
 			"one address could hold every place"},
 		{"two vendor keys in a lane", "lanes", "lanes.claude.vendor.apiKey=sk",
@@ -158,7 +162,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 	}
 }
 
-// TestEveryGuardHasItsCase counts the sentences in the template: a guard that is not tested may as well be absent.
+// TestEveryGuardHasItsCase counts the sentences in the template: each guard must have a test case.
 func TestEveryGuardHasItsCase(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(chartDir, "templates", "_guards*.tpl"))
@@ -178,14 +182,14 @@ func TestEveryGuardHasItsCase(t *testing.T) {
 		t.Fatal(err)
 	}
 	sentences := strings.Count(guards.String(), "append $errs")
-	// The last two are the schema's, and two autoscalers share a sentence, as two settings do.
+	// The last two cases are about the schema. Two autoscalers have the same sentence, and so have two settings.
 	tested := strings.Count(string(cases), "\n\t\t{\"") - 4
 	if sentences != tested {
 		t.Errorf("%d guards and %d cases", sentences, tested)
 	}
 }
 
-// TestMistypedValuesAreRefused is the schema's part: every mistyped name, at every depth.
+// TestMistypedValuesAreRefused: the schema refuses every mistyped name, at every depth.
 func TestMistypedValuesAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, set := range []string{

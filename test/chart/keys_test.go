@@ -52,7 +52,7 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 	}
 }
 
-// readKeys fails unless the Secret has exactly a key and its hash, with the tier, for each user.
+// readKeys fails the test unless the Secret has exactly one key, with its hash and tier, for each user.
 func readKeys(tb testing.TB, secret object, tiers map[string]string) map[string]string {
 	tb.Helper()
 	plain := map[string]string{}
@@ -77,13 +77,13 @@ func readKeys(tb testing.TB, secret object, tiers map[string]string) map[string]
 	return plain
 }
 
-// TestVendorKeysAreFiles: no key of a vendor is a variable, which is read once. Each lane with a Secret has its file,
-// and the file comes from that Secret.
+// TestVendorKeysAreFiles: the keys of vendors are files, not variables, which a process reads only once. Each lane with
+// a Secret has a file from that Secret.
 func TestVendorKeysAreFiles(t *testing.T) {
 	t.Parallel()
 	r := mustRender(t, "lanes", "lanes.mini.vendor.apiKey=sk-mini")
 	for _, e := range serverContainer(t, r)["env"].([]any) {
-		// Redis reads its own once too.
+		// Redis reads its password only once too.
 		if variable := object(e.(map[string]any)); variable["valueFrom"] != nil &&
 			variable["name"] != "REDIS_PASSWORD" {
 			t.Errorf("%v is read once", variable["name"])
@@ -99,8 +99,8 @@ func TestVendorKeysAreFiles(t *testing.T) {
 		for _, s := range volume.at("projected", "sources").([]any) {
 			secret := object(s.(map[string]any)["secret"].(map[string]any))
 			item := secret["items"].([]any)[0].(map[string]any)
-			sources["/etc/spillway/vendor/"+item["path"].(string)] = secret["name"].(string) + " " +
-				item["key"].(string)
+			path, key := item["path"].(string), item["key"].(string)
+			sources["/etc/spillway/vendor/"+path] = secret["name"].(string) + " " + key
 		}
 	}
 	for setting, want := range map[string]string{

@@ -18,8 +18,8 @@ import (
 
 const manifestsDir = "../../k8s"
 
-// generated says which objects of which rendering make up each folder of k8s/. The values are those of an overlay (or
-// of the base alone), with more settings; keep picks the objects.
+// generated lists for each folder of k8s/ its objects and their rendering. The values are those of an overlay (or only
+// those of the base), with more settings; keep selects the objects.
 var generated = []struct {
 	dir, overlay, set string
 	keep              func(o object) bool
@@ -46,7 +46,7 @@ func ofKind(kinds ...string) func(object) bool {
 }
 
 // isSettings reports whether o is the ConfigMap with the service's settings. In k8s/ it is generated from settings.env,
-// so that its name follows from its content there too, with what an overlay changes in it.
+// so that its name depends on its content there too, with the changes of an overlay.
 func isSettings(o object) bool { return o.kind() == "ConfigMap" && o.at("data", "LLM_ADDR") != nil }
 
 // TestSettingsManifestIsTheChart fails when k8s/base/settings.env is not what the chart renders. `make manifests`
@@ -54,8 +54,8 @@ func isSettings(o object) bool { return o.kind() == "ConfigMap" && o.at("data", 
 func TestSettingsManifestIsTheChart(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
-	text.WriteString("# Generated from helm/spillway by `make manifests`. Change the chart, or merge into this in an " +
-		"overlay.\n")
+	text.WriteString("# Generated from helm/spillway by `make manifests`. " +
+		"Change the chart, or merge into this in an overlay.\n")
 	for _, o := range chartFor(t, "", "") {
 		if !isSettings(o) {
 			continue
@@ -88,8 +88,8 @@ func TestManifestsAreTheChart(t *testing.T) {
 		t.Run(g.dir, func(t *testing.T) {
 			t.Parallel()
 			var text strings.Builder
-			text.WriteString("# Generated from helm/spillway by `make manifests`. Change the chart, or patch this in " +
-				"an overlay.\n")
+			text.WriteString("# Generated from helm/spillway by `make manifests`. " +
+				"Change the chart, or patch this in an overlay.\n")
 			count := 0
 			for _, o := range chartFor(t, g.overlay, g.set) {
 				if !g.keep(o) {
@@ -111,7 +111,7 @@ func TestManifestsAreTheChart(t *testing.T) {
 }
 
 // TestOverlaysAreTheChart builds each overlay as kubectl does and compares it with what the chart renders from the
-// values beside it: the patches by hand cannot drift either.
+// values beside it, so that the hand-written patches cannot differ either.
 func TestOverlaysAreTheChart(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range []string{"dev", "prod"} {
@@ -135,8 +135,8 @@ func TestOverlaysAreTheChart(t *testing.T) {
 	}
 }
 
-// TestOverlaysNameTheirSettingsByContent builds the base and an overlay that changes a setting: the Deployment names a
-// ConfigMap that is there, and not the same one, so that pods of the former configuration can start again.
+// TestOverlaysNameTheirSettingsByContent builds the base and an overlay that changes a setting. Each Deployment must
+// name an existing ConfigMap, and not the same one, so that pods of the former configuration can start again.
 func TestOverlaysNameTheirSettingsByContent(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
@@ -196,8 +196,8 @@ func TestComponentsBuildAlone(t *testing.T) {
 	}
 }
 
-// chartFor renders k8s/base/values.yaml, the overlay's own values over it, and set. Traces of Helm are taken out, and
-// what only Helm does: test hooks.
+// chartFor renders the chart with k8s/base/values.yaml, the overlay's own values, and set. Labels of Helm and its test
+// hooks are removed.
 func chartFor(tb testing.TB, overlay, set string) (objects []object) {
 	tb.Helper()
 	all := map[string]any{}
@@ -240,9 +240,8 @@ func chartFor(tb testing.TB, overlay, set string) (objects []object) {
 	return objects
 }
 
-// withoutHash takes the part that follows from the content out of the name of the settings, where they are and where
-// they are used: Helm and kustomize compute it differently. That they are immutable goes too: kustomize loses it in a
-// merge.
+// withoutHash removes the hash of the content from the name of the settings, in the ConfigMap and where it is used:
+// Helm and kustomize compute it differently. It also removes the field immutable, which kustomize loses in a merge.
 func withoutHash(o object) {
 	if isSettings(o) {
 		o["metadata"].(map[string]any)["name"] = "spillway"
@@ -269,7 +268,7 @@ func merge(into, from map[string]any) {
 	}
 }
 
-// build is kubectl kustomize, Secrets and namespaces left out: they are the overlay's own.
+// build is kubectl kustomize without Secrets and namespaces, which only the overlay has.
 func build(tb testing.TB, dir string) map[string]object {
 	tb.Helper()
 	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)

@@ -27,8 +27,8 @@ var fromElsewhere = []string{
 	"namespace", "service", "pod", "le", // Prometheus
 }
 
-// TestMetricsThatAreLookedAtExist parses every expression of the alerts, the dashboard and the autoscaler and looks for
-// its metrics and labels in what a running service exports.
+// TestMetricsThatAreLookedAtExist parses every expression of the alerts, the dashboard and the autoscaler. A running
+// service must export its metrics and labels.
 func TestMetricsThatAreLookedAtExist(t *testing.T) {
 	t.Parallel()
 	exported := scrape(t)
@@ -62,7 +62,7 @@ func TestMetricsThatAreLookedAtExist(t *testing.T) {
 			}
 		}
 	}
-	// Not on the dashboard: a figure whose ratio says more.
+	// Not on the dashboard, which has a ratio instead.
 	for metric := range exported {
 		base := regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(metric, "")
 		if strings.HasPrefix(metric, "llm_") && !seen[base] && !seen[base+"_bucket"] && base != "llm_http_in_flight" {
@@ -71,7 +71,7 @@ func TestMetricsThatAreLookedAtExist(t *testing.T) {
 	}
 }
 
-// selectors lists the metrics of an expression, each with the labels it is matched or grouped by.
+// selectors lists the metrics of an expression, each with the labels that the expression matches or groups by.
 func selectors(expr parser.Expr) map[string][]string {
 	found := map[string][]string{}
 	parser.Inspect(expr, func(node parser.Node, path []parser.Node) error {
@@ -96,7 +96,7 @@ func selectors(expr parser.Expr) map[string][]string {
 	return found
 }
 
-// dashboardExpressions are the queries of all panels by the panel's title. Every panel has to say what it shows.
+// dashboardExpressions are the queries of all panels by the panel's title. Every panel must have a description.
 func dashboardExpressions(tb testing.TB) map[string]string {
 	tb.Helper()
 	text, ok := mustRender(tb, "monitoring").find(tb, "ConfigMap", "llm-spillway-dashboard").at("data",
@@ -143,8 +143,8 @@ func dashboardExpressions(tb testing.TB) map[string]string {
 	return found
 }
 
-// scrape runs the service, has it answer and fail, and returns the labels of every metric it exports. What only exists
-// once something rare has happened is added from the code, without labels to check.
+// scrape runs the service, makes it answer and fail, and returns the labels of every exported metric. Metrics that
+// exist only after a rare event are added from the code, without labels to check.
 func scrape(tb testing.TB) map[string][]string {
 	tb.Helper()
 	admin := startDev(tb)
@@ -180,8 +180,8 @@ func scrape(tb testing.TB) map[string][]string {
 	return labels
 }
 
-// declared reads CounterVec calls: counters that a quiet service has not made yet, with their labels. What
-// belongs to a lane has the label lane as well.
+// declared reads CounterVec calls in the code: counters that an idle service does not have yet, with their labels.
+// Those of a lane have the label lane too.
 func declared(tb testing.TB) map[string][]string {
 	tb.Helper()
 	var files []string

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// credentials are addresses at which clouds hand out credentials to whatever asks from inside.
+// credentials are addresses at which clouds give credentials to any process inside.
 var credentials = []string{"169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192",
 	"fe80::1", "fd00:ec2::254", "fd20:ce::254"}
 
-// TestPodsDoNotReachCredentials follows every rule for what leaves the cluster, in every scenario.
+// TestPodsDoNotReachCredentials checks every egress rule, in every scenario.
 func TestPodsDoNotReachCredentials(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {
@@ -62,7 +62,7 @@ func reaches(tb testing.TB, rule object, address netip.Addr) bool {
 	return false
 }
 
-// TestPodsReachTheirVendor is the other side: an address outside, and a pod inside, on the vendor's port and no other.
+// TestPodsReachTheirVendor: outside the cluster or in a pod, on the vendor's port and on no other.
 func TestPodsReachTheirVendor(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -96,7 +96,7 @@ func TestPodsReachTheirVendor(t *testing.T) {
 	}
 }
 
-// TestWhoMayCall is about the default: the release's namespace and that of the gateway's proxies, not every pod.
+// TestWhoMayCall: by default pods of the release's namespace and of that of the gateway's proxies, and no others.
 func TestWhoMayCall(t *testing.T) {
 	t.Parallel()
 	own := map[string]any{"podSelector": map[string]any{}}

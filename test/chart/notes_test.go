@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestNotesCanBeCopied takes the lines a user copies out of the notes apart: what they name has to be there.
+// TestNotesCanBeCopied reads the commands in the notes: everything that they name must exist.
 func TestNotesCanBeCopied(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {
@@ -41,13 +41,15 @@ func TestNotesCanBeCopied(t *testing.T) {
 	}
 }
 
-// TestNotesWarn is about what is allowed and yet seldom meant.
+// TestNotesWarn is about values that are valid but seldom intended.
 func TestNotesWarn(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ scenario, set, want string }{
 		{"minimal", "replicas=2", "no contract with the vendor is kept"},
-		{"lanes", "replicas=2", "  default  10000 requests and 2000000 tokens per 60s, then claude\n  claude  4000 " +
-			"requests\n  mini  30000 requests and 150000000 tokens, models gpt-4o-mini*\n"},
+		{"lanes", "replicas=2",
+			"  default  10000 requests and 2000000 tokens per 60s, then claude\n" +
+				"  claude  4000 requests\n" +
+				"  mini  30000 requests and 150000000 tokens, models gpt-4o-mini*\n"},
 		{"simulated", "replicas=2", "give them apiKeys.existingSecret"},
 		{"simulated", "replicas=2", "the bundled Redis keeps nothing on disk"},
 		{"hpa", "quota.requests=400", "300 calls in flight, but the contract of 400 calls per 60s keeps at most 200"},
@@ -65,15 +67,17 @@ func TestNotesWarn(t *testing.T) {
 		{"gateway-envoy", "replicas=2",
 			"curl -s http://llm.example.com:80/llm --connect-to llm.example.com::$GATEWAY:"},
 		{"gateway-shared", "replicas=2", "kubectl -n gateways get gateway public"},
-		{"gateway-shared", "replicas=2", "requestReceivedTimeout 30s or less, or one address that never finishes its " +
-			"bodies holds every place"},
-		{"gateway-shared", "replicas=2", "kubectl get pods -n envoy-gateway-system -l " +
-			"gateway.envoyproxy.io/owning-gateway-name=public"},
+		{"gateway-shared", "replicas=2",
+			"requestReceivedTimeout 30s or less, or one address that never finishes its bodies holds every place"},
+		{"gateway-shared", "replicas=2",
+			"kubectl get pods -n envoy-gateway-system -l gateway.envoyproxy.io/owning-gateway-name=public"},
 		{"gateway-envoy", "gateway.limits.maxBody=40Mi", "connections x maxBody = 80000 MiB each"},
-		{"simulated", "drain.streams=90s", "streams may take 600 s (limits.streamMax), and a pod that stops ends " +
-			"those that are still open 90 s after limits.sla"},
-		{"simulated", "limits.streamMax=0s", "streams may take any time (limits.streamMax), and a pod that stops " +
-			"ends those that are still open 600 s after"},
+		{"simulated", "drain.streams=90s",
+			"streams may take 600 s (limits.streamMax), " +
+				"and a pod that stops ends those that are still open 90 s after limits.sla"},
+		{"simulated", "limits.streamMax=0s",
+			"streams may take any time (limits.streamMax), " +
+				"and a pod that stops ends those that are still open 600 s after"},
 		{"simulated", "apiKeys.generate.a\\.b=pro", `jsonpath='{.data.a\.b}'`},
 		{"gateway-plain", "replicas=2", "Flood protection is up to you"},
 		{"gateway-shared", "replicas=2", "were divided by gateway.proxyReplicas=3"},

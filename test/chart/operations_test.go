@@ -31,7 +31,7 @@ func mustRenderIn(tb testing.TB, c cluster, scenario string, set ...string) rend
 	return all["helm4"]
 }
 
-// replicaSet is what the Deployment of r left in the cluster, as far as the chart looks at it.
+// replicaSet is a ReplicaSet of the Deployment of r, with the fields that the chart reads.
 func replicaSet(tb testing.TB, r rendered) object {
 	tb.Helper()
 	deployment := r.find(tb, "Deployment", "llm-spillway")
@@ -51,7 +51,7 @@ func configName(tb testing.TB, r rendered) string {
 }
 
 // TestAnUpgradeKeepsTheFormerSettings is about a rollout that fails: pods of the former configuration that start again
-// must find it. It goes with the last ReplicaSet that names it.
+// need its ConfigMap. It is removed with the last ReplicaSet that names it.
 func TestAnUpgradeKeepsTheFormerSettings(t *testing.T) {
 	t.Parallel()
 	first := mustRender(t, "simulated")
@@ -88,7 +88,7 @@ func relabelled(o object, label, value string) object {
 	return c
 }
 
-// templates are the pods of all workloads, by the workload's kind and name.
+// templates returns the pod templates of all workloads, by the workload's kind and name.
 func templates(objects []object) map[string]any {
 	found := map[string]any{}
 	for _, o := range objects {
@@ -99,8 +99,8 @@ func templates(objects []object) map[string]any {
 	return found
 }
 
-// TestPodsAreReplacedForAReason changes what does not change how a pod behaves: a new template would replace every pod,
-// and the bundled Redis would lose its limits and jobs.
+// TestPodsAreReplacedForAReason makes changes that do not affect how a pod behaves. They must not change a pod
+// template: that would replace every pod, and the bundled Redis would lose its limits and jobs.
 func TestPodsAreReplacedForAReason(t *testing.T) {
 	t.Parallel()
 	before := templates(mustRender(t, "simulated", "image.tag=v1").objects)
@@ -134,7 +134,7 @@ func TestPodsAreReplacedForAReason(t *testing.T) {
 	}
 }
 
-// TestSecretsThatChangeReplacePods is about what the chart itself puts into a Secret, and pods read at start.
+// TestSecretsThatChangeReplacePods is about Secrets of the chart that pods read only at their start.
 func TestSecretsThatChangeReplacePods(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -189,7 +189,7 @@ func TestNumbersStayWhatTheyWere(t *testing.T) {
 	}
 }
 
-// TestEveryPodIsPulledAndScheduledAlike holds for Redis, the simulator and the tests too.
+// TestEveryPodIsPulledAndScheduledAlike: also the pods of Redis, the simulator and the tests.
 func TestEveryPodIsPulledAndScheduledAlike(t *testing.T) {
 	t.Parallel()
 	pods := 0
@@ -232,7 +232,7 @@ func TestEveryPodIsPulledAndScheduledAlike(t *testing.T) {
 	}
 }
 
-// TestReleasesDoNotShareJobs is about releases on one Redis: a job goes to the vendor of the release that took it.
+// TestReleasesDoNotShareJobs is about releases on one Redis: a job goes to the vendor of the release that accepted it.
 func TestReleasesDoNotShareJobs(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
@@ -282,7 +282,7 @@ func TestRedisHasAPasswordThatStays(t *testing.T) {
 	}
 }
 
-// TestRedisWithPersistenceKeepsItsFile looks at what has to be together for jobs to outlive the pod.
+// TestRedisWithPersistenceKeepsItsFile checks everything that is needed for jobs to outlive the pod.
 func TestRedisWithPersistenceKeepsItsFile(t *testing.T) {
 	t.Parallel()
 	r := mustRender(t, "platform")

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestWhatAPlatformAsksFor looks up where each value of the scenario platform ends: one that no template reads would be
-// taken in silence.
+// TestWhatAPlatformAsksFor checks that each value of the scenario platform appears in the objects: a value that no
+// template reads would be ignored silently.
 func TestWhatAPlatformAsksFor(t *testing.T) {
 	t.Parallel()
 	r := mustRender(t, "platform")

@@ -54,7 +54,7 @@ func (o object) at(path ...string) any {
 	return v
 }
 
-// rendered is what one installation would create, and what its user would read.
+// rendered has the objects and the notes of one installation.
 type rendered struct {
 	objects []object
 	files   map[string]string
@@ -147,7 +147,7 @@ func parse(files map[string]string) (r rendered, err error) {
 	return r, nil
 }
 
-// decode splits a stream of documents. A key that is given twice is an error: the second would win in silence.
+// decode splits a stream of documents. A duplicate key is an error: the second one would silently replace the first.
 func decode(text string) (objects []object, err error) {
 	documents := yamlstream.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 	for {

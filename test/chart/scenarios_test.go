@@ -46,7 +46,7 @@ func TestScenariosAreAcceptedByTheCluster(t *testing.T) {
 	}
 }
 
-// TestBothHelmsAgree compares what the two render, random keys apart.
+// TestBothHelmsAgree compares what the two versions render, except random keys.
 func TestBothHelmsAgree(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {
@@ -74,7 +74,7 @@ func TestBothHelmsAgree(t *testing.T) {
 	}
 }
 
-// TestValidationIsStrict breaks good objects: a validator that accepts everything would prove nothing.
+// TestValidationIsStrict breaks valid objects: the validator must refuse them.
 func TestValidationIsStrict(t *testing.T) {
 	t.Parallel()
 	v, err := loadValidators()
@@ -108,7 +108,7 @@ func TestValidationIsStrict(t *testing.T) {
 	}
 }
 
-// TestPodsAreRestricted holds every pod against the strictest Pod Security standard.
+// TestPodsAreRestricted checks every pod against the strictest Pod Security standard.
 func TestPodsAreRestricted(t *testing.T) {
 	t.Parallel()
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
@@ -158,7 +158,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// TestNamesMeetEachOther is about references that no schema checks: a selector, a Service, a Secret by name.
+// TestNamesMeetEachOther is about references that no schema checks: selectors, and the names of Services and Secrets.
 func TestNamesMeetEachOther(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {
@@ -184,7 +184,7 @@ func TestNamesMeetEachOther(t *testing.T) {
 	}
 }
 
-// selects fails unless the Service's selector fits the pods of exactly one workload, by name and port.
+// selects fails the test unless the Service's selector and port fit the pods of exactly one workload.
 func selects(t *testing.T, r rendered, service object) {
 	t.Helper()
 	found := 0

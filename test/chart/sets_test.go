@@ -12,7 +12,7 @@ import (
 )
 
 // TestSetsOfValues renders values-chat.yaml, values-reasoning.yaml and values-batch.yaml: both versions of Helm and the
-// service take them, the cluster too, and they are what docs/configuration.md says.
+// service accept them, the schemas too, and they agree with docs/configuration.md.
 func TestSetsOfValues(t *testing.T) {
 	t.Parallel()
 	rows := tableOfSets(t)
@@ -57,7 +57,7 @@ func TestSetsOfValues(t *testing.T) {
 	}
 }
 
-// TestSetsOfValuesByTheService has the service check each column by itself, as a user without the chart would set it.
+// TestSetsOfValuesByTheService has the service check each column alone, as a user without the chart sets it.
 func TestSetsOfValuesByTheService(t *testing.T) {
 	t.Parallel()
 	rows := tableOfSets(t)

@@ -51,7 +51,7 @@ func TestTheServiceTakesWhatTheChartGives(t *testing.T) {
 	}
 }
 
-// environment is what the server's container gets, Secrets of the user's own filled in.
+// environment returns the variables of the server's container, with values for the user's own Secrets.
 func environment(tb testing.TB, r rendered) (env []string) {
 	tb.Helper()
 	for name, value := range settings(tb, r) {
@@ -92,8 +92,8 @@ func settings(tb testing.TB, r rendered) map[string]any {
 	return r.find(tb, "ConfigMap", name).at("data").(map[string]any)
 }
 
-// TestDefaultsAreTheServices compares what the chart sets by default with the service's own defaults: one that has
-// moved on alone leaves the chart with limits that no longer fit each other.
+// TestDefaultsAreTheServices compares the chart's defaults with the service's defaults: if only one of them changed,
+// limits would no longer fit each other.
 func TestDefaultsAreTheServices(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/configuration.md")
@@ -126,8 +126,8 @@ func TestDefaultsAreTheServices(t *testing.T) {
 	}
 }
 
-// TestEverySettingIsThere reads docs/configuration.md: what is listed there is either set by the chart from a value of
-// its own, which config then refuses, or can be set in config.
+// TestEverySettingIsThere reads docs/configuration.md. Each setting there is set by the chart from a value (and config
+// then refuses it), or can be set in config.
 func TestEverySettingIsThere(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/configuration.md")

@@ -7,13 +7,12 @@ import (
 	"testing"
 )
 
-// ceilings are what the binaries of the image may weigh, in bytes, stripped as the Dockerfile builds them. The image is
-// little more than the two. Raise a ceiling only with a reason: README.md names the size. A jump of 10 MB at once means
-// that something can call methods by name, as text/template does, and the linker keeps every method:
-// docs/performance.md.
+// ceilings are the largest sizes of the image's binaries, in bytes, stripped as the Dockerfile builds them. The image
+// has little else. Raise a ceiling only with a reason: README.md names the size. A growth of 10 MB at once means that
+// code can call methods by name, as text/template does, and that the linker keeps every method: docs/performance.md.
 var ceilings = map[string]int64{"server": 25e6, "vendorsim": 7.5e6}
 
-// TestBinariesStaySmall builds both as the image has them. `make release-check` builds them for every platform of a
+// TestBinariesStaySmall builds both binaries as for the image. `make release-check` builds them for every platform of a
 // release.
 func TestBinariesStaySmall(t *testing.T) {
 	t.Parallel()

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestTimesNest holds the inequalities in what is rendered, whatever the values were called: a stopping pod loses
-// nothing, and what is outside gives up after what is inside.
+// TestTimesNest checks inequalities between times in the rendered objects: a stopping pod loses no request, and an
+// outer time limit is longer than an inner one.
 func TestTimesNest(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {
@@ -84,7 +84,8 @@ func duration(tb testing.TB, text string) time.Duration {
 	return d
 }
 
-// TestReplicasHaveOneOwner is about who sets the number of pods, and what follows from the number.
+// TestReplicasHaveOneOwner is about the object that sets the number of pods, and about values that depend on the
+// number.
 func TestReplicasHaveOneOwner(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range scenarios(t) {

@@ -22,7 +22,7 @@ import (
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 )
 
-// validators are the schemas of schemas/, ready to use.
+// validators are the compiled schemas of schemas/.
 type validators struct {
 	kubernetes map[string]map[string]*jsonschema.Schema // by version and group/version/kind
 	custom     map[string]customResource                // by apiVersion/kind
@@ -160,7 +160,7 @@ func (r customResource) check(o object) error {
 	return errors.Join(errs...)
 }
 
-// plain is a deep copy with numbers as the API machinery has them.
+// plain returns a deep copy with the number types of the API machinery.
 func plain(v any) any {
 	switch v := v.(type) {
 	case object:

@@ -18,9 +18,8 @@ var update = flag.Bool("update", false, "write what is generated: the chart's RE
 // documented is one value with its default and the comment above it.
 type documented struct{ name, def, about string }
 
-// TestEveryValueIsDocumented reads values.yaml: each value has a comment that begins with "# --", above it or above the
-// group whose members need no words of their own. helm/spillway/README.md has the same words; `make generate` writes
-// it.
+// TestEveryValueIsDocumented reads values.yaml: each value has a comment that begins with "# --", above it or above its
+// group. helm/spillway/README.md has the same text; `make generate` writes it.
 func TestEveryValueIsDocumented(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(chartDir, "values.yaml"))
@@ -103,7 +102,7 @@ func comment(key *yaml.Node) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(text, "\n#", " ")), " ")
 }
 
-// compact is a value in one line, as it could be given to --set-json or be written in braces.
+// compact returns a value in one line, in the form of --set-json.
 func compact(node *yaml.Node) string {
 	flat := *node
 	flat.Style |= yaml.FlowStyle
@@ -114,8 +113,7 @@ func compact(node *yaml.Node) string {
 	return strings.TrimSpace(string(text))
 }
 
-// TestSchemaKnowsTheValues is the other direction: a value that the schema allows and values.yaml does not name would
-// be one that cannot be found.
+// TestSchemaKnowsTheValues: values.yaml has every value that the schema allows, so that users find it.
 func TestSchemaKnowsTheValues(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(chartDir, "values.schema.json"))

@@ -38,8 +38,8 @@ func startPrometheus(t *testing.T, target string) prometheus {
 	t.Helper()
 	path, err := exec.LookPath("prometheus")
 	if err != nil {
-		t.Fatal("this test needs prometheus and finds none in PATH: `make dashboard-test` installs it, or use your " +
-			"system's package manager")
+		t.Fatal("this test needs prometheus and finds none in PATH: " +
+			"`make dashboard-test` installs it, or use your system's package manager")
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")

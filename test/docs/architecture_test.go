@@ -24,7 +24,7 @@ type room struct {
 	imports []string // other rooms, sorted
 }
 
-// TestArchitecture holds docs/architecture.md against the imports that go list sees.
+// TestArchitecture compares docs/architecture.md with the imports in go list.
 func TestArchitecture(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(root, "docs", "architecture.md")
@@ -65,11 +65,11 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
-// lines is more than a picture has. A place in the pictures is the picture's number times lines plus the line.
+// lines is more than a picture has. The position of a line is the picture's number times lines, plus the line's number.
 const lines = 1000
 
-// draw notes the place of each room in a picture. What follows an arrow to the left is an explanation, and a room after
-// an arrow to the right stands elsewhere.
+// draw records the position of each package in a picture. Text after an arrow to the left is an explanation. A package
+// after an arrow to the right has its position elsewhere.
 func draw(t *testing.T, drawn map[string]int, number int, picture string, rooms []room) {
 	t.Helper()
 	n := 0
@@ -89,7 +89,7 @@ func draw(t *testing.T, drawn map[string]int, number int, picture string, rooms 
 	}
 }
 
-// rooms are all packages of the service and their imports of each other, by name.
+// rooms returns all packages of the service, with their imports of each other, by name.
 func rooms(t *testing.T) (all []room) {
 	t.Helper()
 	list := proctest.Command(t, "go", "list", "-json=ImportPath,Imports,Module", "./cmd/...", "./internal/...")
@@ -138,7 +138,7 @@ func tableOf(rooms []room) string {
 	return b.String()
 }
 
-// TestTheWayOfARequestNamesFiles holds the files that docs/architecture.md names against those that there are.
+// TestTheWayOfARequestNamesFiles checks that the files in docs/architecture.md exist.
 func TestTheWayOfARequestNamesFiles(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))

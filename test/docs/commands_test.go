@@ -10,8 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// runBy says for commands, by how they begin, what runs them: a target of make or a test. What needs a cluster or
-// Docker is run by the targets that have one.
+// runBy lists the target of make or the test that runs a command, by the beginning of the command. Commands that need a
+// cluster or Docker are run by targets that have one.
 var runBy = []struct{ begins, by string }{
 	{"make run", "TestNewcomer"},
 	{"make ", "TestMakeTargetsExist"}, // which does not run them
@@ -34,7 +34,7 @@ type command struct{ page, text string }
 
 var language = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```")
 
-// commands are those of all pages: the lines of blocks that name no language, or sh.
+// commands returns the commands of all pages: the lines of blocks without a language, or with sh.
 func commands(t *testing.T) (all []command) {
 	t.Helper()
 	for _, page := range pages(t) {
@@ -77,7 +77,7 @@ func TestEveryCommandIsRun(t *testing.T) {
 	}
 }
 
-// TestMakeTargetsExist has make say what it would do.
+// TestMakeTargetsExist runs make -n on every target in the pages.
 func TestMakeTargetsExist(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -107,7 +107,7 @@ func TestMakeTargetsExist(t *testing.T) {
 	}
 }
 
-// TestHelmSetsExist: what the pages set with helm are values of the chart.
+// TestHelmSetsExist: the chart has every value that the pages set with helm.
 func TestHelmSetsExist(t *testing.T) {
 	t.Parallel()
 	type schema struct {

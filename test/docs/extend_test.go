@@ -15,9 +15,9 @@ import (
 
 const root = "../.."
 
-// TestExtend puts the blocks of docs/extend.md into the source, by an overlay that leaves the files alone, and runs the
-// tests that are shown there beside those that watch over such changes. Only the changed packages are compiled: the
-// rest comes from the build cache, because the flags are those of this test.
+// TestExtend adds the blocks of docs/extend.md to the source, by an overlay that does not change files, and runs the
+// tests on that page with the tests that check such changes. Only the changed packages are compiled: the rest comes
+// from the build cache, because the flags are those of this test.
 func TestExtend(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs", "extend.md"))
@@ -74,7 +74,7 @@ var (
 	testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 )
 
-// add takes the blocks of text. A diff changes the file that was named last before it.
+// add adds the blocks of a text. A diff changes the file that was named last before it.
 func (o *overlay) add(text string) {
 	o.tb.Helper()
 	for _, at := range block.FindAllStringSubmatchIndex(text, -1) {

@@ -13,7 +13,7 @@ import (
 // lanesTitle is the section of docs/extend.md that shows lanes.
 const lanesTitle = "A lane and a fallback"
 
-// TestLanesAsShown reads the settings of the section, as they stand there.
+// TestLanesAsShown reads the settings of the section.
 func TestLanesAsShown(t *testing.T) {
 	t.Parallel()
 	_, section, _ := strings.Cut(read(t, "docs/extend.md"), "\n## "+lanesTitle+"\n")
@@ -35,7 +35,7 @@ func TestLanesAsShown(t *testing.T) {
 	}
 }
 
-// TestASecondVendorAsShown runs the lines of the section in docs/vendors.md, with vendors that stand elsewhere.
+// TestASecondVendorAsShown runs the commands of the section in docs/vendors.md, with vendors at other addresses.
 func TestASecondVendorAsShown(t *testing.T) {
 	t.Parallel()
 	_, section, _ := strings.Cut(read(t, "docs/vendors.md"), "\n## A second vendor\n")

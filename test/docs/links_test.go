@@ -65,8 +65,7 @@ func anchors(text string) map[string]bool {
 	return names
 }
 
-// TestLinks: every link to a file leads to one, and every anchor to a heading. Addresses of other sites are not asked
-// for.
+// TestLinks: every link to a file and every anchor exists. Links to other sites are not checked.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	links := 0

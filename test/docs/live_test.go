@@ -8,7 +8,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// TestLivePageCommands runs what docs/live.md tells the simulated vendor.
+// TestLivePageCommands runs the commands for the simulated vendor in docs/live.md.
 func TestLivePageCommands(t *testing.T) {
 	t.Parallel()
 	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})

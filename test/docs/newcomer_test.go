@@ -12,7 +12,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// server is the binary that the pages start; TestMain builds it.
+// server is the path of the server program. TestMain builds it.
 var server string
 
 func TestMain(m *testing.M) {
@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// TestNewcomer does what the README says first: make run, then the lines with curl. What make runs is started without
-// make, so that it is not compiled once more.
+// TestNewcomer does the first steps of the README: make run, then the commands with curl. The program is started
+// without make, so that it is not compiled once more.
 func TestNewcomer(t *testing.T) {
 	t.Parallel()
 	dry := proctest.Command(t, "make", "--no-print-directory", "-n", "run") // make test starts this from a make
@@ -63,8 +63,8 @@ func TestNewcomer(t *testing.T) {
 	}
 }
 
-// TestRunningWithAVendor does what docs/running.md says, with a simulated vendor where it names one: a client's key is
-// made and put into the file, and the service that reads it serves the client.
+// TestRunningWithAVendor does the steps of docs/running.md with a simulated vendor: it makes a client's key and adds it
+// to the file, and the service then serves the client.
 func TestRunningWithAVendor(t *testing.T) {
 	t.Parallel()
 	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
@@ -111,7 +111,7 @@ func TestRunningWithAVendor(t *testing.T) {
 	}
 }
 
-// statusOf asks for a page, or makes a call when there is a key.
+// statusOf gets a page, or makes a call when there is a key, and returns the status.
 func statusOf(t *testing.T, url, key string) int {
 	t.Helper()
 	method, body := http.MethodGet, ""

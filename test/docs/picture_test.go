@@ -19,8 +19,7 @@ type layer struct {
 	real   []string // its names in the list that the code is built from; nil: it is in no list
 }
 
-// protections are the lines of docs/pictures/protections-*.svg, outermost first. The picture is drawn from this table
-// and from nothing else.
+// protections are the lines of docs/pictures/protections-*.svg, outermost first. The picture is drawn from this table.
 var protections = []struct {
 	title  string
 	layers []layer
@@ -61,8 +60,7 @@ var protections = []struct {
 	}},
 }
 
-// TestPictureOfProtections: the layers in the picture are those of the code, in their order, and the files are the
-// picture.
+// TestPictureOfProtections: the picture has the layers of the code, in their order, and the files are up to date.
 func TestPictureOfProtections(t *testing.T) {
 	t.Parallel()
 	for title, example := range map[string]string{
@@ -97,7 +95,7 @@ func TestPictureOfProtections(t *testing.T) {
 	}
 }
 
-// outputOf is the first words of the lines that an example prints: the names of layers, in their order.
+// outputOf returns the first word of each line of an example's output: the names of the layers, in order.
 func outputOf(t *testing.T, path string) (names []string) {
 	t.Helper()
 	_, output, ok := strings.Cut(read(t, path), "// Output:\n")
@@ -115,7 +113,7 @@ func outputOf(t *testing.T, path string) (names []string) {
 
 type colours struct{ ground, text, faint, shared, local, line string }
 
-// Measures of the picture, in pixels.
+// Sizes in the picture, in pixels.
 const (
 	pictureWidth = 880
 	rowHeight    = 27

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestProtectionsNameWhatExists looks in the code for every name in the table of docs/protections.md: a table that
-// points to renamed files and metrics is worse than none.
+// TestProtectionsNameWhatExists checks that every file, test, metric and setting in the table of docs/protections.md
+// exists in the code.
 func TestProtectionsNameWhatExists(t *testing.T) {
 	t.Parallel()
 	code, tests := source(t, root)
@@ -55,7 +55,7 @@ func exists(name string) bool {
 	return false
 }
 
-// source is the text of all Go files below root, tests apart.
+// source returns the text of all Go files below root, except tests.
 func source(t *testing.T, root string) (code, tests string) {
 	t.Helper()
 	var c, s strings.Builder
@@ -77,7 +77,7 @@ func source(t *testing.T, root string) (code, tests string) {
 	return c.String(), s.String()
 }
 
-// read is the text of a file of the repository.
+// read returns the text of a file of the repository.
 func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, path))

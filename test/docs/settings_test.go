@@ -15,9 +15,8 @@ import (
 	"testing"
 )
 
-// TestSettingsHaveTheirComment: the description of a setting, which -config-help and docs/configuration.md print,
-// stands above its field too, where a reader of the code and an editor look for it. With -update the comments are
-// written.
+// TestSettingsHaveTheirComment: the description of a setting, which -config-help and docs/configuration.md print, is
+// also the comment of its field, for readers of the code. With -update the test writes the comments.
 func TestSettingsHaveTheirComment(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../internal/*/*.go")
@@ -95,7 +94,7 @@ func describedFields(t *testing.T, file string, source []byte) (fields []describ
 	return fields
 }
 
-// withComments returns the source with each field's description above it.
+// withComments returns the source with each field's description as its comment.
 func withComments(t *testing.T, source []byte, fields []described) []byte {
 	t.Helper()
 	lines := strings.Split(string(source), "\n")

@@ -10,8 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
-// TestVendors runs the curl lines of docs/vendors.md against a real service and its simulated vendor, and looks for the
-// answers that the page names.
+// TestVendors runs the curl commands of docs/vendors.md with a real service and its simulated vendor, and checks the
+// answers in the page.
 func TestVendors(t *testing.T) {
 	t.Parallel()
 	_, page, ok := strings.Cut(read(t, "docs/vendors.md"), "## Play an answer")

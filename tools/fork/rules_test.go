@@ -52,8 +52,8 @@ func TestFiles(t *testing.T) {
 		"LICENSE":     {"Copyright (c) The Spillway authors", "Copyright (c) The Spillway authors"},
 		"picture.png": {"spillway\x00", "spillway\x00"},
 		"README.md":   {"a\n<!-- fork:begin -->\nb\n\n<!-- fork:end -->\nc\n", "a\nc\n"},
-		"test/prove/go.mod": {"require (\n\tgithub.com/a/b v1.0.0\n\tgithub.com/spillway-dev/spillway " +
-			"v0.0.0\n\thelm.sh/h v1.0.0\n)\n",
+		"test/prove/go.mod": {"require (\n\tgithub.com/a/b v1.0.0\n" +
+			"\tgithub.com/spillway-dev/spillway v0.0.0\n\thelm.sh/h v1.0.0\n)\n",
 			"require (\n\tgit.corp.example/team/gate v0.0.0\n\tgithub.com/a/b v1.0.0\n\thelm.sh/h v1.0.0\n)\n"},
 		"x.go": {"package x\n\nvar (\n\ta = \"spillway\" // one\n\tb = \"12345678\" // two\n)\n",
 			"package x\n\nvar (\n\ta = \"my-svc\"   // one\n\tb = \"12345678\" // two\n)\n"},

@@ -7,7 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Answer is everything that an answer is written from.
+// Answer has everything that an answer is written from.
 type Answer struct {
 	Request
 	Reply
@@ -24,7 +24,7 @@ func (a *Answer) id(b []byte, prefix string) []byte {
 // appendModel appends the name of the model, in quotes.
 func (a *Answer) appendModel(b []byte) []byte { return gjson.AppendJSONString(b, a.Model) }
 
-// Event is one event of a streamed answer: what it consists of, and the tokens in it.
+// Event is one event of a streamed answer: its bytes, and the tokens in it.
 type Event struct {
 	Bytes  []byte
 	Tokens int

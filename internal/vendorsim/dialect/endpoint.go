@@ -1,14 +1,14 @@
 // Package dialect reads the requests of the vendors' APIs, and writes answers in their formats.
 //
-//	endpoint.go   the table of endpoints, and which path is whose
-//	request.go    what a request asks for; messages.go, tools.go: parts of it
-//	reply.go      what the model says to it: a text, a call of a tool, or an instance of a schema (sample.go)
-//	usage.go      what it costs
+//	endpoint.go   the table of endpoints, and their paths
+//	request.go    reads requests; messages.go, tools.go: parts of them
+//	reply.go      the model's reply: a text, a call of a tool, or an instance of a schema (sample.go)
+//	usage.go      the usage
 //	chat.go, completions.go, responses.go, anthropic.go, embeddings.go, moderations.go, models.go
 //	              the answers, whole and as streams
-//	failure.go    errors, in OpenAI's and in Anthropic's shape
+//	failure.go    errors, in OpenAI's and in Anthropic's format
 //
-// It does no I/O and knows nothing about contracts and faults: package vendorsim decides what happens to a call.
+// It does no I/O and does not know contracts and faults: package vendorsim decides what happens to a call.
 package dialect
 
 import (
@@ -24,22 +24,22 @@ type Endpoint struct {
 	Anthropic bool // its errors, headers and usage are Anthropic's
 	Free      bool // it costs no tokens and no request of the contract
 
-	path   string // how its paths end
-	many   bool   // it has n
+	path   string // end of its paths
+	many   bool   // it can have several choices (n)
 	whole  func(b []byte, a *Answer) []byte
 	stream func(a *Answer) stream // nil: it does not stream
 }
 
 // stream writes the events of a streamed answer.
 type stream interface {
-	// piece appends the events of one piece of the text. Each choice has its first piece; the first of the first choice
-	// comes with everything that stands before it.
+	// piece appends the events of one piece of the text. first is true for the first piece of each choice. The first
+	// piece of the first choice comes with the beginning of the answer.
 	piece(b []byte, choice int, first bool, text string) []byte
 	// end appends everything after the last piece.
 	end(b []byte) []byte
 }
 
-// Endpoints are all of them. Where one path is the end of another, the longer one stands first.
+// Endpoints returns all endpoints. Where one path is the end of another, the longer one comes first.
 func Endpoints() []*Endpoint { return endpoints }
 
 var endpoints = []*Endpoint{
@@ -65,7 +65,7 @@ var endpoints = []*Endpoint{
 	{Name: "models", Method: http.MethodGet, Free: true, path: "/models"},
 }
 
-// Path is what a path says.
+// Path is the meaning of a path.
 type Path struct {
 	Endpoint *Endpoint // nil: there is none
 	Model    string    // of Azure's deployments, or of GET /v1/models/{id}

@@ -9,12 +9,12 @@ import (
 // Failure is an error of the vendor.
 type Failure struct {
 	Status  int
-	Type    string // empty: what the vendor calls this status
-	Code    string // empty: none, or what OpenAI calls this status
+	Type    string // empty: the vendor's name for this status
+	Code    string // empty: none, or OpenAI's name for this status
 	Message string
 }
 
-// Body is the error in Anthropic's shape or in OpenAI's. The number is the call's.
+// Body returns the error in the format of Anthropic or OpenAI. number is that of the call.
 func (f *Failure) Body(anthropic bool, number int) []byte {
 	if anthropic {
 		kind := f.Type
@@ -45,7 +45,7 @@ func (f *Failure) Body(anthropic bool, number int) []byte {
 // RequestID is the vendor's name for the call with this number.
 func RequestID(number int) string { return "sim-" + strconv.Itoa(number) }
 
-// openaiType is how OpenAI calls the errors of a status.
+// openaiType returns OpenAI's names for the errors of a status.
 func openaiType(status int) (kind, code string) {
 	switch {
 	case status == http.StatusUnauthorized:
@@ -58,7 +58,7 @@ func openaiType(status int) (kind, code string) {
 	return "invalid_request_error", ""
 }
 
-// anthropicType is how Anthropic calls the errors of a status.
+// anthropicType returns Anthropic's name for the errors of a status.
 func anthropicType(status int) string {
 	switch status {
 	case http.StatusUnauthorized:

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// Reply is what the model says in each choice.
+// Reply is the model's reply in each choice.
 type Reply struct {
 	Text   string   // of a whole answer: a text, JSON, or the arguments of a tool
 	Pieces []string // of a stream, one for each token; nil for an answer that is not streamed
@@ -14,13 +14,14 @@ type Reply struct {
 	Tokens int      // of one choice
 }
 
-// filler is what the model goes on saying when it has said what it had to say and has tokens left.
+// filler is the text with which the model uses the tokens that are left.
 const filler = " I am a simulated vendor and know no more than that, so I go on until my tokens are used up."
 
 var fillerWords = strings.SplitAfter(filler, " ")
 
-// Reply plans the answer to a request. A text has so many tokens, at most the request's limit: a word is one token. A
-// call of a tool and an instance of a schema have what they need, at four bytes a token, and are cut at the limit.
+// Reply plans the answer to a request. A text has the given number of tokens, at most the request's limit; a word is
+// one token. A call of a tool and an instance of a schema have as many tokens as they need, four bytes each, and are
+// cut at the limit.
 func (r *Request) Reply(tokens int) (p Reply) {
 	said := "Hello!"
 	switch {
@@ -51,7 +52,7 @@ func (r *Request) Reply(tokens int) (p Reply) {
 	return p
 }
 
-// sampleText is the text of JSON that the model makes up.
+// sampleText is the text in the model's JSON.
 func sampleText(echo string) string {
 	if echo == "" || len(echo) > 100 {
 		return "text"
@@ -59,7 +60,7 @@ func sampleText(echo string) string {
 	return echo
 }
 
-// words splits the text into one piece for each token, with more words where the text is too short.
+// words splits the text into one piece for each token, and adds words when the text is too short.
 func (p *Reply) words() {
 	words := strings.SplitAfter(p.Text, " ")
 	p.Pieces = make([]string, p.Tokens)
@@ -72,7 +73,7 @@ func (p *Reply) words() {
 	}
 }
 
-// exact makes the reply this text, of four bytes a token.
+// exact sets the reply's text, with four bytes for each token.
 func (p *Reply) exact(text string, limit int) {
 	p.Text, p.Pieces = text, nil
 	for rest := text; rest != ""; {
@@ -89,7 +90,7 @@ func (p *Reply) exact(text string, limit int) {
 	p.Tokens = len(p.Pieces)
 }
 
-// Join makes pieces of so many tokens out of those of one.
+// Join joins pieces of one token into pieces of several tokens.
 func (p *Reply) Join(tokens int) {
 	if tokens <= 1 {
 		return

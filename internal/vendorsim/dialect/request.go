@@ -6,17 +6,17 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Request is what a call asks for, in the terms of all endpoints.
+// Request is the request of a call, in the same form for all endpoints.
 type Request struct {
 	Model        string
 	Stream       bool
 	IncludeUsage bool // stream_options.include_usage
 	Limit        int  // of completion tokens; 0 for none
 	Choices      int  // n, at least 1
-	BestOf       int  // completions made, of which Choices are shown; at least Choices
+	BestOf       int  // number of completions, of which Choices are shown; at least Choices
 	Prompt       int  // tokens: bytes of the body / 4, with files by a flat rate
 
-	Echo    string // the user's last words; empty when there are none
+	Echo    string // the user's last text; empty: none
 	Result  string // of a tool
 	Results bool   // the conversation ends with the result of a tool
 	Call    *Tool  // to be called; nil for none
@@ -30,8 +30,8 @@ type Request struct {
 // maxChoices is the most completions of one request, as at OpenAI.
 const maxChoices = 128
 
-// Read reads a body, and reports false when it is not a JSON object. Where a key stands twice the last one counts. An
-// endpoint of nil reads it too.
+// Read reads a body, and reports false when it is not a JSON object. The last one of duplicate keys counts. A nil
+// endpoint can read too.
 func (e *Endpoint) Read(body string) (r Request, ok bool) {
 	root := gjson.Parse(body)
 	if !gjson.Valid(body) || !root.IsObject() {
@@ -91,7 +91,7 @@ func (r *Request) member(key string, value gjson.Result) {
 	}
 }
 
-// format reads what the answer's text is to be, in the form of any endpoint.
+// format reads the required format of the answer's text, for any endpoint.
 func (r *Request) format(value gjson.Result) {
 	switch value.Get("type").Str {
 	case "json_object":
@@ -105,7 +105,7 @@ func (r *Request) format(value gjson.Result) {
 	}
 }
 
-// File is what a picture, a recording or a document costs in tokens.
+// File is the cost of a picture, a recording or a document, in tokens.
 const File = 765
 
 // promptTokens is the vendor's count of a prompt. Base64 is not text.

@@ -30,7 +30,7 @@ func instance(b []byte, root, schema gjson.Result, text string, depth int) []byt
 	if depth > deepest {
 		return append(b, "null"...)
 	}
-	switch kind(schema, depth) {
+	switch schemaType(schema, depth) {
 	case "object":
 		return object(b, root, schema, text, depth)
 	case "array":
@@ -49,7 +49,7 @@ func instance(b []byte, root, schema gjson.Result, text string, depth int) []byt
 	case "string":
 		return gjson.AppendJSONString(b, formatted(schema, text))
 	case "integer", "number":
-		return append(b, number(schema)...)
+		return append(b, sampleNumber(schema)...)
 	case "boolean":
 		return append(b, "true"...)
 	}
@@ -102,8 +102,8 @@ func resolve(root, schema gjson.Result) gjson.Result {
 	return schema
 }
 
-// kind is the type of a value: of several types the first that is not null, but null deep down.
-func kind(schema gjson.Result, depth int) string {
+// schemaType is the type of a value: of several types the first that is not null, but null deep down.
+func schemaType(schema gjson.Result, depth int) string {
 	types := schema.Get("type")
 	if !types.IsArray() {
 		if types.Str == "" && schema.Get("properties").Exists() {
@@ -148,8 +148,8 @@ func formatted(schema gjson.Result, text string) string {
 	return text
 }
 
-// number is a number within the limits of the schema, near 1.
-func number(schema gjson.Result) string {
+// sampleNumber is a number within the limits of the schema, near 1.
+func sampleNumber(schema gjson.Result) string {
 	n := 1.0
 	if most := schema.Get("maximum"); most.Exists() {
 		n = min(n, most.Num)

@@ -2,9 +2,9 @@ package ledger
 
 import "time"
 
-// Figures are what the log has seen.
+// Figures are the figures of the log.
 type Figures struct {
-	RequestViolations int // windows with more requests than the contract, one for each arrival
+	RequestViolations int // arrivals whose window had more requests than the contract
 	TokenViolations   int // the same for tokens
 	MaxRequests       int // in the fullest window
 	MaxTokens         int
@@ -12,7 +12,7 @@ type Figures struct {
 	UsedTokens        float64
 }
 
-// Figures are those of now.
+// Figures returns the current figures.
 func (l *Log) Figures() Figures {
 	requests, tokens := l.use()
 	return Figures{
@@ -29,7 +29,7 @@ type Window struct {
 	Free     time.Duration // until its first arrival leaves it; zero when there is none
 }
 
-// Window is the one of now.
+// Window returns the current window.
 func (l *Log) Window() Window {
 	return Window{l.contract, l.requests, l.tokens, l.newest, l.free(l.first)}
 }

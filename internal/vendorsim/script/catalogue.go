@@ -8,13 +8,13 @@ import (
 	"sync"
 )
 
-// Named is an answer that users can ask for by its name.
+// Named is an answer with a name, by which users select it.
 type Named struct {
 	Name    string          `json:"name"`
-	Why     string          `json:"why"`               // what is special in it
-	Request json.RawMessage `json:"request,omitempty"` // members of a request that the answer suits
+	Why     string          `json:"why"`               // what is special about it
+	Request json.RawMessage `json:"request,omitempty"` // members of a request that fits the answer
 	Answer  Answer          `json:"response"`
-	Expect  json.RawMessage `json:"expect,omitempty"` // how a careful client reads it
+	Expect  json.RawMessage `json:"expect,omitempty"` // the result for a careful client
 }
 
 //go:embed cases.json

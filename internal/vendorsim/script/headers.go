@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// moment is any time: it is for checking a header value without sending it.
+// moment is an arbitrary time, to check a header value without sending it.
 var moment = time.Unix(0, 0)
 
-// later stands for a time in a header value: "@now+N", with N in seconds, is an HTTP date; " as epoch", " as epoch ms"
-// and " as RFC 3339" are other ways to write it.
+// later matches a time in a header value: "@now+N", with N in seconds, is an HTTP date; " as epoch", " as epoch ms" and
+// " as RFC 3339" select other formats.
 var later = regexp.MustCompile(`@now(?:([+-]\d{1,9}))?(?: as (HTTP date|epoch ms|epoch|RFC 3339))?`)
 
 // stamp fills in the times of a header value.

@@ -65,15 +65,15 @@ func (a *Answer) head(h http.Header, body []Piece) {
 		h.Set("Content-Encoding", a.Encoding)
 	}
 	if a.Framing == Length && h.Get("Content-Length") == "" {
-		h.Set("Content-Length", strconv.Itoa(size(body)))
+		h.Set("Content-Length", strconv.Itoa(bodySize(body)))
 	}
 	if a.Framing == Close {
 		h["Transfer-Encoding"] = []string{"identity"} // net/http takes it as: end the body with the connection
 	}
 }
 
-// size is the length of a body in bytes.
-func size(body []Piece) (n int) {
+// bodySize is the length of a body in bytes.
+func bodySize(body []Piece) (n int) {
 	for _, p := range body {
 		n += len(p.Text) + len(p.Repeat)*p.Times
 	}

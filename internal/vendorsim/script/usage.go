@@ -6,7 +6,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Bill is what an answer costs by its vendor's count, in tokens. Zero means that the answer does not say.
+// Bill is the cost of an answer by its vendor's count, in tokens. Zero means that the answer has no figure.
 type Bill struct{ Prompt, Completion int }
 
 // Bill reads the usage that the answer reports. Where it reports none, the completion is its text: bytes / 4.
@@ -21,7 +21,7 @@ func (a *Answer) Bill() (b Bill) {
 		for _, path := range []string{"usage", "message.usage", "response.usage"} {
 			b = b.largest(reading(root.Get(path)))
 		}
-		text += words(root)
+		text += textLength(root)
 	}
 	if b.Completion == 0 {
 		b.Completion = (text + 3) / 4
@@ -33,7 +33,7 @@ func (b Bill) largest(c Bill) Bill {
 	return Bill{max(b.Prompt, c.Prompt), max(b.Completion, c.Completion)}
 }
 
-// most is the largest number of tokens that an answer can have used: one that says more is wrong about itself.
+// most is the largest plausible number of tokens of an answer. A larger figure is ignored.
 const most = 10_000_000
 
 // reading is one usage object, in OpenAI's or in Anthropic's names.
@@ -49,8 +49,8 @@ func reading(usage gjson.Result) (b Bill) {
 	return b
 }
 
-// words is the length of the text in one document, in bytes.
-func words(root gjson.Result) (n int) {
+// textLength is the length of the text in one document, in bytes.
+func textLength(root gjson.Result) (n int) {
 	for _, path := range []string{
 		"choices.#.delta.content", "choices.#.message.content", "choices.#.text", "content.#.text",
 		"output.#.content.#.text",

@@ -69,7 +69,7 @@ func (s *store) serve(p *pod, args []any, finish func(string, bool)) {
 		}
 		s.commands++
 		s.busy += cost
-		answer, err := s.lua.eval(p.script, key, args)
+		answer, err := s.lua.eval(p.script, quotaKey, args)
 		if err != nil {
 			w.fail(err)
 			return
@@ -83,7 +83,7 @@ func (s *store) serve(p *pod, args []any, finish func(string, bool)) {
 	})
 }
 
-const key = "llm:{vendor}:quota:simulated"
+const quotaKey = "llm:{vendor}:quota:simulated"
 
 // publish sends the script's messages to all pods.
 func (s *store) publish() {

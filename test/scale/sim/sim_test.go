@@ -249,14 +249,14 @@ func TestSimulatedRedisIsLikeTheRealOne(t *testing.T) {
 			p.model.Pause(time.Duration(w.random.Int64N(int64(params.QueueTimeout))))
 		}
 		args := p.model.Ask(tokens, wait, 0)
-		got, err := simulated.eval(script, key, args)
+		got, err := simulated.eval(script, quotaKey, args)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := real.HSet(t.Context(), key+":clock", "s", now/1_000_000, "us", now%1_000_000).Err(); err != nil {
+		if err := real.HSet(t.Context(), quotaKey+":clock", "s", now/1_000_000, "us", now%1_000_000).Err(); err != nil {
 			t.Fatal(err)
 		}
-		want, err := driven.Run(t.Context(), real, []string{key}, args...).Text()
+		want, err := driven.Run(t.Context(), real, []string{quotaKey}, args...).Text()
 		if err != nil {
 			t.Fatal(err)
 		}
