@@ -5,17 +5,17 @@
 //	POST   the paths of package dialect: /v1/chat/completions, /v1/responses, /v1/messages and so on
 //	                        serve.go, room.go, check.go, answer.go, stream.go
 //	GET    /v1/models       the list of models
-//	GET    /stats           what it has seen, violations of the contract too        stats.go, package ledger
+//	GET    /stats           figures, also the violations of the contract            stats.go, package ledger
 //	GET    /log             the calls, one JSON object a line                       calls.go, seen.go
-//	POST   /reset           forget everything seen
-//	GET    /faults          the ways in which it fails                              fault.go, faults.go, grant.go
-//	POST   /faults          fail in one more way, or in a list of ways
-//	PUT    /faults          fail in these ways and no others
-//	DELETE /faults          behave again
+//	POST   /reset           remove all figures and calls
+//	GET    /faults          the faults                                              fault.go, faults.go, grant.go
+//	POST   /faults          add a fault, or a list of faults
+//	PUT    /faults          replace all faults
+//	DELETE /faults          remove all faults
 //	GET    /answers         the answers that it can play by name                    package script
 //	GET    /answers/{name}  one of them, whole
 //	GET    /config          latency, contract and the rest                          config.go
-//	PUT    /config          behave like this from now on; what is left out has its default
+//	PUT    /config          set the configuration; missing fields have their defaults
 //
 // The model "play:NAME" in a request asks for the answer with that name, from any client and through any service.
 package vendorsim

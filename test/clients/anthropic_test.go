@@ -13,7 +13,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// claude is a client of s that repeats nothing, unless the options say so.
+// claude is a client of s that does not repeat calls unless the options change that.
 func (s *service) claude(options ...option.RequestOption) *anthropic.Client {
 	client := anthropic.NewClient(append([]option.RequestOption{
 		option.WithBaseURL(s.url), option.WithAPIKey(s.key), option.WithMaxRetries(0),
@@ -21,7 +21,7 @@ func (s *service) claude(options ...option.RequestOption) *anthropic.Client {
 	return &client
 }
 
-// greet is a message that says hello.
+// greet is a message with the text hello.
 func greet() anthropic.MessageNewParams {
 	return anthropic.MessageNewParams{
 		Model: "demo", MaxTokens: 100,
@@ -140,7 +140,7 @@ func TestAnthropicModelsAndCount(t *testing.T) {
 	})
 }
 
-// Errors of the vendor have Anthropic's shape, with the request's ID.
+// Errors of the vendor have Anthropic's format, with the request's ID.
 func TestAnthropicErrors(t *testing.T) {
 	t.Parallel()
 	throughAll(t, func(t *testing.T, s *service) {
@@ -155,7 +155,8 @@ func TestAnthropicErrors(t *testing.T) {
 	})
 }
 
-// Errors of the service have Anthropic's shape and types, with the request's ID, and the vendor's version goes through.
+// Errors of the service have Anthropic's format and types, with the request's ID. The header with the version reaches
+// the vendor.
 func TestAnthropicErrorsOfTheService(t *testing.T) {
 	t.Parallel()
 	for kind, tt := range map[anthropic.ErrorType]struct {

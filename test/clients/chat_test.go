@@ -14,7 +14,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// openAI is a client of s that repeats nothing, unless the options say so.
+// openAI is a client of s that does not repeat calls unless the options change that.
 func (s *service) openAI(options ...option.RequestOption) *openai.Client {
 	client := openai.NewClient(append([]option.RequestOption{
 		option.WithBaseURL(s.url + "/v1/"), option.WithAPIKey(s.key), option.WithMaxRetries(0),
@@ -22,14 +22,14 @@ func (s *service) openAI(options ...option.RequestOption) *openai.Client {
 	return &client
 }
 
-// hello is a chat that says hello.
+// hello is a chat with the text hello.
 func hello() openai.ChatCompletionNewParams {
 	return openai.ChatCompletionNewParams{
 		Model: "demo", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
 	}
 }
 
-// through runs a test against the vendor alone and through the service: a client cannot tell them apart.
+// through runs a test with the vendor alone and through the service: the results must be the same.
 func through(t *testing.T, test func(*testing.T, *service)) {
 	t.Helper()
 	t.Run("vendor", func(t *testing.T) { t.Parallel(); test(t, alone(t, vendorsim.Config{})) })
@@ -87,7 +87,7 @@ func weather() openai.ChatCompletionToolUnionParam {
 	})
 }
 
-// arguments are those of the tool.
+// arguments are the arguments of the tool.
 type arguments struct{ City, Unit string }
 
 func TestToolsInPieces(t *testing.T) {
@@ -148,7 +148,7 @@ func TestStructuredOutput(t *testing.T) {
 	})
 }
 
-// A client that leaves ends the vendor's work: before the first byte, and in the middle of a stream.
+// When a client leaves, the vendor's call ends: before the first byte, and in the middle of a stream.
 func TestAbort(t *testing.T) {
 	t.Parallel()
 	s := start(t, vendorsim.Config{TokensPerSecond: 0.001})

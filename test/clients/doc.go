@@ -1,6 +1,5 @@
 // Package clients runs the official clients of the vendors' APIs against the service, with package vendorsim behind it.
-// What a client makes of an answer is the test: it parses it, repeats a call when it is told to, and hands typed errors
-// to its caller.
+// The tests check the results of the clients: parsed answers, repeated calls and typed errors.
 //
 //	service_test.go    starts the real binary, and a vendor behind it
 //	chat_test.go       openai-go: chats, streams, tools, structured output, and a client that leaves

@@ -73,7 +73,7 @@ func TestResponseStream(t *testing.T) {
 	})
 }
 
-// A tool is called in pieces, and its result gets an answer.
+// A call of a tool arrives in pieces, and its result gets an answer.
 func TestResponseTools(t *testing.T) {
 	t.Parallel()
 	throughAll(t, func(t *testing.T, s *service) {
@@ -136,7 +136,7 @@ func TestCompletions(t *testing.T) {
 	})
 }
 
-// The same input has the same vector, whether it comes as numbers or in base64.
+// The same input has the same vector, as numbers and in base64.
 func TestEmbeddings(t *testing.T) {
 	t.Parallel()
 	throughAll(t, func(t *testing.T, s *service) {
@@ -192,7 +192,7 @@ func TestModels(t *testing.T) {
 	})
 }
 
-// throughAll runs a test for an endpoint against the vendor alone, and through the service.
+// throughAll runs a test of an endpoint with the vendor alone, and through the service.
 func throughAll(t *testing.T, test func(*testing.T, *service)) {
 	t.Helper()
 	t.Run("vendor", func(t *testing.T) { t.Parallel(); test(t, alone(t, vendorsim.Config{})) })

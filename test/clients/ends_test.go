@@ -6,8 +6,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// A stream that is whole ends well at the client, also where the vendor says so in an unusual way; one that is not ends
-// in an error, and the client never takes a part for the whole.
+// A whole stream ends without an error at the client, also when the vendor ends it in an unusual way. A stream that was
+// cut ends in an error, so that the client does not take a part for the whole.
 func TestStreamsEndAsTheyAre(t *testing.T) {
 	t.Parallel()
 	s := start(t, vendorsim.Config{}, "LLM_RETRY_MAX=0", "LLM_BREAKER_FAILURES=1000")
@@ -32,7 +32,7 @@ func TestStreamsEndAsTheyAre(t *testing.T) {
 	}
 }
 
-// TestAnErrorBeforeTheStreamBeginsIsMended: the service makes another attempt, and the client sees a whole stream.
+// TestAnErrorBeforeTheStreamBeginsIsMended: the service makes another attempt, and the client gets a whole stream.
 func TestAnErrorBeforeTheStreamBeginsIsMended(t *testing.T) {
 	t.Parallel()
 	s := start(t, vendorsim.Config{}, "LLM_RETRY_MAX=1", "LLM_RETRY_BASE=1ms")

@@ -14,7 +14,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// failure is a way to get one of the service's errors.
+// failure is a situation with one of the service's errors.
 type failure struct {
 	status   int
 	code     string
@@ -25,7 +25,7 @@ type failure struct {
 	before   func(*testing.T, *service) // what happens before the call
 }
 
-// failures are the errors of docs/using.md that a chat can meet.
+// failures are the errors of docs/using.md that a chat can get.
 var failures = map[string]failure{
 	"no JSON":      {status: 400, code: "invalid_json", options: body("application/json", "{")},
 	"no object":    {status: 422, code: "invalid_payload", options: body("application/json", "[]")},
@@ -74,7 +74,7 @@ func body(contentType, text string) []option.RequestOption {
 	return []option.RequestOption{option.WithRequestBody(contentType, []byte(text))}
 }
 
-// once makes one call that is served.
+// once makes one successful call.
 func once(t *testing.T, s *service) {
 	t.Helper()
 	if _, err := s.openAI().Chat.Completions.New(t.Context(), hello()); err != nil {
@@ -82,14 +82,14 @@ func once(t *testing.T, s *service) {
 	}
 }
 
-// busy leaves one call with the vendor, which does not answer it.
+// busy makes one call that the vendor does not answer.
 func busy(t *testing.T, s *service) {
 	t.Helper()
 	leaveOne(t, s, vendorsim.Fault{Kind: "hang", Calls: 1})
 }
 
-// slowBefore leaves one call with the vendor, which answers late; it does not answer the next one. That one has waited
-// for its slot, so it meets the service's deadline before its own call timeout.
+// slowBefore makes one call that the vendor answers late. It does not answer the next one, which has waited for its
+// slot: the service's deadline ends it before its own call timeout.
 func slowBefore(t *testing.T, s *service) {
 	t.Helper()
 	leaveOne(t, s, vendorsim.Fault{Kind: "slow", Delay: vendorsim.Duration(1500 * time.Millisecond), Calls: 1})
@@ -98,7 +98,7 @@ func slowBefore(t *testing.T, s *service) {
 	}
 }
 
-// leaveOne makes one call that meets the fault, and does not wait for its end.
+// leaveOne makes one call with a fault, and does not wait for its end.
 func leaveOne(t *testing.T, s *service, fault vendorsim.Fault) {
 	t.Helper()
 	if err := s.AddFault(fault); err != nil {
@@ -148,7 +148,7 @@ func TestTypedErrors(t *testing.T) {
 	}
 }
 
-// check looks at an error of openai-go.
+// check checks an error of openai-go.
 func check(t *testing.T, err error, status int, code string) {
 	t.Helper()
 	failed, ok := errors.AsType[*openai.Error](err)
@@ -175,7 +175,7 @@ func TestUnknownPath(t *testing.T) {
 	check(t, s.openAI().Get(t.Context(), "files", nil, nil), 404, "not_found")
 }
 
-// The client waits as long as it is told before it repeats a call.
+// The client waits for Retry-After before it repeats a call.
 func TestRetryAfterIsObeyed(t *testing.T) {
 	t.Parallel()
 	s := start(t, vendorsim.Config{}, "LLM_RETRY_MAX=0")
@@ -194,7 +194,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	}
 }
 
-// The vendor's own advice reaches the client, which repeats a call or does not, whatever the status says.
+// The vendor's x-should-retry reaches the client, which then repeats a call or does not, whatever the status is.
 func TestShouldRetryIsObeyed(t *testing.T) {
 	t.Parallel()
 	s := start(t, vendorsim.Config{}, "LLM_RETRY_MAX=0")
@@ -216,7 +216,7 @@ func TestShouldRetryIsObeyed(t *testing.T) {
 	}
 }
 
-// Paths, endpoints and models that are not served are typed errors that say what is.
+// For paths, endpoints and models that are not served the client gets typed errors that name what is served.
 func TestWhatIsNotServed(t *testing.T) {
 	t.Parallel()
 	s := start(t, vendorsim.Config{}, "LLM_VENDOR_ENDPOINTS=chat", "LLM_LANES=more", "LLM_LANE_MORE_MODELS=embed*",

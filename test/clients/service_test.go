@@ -86,7 +86,7 @@ func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// requests are the times of the requests so far.
+// requests returns the times of the requests so far.
 func (c *counter) requests() []time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

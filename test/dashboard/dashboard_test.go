@@ -12,13 +12,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/await"
 )
 
-// panel is one of the dashboard.
+// panel is one panel of the dashboard.
 type panel struct {
 	Title, Type string
 	Targets     []struct{ RefID, Expr string }
 }
 
-// panels are those with queries.
+// panels are the panels with queries.
 func panels(t *testing.T) (found []panel) {
 	t.Helper()
 	text, err := os.ReadFile("../../helm/spillway/files/dashboard.json")
@@ -40,7 +40,7 @@ func panels(t *testing.T) (found []panel) {
 	return found
 }
 
-// chosen is what a person has chosen at the top of the dashboard: all lanes.
+// chosen are the values of the dashboard's variables: all lanes.
 var chosen = strings.NewReplacer("$namespace", "test", "$service", "llm-spillway", "$lane", ".*", "$__rate_interval",
 	"10s")
 

@@ -19,7 +19,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// binary is the server; TestMain builds it.
+// binary is the path of the server program. TestMain builds it.
 var binary string
 
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
@@ -47,7 +47,7 @@ type world struct {
 	redis         *redistest.Server
 }
 
-// tight are limits that a few requests meet.
+// tight are limits that a few requests reach.
 var tight = []string{
 	"LLM_SLOTS=3", "LLM_TIER_CONCURRENCY=free:4,pro:20,enterprise:40", "LLM_ADMISSION_MAX=12", "LLM_QUEUE_MAX=4",
 	"LLM_QUEUE_TIMEOUT=1s", "LLM_SLA=3s", "LLM_CALL_TIMEOUT=3s",
@@ -86,7 +86,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// users is how many users of each tier there are. Each has one key, which is the user's name.
+// users is the number of users of each tier. The key of each is the user's name.
 const users = 20
 
 // writeKeys writes the key file: dev-pro and dev-enterprise, and the crowd.
@@ -105,7 +105,7 @@ func writeKeys(t *testing.T) string {
 	return path
 }
 
-// keyOf is the key of a user; that of number 0 is one of --dev's.
+// keyOf returns the key of a user; number 0 has the key of --dev.
 func keyOf(n int, tier string) string {
 	if n == 0 {
 		return "dev-" + tier
@@ -131,7 +131,7 @@ const (
 // large is a chat whose body takes most of the memory for bodies.
 func large() string { return strings.Replace(chat, "Hi!", strings.Repeat("Hi! ", 125_000), 1) }
 
-// ask sends a request, reads its whole answer, and returns the code of the problem that it tells of, if any.
+// ask sends a request, reads the whole answer, and returns the code of the problem document, if it is one.
 func (w *world) ask(key, body string, header ...string) (code string) {
 	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.pod.URL+"/llm", strings.NewReader(body))
 	if err != nil {
@@ -166,7 +166,7 @@ func (w *world) list() {
 	}
 }
 
-// crowd asks many times at once, as many users of a tier.
+// crowd sends many requests at once, from many users of a tier.
 func (w *world) crowd(n int, tier, body string, header ...string) {
 	var all sync.WaitGroup
 	for i := range n {
@@ -175,7 +175,7 @@ func (w *world) crowd(n int, tier, body string, header ...string) {
 	all.Wait()
 }
 
-// behind does something while calls of a tier wait for a slot, or have stopped to.
+// behind does something while calls of a tier wait for a slot, or after they have stopped waiting.
 func (w *world) behind(tier string, do func()) {
 	var all sync.WaitGroup
 	all.Go(func() { w.crowd(10, tier, chat) })
@@ -194,7 +194,7 @@ func (w *world) behind(tier string, do func()) {
 	do()
 }
 
-// refused asks until the answer is the problem with this code.
+// refused sends requests until the answer is the problem with this code.
 func (w *world) refused(code string) {
 	w.t.Helper()
 	codes := map[string]int{}

@@ -20,7 +20,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// The labels that the chart's ServiceMonitor and Prometheus itself give to what is scraped.
+// The labels that the chart's ServiceMonitor and Prometheus itself add to scraped series.
 const config = `
 global: {scrape_interval: 500ms, scrape_timeout: 500ms}
 scrape_configs:
@@ -30,10 +30,10 @@ scrape_configs:
         labels: {namespace: test, service: llm-spillway, pod: pod-1}
 `
 
-// prometheus is one that scrapes a pod.
+// prometheus is a Prometheus that scrapes a pod.
 type prometheus struct{ url string }
 
-// startPrometheus starts one that scrapes the address target twice a second.
+// startPrometheus starts a Prometheus that scrapes the address target twice a second.
 func startPrometheus(t *testing.T, target string) prometheus {
 	t.Helper()
 	path, err := exec.LookPath("prometheus")
@@ -77,13 +77,13 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// series are the values of one series of an answer that are numbers.
+// series has the values of one series of an answer, without NaN.
 type series struct {
 	Labels map[string]string
 	Values []float64
 }
 
-// between evaluates a query for each second of a time.
+// between evaluates a query for each second of an interval.
 func (p prometheus) between(t *testing.T, query string, from, to time.Time) []series {
 	t.Helper()
 	seconds := func(at time.Time) string { return strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64) }
@@ -125,7 +125,7 @@ func (p prometheus) between(t *testing.T, query string, from, to time.Time) []se
 	return all
 }
 
-// shape writes series for a log: their labels, and the largest value of each.
+// shape formats series for a log: their labels, and the largest value of each.
 func shape(all []series) string {
 	var b strings.Builder
 	for _, s := range all {

@@ -7,7 +7,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// Ways to fail.
+// The kinds of faults.
 var (
 	down      = vendorsim.Fault{Kind: "status", Status: 503}
 	slow      = vendorsim.Fault{Kind: "slow", Delay: vendorsim.Duration(600 * time.Millisecond)}
@@ -16,7 +16,7 @@ var (
 	throttled = vendorsim.Fault{Kind: "status", Status: 429}
 )
 
-// story lets the pod meet all that the panels show. Each stage goes on until the pod has counted what the stage is for.
+// story makes happen everything that the panels show. Each stage goes on until the pod has counted its subject.
 func story(w *world) {
 	w.until(`llm_tokens_total`, func() { w.crowd(3, "pro", chat); w.crowd(3, "pro", stream) })
 	w.until(`llm_jobs_submitted_total`, func() { w.ask("dev-pro", chat, "Prefer", "respond-async") })
@@ -29,7 +29,7 @@ func story(w *world) {
 		return err == nil && n > 0
 	})
 
-	// A crowd: slots are in use, the queue is full, the pacer smooths, the pod sheds and is full; bodies wait for
+	// Many requests: slots are in use, the queue is full, the pacer delays, the pod sheds and is full; bodies wait for
 	// memory.
 	w.faults(slow)
 	w.until(`llm_admission_rejections_total`, func() { w.crowd(40, "enterprise", chat) })
@@ -68,12 +68,12 @@ func story(w *world) {
 	w.faults()
 	w.until(`llm_breaker_transitions_total{lane="default",to="closed"}`, func() { w.ask("dev-enterprise", chat) })
 
-	// The vendor is silent: the deadline ends the request.
+	// The vendor does not answer: the deadline ends the request.
 	w.faults(silent)
 	w.refused("deadline_exceeded")
 	w.faults()
 
-	// Redis hangs: the pod counts alone.
+	// Redis hangs: the pod uses its own counts.
 	w.redis.Stop()
 	w.until(`llm_redis_commands_total{result="skipped"}`, func() { w.crowd(3, "enterprise", chat) })
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// elsewhere are statuses that tests of internal/api and cmd/server give, which hold them against the document too: they
-// need a client that is slow, a defect, or a pod in trouble.
+// elsewhere are statuses that tests of internal/api and cmd/server check against the document: they need a slow client,
+// a defect, or a pod in trouble.
 var elsewhere = map[int]string{
 	http.StatusRequestTimeout:      "TestSlowBodyIsCutOff",
 	http.StatusInternalServerError: "TestEveryRowOfTheStatusTable",
@@ -36,7 +36,7 @@ func (s *seen) add(method, path, status string) {
 	s.mu.Unlock()
 }
 
-// TestAnswersAreDescribed asks for every status of every route and holds each answer against the document.
+// TestAnswersAreDescribed produces every status of every route and checks each answer against the document.
 func TestAnswersAreDescribed(t *testing.T) {
 	t.Parallel()
 	got := &seen{all: map[string]bool{}}
@@ -50,7 +50,7 @@ func TestAnswersAreDescribed(t *testing.T) {
 	}
 }
 
-// allSeen looks for statuses that the document has and nothing was answered with.
+// allSeen looks for statuses in the document that no answer had.
 func (p *pod) allSeen(t *testing.T, got *seen) {
 	t.Helper()
 	for path, item := range p.model.Paths.PathItems.FromOldest() {
@@ -67,7 +67,7 @@ func (p *pod) allSeen(t *testing.T, got *seen) {
 	t.Logf("%d kinds of answers", len(got.all))
 }
 
-// check asks, and holds the answer against the document: by the validator, and by the list of statuses.
+// check sends a request and checks the answer against the document: with the validator, and by the list of statuses.
 func (p *pod) check(t *testing.T, got *seen, q question, want int) reply {
 	t.Helper()
 	r := p.ask(t, q)
@@ -88,7 +88,7 @@ func (p *pod) check(t *testing.T, got *seen, q question, want int) reply {
 	return r
 }
 
-// route is the path in the document, and the name that the status has there.
+// route returns the path in the document, and the name of the status there.
 func (p *pod) route(t *testing.T, q question, status int) (path, name string) {
 	t.Helper()
 	asked, _, _ := strings.Cut(q.path, "?")
@@ -114,7 +114,7 @@ func matches(pattern, path string) bool {
 	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || strings.HasPrefix(w, "{") && g != "" })
 }
 
-// bodies are one body for each route that leads to a call, from the document's own examples: the first of each.
+// bodies returns a body for each route of a call: the first example in the document.
 func (p *pod) bodies(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -142,7 +142,7 @@ func (p *pod) bodies(t *testing.T) map[string]string {
 	return all
 }
 
-// version is what Anthropic's clients send.
+// version is the header of Anthropic's clients.
 var version = []string{"Anthropic-Version", "2023-06-01"}
 
 // call is a call of a route by a client.
@@ -154,7 +154,7 @@ func call(path, body string) question {
 	return q
 }
 
-// serving asks a pod that is well.
+// serving sends requests to a pod without faults.
 func serving(t *testing.T, got *seen) {
 	p := start(t)
 	for path, body := range p.bodies(t) {
@@ -198,7 +198,7 @@ func serving(t *testing.T, got *seen) {
 		headers: []string{"Accept-Encoding", "br"}}, http.StatusNotAcceptable)
 }
 
-// smallLimits asks for more than a pod gives.
+// smallLimits sends more requests than a pod allows.
 func smallLimits(t *testing.T, got *seen) {
 	p := start(t, "LLM_MAX_BODY=200", "LLM_JOBS_LOOKS=1")
 	for path, body := range p.bodies(t) {
@@ -218,7 +218,7 @@ func smallLimits(t *testing.T, got *seen) {
 	}
 }
 
-// full asks a pod that is held by another request.
+// full sends requests to a pod that is full.
 func full(t *testing.T, got *seen) {
 	p := start(t, "LLM_ADMISSION_MAX=1")
 	if err := p.AddFault(vendorsim.Fault{Kind: "hang"}); err != nil {
@@ -242,7 +242,7 @@ func full(t *testing.T, got *seen) {
 	}
 }
 
-// lookups are the requests that look at jobs.
+// lookups are the requests about jobs.
 func lookups(id string) []question {
 	return []question{
 		{method: http.MethodGet, path: "/llm/jobs", key: "dev-pro"},
@@ -257,7 +257,7 @@ var models = []question{
 	{method: http.MethodGet, path: "/v1/models/demo", key: "dev-pro"},
 }
 
-// vendorFails asks for calls that the vendor does not serve.
+// vendorFails sends calls that the vendor does not serve.
 func vendorFails(t *testing.T, got *seen) {
 	for fault, want := range map[int]int{500: http.StatusBadGateway, 404: http.StatusNotFound, 418: http.StatusTeapot} {
 		p := start(t)
@@ -270,7 +270,7 @@ func vendorFails(t *testing.T, got *seen) {
 	}
 }
 
-// withJobs asks for jobs, looks at them and cancels them.
+// withJobs submits jobs, looks at them and cancels them.
 func withJobs(t *testing.T, got *seen) {
 	p := start(t, "LLM_JOBS_LOOKS=0") // it looks again and again until the job has ended
 	submit := call("/llm", p.bodies(t)["/llm"])
@@ -302,7 +302,7 @@ func withJobs(t *testing.T, got *seen) {
 	}
 }
 
-// littleOpen asks a pod for what is not open in it.
+// littleOpen requests endpoints that are not open in a pod.
 func littleOpen(t *testing.T, got *seen) {
 	p := start(t, "LLM_JOBS_ENABLED=false", "LLM_ENDPOINTS=chat")
 	for _, q := range append(lookups("none"), models...) {
@@ -310,7 +310,7 @@ func littleOpen(t *testing.T, got *seen) {
 	}
 }
 
-// draining asks a pod that has been told to end.
+// draining sends requests to a pod after SIGTERM.
 func draining(t *testing.T, got *seen) {
 	p := start(t, "LLM_DRAIN_DELAY=10m", "LLM_SHUTDOWN_GRACE=30m")
 	if err := p.process.Terminate(); err != nil {

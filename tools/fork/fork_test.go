@@ -13,13 +13,13 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// withChart has TestFork test the renamed chart too. The libraries for that take minutes to compile, so it is not a
-// part of make test: `make fork-test` sets it.
+// withChart makes TestFork test the renamed chart too. Its libraries take minutes to compile, so this is not part of
+// make test: `make fork-test` sets it.
 var withChart = flag.Bool("chart", false, "test the chart of the renamed copy too")
 
-// TestFork does what a reader of the README would do, in a copy: fork, then look for the old name, vet, build and test.
-// The new name has a hyphen, which is where names go wrong. Only the copy's own packages are compiled: what they import
-// comes from the build cache, because the flags are those of this test.
+// TestFork does in a copy what the README describes: fork, then search for the old name, vet, build and test. The new
+// name has a hyphen, which not all names may have. Only the copy's own packages are compiled: their imports come from
+// the build cache, because the flags are those of this test.
 func TestFork(t *testing.T) {
 	t.Parallel()
 	dir := copyOfRepository(t)
@@ -62,7 +62,7 @@ func TestFork(t *testing.T) {
 	}
 }
 
-// TestForkWantsAWayBack: nothing is touched where git could not undo it.
+// TestForkWantsAWayBack: nothing is changed when git could not undo it.
 func TestForkWantsAWayBack(t *testing.T) {
 	t.Parallel()
 	args := []string{"-module", "github.com/me/mysvc", "-name", "mysvc"}
@@ -89,8 +89,7 @@ func TestForkWantsAWayBack(t *testing.T) {
 	}
 }
 
-// noTrace searches everything that is there now: paths, texts, and the inside of the profile. The licence keeps its
-// notice.
+// noTrace searches the old name everywhere: in paths, texts, and inside the profile. The licence keeps its notice.
 func noTrace(t *testing.T, dir string) {
 	t.Helper()
 	old := regexp.MustCompile(
@@ -131,7 +130,7 @@ func noTrace(t *testing.T, dir string) {
 	}
 }
 
-// copyOfRepository is this repository as git would clone it, with what is not committed yet.
+// copyOfRepository is a copy of this repository as git would clone it, with uncommitted changes.
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	const root = "../.."
@@ -163,7 +162,7 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-// do runs a command in dir, which has to succeed, and returns what it prints.
+// do runs a command in dir, which must succeed, and returns its output.
 func do(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
 	cmd := proctest.Command(t, name, args...)

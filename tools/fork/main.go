@@ -1,11 +1,11 @@
-// Command fork makes this repository another service's: `make fork MODULE=github.com/me/mysvc NAME=mysvc`. It renames
-// the module, the binary, the chart, the image, the metrics and every mention in code and docs, in one go and in place,
-// and takes itself away. It commits nothing: git shows what it did, and undoes it.
+// Command fork turns this repository into another service: `make fork MODULE=github.com/me/mysvc NAME=mysvc`. It
+// renames the module, the binary, the chart, the image, the metrics and every mention in code and docs, in one step and
+// in place, and removes itself. It commits nothing: git shows the changes, and can undo them.
 //
-//	names    what MODULE and NAME may be, and the forms they take   names.go
-//	rules    what becomes what, in a text and in a path             rules.go
-//	profile  the same in the compiler's profile, which is binary    profile.go
-//	tree     read every file, then write every change               tree.go
+//	names    checks MODULE and NAME, and derives their forms        names.go
+//	rules    renames in texts and in paths                          rules.go
+//	profile  renames in the compiler's profile, which is binary     profile.go
+//	tree     reads every file, then writes every change             tree.go
 package main
 
 import (
@@ -54,14 +54,14 @@ func run(ctx context.Context, dir string, args []string, stdout, stderr io.Write
 	return nil
 }
 
-// ready says why dir must not be renamed as it is.
+// ready returns why dir must not be renamed as it is.
 func ready(ctx context.Context, dir string, force bool) error {
 	git := exec.CommandContext(ctx, "git", "-C", dir, "status", "--porcelain")
 	out, err := git.Output()
 	switch {
 	case err != nil:
-		return fmt.Errorf("this is no git repository, so nothing could be undone: run `git init && git add -A && git "+
-			"commit -m start` first (%w)", err)
+		return fmt.Errorf("this is no git repository, so nothing could be undone: "+
+			"run `git init && git add -A && git commit -m start` first (%w)", err)
 	case len(out) > 0 && !force:
 		return fmt.Errorf("there are changes that are not committed: commit or stash them first, or say FORCE=1\n%s",
 			strings.TrimRight(string(out), "\n"))
@@ -69,7 +69,7 @@ func ready(ctx context.Context, dir string, force bool) error {
 	return nil
 }
 
-// tell says what was done and what is left to do.
+// tell prints what was done and what is left to do.
 func tell(w io.Writer, n names, done summary) {
 	fmt.Fprintf(w, `%d files changed, %d of them moved:
   module   %s
@@ -78,8 +78,8 @@ func tell(w io.Writer, n names, done summary) {
   image    %s
   metrics  %s_…
   alerts   %s…
-Settings keep their names (LLM_…), and so do the spans' attributes and the keys in Redis (llm…): they speak of what the
-service does. LICENSE keeps the notice it came with, as its licence demands; add a line for your own work below it.
+Settings (LLM_…), attributes of spans and keys in Redis (llm…) keep their names: they name what the service does.
+LICENSE keeps its notice, as the licence requires; add a line for your own work below it.
 `, done.changed, done.moved, n.module, n.name, n.name, n.name, n.name, n.image, n.snake, n.camel)
 	fmt.Fprint(w, `
 Next:

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// names are the forms in which the new service is spoken of.
+// names are the forms of the new service's name.
 type names struct {
 	module string // github.com/me/my-svc
 	name   string // my-svc: binary, chart, image, objects in a cluster, service in traces
@@ -25,12 +25,12 @@ var (
 	place = regexp.MustCompile(`^[a-z0-9.:-]+(/[a-z0-9._-]+)+$`)
 )
 
-// taken would make two things one: the release in every example, the simulator, and directories that Go reads in its
-// own way.
+// taken are names with another meaning: the release in every example, the simulator, and directories that Go treats
+// specially.
 var taken = []string{"internal", "llm", "testdata", "vendor", "vendorsim"}
 
-// newNames refuses what Go, Kubernetes or Prometheus would refuse later, in words that say what to do. An empty image
-// is the one GitHub would keep for the module.
+// newNames refuses names that Go, Kubernetes or Prometheus would refuse later, with advice. An empty image means the
+// one on ghcr.io for the module.
 func newNames(module, name, image string) (names, error) {
 	if module == "" || name == "" {
 		return names{}, errors.New("say both names: make fork MODULE=github.com/me/mysvc NAME=mysvc")

@@ -23,7 +23,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestBadNamesAreRefusedWithAdvice: what Go, Kubernetes or a registry would refuse much later.
+// TestBadNamesAreRefusedWithAdvice: names that Go, Kubernetes or a registry would refuse much later.
 func TestBadNamesAreRefusedWithAdvice(t *testing.T) {
 	t.Parallel()
 	for given, advice := range map[[3]string]string{

@@ -9,9 +9,9 @@ import (
 	"io"
 )
 
-// renameProfile renames the functions of a CPU profile. The compiler finds a function's heat by its import path, so a
-// profile with the old paths would be ignored without a word. The file is a gzipped protocol buffer whose names all
-// stand in one repeated field; everything else refers to them by number and stays as it is.
+// renameProfile renames the functions in a CPU profile. The compiler finds a function's samples by its import path, so
+// it would silently ignore a profile with the old paths. The file is a gzipped protocol buffer with all names in one
+// repeated field; everything else refers to them by number and does not change.
 func renameProfile(content []byte, rename func(string) string) ([]byte, error) {
 	const (
 		stringTable = 6 // profile.proto's field

@@ -15,13 +15,13 @@ const (
 	oldImage  = "ghcr.io/spillway-dev/spillway"
 )
 
-// gone is not part of the new service: this program and why it is as it is.
+// gone is removed: this program, and the documents about it.
 var gone = []string{"tools/fork/", "docs/decisions/fork.md"}
 
-// kept is left as it is. The MIT licence asks for its copyright notice in every copy.
+// kept is not changed. The MIT licence requires its copyright notice in every copy.
 var kept = []string{"LICENSE"}
 
-// rules turn the old names into the new ones. Each place of a text is renamed once, so a new name may contain an old
+// rules replace the old names with the new ones. Each place of a text is renamed once, so a new name may contain an old
 // one.
 type rules struct {
 	words  *strings.Replacer
@@ -29,7 +29,7 @@ type rules struct {
 	names
 }
 
-// binaryRule finds the places where "server" is the binary and not any server.
+// binaryRule finds the places where "server" means the binary.
 type binaryRule struct {
 	find *regexp.Regexp
 	with string
@@ -75,10 +75,10 @@ func (r rules) text(s string) string {
 	})
 }
 
-// path says where a file goes.
+// path returns the new path of a file.
 func (r rules) path(p string) string { return r.text(p) }
 
-// file gives a file its new content.
+// file returns the new content of a file.
 func (r rules) file(p string, content []byte) ([]byte, error) {
 	switch {
 	case slices.Contains(kept, p):
@@ -102,7 +102,7 @@ func (r rules) file(p string, content []byte) ([]byte, error) {
 	return content, nil
 }
 
-// withoutFork drops what only speaks of forking: the lines from one with "fork:begin" to the next with "fork:end".
+// withoutFork removes the text about forking: the lines from one with "fork:begin" to the next with "fork:end".
 func withoutFork(content []byte) ([]byte, error) {
 	var out bytes.Buffer
 	inside := false
@@ -122,7 +122,7 @@ func withoutFork(content []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// sortRequires puts the lines of each require block into go mod tidy's order.
+// sortRequires sorts the lines of each require block as go mod tidy does.
 func sortRequires(content []byte) []byte {
 	lines := strings.Split(string(content), "\n")
 	for i, line := range lines {

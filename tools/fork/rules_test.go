@@ -73,7 +73,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestProfileIsRenamedInside: only the names change, and by as much as they should.
+// TestProfileIsRenamedInside: only the names change.
 func TestProfileIsRenamedInside(t *testing.T) {
 	t.Parallel()
 	old, err := os.ReadFile("../../cmd/server/server.pgo")

@@ -23,10 +23,10 @@ type file struct {
 	mode    fs.FileMode
 }
 
-// summary counts what was done to files.
+// summary counts the changes of files.
 type summary struct{ changed, moved int }
 
-// read takes what git has or would add, so nothing that was built.
+// read reads the files that git has or would add, so no build outputs.
 func read(ctx context.Context, dir string) (*tree, error) {
 	out, err := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "-z", "--cached", "--others",
 		"--exclude-standard").Output()

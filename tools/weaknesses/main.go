@@ -1,6 +1,6 @@
-// Command weaknesses writes the list of modules with a published weakness that TestNoKnownWeakness reads, from Go's
-// vulnerability database: of each module that the server links, or that is on the list, the first version without any
-// weakness that is fixed. The comments at the top of the list stay.
+// Command weaknesses writes the list of modules with a published weakness, which TestNoKnownWeakness reads. From Go's
+// vulnerability database it takes, for each module that the server links or that is on the list, the first version
+// without a fixed weakness. The comments at the top of the list stay.
 //
 //	go run ./tools/weaknesses
 package main
@@ -90,7 +90,7 @@ func split(text string) (comments string, modules []string) {
 	return top.String(), modules
 }
 
-// lines is the list of those modules that are in the database with a weakness that is fixed.
+// lines returns the list of modules that are in the database with a fixed weakness.
 func (d database) lines(modules []string) string {
 	var lines []string
 	for _, m := range d {
