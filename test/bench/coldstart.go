@@ -41,12 +41,12 @@ func (b *bench) coldStart(t *target) (millis float64, err error) {
 	}
 	defer t.process.stop()
 	_, err = await.PollEvery(500*time.Microsecond, await.Limit, t.name+" is ready",
-		func() (bool, error) { return ready(t.addr), nil })
+		func() (bool, error) { return isReady(t.addr), nil })
 	return float64(time.Since(begin).Microseconds()) / 1000, err
 }
 
-// ready reports whether a program answers GET /ready with 200, or with 404 because it does not know it.
-func ready(addr string) bool {
+// isReady reports whether a program answers GET /ready with 200, or with 404 because it does not know it.
+func isReady(addr string) bool {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return false

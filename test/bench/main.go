@@ -11,7 +11,7 @@
 //	measure.go    small requests, in rounds
 //	reject.go     refusals; lanes.go: a lane that is not used
 //	bodies.go     bodies of a megabyte
-//	streams.go    streams: events, first events, memory; streamer.go: the vendor's side
+//	streams.go    streams: events, first events, memory; streamreader.go: their client; streamer.go: their vendor
 //	memory.go     memory of a request in flight
 //	coldstart.go  time from the start until ready
 //	cores.go      throughput on several cores
