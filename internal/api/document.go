@@ -45,9 +45,13 @@ func (d dialect) nameRequest(h http.Header) {
 	}
 }
 
-// document is the problem as JSON, with a newline. It is built by hand because refusing must be cheap.
+// document is the problem as JSON, with a newline.
 func (p problem) document(d dialect, requestID string) []byte {
-	b := make([]byte, 0, 640)
+	return p.appendDocument(make([]byte, 0, 640), d, requestID)
+}
+
+// appendDocument appends the document. It is built by hand because refusing must be cheap.
+func (p problem) appendDocument(b []byte, d dialect, requestID string) []byte {
 	if d == dialectAnthropic {
 		b = append(b, `{"type":"error"`...)
 	} else {

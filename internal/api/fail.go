@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -42,7 +43,10 @@ func answer(c *gin.Context, err error, longest time.Duration) {
 	}
 	d := dialectOf(c.Request)
 	d.nameRequest(h)
-	body, contentType := p.document(d, in.ID), "application/problem+json"
+	room := documents.Get().(*[]byte)
+	defer documents.Put(room)
+	*room = p.appendDocument((*room)[:0], d, in.ID)
+	body, contentType := *room, "application/problem+json"
 	if speaksOpenAI(c) {
 		contentType = "application/json"
 	}
@@ -57,6 +61,9 @@ func answer(c *gin.Context, err error, longest time.Duration) {
 		linger(c)
 	}
 }
+
+// documents are buffers for documents of problems.
+var documents = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
 
 // hopeless reports whether a client's library should not repeat the request by itself: it would fail again, or the
 // library would wait for longer than longest, and its program would look hung.

@@ -47,12 +47,11 @@ type Info struct {
 
 	FirstEvent time.Time // when the first event of a streamed answer was written; zero for other answers
 
-	start time.Time                      // when the request came
-	attrs [maxAttrs + standing]slog.Attr // of the access log line: those of layers, then the standing ones
-	n     int
+	start time.Time   // when the request came
+	attrs []slog.Attr // of the access log line, by layers; nil until the first, because most refusals have no line
 }
 
-// The access log line has room for so many attributes; an array in Info saves an allocation for each request.
+// The access log line has room for so many attributes.
 const (
 	maxAttrs = 12 // that layers added
 	standing = 10 // that every line has
@@ -60,7 +59,10 @@ const (
 
 // Add puts attributes into the request's line of the access log. More than fit are dropped.
 func (i *Info) Add(attrs ...slog.Attr) {
-	i.n += copy(i.attrs[i.n:maxAttrs], attrs)
+	if i.attrs == nil {
+		i.attrs = make([]slog.Attr, 0, maxAttrs+standing)
+	}
+	i.attrs = append(i.attrs, attrs[:min(len(attrs), maxAttrs-len(i.attrs))]...)
 }
 
 type infoKey struct{}
