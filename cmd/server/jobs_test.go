@@ -79,6 +79,18 @@ func succeeded(t *testing.T, p *process, id string) func() bool {
 	}
 }
 
+// TestTheFirstJobWaitsForNoBurst: the contract of a Redis that is empty begins without its burst, of which jobs leave
+// half to others. The first job after a start goes at once all the same.
+func TestTheFirstJobWaitsForNoBurst(t *testing.T) {
+	t.Parallel()
+	_, url := judge(t, vendorsim.Config{})
+	p := start(t, production(t, redistest.Start(t), url, "LLM_QUOTA_REQUESTS=600", "LLM_QUOTA_TOKENS=600000"))
+	await.True(t, "the first job has ended", succeeded(t, p, submitJob(t, p, "low")))
+	if n := metric(t, p, "llm_gate_rejections_total"); n != 0 {
+		t.Errorf("a gate turned the first job away %v times", n)
+	}
+}
+
 // A pod is killed in the middle of a job. Another pod finishes the job after the lease.
 func TestJobSurvivesSIGKILL(t *testing.T) {
 	t.Parallel()

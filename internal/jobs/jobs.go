@@ -7,7 +7,7 @@
 //	Cancel     also in the middle of a vendor call               cancel.go
 //	worker     takes tasks from the engine                       worker.go, engine.go
 //	  run      one job: claim, call, report how it ended         run.go, call.go
-//	  gates    one job of a pod in the gates of a lane at a time turnstile.go
+//	  gates    one job of a pod in the gates of a lane at a time turnstile.go, places.go
 //	  pauses   no calls while the operator's fault lasts         pauses.go
 //	keeper     signs of life, and what dead pods left behind     keeper.go
 //	memory     bytes that jobs may take in Redis                 memory.go

@@ -9,6 +9,24 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
+// A new state, after a start or a time without calls, begins without the burst. Its first call starts at once, also
+// when it is a background call; the next one waits until half of the burst is there.
+func TestTheFirstBackgroundCallOfANewState(t *testing.T) {
+	t.Parallel()
+	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {
+		c := newContract(Config{Requests: 110, Tokens: 11_000, Burst: 11, Window: time.Minute}, 5*time.Second)
+		s := newScripted(t, rdb, "first-background", c)
+		background := string(request{kind: background, tokens: 100}.append(nil))
+		s.run(int64(-1), micros(0)) // a pod that has started
+		if first := s.together(background, 1)[0]; first.admitted == 0 {
+			t.Errorf("the first waits %d µs", first.delay)
+		}
+		if next := s.together(background, 1)[0]; next.admitted == 1 || next.delay < 5*c.interval {
+			t.Errorf("the next starts beside it, or finds half of a burst: %+v", next)
+		}
+	})
+}
+
 // Background calls take half of the burst at most, and then go at the contract's own rate: there is always room for a
 // call of low priority, which may not wait either.
 func TestBackgroundLeavesHalfOfTheBurst(t *testing.T) {

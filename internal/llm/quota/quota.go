@@ -87,6 +87,9 @@ func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName 
 		q.shared = newSharedState(q.contract, rdb, vendorName)
 		q.done.Go(func() { q.listen(ctx) })
 		q.done.Go(func() { q.flusher(ctx) })
+		if q.limited { // an empty report: a new state begins now, so that its burst is there when calls come
+			q.pending.add(time.Now(), func() {})
+		}
 	}
 	return q, nil
 }

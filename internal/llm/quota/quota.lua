@@ -124,9 +124,16 @@ local function book(tokens, wait)
   -- Near the end of the tokens the pace slows down, so that calls flow evenly below the limit of the ledger.
   local slowed = math.ceil(cost * (tokL > 0 and 1 + 10 * math.max(0, math.min(1, sum / tokL) - 0.95) or 1))
   local ok, r, t = 1, math.max(rtat, now) + reqT, math.max(ttat, now) + slowed
-  local keepR, keepT = 0, 0 -- what a background call leaves to other calls; 0 when the burst is a single call
+  -- The first call of a new state starts at once, whatever its tokens are.
+  if last == 0 then t = math.min(t, now + math.max(tokB, slowed)) end
+  -- What a background call leaves to the others: nothing where the burst is but one call, and nothing as that first
+  -- call: the state has no burst yet.
+  local keepR, keepT = 0, 0
   if wait < 0 then
-    wait, keepR, keepT = 0, math.floor((reqB - reqT) / 2), math.max(0, math.floor((tokB - slowed) / 2))
+    wait = 0
+    if last > 0 then
+      keepR, keepT = math.floor((reqB - reqT) / 2), math.max(0, math.floor((tokB - slowed) / 2))
+    end
   end
   if tokens >= 0 then
     after(hold, 3)
