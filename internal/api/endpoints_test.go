@@ -1,10 +1,14 @@
 package api_test
 
 import (
+	"bufio"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
 
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
@@ -161,5 +165,41 @@ func TestRequestIDHasAnthropicsName(t *testing.T) {
 		if got.header.Get("Request-Id") != "req-7" {
 			t.Errorf("%d %v", got.status, got.header)
 		}
+	}
+}
+
+// TestAClientThatLeavesEndsTheVendorsWork on every endpoint that streams, in the middle of the stream, and its slot is
+// free again.
+func TestAClientThatLeavesEndsTheVendorsWork(t *testing.T) {
+	t.Parallel()
+	for _, e := range llm.Endpoints {
+		if e.Dialect.InputOnly {
+			continue
+		}
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			sim, base := newVendor(t, vendorsim.Config{})
+			check(t, sim.AddFault(vendorsim.Fault{Kind: "stall", Chunks: 6}))
+			b := newBundle(t, nil, options{real: true, env: []string{"LLM_VENDOR_URL=" + base, "LLM_VENDOR_API_KEY=sk"}})
+			body := strings.Replace(bodies[e.Name], "{", `{"stream":true,`, 1)
+			req := b.request(http.MethodPost, "/v1"+e.Path, body)
+			req.Header.Set("Anthropic-Version", "2023-06-01")
+			res, err := b.server.Client().Do(req)
+			check(t, err)
+			if res.StatusCode != http.StatusOK {
+				t.Fatal(res.Status)
+			}
+			_, err = bufio.NewReader(res.Body).Peek(1)
+			check(t, err)
+			check(t, res.Body.Close())
+			check(t, sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Cancelled == 1 && s.InFlight == 0 }))
+			if line := b.accessLine(); line["status"] != 499.0 || line["endpoint"] != e.Name {
+				t.Errorf("the log says %v", line)
+			}
+			slots, err := testutil.GatherAndFormat(b.reg, expfmt.TypeTextPlain, "llm_slots_in_use")
+			if err != nil || !strings.Contains(string(slots), "\nllm_slots_in_use 0\n") {
+				t.Errorf("%v, slots: %s", err, slots)
+			}
+		})
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/packages/ssestream"
+	"github.com/openai/openai-go/v3/responses"
 	"github.com/openai/openai-go/v3/shared"
 
 	"github.com/spillway-dev/spillway/internal/vendorsim"
@@ -148,29 +150,61 @@ func TestStructuredOutput(t *testing.T) {
 	})
 }
 
+// leaves takes one event of a stream and leaves it, which ends the vendor's work.
+func leaves[T any](t *testing.T, s *service, open func(context.Context) *ssestream.Stream[T]) {
+	t.Helper()
+	ctx, leave := context.WithCancelCause(t.Context())
+	stream := open(ctx)
+	if !stream.Next() {
+		t.Fatal(stream.Err())
+	}
+	leave(errors.New("the client has had enough"))
+	s.cancelled(t, 1)
+	for stream.Next() { // what had come before it left
+	}
+	if stream.Err() == nil {
+		t.Error("a stream that was left ended well")
+	}
+}
+
+// A client that leaves a response or a completion in the middle of its stream ends the vendor's work.
+func TestAbortOfOtherStreams(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]func(*testing.T, *service){
+		"response": func(t *testing.T, s *service) {
+			leaves(t, s, func(ctx context.Context) *ssestream.Stream[responses.ResponseStreamEventUnion] {
+				return s.openAI().Responses.NewStreaming(ctx, ask())
+			})
+		},
+		"completion": func(t *testing.T, s *service) {
+			leaves(t, s, func(ctx context.Context) *ssestream.Stream[openai.Completion] {
+				return s.openAI().Completions.NewStreaming(ctx, openai.CompletionNewParams{Model: "demo",
+					Prompt: openai.CompletionNewParamsPromptUnion{OfString: openai.String("hello")}})
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, start(t, vendorsim.Config{TokensPerSecond: 0.001}))
+		})
+	}
+}
+
 // When a client leaves, the vendor's call ends: before the first byte, and in the middle of a stream.
 func TestAbort(t *testing.T) {
 	t.Parallel()
 	s := start(t, vendorsim.Config{TokensPerSecond: 0.001})
-	left := errors.New("the client has had enough")
-	ctx, leave := context.WithCancelCause(t.Context())
-	stream := s.openAI().Chat.Completions.NewStreaming(ctx, hello())
-	if !stream.Next() {
-		t.Fatal(stream.Err())
-	}
-	leave(left)
-	s.cancelled(t, 1)
-	if stream.Next() || stream.Err() == nil {
-		t.Errorf("after it left: %v", stream.Err())
-	}
+	leaves(t, s, func(ctx context.Context) *ssestream.Stream[openai.ChatCompletionChunk] {
+		return s.openAI().Chat.Completions.NewStreaming(ctx, hello())
+	})
 	if err := s.AddFault(vendorsim.Fault{Kind: "hang"}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, leave = context.WithCancelCause(t.Context())
+	ctx, leave := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { _, err := s.openAI().Chat.Completions.New(ctx, hello()); ended <- err }()
 	s.inFlight(t)
-	leave(left)
+	leave()
 	s.cancelled(t, 2)
 	if err := <-ended; err == nil {
 		t.Error("a call that was left ended well")

@@ -18,10 +18,10 @@ func TestTheFirstBackgroundCallOfANewState(t *testing.T) {
 		s := newScripted(t, rdb, "first-background", c)
 		background := string(request{kind: background, tokens: 100}.append(nil))
 		s.run(int64(-1), micros(0)) // a pod that has started
-		if first := s.together(background, 1)[0]; first.admitted == 0 {
+		if first := s.together(background, 1)[0]; !first.admitted {
 			t.Errorf("the first waits %d µs", first.delay)
 		}
-		if next := s.together(background, 1)[0]; next.admitted == 1 || next.delay < 5*c.interval {
+		if next := s.together(background, 1)[0]; next.admitted || next.delay < 5*c.interval {
 			t.Errorf("the next starts beside it, or finds half of a burst: %+v", next)
 		}
 	})

@@ -88,7 +88,7 @@ func New(cfg Config, queueTimeout time.Duration, rdb *redisx.Client, vendorName 
 		q.done.Go(func() { q.listen(ctx) })
 		q.done.Go(func() { q.flusher(ctx) })
 		if q.limited { // an empty report: a new state begins now, so that its burst is there when calls come
-			q.pending.add(time.Now(), func() {})
+			q.pending.add(time.Now(), func(*report) {})
 		}
 	}
 	return q, nil

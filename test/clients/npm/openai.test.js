@@ -50,6 +50,10 @@ test("abort", () =>
   abortSeen("abort-openai", (signal) =>
     client.chat.completions.create({ model: "abort-openai", messages, stream: true }, { signal })));
 
+test("abort of a response", () =>
+  abortSeen("abort-response", (signal) =>
+    more.responses.create({ model: "abort-response", input: "hello", stream: true }, { signal })));
+
 test("typed errors", async () => {
   for (const [model, status, code, kind] of [
     ["play:400-context-length", 400, "context_length_exceeded", OpenAI.BadRequestError],
