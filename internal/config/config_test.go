@@ -175,7 +175,7 @@ func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
 	for wrong, says := range map[string]string{
 		"LLM_VENDOR_HEADERS=a b:hunter2":            `LLM_VENDOR_HEADERS names a header "a b"`,
 		"LLM_VENDOR_HEADERS=X-A:hunter2,X-Ü:1":      `LLM_VENDOR_HEADERS names a header "X-Ü"`,
-		"LLM_VENDOR_HEADERS=X-A:hunter2\nX-B:2,y:1": "LLM_VENDOR_HEADERS gives X-A a value with a line break",
+		"LLM_VENDOR_HEADERS=X-A:hunter2\nX-B:2,y:1": "LLM_VENDOR_HEADERS gives X-A a value with a control character",
 		"LLM_VENDOR_AUTH_HEADER=Authorization:":     `LLM_VENDOR_AUTH_HEADER is "Authorization:"`,
 	} {
 		if _, err := config.Load(enough(wrong)); err == nil || !strings.Contains(err.Error(), says) ||

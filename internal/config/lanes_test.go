@@ -117,7 +117,7 @@ func TestLanesThatMakeNoSenseAreRefused(t *testing.T) {
 		"LLM_LANES=a,b,c,d,e,f,g,h,mini,claude":       `LLM_LANES names 10 lanes: use at most 8`,
 		"LLM_LANES=mini,claude,lost":                  `lane lost has no models and is not the fallback of another lane, so no call would reach it: set LLM_LANE_LOST_MODELS`,
 		"LLM_LANE_CLAUDE_VENDOR_URL=https://%zz":      `LLM_LANE_CLAUDE_VENDOR_URL must be`,
-		"LLM_LANE_CLAUDE_VENDOR_HEADERS=X-B:a\nb":     `LLM_LANE_CLAUDE_VENDOR_HEADERS gives X-B a value with a line break`,
+		"LLM_LANE_CLAUDE_VENDOR_HEADERS=X-B:a\nb":     `LLM_LANE_CLAUDE_VENDOR_HEADERS gives X-B a value with a control character`,
 		"LLM_LANE_CLAUDE_VENDOR_CONNECT_TIMEOUT=-1ms": `LLM_LANE_CLAUDE_VENDOR_CONNECT_TIMEOUT is -1ms`,
 	} {
 		t.Run(wrong, func(t *testing.T) {
