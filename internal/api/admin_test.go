@@ -23,7 +23,7 @@ func look(h http.Handler, method, path string) answer {
 	return answer{w.Code, w.Header(), string(text)}
 }
 
-// TestReadinessIsAMetric: what a probe is told, a scrape is told too, with the reason.
+// TestReadinessIsAMetric: the metrics show the same state as the probe, with the reason.
 func TestReadinessIsAMetric(t *testing.T) {
 	t.Parallel()
 	reg, full := prometheus.NewRegistry(), 0.0
@@ -98,7 +98,7 @@ func TestAdminPortWithProfiles(t *testing.T) {
 	}
 }
 
-// TestPagesForEverybody need no key, and are not refused when the pod is full or the vendor down.
+// TestPagesForEverybody: they need no key, and are served when the pod is full or the vendor is down.
 func TestPagesForEverybody(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{down: 1e9})

@@ -18,7 +18,7 @@ const head = "POST /llm HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n" +
 
 func chunk(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
 
-// TestBodiesAsHTTPHasThem are bodies whose framing is the point.
+// TestBodiesAsHTTPHasThem: bodies in each framing of HTTP.
 func TestBodiesAsHTTPHasThem(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{env: []string{"LLM_MAX_BODY=1000"}})
@@ -47,7 +47,7 @@ func TestBodiesAsHTTPHasThem(t *testing.T) {
 	}
 }
 
-// TestSlowBodyIs408: the server's read timeout is the client's fault, and told so.
+// TestSlowBodyIs408: when the read timeout ends, the answer says that the body came too slowly.
 func TestSlowBodyIs408(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{})
@@ -60,7 +60,7 @@ func TestSlowBodyIs408(t *testing.T) {
 	}
 }
 
-// TestClientThatLeavesWhileItSends is the client's own end of the request, not a bad body.
+// TestClientThatLeavesWhileItSends: that counts as closed by the client, not as a bad body.
 func TestClientThatLeavesWhileItSends(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{})

@@ -17,7 +17,7 @@ import (
 //
 // Clients of Anthropic's API look for "type": "error" and for Anthropic's own types of errors; the rest is the same.
 
-// dialect is whose types of errors a route's clients read.
+// dialect is the vendor whose types of errors the clients of a route read.
 type dialect int
 
 const (
@@ -38,7 +38,7 @@ func dialectOf(r *http.Request) dialect {
 
 var anthropicRoute, modelsRoute = llm.EndpointNamed("messages").Route(), llm.Models.Route()
 
-// nameRequest gives Anthropic's clients the request's ID under the name that they look for.
+// nameRequest gives Anthropic's clients the request's ID in the header that they read.
 func (d dialect) nameRequest(h http.Header) {
 	if d == dialectAnthropic {
 		h["Request-Id"] = h[middleware.RequestIDHeader]

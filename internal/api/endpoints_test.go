@@ -104,8 +104,8 @@ func TestEndpointsThatAreOpen(t *testing.T) {
 	}
 }
 
-// TestLanesAreChosenByEndpoint: one whose vendor does not have it is passed by, and a call that no lane may take is
-// told which would.
+// TestLanesAreChosenByEndpoint: a lane whose vendor does not have it is skipped. When no lane may take the call, the
+// answer names the lanes that have the endpoint.
 func TestLanesAreChosenByEndpoint(t *testing.T) {
 	t.Parallel()
 	first, chats := newVendor(t, vendorsim.Config{})

@@ -15,12 +15,12 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// failing returns the Fail of a service whose callers' libraries may wait for longest by themselves.
+// failing returns a Fail that lets clients' libraries wait by themselves for a Retry-After of at most longest.
 func failing(longest time.Duration) middleware.Fail {
 	return func(c *gin.Context, err error) { answer(c, err, longest) }
 }
 
-// fail is for problems that name no time to come again.
+// fail is the Fail for problems without a Retry-After, for which the longest one does not matter.
 func fail(c *gin.Context, err error) { answer(c, err, 0) }
 
 // answer answers the request with err, in the shape the route's clients understand, and ends it.
@@ -28,8 +28,7 @@ func answer(c *gin.Context, err error, longest time.Duration) {
 	c.Abort()
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
-	in.Reason, in.Layer, in.Err, in.Status = p.code, p.layer, cause(err), p.status
-	logVendor(in, p.vendor)
+	logProblem(in, p, err)
 	if p.status == statusClosed {
 		c.Status(statusClosed) // for the layers that look at the writer; the client does not read it
 		return
@@ -65,6 +64,12 @@ func answer(c *gin.Context, err error, longest time.Duration) {
 // documents are buffers for documents of problems.
 var documents = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
 
+// logProblem adds the problem that err became to the request's record.
+func logProblem(in *middleware.Info, p problem, err error) {
+	in.Reason, in.Layer, in.Err, in.Status = p.code, p.layer, cause(err), p.status
+	logVendor(in, p.vendor)
+}
+
 // hopeless reports whether a client's library should not repeat the request by itself: it would fail again, or the
 // library would wait for longer than longest, and its program would look hung.
 func hopeless(status int, retryAfter, longest time.Duration) bool {
@@ -72,7 +77,7 @@ func hopeless(status int, retryAfter, longest time.Duration) bool {
 		status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity
 }
 
-// advise adds the same advice to the vendor's own refusal, which is passed on, unless the vendor gave its own.
+// advise adds the same advice to a refusal of the vendor that is passed on, unless the vendor gave its own.
 func advise(h http.Header, status int, longest time.Duration) {
 	if status < http.StatusBadRequest || h["X-Should-Retry"] != nil {
 		return
@@ -86,8 +91,8 @@ func advise(h http.Header, status int, longest time.Duration) {
 // noRetry is the header's value that tells OpenAI's and Anthropic's clients not to repeat a request.
 var noRetry = []string{"false"}
 
-// speaksOpenAI reports whether the path is one of OpenAI's API or of one built like it. Such clients expect errors,
-// also for paths that do not exist, to be declared as plain JSON.
+// speaksOpenAI reports whether the path is one of OpenAI's API or of an API like it. Their clients expect errors to be
+// declared as plain JSON, also for paths that do not exist.
 func speaksOpenAI(c *gin.Context) bool {
 	path := c.Request.URL.Path
 	return strings.HasPrefix(path, llm.Base+"/") || strings.HasPrefix(path, azurePrefix)
@@ -101,5 +106,5 @@ func cause(err error) error {
 	return err
 }
 
-// wholeSeconds rounds up: a client that returns early is refused again.
+// wholeSeconds rounds up, because a client that comes back early is refused again.
 func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }

@@ -43,7 +43,7 @@ func TestNothingElseOfTheBodyChanges(t *testing.T) {
 	}
 }
 
-// TestAClientThatLeftIsNotAskedForElsewhere: its call ends, and no other vendor sees it.
+// TestAClientThatLeftIsNotAskedForElsewhere: its call ends and does not go to the fallback.
 func TestAClientThatLeftIsNotAskedForElsewhere(t *testing.T) {
 	t.Parallel()
 	v := newTwoVendors(t, redistest.Start(t).URL())
@@ -113,8 +113,8 @@ func TestAnOpenBreakerSendsCallsElsewhere(t *testing.T) {
 	}
 }
 
-// TestEachLaneHasItsOwnRetryBudget: a dead lane sees no more than without a fallback, the fallback one call for each
-// that came to it, and what the dead lane has used up is not the fallback's.
+// TestEachLaneHasItsOwnRetryBudget: a dead lane gets no more attempts than without a fallback, the fallback gets one
+// for each call that comes to it, and the budget that the dead lane has used up is not the fallback's.
 func TestEachLaneHasItsOwnRetryBudget(t *testing.T) {
 	t.Parallel()
 	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_RETRY_BUDGET=0.1", "LLM_BREAKER_FAILURES=1000000")

@@ -100,8 +100,8 @@ func reports(members ...string) vendorsim.Fault {
 	}}
 }
 
-// TestVendorFaultsWithAFallback: a call either is served or ends in an honest error. None hangs, and none that was cut
-// looks whole.
+// TestVendorFaultsWithAFallback: a call is served, or ends with an error that says why. None hangs, and none that was
+// cut looks whole.
 func TestVendorFaultsWithAFallback(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).URL()

@@ -14,7 +14,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
-// Nobody sees, cancels or finds another's job, and Redis holds no key.
+// No user sees, cancels or finds a job of another user, and Redis holds no API key.
 func TestJobsArePrivate(t *testing.T) {
 	t.Parallel()
 	vendor := newGate()
@@ -81,7 +81,7 @@ func TestCancelledJobs(t *testing.T) {
 	}
 }
 
-// What is not taken, and why.
+// Jobs that are not accepted, with the reason.
 func TestJobsThatAreNotTaken(t *testing.T) {
 	t.Parallel()
 	vendor := newGate()
@@ -122,7 +122,7 @@ func TestJobsThatAreNotTaken(t *testing.T) {
 	}
 }
 
-// Jobs are taken while the vendor is down and the pod is full, which is when they are wanted; calls are not.
+// While the vendor is down and the pod is under pressure, jobs are accepted and calls are refused.
 func TestJobsAreTakenUnderPressure(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t)
@@ -162,7 +162,7 @@ func TestJobsWithoutRedis(t *testing.T) {
 	end(t, b, viewOf(t, taken).ID)
 }
 
-// Switched off, the preference is passed over, as the RFC allows, and the pages are not there.
+// When jobs are switched off, the preference is ignored, as the RFC allows, and the paths of jobs do not exist.
 func TestJobsSwitchedOff(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{})

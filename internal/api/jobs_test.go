@@ -148,7 +148,7 @@ func TestWaitHoldsTheConnection(t *testing.T) {
 	}
 }
 
-// A client that leaves while it waits leaves its job alone.
+// When a client leaves while it waits, its job goes on.
 func TestClientThatLeavesKeepsItsJob(t *testing.T) {
 	t.Parallel()
 	vendor := newGate()
@@ -208,7 +208,7 @@ func TestFailedJobsSayWhy(t *testing.T) {
 	}
 }
 
-// That a gate has no room is no failure of the job: it waits, and is done.
+// A gate without room is no failure of the job: the job waits, and is done.
 func TestClosedGatesAreNoFailure(t *testing.T) {
 	t.Parallel()
 	closed := []error{

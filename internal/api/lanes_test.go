@@ -100,8 +100,8 @@ func TestTheFallbackIsAskedForItsOwnModel(t *testing.T) {
 	}
 }
 
-// TestAnOutageIsNotNoticed: all calls are answered while the first vendor is away, which sees few of them, and it gets
-// its calls back when it is well again.
+// TestAnOutageIsNotNoticed: all calls are answered while the first vendor is down, which gets few of them. When it is
+// well again it gets all its calls.
 func TestAnOutageIsNotNoticed(t *testing.T) {
 	t.Parallel()
 	v := newTwoVendors(t, redistest.Start(t).URL(), "LLM_BREAKER_FAILURES=3", "LLM_BREAKER_OPEN=300ms",
@@ -132,7 +132,7 @@ func TestAnOutageIsNotNoticed(t *testing.T) {
 	await.True(t, "the first vendor is asked again", func() bool { return lane() == "default" })
 }
 
-// TestBothVendorsFail: the client reads what says more.
+// TestBothVendorsFail: the client gets the answer that says more.
 func TestBothVendorsFail(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).URL()

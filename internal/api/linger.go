@@ -14,9 +14,9 @@ const (
 	lingerBytes = 32 << 20
 )
 
-// linger reads on what a client is still sending after it was refused, for a moment, and throws it away. Closing the
-// connection at once would reset it, and a client that first writes the whole body and then reads would never see the
-// answer. A client that waits for "100 Continue" sends nothing.
+// linger reads for a moment what a refused client is still sending, and drops it. To close the connection at once would
+// reset it, and a client that first writes the whole body and then reads would not get the answer. A client that waits
+// for "100 Continue" sends nothing.
 func linger(c *gin.Context) {
 	if c.Request.Header["Expect"] != nil || c.Request.Body == nil {
 		return

@@ -42,7 +42,7 @@ func TestBytesPassThrough(t *testing.T) {
 	}
 }
 
-// TestVendorsOwn4xxPassesThrough: what the vendor says of a request is the client's to read.
+// TestVendorsOwn4xxPassesThrough: the client gets what the vendor says about its request.
 func TestVendorsOwn4xxPassesThrough(t *testing.T) {
 	t.Parallel()
 	const body = `{"error":{"code":"context_length_exceeded"}}`
@@ -59,7 +59,7 @@ func TestVendorsOwn4xxPassesThrough(t *testing.T) {
 	}
 }
 
-// TestWhatTheCallCarries: the request's identity and wishes go along, the client's credentials do not.
+// TestWhatTheCallCarries: the call has the request's ID, user and priority, and not the client's credentials.
 func TestWhatTheCallCarries(t *testing.T) {
 	t.Parallel()
 	vendor, calls := records()

@@ -68,7 +68,7 @@ func TestModelsAreThoseOfTheLanes(t *testing.T) {
 	}
 }
 
-// TestModelsAreNoWayAround identity and the user's limit, and a vendor that is down turns no one away.
+// TestModelsAreNoWayAround identity and the user's limit, and they are served while a vendor is down.
 func TestModelsAreNoWayAround(t *testing.T) {
 	t.Parallel()
 	_, base := newVendor(t, vendorsim.Config{Models: []string{"m"}})
@@ -86,7 +86,7 @@ func TestModelsAreNoWayAround(t *testing.T) {
 	}
 }
 
-// TestModelsThatAreNotKnownYet say so, and when to come again.
+// TestModelsThatAreNotKnownYet: the answer says so, and when to ask again.
 func TestModelsThatAreNotKnownYet(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, nil, options{real: true})

@@ -100,7 +100,7 @@ func (s *server) docsFile(c *gin.Context) {
 	}
 }
 
-// allProblems is every problem that a client can be told of, by status and code.
+// allProblems is every problem that a client can meet, by status and code.
 func allProblems() []problem {
 	all := append(slices.Collect(maps.Values(rejections)), vendorFailed, vendorAuth, vendorQuota,
 		answerTooLarge, streamIdle, streamTooLong, internalError)

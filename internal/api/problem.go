@@ -12,7 +12,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// problem is what a client is told about a request that came to nothing.
+// problem is what a client reads about a request that failed or was refused.
 type problem struct {
 	status     int
 	code       string        // stable, for programs
@@ -64,8 +64,8 @@ var rejections = map[outcome.Reason]problem{
 	outcome.VendorRateLimited: {status: http.StatusTooManyRequests, code: "vendor_rate_limited",
 		title: "The vendor's rate limit is used up", detail: "Try again after Retry-After."},
 	outcome.VendorUnavailable: {status: http.StatusServiceUnavailable, code: "vendor_unavailable",
-		title: "The vendor is down", detail: "Calls to the vendor failed, so none are made for a while. Try again " +
-			"after Retry-After."},
+		title: "The vendor is down", detail: "Calls to the vendor failed, so none are made for a while. " +
+			"Try again after Retry-After."},
 	outcome.DeadlineExceeded: {status: http.StatusGatewayTimeout, code: "deadline_exceeded",
 		title: "The request took too long", detail: "There was no answer within the deadline of this service."},
 	outcome.ClientClosed: {status: statusClosed, code: "client_closed",
@@ -78,16 +78,16 @@ var rejections = map[outcome.Reason]problem{
 	jobs.TooMany: {status: http.StatusTooManyRequests, code: "too_many_jobs",
 		title: "You have too many jobs", detail: "Wait until some have ended, or cancel some."},
 	jobs.Full: {status: http.StatusServiceUnavailable, code: "jobs_full",
-		title: "No room for more jobs", detail: "The memory for jobs and their results is used up. Try again after " +
-			"Retry-After; calls without respond-async are served."},
+		title: "No room for more jobs", detail: "The memory for jobs and their results is used up. " +
+			"Try again after Retry-After. Calls without respond-async are served."},
 	jobs.TooManyBytes: {status: http.StatusTooManyRequests, code: "too_many_job_bytes",
-		title: "Your jobs take too much memory", detail: "Wait until results of yours leave, or send smaller jobs."},
+		title: "Your jobs take too much memory", detail: "Wait until some results expire, or send smaller jobs."},
 	jobs.ResultDropped: {status: http.StatusInsufficientStorage, code: "job_result_dropped",
 		title:  "The job's result could not be stored",
 		detail: "The vendor answered, and the answer could not be stored."},
 	jobs.JobPoisoned: {status: http.StatusInternalServerError, code: "job_poisoned",
-		title: "The job was set aside", detail: "Pods of the service ended while they worked on it, so it is not " +
-			"tried again. Report the job's ID."},
+		title: "The job was set aside", detail: "Pods of the service ended while they worked on it, " +
+			"so it is not tried again. Report the job's ID."},
 	jobs.IdempotencyMismatch: {status: http.StatusUnprocessableEntity, code: "idempotency_mismatch",
 		title:  "This Idempotency-Key belongs to another job",
 		detail: "That job has another body. Send each job with a key of its own."},

@@ -120,8 +120,7 @@ func untilTheEnd(ctx context.Context, _ *llm.Call) (*llm.Response, error) {
 	return nil, context.Cause(ctx)
 }
 
-// TestEveryRowOfTheStatusTable brings about what can go wrong and looks at it as clients of both routes do, and as the
-// reader of the log.
+// TestEveryRowOfTheStatusTable makes each thing go wrong, and checks what clients of both routes and the log get.
 func TestEveryRowOfTheStatusTable(t *testing.T) {
 	t.Parallel()
 	for name, r := range rows {
@@ -275,7 +274,7 @@ func TestAnthropicsClientsReadTheirOwnErrors(t *testing.T) {
 	}
 }
 
-// TestClientsAreToldNotToRepeat what would fail again, or what they would wait for too long.
+// TestClientsAreToldNotToRepeat requests that would fail again, or for which they would wait too long.
 func TestClientsAreToldNotToRepeat(t *testing.T) {
 	t.Parallel()
 	for name, hopeless := range map[string]bool{

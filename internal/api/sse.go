@@ -37,9 +37,8 @@ func isEventStream(contentType string) bool {
 }
 
 func newSSESink(c *gin.Context, call *llm.Call, timeout time.Duration, open *streams.Set) *sseSink {
-	return &sseSink{w: c.Writer, call: call, rc: http.NewResponseController(beneath(c.Writer)), timeout: timeout,
-		open: open,
-		info: middleware.InfoFrom(c.Request.Context())}
+	return &sseSink{w: c.Writer, rc: http.NewResponseController(beneath(c.Writer)), call: call, timeout: timeout,
+		info: middleware.InfoFrom(c.Request.Context()), open: open}
 }
 
 // beneath is the writer that gin's writer wraps. Gin's own Flush returns no error, so an event that never reached the
@@ -85,8 +84,8 @@ func (s *sseSink) Event(raw []byte) error {
 	return nil
 }
 
-// extend gives the client the timeout for what is written now, or up to an eighth more: a new deadline for each event
-// would cost a twentieth of it.
+// extend gives the client the timeout for what is written now, or up to an eighth more. So not every event sets a new
+// deadline, which would take a twentieth of the time of an event.
 func (s *sseSink) extend() {
 	now := time.Now()
 	if s.until.Sub(now) < s.timeout {
@@ -95,21 +94,19 @@ func (s *sseSink) extend() {
 	}
 }
 
-// end gives the client time to take the end of the stream. That may come long after the last event, whose deadline has
-// passed by then.
+// end gives the client time to take the end of the stream, which may come long after the deadline of the last event.
 func (s *sseSink) end() { takeWithin(s.rc, s.timeout) }
 
-// leave is called when the request has ended, however it did.
+// leave is called at the end of the request.
 func (s *sseSink) leave() { s.open.End(&s.one) }
 
-// endStream ends a broken stream with an event that holds the error document, and then breaks the connection off. It
-// never looks like a good end, also to clients that do not know the event: no [DONE] follows, and the body does not
-// end. The vendor's own error event stays the only one.
+// endStream ends a broken stream with an event that holds the error document, and then closes the connection. Clients
+// that do not know the event do not take that for a good end either: no [DONE] follows, and the body does not end.
+// After an error event of the vendor none of ours follows.
 func endStream(c *gin.Context, sink *sseSink, err error) {
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
-	in.Reason, in.Layer, in.Err, in.Status = p.code, p.layer, cause(err), p.status
-	logVendor(in, p.vendor)
+	logProblem(in, p, err)
 	if p.status == statusClosed {
 		return
 	}

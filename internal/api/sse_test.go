@@ -183,7 +183,7 @@ func TestPanicInAStreamBreaksTheConnection(t *testing.T) {
 	}
 }
 
-// TestStreamOfAClientThatLeaves is cancelled, and counted as the client's doing.
+// TestStreamOfAClientThatLeaves: it is cancelled, and counts as closed by the client.
 func TestStreamOfAClientThatLeaves(t *testing.T) {
 	t.Parallel()
 	cause := make(chan error, 1)
@@ -207,7 +207,7 @@ func TestStreamOfAClientThatLeaves(t *testing.T) {
 	}
 }
 
-// TestEventThatCannotBeFlushedIsNotDelivered: the call has to learn that its client is gone.
+// TestEventThatCannotBeFlushedIsNotDelivered: the call ends because its client is gone.
 func TestEventThatCannotBeFlushedIsNotDelivered(t *testing.T) {
 	t.Parallel()
 	told := make(chan error, 1)

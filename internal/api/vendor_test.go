@@ -15,7 +15,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
-// These tests have nothing faked but the vendor: the real way out, on a real Redis, and the simulator as judge.
+// In these tests only the vendor is not real: the whole way out, a real Redis, and the simulator, which counts.
 
 // realBundle returns a pod with the whole chain and the vendor it calls.
 func realBundle(t *testing.T, cfg vendorsim.Config, env ...string) (*bundle, *vendorsim.Sim) {
@@ -29,7 +29,7 @@ func realBundle(t *testing.T, cfg vendorsim.Config, env ...string) (*bundle, *ve
 	return newBundle(t, nil, options{real: true, redis: redistest.Start(t).URL(), env: env}), sim
 }
 
-// TestVendorsFaultsAsClientsSeeThem goes through what a vendor can do wrong.
+// TestVendorsFaultsAsClientsSeeThem: what clients get for each fault of a vendor.
 func TestVendorsFaultsAsClientsSeeThem(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -139,7 +139,7 @@ func TestRealStream(t *testing.T) {
 	}
 }
 
-// TestBreakerOpensAndClientsHearOfIt: once it is open the vendor is left alone.
+// TestBreakerOpensAndClientsHearOfIt: while it is open the vendor is not called.
 func TestBreakerOpensAndClientsHearOfIt(t *testing.T) {
 	t.Parallel()
 	b, sim := realBundle(t, vendorsim.Config{}, "LLM_BREAKER_FAILURES=3", "LLM_RETRY_MAX=0")

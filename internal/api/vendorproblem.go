@@ -42,7 +42,7 @@ var (
 	}
 )
 
-// vendorProblem is what a client is told about a call that failed at the vendor, or that a limit on its answer ended.
+// vendorProblem is the problem of a call that failed at the vendor, or that a limit on its answer ended.
 func vendorProblem(failed *llm.VendorError) problem {
 	p := vendorFailed
 	switch failed.Kind {
@@ -61,10 +61,10 @@ func vendorProblem(failed *llm.VendorError) problem {
 		p = streamTooLong
 	case llm.KindConnection, llm.KindTimeout, llm.KindStatus, llm.KindBadContent:
 	}
-	p.detail = cmp.Or(p.detail, "There was no answer, or it was an error. Attempts made: "+
-		strconv.Itoa(failed.Attempts)+".")
-	p.layer, p.retryAfter, p.attempts, p.vendor = "vendor", max(failed.RetryAfter, p.retryAfter), failed.Attempts,
-		failed
+	p.detail = cmp.Or(p.detail,
+		"There was no answer, or it was an error. Attempts made: "+strconv.Itoa(failed.Attempts)+".")
+	p.layer, p.vendor, p.attempts = "vendor", failed, failed.Attempts
+	p.retryAfter = max(failed.RetryAfter, p.retryAfter)
 	p.final = p.final || failed.Advice == llm.AdviceNoRetry
 	return p
 }
@@ -78,8 +78,8 @@ func logVendor(in *middleware.Info, e *llm.VendorError) {
 		slog.String("code", e.Code), slog.String("type", e.Type), slog.String("request_id", e.RequestID)))
 }
 
-// appendVendor adds what the vendor itself said, as a member of the document. Its values are identifiers: upstream lets
-// no free text through, which could hold a key or a prompt.
+// appendVendor adds what the vendor itself said, as a member of the document. Its values are identifiers: upstream
+// drops free text, which could hold a key or a prompt.
 func appendVendor(b []byte, e *llm.VendorError) []byte {
 	if e == nil || e.Status == 0 && e.RequestID == "" {
 		return b

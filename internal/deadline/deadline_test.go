@@ -91,7 +91,7 @@ func TestALateLookFindsTheEnd(t *testing.T) {
 	})
 }
 
-// What a context is stopped for is that nothing goes on in its name.
+// A stopped context has ended, so that nothing that has it goes on.
 func TestStopEndsTheTimer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

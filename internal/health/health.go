@@ -1,6 +1,5 @@
-// Package health reports whether this process lives and whether it wants traffic. Both concern this process alone: a
-// vendor or a Redis in trouble is the same for every pod, and taking all of them out of the Service would only add an
-// outage.
+// Package health reports whether this process lives and whether it wants traffic. Both depend on this process alone.
+// When a vendor or Redis is in trouble, every pod is: to take all pods out of the Service would only add an outage.
 //
 //	starting -> ready <-> saturated      temporary, with hysteresis
 //	                 \-> draining        final
@@ -63,8 +62,8 @@ func New(cfg Config, pressure func() float64) *Health {
 	return &Health{cfg: cfg.withDefaults(), pressure: pressure, troubles: map[string]func() string{}}
 }
 
-// Tell makes /readyz?verbose say what trouble says of a part; "" means that nothing is wrong with it. It changes no
-// state: an operator reads it. Tell must be called before the process serves.
+// Tell makes /readyz?verbose show the text of trouble for a part; "" means that nothing is wrong with it. The text is
+// for operators and changes no state. Tell must be called before the process serves.
 func (h *Health) Tell(part string, trouble func() string) { h.troubles[part] = trouble }
 
 // SetStarted makes the process ready: it can serve.
@@ -98,7 +97,8 @@ func (h *Health) State(now time.Time) State {
 	return Ready
 }
 
-// judgeLocked follows the pressure: full for a while makes saturated, and only a clear relief ends it.
+// judgeLocked makes the process saturated when the pressure has been full for a time, and ends that when the pressure
+// has clearly fallen.
 func (h *Health) judgeLocked(now time.Time, p float64) {
 	switch {
 	case h.saturated:

@@ -13,7 +13,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 )
 
-// Where no gate makes a call wait, its client may have left unnoticed: that is checked before the vendor is called.
+// When no gate makes a call wait, no gate notices that its client has left: it is checked before the vendor is called.
 func TestACallWithoutAClientIsNotMade(t *testing.T) {
 	t.Parallel()
 	var left []llm.Result
@@ -41,7 +41,7 @@ func TestACallWithoutAClientIsNotMade(t *testing.T) {
 	}
 }
 
-// A client's sink that panics leaves a call that was made.
+// When the client's sink panics, the call counts as made.
 func TestAPanicInAStreamIsACallThatWasMade(t *testing.T) {
 	t.Parallel()
 	var left []llm.Result

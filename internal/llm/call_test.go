@@ -62,7 +62,7 @@ func TestAGateThatRejectsUndoesThoseBeforeIt(t *testing.T) {
 	}
 }
 
-// changing is a gate that changes its mind while the call waits further in.
+// changing is a gate whose answer changes while the call waits in a later gate.
 type changing struct {
 	llmtest.GateFunc
 	err error
@@ -104,7 +104,7 @@ func TestEveryAttemptPassesEveryGate(t *testing.T) {
 	})
 }
 
-// A panic on the way must not cost a slot.
+// After a panic the slot is free again.
 func TestAPanicLeavesTheGates(t *testing.T) {
 	t.Parallel()
 	var log []string
@@ -119,7 +119,7 @@ func TestAPanicLeavesTheGates(t *testing.T) {
 	}
 }
 
-// Whoever ends a wait is named: the queue timeout is ours, the SLA and the client are not.
+// The error of a wait says what ended it: the queue timeout of the gate, or the SLA or the client.
 func TestTheCauseOfAnEndIsNeverMistaken(t *testing.T) {
 	t.Parallel()
 	sla := llm.TimeoutCause("the SLA deadline")

@@ -54,7 +54,7 @@ func TestOneQuickRetryBeforeAnotherLane(t *testing.T) {
 	}
 }
 
-// TestTheQuickRetryNeedsTheConditions: where nothing may be retried, a call goes elsewhere at once.
+// TestTheQuickRetryNeedsTheConditions: when nothing may be retried, a call goes to the fallback at once.
 func TestTheQuickRetryNeedsTheConditions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -71,8 +71,8 @@ func TestTheQuickRetryNeedsTheConditions(t *testing.T) {
 	})
 }
 
-// TestABackgroundCallDoesNotSleepThroughThePauseOfTheVendor: it ends at once with the time to wait, so that what made
-// it can do something else meanwhile. Other failures are retried as for any call.
+// TestABackgroundCallDoesNotSleepThroughThePauseOfTheVendor: it ends at once and names the time to wait, so that the
+// code that made it can do other work meanwhile. Other failures are retried as for any call.
 func TestABackgroundCallDoesNotSleepThroughThePauseOfTheVendor(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]int{http.StatusTooManyRequests: 1, http.StatusInternalServerError: 4} {

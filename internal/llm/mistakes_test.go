@@ -93,7 +93,8 @@ func TestCallTimeoutEndsACallThatIsNeverAnswered(t *testing.T) {
 	})
 }
 
-// Mistake 4: catching only one kind of timeout. Whatever is slow in the vendor, it is a vendor timeout, and is retried.
+// Mistake 4: catching only one kind of timeout. Every way in which a vendor is slow is a vendor timeout, and is
+// retried.
 func TestEverySlownessOfTheVendorIsAVendorTimeout(t *testing.T) {
 	t.Parallel()
 	network := &netTimeout{}
@@ -230,7 +231,7 @@ func TestNothingIsHeldWhileAGateWaitsOrARetrySleeps(t *testing.T) {
 	})
 }
 
-// Mistake 10: retrying a queue timeout. A full pod says so once; trying again would only make it fuller.
+// Mistake 10: retrying a queue timeout. A full pod rejects a call once; to try again would only make it fuller.
 func TestAQueueTimeoutIsNotRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

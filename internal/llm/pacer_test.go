@@ -13,7 +13,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 )
 
-// Calls that cannot have a turn in time cost those that can nothing: under overload the pacer keeps its rate.
+// A call that cannot start in time takes no start from the others: under overload the pacer keeps its rate.
 func TestPacerKeepsItsRateUnderOverload(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -53,8 +53,8 @@ func TestNoRetryThatCannotEndBeforeTheDeadline(t *testing.T) {
 	})
 }
 
-// Sixty seconds of silence: a second attempt after a call timeout of 30 s would be cut short, so it is not made, and
-// the client is told what happened and not that the time is over.
+// The vendor is silent and the SLA is sixty seconds: a second attempt after a call timeout of 30 s would be cut short.
+// It is not made, and the error is the vendor's timeout and not the end of the SLA.
 func TestNoRetryAfterATimeoutThatCannotBeWhole(t *testing.T) {
 	t.Parallel()
 	for sla, attempts := range map[time.Duration]int{60 * time.Second: 1, 61 * time.Second: 2} {
@@ -74,7 +74,7 @@ func TestNoRetryAfterATimeoutThatCannotBeWhole(t *testing.T) {
 	}
 }
 
-// What the last attempt died of is told when the SLA ends before another one could reach the vendor.
+// When the SLA ends before another attempt reaches the vendor, the error is that of the last attempt that did.
 func TestTheEndOfTheTimeHidesNoVendorFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

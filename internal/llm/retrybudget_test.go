@@ -42,7 +42,7 @@ func TestRetryAmplificationAgainstADeadVendor(t *testing.T) {
 	})
 }
 
-// What was saved while the vendor was well does not make a storm when it dies.
+// Retries that were saved while the vendor was well do not flood it when it fails.
 func TestSavedRetriesAreNoStorm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestSavedRetriesAreNoStorm(t *testing.T) {
 	})
 }
 
-// A vendor that fails three times in ten, at random, fails hardly a call, however much the budget is in use at once.
+// When three of ten attempts fail at random, hardly a call fails, also when many retries are under way at once.
 func TestRetriesMendWhatFailsNowAndThen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestRetriesMendWhatFailsNowAndThen(t *testing.T) {
 	})
 }
 
-// One caller's 429s with a pause of their own leave the retries of the others alone, and do not count as errors.
+// A user's 429s with a Retry-After do not use up the retries of other users, and do not count as errors.
 func TestPausesOfTheVendorCostNoBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestPausesOfTheVendorCostNoBudget(t *testing.T) {
 	})
 }
 
-// A pod that is hardly used retries a failure now and then, although its calls pay nearly nothing into the budget.
+// A pod with little traffic retries a failure now and then, although its calls pay nearly nothing into the budget.
 func TestAQuietPodRetriesAFailureNowAndThen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

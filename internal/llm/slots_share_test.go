@@ -25,7 +25,7 @@ type queued struct {
 	order []string
 }
 
-// add has a call wait. It leaves as soon as it has a slot.
+// add makes a call wait. It leaves as soon as it has a slot.
 func (q *queued) add(name string, call llm.Call) {
 	q.wg.Go(func() {
 		leave, err := q.slots.Enter(q.t.Context(), &call)

@@ -18,14 +18,14 @@ import (
 //   - those without a known API key that the client's mistake made fail, such as unknown paths and methods;
 //   - those that succeed without a key, which are health checks and documentation.
 //
-// tell is called with every request that was refused or failed, also with those without a line; it may be nil.
-func AccessLog(log *slog.Logger, tell func(Refusal)) gin.HandlerFunc {
+// refused is called with every request that was refused or failed, also with those without a line; it may be nil.
+func AccessLog(log *slog.Logger, refused func(Refusal)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		in := info(c)
 		defer func() { // also while a panic that breaks the connection passes through
 			code := status(c, in)
-			if tell != nil && in.Reason != "" {
-				tell(Refusal{RequestID: in.ID, Layer: in.Layer, Reason: in.Reason, Status: code, At: time.Now()})
+			if refused != nil && in.Reason != "" {
+				refused(Refusal{RequestID: in.ID, Layer: in.Layer, Reason: in.Reason, Status: code, At: time.Now()})
 			}
 			level := logLevel(code, in)
 			ctx := c.Request.Context() // it has ended, which slog does not mind
@@ -46,7 +46,7 @@ func AccessLog(log *slog.Logger, tell func(Refusal)) gin.HandlerFunc {
 // Refusal is a request that was refused or failed, without anything of its user.
 type Refusal struct {
 	RequestID string
-	Layer     string // that refused it; "" when it failed
+	Layer     string // the layer that refused it; "" when it failed
 	Reason    string // code of the answer
 	Status    int    // as in the access log
 	At        time.Time

@@ -97,7 +97,7 @@ func TestMoreAttributesThanFitAreDropped(t *testing.T) {
 	}
 }
 
-// Without a known key a client cannot fill the log, whatever it asks for; what fails by our fault is a line.
+// Without a known key a client cannot fill the log, whatever it asks for. Failures of the service are lines.
 func TestRequestsWithoutAKeyAreNoLines(t *testing.T) {
 	t.Parallel()
 	for code, level := range map[int]string{200: "DEBUG", 401: "DEBUG", 404: "DEBUG", 405: "DEBUG", 408: "DEBUG",

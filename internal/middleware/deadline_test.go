@@ -32,7 +32,7 @@ func TestDeadlineHasItsOwnCause(t *testing.T) {
 	})
 }
 
-// A client that hangs up ends the request too, but not in the deadline's name.
+// A client that hangs up ends the request too, but its cause is not the deadline.
 func TestDeadlineDoesNotTakeTheBlame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

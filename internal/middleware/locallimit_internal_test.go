@@ -10,8 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A user must not notice whether Redis or the pod counts: for any arrivals both decide alike. The clock of the embedded
-// Redis is driven here.
+// Redis and the pod decide alike, for any arrivals. The test drives the clock of the embedded Redis.
 func TestLocalLimitDecidesLikeRedis(t *testing.T) {
 	t.Parallel()
 	clock, shared := drivenLimiter(t)

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever is known without asking is what Redis would have said, for any arrivals: the same refusal, and never a
-// moment too long. The clock of the embedded Redis is driven here, and runs on while it is asked.
+// For any arrivals a remembered refusal is what Redis would answer, and never lasts too long. The test drives the clock
+// of the embedded Redis, which goes on during each command.
 func TestKnownRefusalsAreRedissOwn(t *testing.T) {
 	t.Parallel()
 	clock, shared := drivenLimiter(t)

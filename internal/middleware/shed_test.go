@@ -68,7 +68,7 @@ func TestShedByQueueAndSlots(t *testing.T) {
 	}
 }
 
-// A pod that answers too late sheds, and finds its way back although it has nothing to measure any more.
+// A pod that answers too late sheds, and recovers although it has no new samples.
 func TestShedByLatencyAndBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,7 +115,7 @@ func serve(h http.Handler, n int) {
 	time.Sleep(59 * time.Second)
 }
 
-// What was refused is quick, and must not make a slow pod look quick. What ran into the SLA must make it look slow.
+// Refused requests are quick, and must not make a slow pod look quick. Requests that ran into the SLA must count.
 func TestShedLearnsFromWhatTellsSomething(t *testing.T) {
 	t.Parallel()
 	for reason, late := range map[string]bool{"queue_timeout": false, "vendor_error": false, "deadline_exceeded": true,
@@ -173,7 +173,7 @@ func TestTheOnlyTierIsShedLate(t *testing.T) {
 	}
 }
 
-// A stream tells how fast the pod is by its first event: a long one is no reason to shed.
+// The latency of a stream is the time to its first event: a long stream is no reason to shed.
 func TestAStreamIsJudgedByItsFirstEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

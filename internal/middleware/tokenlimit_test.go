@@ -100,7 +100,7 @@ func TestTokensOfAUserAreSharedByAllPods(t *testing.T) {
 	await.True(t, "room for 600", func() bool { _, _, err := other.book("ada", "free", 600); return err == nil })
 }
 
-// A request that is larger than a whole minute's tokens is told so, and told nothing of waiting.
+// The refusal of a request that is larger than a minute's tokens says so, and names no time to wait.
 func TestARequestLargerThanAllTokens(t *testing.T) {
 	t.Parallel()
 	pod := newTokenPod(t, redistest.Start(t).URL())
@@ -110,7 +110,7 @@ func TestARequestLargerThanAllTokens(t *testing.T) {
 		!strings.Contains(r.Detail, "1000 a minute") {
 		t.Errorf("refused with %+v", r)
 	}
-	// An estimate that is a guess beyond the limit is not held against the request.
+	// A request whose estimate is above the limit only by a guess is not refused.
 	if _, err := pod.limit.Book(infoContext(t, "bob", "free"), http.Header{}, 5000, 10); err != nil {
 		t.Errorf("a guess: %v", err)
 	}

@@ -106,7 +106,7 @@ func TestUserLimitHeaders(t *testing.T) {
 		after > 6*time.Second {
 		t.Fatalf("%d %s, to be tried again after %v, %v", w.Code, w.Body, after, err)
 	}
-	// What was limited is told the same thing by every header.
+	// All headers of a refusal say the same.
 	seconds := strconv.Itoa(int((after + time.Second - 1) / time.Second))
 	if got := w.Header(); got.Get("RateLimit") != `"user";r=0;t=`+seconds || got.Get("X-RateLimit-Remaining") != "0" ||
 		got.Get("X-RateLimit-Reset") != seconds {
@@ -114,7 +114,7 @@ func TestUserLimitHeaders(t *testing.T) {
 	}
 }
 
-// A user who goes on after a refusal costs Redis nothing, until the time of that refusal has passed.
+// Requests of a refused user do not go to Redis until the time of the refusal has passed.
 func TestALimitedUserIsNotAskedAbout(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)

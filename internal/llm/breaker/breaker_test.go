@@ -74,7 +74,7 @@ func awaitState(t testing.TB, want State, pods ...*Breaker) {
 	}
 }
 
-// fail makes calls of b fail until the breaker has enough of it.
+// fail makes calls of b fail until the breaker is not closed.
 func fail(t testing.TB, b *Breaker) {
 	t.Helper()
 	for range b.cfg.Failures {
@@ -101,7 +101,7 @@ var (
 	success = llm.Result{Called: true}
 )
 
-// Mistake 8: the breaker in the memory of one pod. What one pod sees, all pods know.
+// Mistake 8: the breaker in the memory of one pod. Failures that one pod sees count in all pods.
 func TestPodsShareOneBreaker(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()

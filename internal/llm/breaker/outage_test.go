@@ -26,8 +26,8 @@ func TestRecoversSoonAfterAMinuteOfOutage(t *testing.T) {
 	}
 }
 
-// liveThrough takes a machine through an outage in which a call needs fails to fail, with ten calls a second. It
-// returns the time from the vendor's recovery to the closed state, and how many probes were made.
+// liveThrough takes a machine through an outage, with ten calls a second, each of which takes the time fails to fail.
+// It returns the time from the vendor's recovery to the closed state, and how many probes were made.
 func liveThrough(cfg Config, outage, fails time.Duration) (recovered time.Duration, probes int) {
 	const tick = 100 * time.Millisecond
 	began := time.Unix(1_700_000_000, 0)

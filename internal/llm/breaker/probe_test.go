@@ -11,7 +11,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// While a probe is out, no other call in the cluster gets through, however many try.
+// While a probe is under way, no other call in the cluster passes, however many try.
 func TestOneProbeInTheCluster(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
@@ -41,7 +41,7 @@ func TestOneProbeInTheCluster(t *testing.T) {
 	awaitState(t, Closed, pods...)
 }
 
-// A pod that dies with the probe in its hands must not keep the breaker half-open without end.
+// When a pod dies during its probe, another pod gets the lease.
 func TestProbeOfADeadPod(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()

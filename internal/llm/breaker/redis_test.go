@@ -18,7 +18,8 @@ import (
 
 func runMiniredis(t testing.TB) (addr string) { return miniredis.RunT(t).Addr() }
 
-// Without Redis each pod works from its own counts, through the whole story, and shares again when Redis is back.
+// Without Redis each pod decides by its own counts, through the whole story, and shares the state again when Redis is
+// back.
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(*redistest.Server) (back func()){
@@ -32,7 +33,7 @@ func TestWithoutRedis(t *testing.T) {
 			a, b := newPodBreaker(t, quickBreaker(), where), newPodBreaker(t, quickBreaker(), where)
 			back := lose(server)
 
-			// The failures that tell of Redis's trouble are not lost: they open this pod, and only this one.
+			// The failures that were to be reported are not lost: they open the breaker of this pod alone.
 			fail(t, a)
 			awaitState(t, HalfOpen, a)
 			if b.State() != Closed {
@@ -65,7 +66,7 @@ func (b *Breaker) isAlone() bool {
 	return b.sync.localMode || b.sync.rdb.Away()
 }
 
-// A pod that found the vendor down on its own does not forget it because an empty Redis knows nothing.
+// An empty Redis does not end the open state that a pod has found by its own counts.
 func TestKeepsItsOwnOpenStateBesideAnEmptyRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -84,7 +85,7 @@ func TestKeepsItsOwnOpenStateBesideAnEmptyRedis(t *testing.T) {
 	}
 }
 
-// A Redis that comes back empty is told of the open state by those whom it had told, so that new pods know it too.
+// When Redis comes back empty, the pods that know the open state from it report it, so that new pods know it too.
 func TestOpenStateSurvivesARedisThatLosesItsData(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -106,7 +107,7 @@ func TestOpenStateSurvivesARedisThatLosesItsData(t *testing.T) {
 }
 
 // A failover may lose the last writes, and a new master's clock may be behind: generations go back. The pods must
-// follow, or they would turn everything away until the next change, which needs calls.
+// follow, or they would reject every call until the next change, which needs calls.
 func TestFollowsARedisThatWentBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -123,7 +124,7 @@ func TestFollowsARedisThatWentBack(t *testing.T) {
 	await.True(t, "calls count in the earlier generation", func() bool { fail(t, b); return b.State() == Open })
 }
 
-// One slow answer is no reason to go one's own way: a pod that cannot ask for the probe does not take it.
+// One slow answer does not begin local mode: a pod that cannot ask for the probe's lease does not probe.
 func TestHiccupIsNoProbe(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -143,12 +144,12 @@ func TestHiccupIsNoProbe(t *testing.T) {
 	})
 }
 
-// A lost message is made up for by the poll.
+// The poll finds a change whose message was lost.
 func TestPollCoversALostMessage(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: server.URL()})
-	// Another pod's report whose message goes astray: it is published on a channel without subscribers.
+	// Another pod's report whose message is lost: it is published on a channel without subscribers.
 	astray := &syncer{b: &Breaker{cfg: slowBreaker()}, script: b.sync.script, key: b.sync.key, channel: "astray"}
 	_, err := astray.eval(t.Context(), server.Client(),
 		request{op: opReport, tally: tally{calls: 3, failures: 3, row: 3}})
@@ -156,7 +157,7 @@ func TestPollCoversALostMessage(t *testing.T) {
 	awaitState(t, Open, b)
 }
 
-// What is not a message, or an old one, changes nothing.
+// A text that is not a message, or an old message, changes nothing.
 func TestIgnoresBadMessages(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
@@ -171,7 +172,7 @@ func TestIgnoresBadMessages(t *testing.T) {
 	}
 }
 
-// A Redis that refuses the script, but serves everything else, is not away; the pod then goes by its own counts.
+// When Redis refuses the script and serves all else, it is not away. The pod then decides by its own counts.
 func TestWithoutItsScript(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -235,8 +236,8 @@ func quiet(t testing.TB, b *Breaker) {
 	}
 }
 
-// A failure is reported at once, and so is a batch of successes: a busy pod's calls must not be missing when another
-// pod's failures are weighed.
+// A failure is reported at once, and so is a batch of successes: the calls of a busy pod must be known when the
+// failures of another pod are judged.
 func TestReportsInTime(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
@@ -346,7 +347,7 @@ func TestAsksOnceForAll(t *testing.T) {
 	}
 }
 
-// No lease of a pod's own is ever mistaken for one of Redis, or for one of an earlier time alone.
+// No lease of a pod's own machine has the number of a lease of Redis, or of one of an earlier local mode.
 func TestOwnLeasesAreUnmistakable(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})

@@ -122,7 +122,7 @@ func (s *syncer) report(ctx context.Context) (taken bool) {
 
 // step takes one step of the state machine, in Redis or, when Redis is away, on the machine of this pod, and adopts
 // the state that follows. When a step fails in Redis once or twice it is not taken: one slow answer is no reason for a
-// pod to leave the shared state and to probe beside the others.
+// pod to leave the shared state and to send probes of its own.
 func (s *syncer) step(ctx context.Context, r request) (v reply, taken bool) {
 	seen := s.b.snapshot.Load()
 	v, err := s.send(ctx, r)

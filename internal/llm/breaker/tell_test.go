@@ -18,7 +18,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
-// What asks without entering, to turn requests away early, must let the probe through.
+// RetryAfter, by which requests are refused early, must let the probe pass.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
@@ -39,7 +39,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// A decision is a span, the free way is not.
+// A call that a breaker decides about has a span. A call that passes a closed breaker has none.
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})

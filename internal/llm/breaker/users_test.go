@@ -41,8 +41,8 @@ func TestOneUserOpensNothingForTheOthers(t *testing.T) {
 	awaitState(t, Open, b)
 }
 
-// Failures of one user that come all at once make no row, even when another user has failed too. A vendor that fails
-// several users does.
+// Failures of one user that come all at once make no row, also when a call of another user failed too. Failures of
+// several users do.
 func TestABurstOfOneUsersFailuresIsNoRow(t *testing.T) {
 	t.Parallel()
 	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})

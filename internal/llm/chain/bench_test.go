@@ -11,12 +11,12 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 )
 
-// unlimited takes what costs round trips out of the way: contracts, which Redis keeps.
+// unlimited removes the contracts, whose bookings cost round trips to Redis.
 func unlimited(c *chain.Config) {
 	c.Quota.Requests, c.Further[0].Quota.Requests = 0, 0
 }
 
-// alone also takes the second lane away.
+// alone also removes the second lane.
 func alone(c *chain.Config) {
 	unlimited(c)
 	c.Lanes, c.Further, c.Fallback = nil, nil, ""

@@ -76,7 +76,7 @@ func (v *lister) will(names []string, takes time.Duration, err error) {
 	v.names, v.takes, v.err = names, takes, err
 }
 
-// TestListIsKeptForAMinute, and while the vendor is away for longer.
+// TestListIsKeptForAMinute, and for longer while the vendor does not answer.
 func TestListIsKeptForAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestSilentVendorDoesNotHoldClients(t *testing.T) {
 	})
 }
 
-// TestVendorWithoutAList is asked once a minute too, and is no trouble.
+// TestVendorWithoutAList: it is asked once a minute too, and counts as no failure.
 func TestVendorWithoutAList(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 )
 
 // TestASlowLaneLeavesSlotsToTheOthers: it holds its share of the slots and no more. Its further calls wait as they do
-// for a slot, and are turned away by the queue timeout.
+// for a slot, and end by the queue timeout.
 func TestASlowLaneLeavesSlotsToTheOthers(t *testing.T) {
 	t.Parallel()
 	answer := make(chan struct{})

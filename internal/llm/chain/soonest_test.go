@@ -11,8 +11,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// TestARefusalNamesTheSoonestLane: with all breakers open a client is told when the first of them lets a call through,
-// also where its own lane's comes later.
+// TestARefusalNamesTheSoonestLane: with all breakers open a client gets the time at which the first of them lets a call
+// pass, also when that of its own lane comes later.
 func TestARefusalNamesTheSoonestLane(t *testing.T) {
 	t.Parallel()
 	dead := answers(http.StatusInternalServerError)

@@ -36,8 +36,7 @@ func TestRefusalsWithoutANumberMakePausesThatGrow(t *testing.T) {
 	}
 }
 
-// A vendor that refuses everything sees a few calls and not a storm, however many want to call it and for how long; and
-// when it is well again they all go on.
+// A vendor that refuses every call gets few calls, however many wait and for how long. When it is well again all go on.
 func TestNoCallHammersAVendorThatRefuses(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]Config{"no contract": {},
@@ -78,7 +77,7 @@ func TestNoCallHammersAVendorThatRefuses(t *testing.T) {
 	}
 }
 
-// After a pause one call tries and the others wait for it: it is the one that tells.
+// After a pause one call tries, and the others wait for its result.
 func TestOneCallTriesAfterARefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,7 +109,7 @@ func TestOneCallTriesAfterARefusal(t *testing.T) {
 	})
 }
 
-// What one pod is refused, all pods know.
+// All pods know of a refusal that one of them got.
 func TestPodsShareTheirRefusals(t *testing.T) {
 	t.Parallel()
 	redis := at(redistest.Start(t))

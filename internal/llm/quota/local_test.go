@@ -50,7 +50,7 @@ func sized(class llm.Priority, prompt, most int) *llm.Call {
 	return &llm.Call{Priority: class, Payload: llm.Payload{PromptTokens: prompt, MaxTokens: most}}
 }
 
-// Alone, 31 calls a minute start 65/30 s apart, and nothing is left over from before.
+// In local mode a share of 31 calls a minute starts them 65/30 s apart, without credit from before.
 func TestSleepsOnceAndRejectsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -147,8 +147,8 @@ func TestBooksNoFurtherThanTheDeadline(t *testing.T) {
 	})
 }
 
-// Story of a pause that comes while calls sleep: it moves them when they can wait, and turns them away at once when
-// not.
+// Story of a pause that comes while calls sleep: calls that can wait so long start later, and the others are rejected
+// at once.
 func TestObeysTheVendorWhileCallsSleep(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -201,7 +201,8 @@ func TestObeysTheVendorWhileCallsSleep(t *testing.T) {
 	})
 }
 
-// While this pod is alone it has an nth of the contract in any window, tokens too, and gets back what was not used.
+// In local mode a pod uses at most the nth part of the contract in any window, tokens too. What was not used is given
+// back.
 func TestAloneKeepsToItsShare(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -304,7 +305,7 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// When a pod begins to work alone, its calls that still sleep on starts that Redis booked count against its share.
+// When local mode begins, calls that still sleep on starts that Redis booked count against the pod's share.
 func TestAloneCountsThoseAsleep(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -169,7 +169,7 @@ func TestPodsHearOfAPause(t *testing.T) {
 	}
 }
 
-// A call that leaves while it sleeps gives its place and its tokens back.
+// A call whose client leaves while it sleeps gives its start and its tokens back.
 func TestGivesBackACallThatLeft(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -187,7 +187,7 @@ func TestGivesBackACallThatLeft(t *testing.T) {
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	// No further call comes: the flusher tells Redis.
+	// No further call comes: the flusher sends the report.
 	await.True(t, "the tokens are back", func() bool { return ledger(t, q, server) == 100 })
 	b, v := q.book(t.Context(), request{tokens: 1, wait: testQueue.Microseconds()})
 	if !v.admitted || b.delay > 3*time.Second.Microseconds() {
@@ -195,7 +195,7 @@ func TestGivesBackACallThatLeft(t *testing.T) {
 	}
 }
 
-// What is left to tell is told at the end, and a leave that comes too late does no harm.
+// Close sends the last report, and a call that leaves after it does no harm.
 func TestCloseTellsTheRest(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -266,7 +266,7 @@ func TestMayRejectWhileRedisIsAway(t *testing.T) {
 	}
 }
 
-// Script, key and announcements work on a Cluster, whose nodes refuse what is not theirs.
+// Script, key and announcements work on a Cluster, whose nodes refuse the keys of other nodes.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	redis := redisx.Config{URL: redistest.StartCluster(t), Cluster: true}
@@ -317,8 +317,8 @@ func enterAndLeave(b *testing.B, q *Quota, call *llm.Call) {
 	leave(llm.Result{Called: true, Usage: llm.Usage{Prompt: 100, Completion: 100}})
 }
 
-// What others must not miss survives a command that fails: the vendor's pause, and what this pod used while it was
-// alone.
+// The part of a report that other pods must not miss is sent again after a command that failed: the vendor's pause, and
+// what this pod used in local mode.
 func TestTellsAgainWhatRedisDidNotTake(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

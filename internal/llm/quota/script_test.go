@@ -56,7 +56,7 @@ func (s *scripted) together(pairs string, calls int, rest ...any) []ruling {
 	return rulings
 }
 
-// book books with what p has to tell.
+// book books, with the report of p.
 func (s *scripted) book(tokens int64, wait micros, p *pending) ruling {
 	s.t.Helper()
 	list := []any{tokens, wait}
@@ -66,7 +66,7 @@ func (s *scripted) book(tokens int64, wait micros, p *pending) ruling {
 	return s.run(list...)
 }
 
-// life is the fate of one call in the property test.
+// life is one call of the property test, from its booking to its end.
 type life struct {
 	booking
 	settleAt, start micros
@@ -74,9 +74,9 @@ type life struct {
 	used            int64
 }
 
-// Whatever arrives, whatever is given back and when, however long calls take and however far estimates are off: no
-// window sees more calls or more tokens than the contract. Calls start in the order of their bookings. The pace of
-// the tokens is off in half of the runs, because the ledger has to hold alone.
+// For all arrivals, refunds, durations of calls and errors of estimates no window sees more calls or more tokens than
+// the contract. Calls start in the order of their bookings. The pace of the tokens is switched off in half of the runs,
+// because the ledger alone has to keep the limit.
 func TestScriptKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {
@@ -147,7 +147,7 @@ func (s *scripted) live(rt *rapid.T, c contract) (calls, tokens []started) {
 	return calls, tokens
 }
 
-// tell notes what has ended by now and returns the lives that go on.
+// tell reports the calls that have ended by now, and returns the others.
 func tell(lives []life, now micros, p *pending) (rest []life) {
 	for _, l := range lives {
 		switch {

@@ -121,8 +121,8 @@ func TestHearsPausesInAnyOrder(t *testing.T) {
 	}
 }
 
-// After a failover Redis may not know the latest pauses any more. A pod must then believe it, or it would move every
-// start that Redis books for as long as it lives. An answer that was merely under way is none of that.
+// After a failover Redis may have lost the latest pauses. A pod must then take over the older state, or it would delay
+// every start that Redis books from then on. An older answer that was only under way does not change the state.
 func TestFollowsARedisThatWentBack(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -164,7 +164,7 @@ func TestFollowsARedisThatWentBack(t *testing.T) {
 	}
 }
 
-// A pause that is over moves nothing that a pod books alone afterwards, and one that comes later does.
+// A pause that is over does not delay later local bookings. A pause that comes after a booking does.
 func TestAloneAfterAnOldPause(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -33,7 +33,7 @@ func bookingOf(r ruling) *booking {
 	return &booking{mark: r.mark, slice: r.slice, cost: r.cost, pause: r.pause}
 }
 
-// Story of a new state, as after the first start or a Redis that came back empty: whatever was used before is unknown.
+// Story of a new state, after the first start or when Redis came back empty: what was used before is not known.
 func TestScriptBeginsWithoutCredit(t *testing.T) {
 	t.Parallel()
 	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {
@@ -70,7 +70,7 @@ func TestScriptBeginsWithoutCredit(t *testing.T) {
 	})
 }
 
-// A clock that goes back, as in a failover to another machine, does not lock callers out.
+// When the clock goes back, as after a failover to another machine, calls are still admitted.
 func TestScriptSurvivesAClockThatGoesBack(t *testing.T) {
 	t.Parallel()
 	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {
@@ -142,7 +142,7 @@ func TestScriptGivesBackWhatWasNotUsed(t *testing.T) {
 		if !second.admitted {
 			t.Fatalf("after the refund: %+v", second)
 		}
-		// Called, and cheaper than thought: the tokens are back, the call is not.
+		// Called, and it used less than its estimate: the tokens are back, the call is not.
 		b = bookingOf(second)
 		b.tokens = 5500
 		p.add(time.Now(), func(r *report) { r.settle(b, 1, micros(c.pace)-b.cost) })
@@ -154,7 +154,7 @@ func TestScriptGivesBackWhatWasNotUsed(t *testing.T) {
 		if !third.admitted {
 			t.Errorf("an interval later: %+v", third)
 		}
-		// Dearer than thought: the next ones pay.
+		// It used more than its estimate: the next calls wait longer.
 		b = bookingOf(third)
 		b.tokens = 5500
 		p.add(time.Now(), func(r *report) { r.settle(b, 5990, micros(5990*c.pace)-b.cost) })
@@ -165,7 +165,7 @@ func TestScriptGivesBackWhatWasNotUsed(t *testing.T) {
 	})
 }
 
-// What pods tell about a state that Redis has lost must not touch the new one.
+// Reports about a state that Redis has lost do not change the new state.
 func TestScriptForgetsWhatIsOfAnotherGeneration(t *testing.T) {
 	t.Parallel()
 	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {
@@ -223,7 +223,7 @@ func TestScriptPausesForTheVendor(t *testing.T) {
 		if r = s.run(-1, 0, 0, 2_000_000, 0, 0, 0, 0, 0); r.total != 2_500_000 {
 			t.Errorf("all pauses are %d µs, want 2.5 s", r.total)
 		}
-		// A little longer is not worth a message to all pods, until the little adds up.
+		// A pause that grows by little is not announced, until the growth adds up.
 		if r = s.run(-1, 0, 0, 2_040_000, 0, 0, 0, 0, 0); r.total != 2_500_000 {
 			t.Errorf("all pauses are %d µs after one that is longer by 40 ms", r.total)
 		}
@@ -254,7 +254,7 @@ func TestScriptPausesForTheVendor(t *testing.T) {
 	})
 }
 
-// A pod that was alone while others were not brings no burst back with it.
+// A pod that returns from local mode brings no burst with it.
 func TestScriptTakesInAPodThatWasAlone(t *testing.T) {
 	t.Parallel()
 	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {

@@ -19,9 +19,9 @@ import (
 	"github.com/spillway-dev/spillway/internal/memory"
 )
 
-// TestBodiesThatAreUsedAgainAreNotMixed: a vendor answers before it has read the body, or breaks off in the middle of
-// it, and net/http still sends while the next request wants the bytes. Each vendor's request has bytes of one body
-// only.
+// TestBodiesThatAreUsedAgainAreNotMixed: a vendor answers before it has read the body, or closes the connection in the
+// middle of it, and net/http still sends when the next request uses the same memory. Each request that the vendor gets
+// has the bytes of one body only.
 func TestBodiesThatAreUsedAgainAreNotMixed(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64

@@ -15,8 +15,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 )
 
-// What a status says is known with the headers: a body that never comes makes no timeout of it, and holds no caller for
-// long.
+// The headers have the status: when the body does not come, the failure is that of the status and not a timeout, and
+// the call does not wait long.
 func TestVendorStatusWithABodyThatStalls(t *testing.T) {
 	t.Parallel()
 	for code, kind := range map[int]llm.Kind{401: llm.KindAuth, 429: llm.KindRateLimit, 503: llm.KindStatus} {
@@ -35,7 +35,7 @@ func TestVendorStatusWithABodyThatStalls(t *testing.T) {
 	}
 }
 
-// Where the end of the connection is the end of the answer, the answer itself has to tell whether it is whole.
+// When an answer ends with its connection, only the answer itself shows whether it is whole.
 func TestVendorAnswerCutWithItsConnection(t *testing.T) {
 	t.Parallel()
 	for body, kind := range map[string]llm.Kind{`{"a":1}`: "", `{"a":`: llm.KindConnection} {
@@ -59,7 +59,7 @@ func TestVendorAnswerCutWithItsConnection(t *testing.T) {
 	}
 }
 
-// A vendor that fails is not made to shake hands again for each failure: short error bodies are read.
+// The body of a failure is read, so that the next call uses the same connection.
 func TestVendorKeepsTheConnectionAfterAnError(t *testing.T) {
 	t.Parallel()
 	var connections atomic.Int32

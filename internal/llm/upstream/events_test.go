@@ -163,7 +163,7 @@ func TestHowStreamsEnd(t *testing.T) {
 	}
 }
 
-// TestWhatIsSomethingToShow: a client that has seen only these events has seen nothing of an answer.
+// TestWhatIsSomethingToShow: after these events a client has nothing of an answer to show.
 func TestWhatIsSomethingToShow(t *testing.T) {
 	t.Parallel()
 	for event, shown := range map[string]bool{
@@ -228,7 +228,7 @@ func TestStreamUsage(t *testing.T) {
 	}
 }
 
-// However the bytes arrive, every event comes out whole, none is invented, and no byte is lost before the last event.
+// In whatever pieces the bytes arrive, every event is read whole, and no byte is lost before the last event.
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte("data: a\n\ndata: b\r\n\r\n: c\n\n"))
 	f.Add([]byte("\n\r\n\rdata"))
@@ -252,7 +252,7 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// Whatever a vendor says about its usage, what is believed is neither negative nor absurd.
+// A usage is never negative or absurd, whatever the vendor says.
 func FuzzUsage(f *testing.F) {
 	f.Add([]byte(`{"usage":{"prompt_tokens":7,"completion_tokens":9,"total_tokens":1e9}}`))
 	f.Add([]byte(`{"usage":{"input_tokens":-7,"cache_creation_input_tokens":1073741823,"output_tokens":NaN}}`))

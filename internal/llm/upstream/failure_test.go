@@ -29,7 +29,7 @@ func playing(t testing.TB, name string) (*upstream.Vendor, script.Named) {
 	return vendorAt(t, server.URL, nil), named
 }
 
-// TestRefusals: what an answer that refuses is, whose matter it is, and what is kept of it.
+// TestRefusals: which failure a refusal is, or that it is the client's, and what is kept of it.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	auth, quota, limit, status := llm.KindAuth, llm.KindQuota, llm.KindRateLimit, llm.KindStatus
@@ -133,7 +133,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRefusalsOfTheWorstKind: a 4xx is the caller's also when its body breaks off, does not end in time, or never ends.
+// TestRefusalsOfTheWorstKind: a 4xx is the client's also when its body is cut, does not end in time, or never ends.
 func TestRefusalsOfTheWorstKind(t *testing.T) {
 	t.Parallel()
 	for name, rest := range map[string]func(http.ResponseWriter, *http.Request){

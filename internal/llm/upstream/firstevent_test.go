@@ -15,8 +15,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/upstream"
 )
 
-// TestHowLongASilentVendorIsWaitedFor: ten seconds for a stream that another lane would take, else as long as the
-// call may take, and what is set in any case. An answer in one piece has no first event.
+// TestHowLongASilentVendorIsWaitedFor: the setting, when there is one; else ten seconds for a stream that another lane
+// would take, and the call timeout for others. An answer in one piece has no first event.
 func TestHowLongASilentVendorIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

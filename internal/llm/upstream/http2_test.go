@@ -21,8 +21,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/upstream"
 )
 
-// secure is a vendor as they are on the internet: TLS, and HTTP/2 for who asks for it. Connections to it go through
-// wires.
+// secure is a vendor with TLS, and HTTP/2 for clients that ask for it. Connections to it go through wires.
 func secure(t *testing.T, change func(*chain.Config), h http.HandlerFunc) (*upstream.Vendor, *wires) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
@@ -51,8 +50,7 @@ func trust(v *upstream.Vendor, servers ...*httptest.Server) {
 	v.Pool().TLSClientConfig.RootCAs = authorities
 }
 
-// wires are connections that a test can make go silent: neither end is told, as when a machine on the way loses its
-// memory.
+// wires are connections that a test can make silent. Neither end is informed, as when a router loses its state.
 type wires struct {
 	to string
 
@@ -168,9 +166,9 @@ func TestVendorSpeaksHTTP2(t *testing.T) {
 	}
 }
 
-// With HTTP/2 all calls of a pod share a connection. When that goes silent, one call may be lost with it. Were it
-// kept, every call would be lost until the kernel gives it up after a quarter of an hour, and the breaker would open
-// for all pods.
+// With HTTP/2 all calls of a pod share a connection. When it goes silent, one call may be lost with it. If the pod kept
+// the connection, every call would be lost until the kernel closes it after a quarter of an hour, and the breaker would
+// open for all pods.
 func TestVendorGivesUpADeadConnection(t *testing.T) {
 	t.Parallel()
 	for name, stuck := range map[string]bool{"what is written is lost": false, "what is written is stuck": true} {

@@ -17,8 +17,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// TestWhatCannotBeSentIsNotTheVendorsDoing: the error names this pod, and the attempt was not made, so that nothing is
-// counted against the vendor and nothing is retried.
+// TestWhatCannotBeSentIsNotTheVendorsDoing: the error names this pod, and the attempt counts as not made: the vendor
+// has not failed, and nothing is retried.
 func TestWhatCannotBeSentIsNotTheVendorsDoing(t *testing.T) {
 	t.Parallel()
 	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "{}") })

@@ -65,7 +65,7 @@ func TestAnswerWaitsForMemory(t *testing.T) {
 	llmtest.OK(t, all.Grow(t.Context(), budget.Largest()))
 }
 
-// TestAnswerThatFindsNoMemory is this pod's failure and not the vendor's, buffered or streamed.
+// TestAnswerThatFindsNoMemory: that is a failure of this pod and not of the vendor, buffered or streamed.
 func TestAnswerThatFindsNoMemory(t *testing.T) {
 	t.Parallel()
 	for name, stream := range map[string]bool{"buffered": false, "streamed": true} {

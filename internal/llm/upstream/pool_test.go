@@ -17,7 +17,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/upstream"
 )
 
-// movingVendor is a vendor whose name leads to one machine and later to another.
+// movingVendor is a vendor whose DNS name leads to one machine and later to another.
 type movingVendor struct {
 	machines [2]*httptest.Server
 	calls    [2]atomic.Int64
@@ -125,7 +125,7 @@ func TestConnectionsGrowOldAndAreReplaced(t *testing.T) {
 	}
 }
 
-// TestConnectionsWithoutAGreatestAge stay where they are.
+// TestConnectionsWithoutAGreatestAge: they stay open.
 func TestConnectionsWithoutAGreatestAge(t *testing.T) {
 	t.Parallel()
 	vendor := newMovingVendor(t, false)

@@ -14,8 +14,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 )
 
-// rotating is a vendor that puts an end to its key while a call with that key is under way, as often as it is told to.
-// Each time the file has the next key already, but no time to be found by the one who watches it.
+// rotating is a vendor that withdraws its key while a call with that key is under way, as often as it is told to. Each
+// time the file has the next key already, but the watcher of the file has not read it yet.
 type rotating struct {
 	path      string
 	rotations int

@@ -18,8 +18,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/upstream"
 )
 
-// A vendor may close its connections in an orderly way whenever it likes: a call that it hands back then is sent
-// again, and is one attempt.
+// A vendor may close its connections in an orderly way at any time. A call that it hands back is sent again, and is one
+// attempt.
 func TestVendorMayCloseItsConnections(t *testing.T) {
 	t.Parallel()
 	v, seen := handingBack(t, 1, func(fr *http2.Framer, _ uint32) { _ = fr.WriteGoAway(0, http2.ErrCodeNo, nil) })
@@ -31,8 +31,8 @@ func TestVendorMayCloseItsConnections(t *testing.T) {
 	}
 }
 
-// A vendor that hands back everything is not asked again and again inside an attempt: the retry decides, and waits
-// without a slot.
+// A request that is handed back again is not sent a third time within the attempt: the retry decides, and waits without
+// a slot.
 func TestVendorThatHandsBackIsAskedTwice(t *testing.T) {
 	t.Parallel()
 	v, seen := handingBack(t, 1000, func(fr *http2.Framer,

@@ -110,7 +110,7 @@ func TestStreamThatStallsOrIsCutFailsAndIsNotRetried(t *testing.T) {
 	}
 }
 
-// Before the first byte has reached the client a stream is as good as any call: it is retried.
+// Until its first byte has reached the client, a stream is retried like any call.
 func TestStreamIsRetriedBeforeItsFirstEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestStreamIsCancelledUpstreamWhenTheClientLeaves(t *testing.T) {
 	}
 }
 
-// The idle limit is the vendor's: while the client is slow to take an event, the clock stands.
+// The idle limit bounds the vendor: it does not run while the client is slow to take an event.
 func TestStreamIdleLimitDoesNotCountASlowClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,8 +183,8 @@ func TestStreamIdleLimitDoesNotCountASlowClient(t *testing.T) {
 
 type keyOfTest struct{}
 
-// The SLA bounds a stream up to its first event. From then on its pauses and its whole length are bounded, and what
-// ended it is told truly.
+// The SLA bounds a stream up to its first event. From then on its pauses and its whole length are bounded, and the
+// error names the limit that ended it.
 func TestStreamLimits(t *testing.T) {
 	t.Parallel()
 	errSLA := errors.New("SLA")

@@ -15,7 +15,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 )
 
-// Every way in which a vendor can be too slow is a timeout of the vendor, whichever part of net/http notices it first.
+// A vendor that is too slow in any way is a timeout of the vendor, whichever part of net/http notices it first.
 func TestVendorTimeoutsAreAllTimeouts(t *testing.T) {
 	t.Parallel()
 	until := func(r *http.Request) { <-r.Context().Done() }
@@ -41,7 +41,7 @@ func TestVendorTimeoutsAreAllTimeouts(t *testing.T) {
 	}
 }
 
-// When the client hangs up, the vendor's side of the exchange ends too, and nothing is held against the vendor.
+// When the client hangs up, the call to the vendor is cancelled, and does not count as a failure of the vendor.
 func TestVendorCallIsCancelledWhenTheClientLeaves(t *testing.T) {
 	t.Parallel()
 	arrived, cancelled := make(chan struct{}), make(chan struct{})
@@ -60,9 +60,8 @@ func TestVendorCallIsCancelledWhenTheClientLeaves(t *testing.T) {
 	<-cancelled
 }
 
-// The request's end and the watch's timer are due at the same moment once anybody has waited with the request's
-// context. Whichever is first, it is the request that has ended and not the vendor that is slow: the breaker must not
-// hear of it.
+// When code has waited with the request's context, the request's timer and the watch's end at the same moment.
+// Whichever is first, the request has ended, and the vendor was not slow: the breaker must not count it.
 func TestTheEndOfTheRequestIsNoVendorTimeout(t *testing.T) {
 	t.Parallel()
 	cfg := llmtest.Config()

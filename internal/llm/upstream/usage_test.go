@@ -41,8 +41,8 @@ func TestUsageOfBufferedAnswers(t *testing.T) {
 	}
 }
 
-// TestUsageThatIsNotReported is at least what the answer's text comes to, in every dialect, where that is more than was
-// booked. Other members and base64 are no text.
+// TestUsageThatIsNotReported: the usage is the estimate for the answer's text, in every dialect, when that is more than
+// was booked. Other members and base64 are not text.
 func TestUsageThatIsNotReported(t *testing.T) {
 	t.Parallel()
 	long, short := strings.Repeat("word", 1000), "word"
@@ -51,8 +51,8 @@ func TestUsageThatIsNotReported(t *testing.T) {
 		completion int
 	}{
 		"chat": {`{"choices":[{"message":{"content":"` + long + `"}}]}`, 1000},
-		"two of them": {`{"choices":[{"message":{"content":"` + long + `"}},{"message":{"content":"` + long + `"}}]}`,
-			2000},
+		"two of them": {
+			`{"choices":[{"message":{"content":"` + long + `"}},{"message":{"content":"` + long + `"}}]}`, 2000},
 		"a tool call": {`{"choices":[{"message":{"tool_calls":[{"function":{"arguments":"` + long + `"}}]}}]}`, 1000},
 		"completions": {`{"choices":[{"text":"` + long + `"}]}`, 1000},
 		"messages":    {`{"content":[{"type":"text","text":"` + long + `"}]}`, 1000},

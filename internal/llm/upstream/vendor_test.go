@@ -133,7 +133,7 @@ func TestVendorErrors(t *testing.T) {
 	}
 }
 
-// What no server should say must not reach net/http's own response writer, which would panic, or switch protocols.
+// Statuses that no answer has must not reach net/http's response writer, which would panic or switch protocols.
 func TestVendorStatusesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"099 Odd", "101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd",
@@ -156,8 +156,8 @@ func TestVendorStatusesThatAreNone(t *testing.T) {
 	}
 }
 
-// An answer comes without a type where the vendor has named none: a browser must not run what was plain. It comes
-// without gzip, which was not asked for, and with every other coding, which cannot be read here.
+// An answer has no type when the vendor has named none, so that a browser does not run it. It has no gzip, which the
+// request did not ask for. It keeps any other coding, which cannot be read here.
 func TestVendorAnswersKeepTheirTypeAndCoding(t *testing.T) {
 	t.Parallel()
 	var zipped bytes.Buffer
@@ -198,7 +198,7 @@ func TestVendorAnswersKeepTheirTypeAndCoding(t *testing.T) {
 	}
 }
 
-// The vendor's own 4xx is the client's to see: status and body, and nothing failed.
+// The client gets the vendor's own 4xx, status and body. It is no failure.
 func TestVendorClientErrorsPassThrough(t *testing.T) {
 	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -213,8 +213,8 @@ func TestVendorClientErrorsPassThrough(t *testing.T) {
 	}
 }
 
-// net/http resends a request with an Idempotency-Key on its own when a kept connection turns out dead. Every exchange
-// has to pass the gates, so it must not.
+// net/http sends a request with an Idempotency-Key again by itself when a kept connection is dead. It must not, because
+// every exchange has to pass the gates.
 func TestVendorHasNoHiddenRetry(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -10,8 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/deadline"
 )
 
-// The watch's one timer serves the limit and the request's own end. Whichever comes first ends the exchange, and it
-// can be told which it was, with a request that ends by a timer of its own as well.
+// The one timer of the watch serves the limit and the request's own end. The earlier of the two ends the exchange, and
+// the cause says which it was, also when the request has a timer of its own.
 func TestWatchEndsWithTheLimitOrTheRequest(t *testing.T) {
 	t.Parallel()
 	errSLA, errLimit, errLeft := errors.New("SLA"), errors.New("limit"), errors.New("left")
