@@ -5,7 +5,7 @@
 //	e2e ── kubectl, helm ──▶ API server ──▶ pods of the release
 //	                              └───────▶ load, a pod that sends requests through the Service
 //
-// Each check prints one line with what was measured. The exit code is 1 when a check failed. docs/proofs/e2e.md shows a
+// Each check prints its name, its time and what was measured. The exit code is 1 when a check failed. docs/proofs/e2e.md shows a
 // run, and how to make one.
 package main
 
@@ -16,6 +16,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/spillway-dev/spillway/test/prose"
 )
 
 // checks run in this order; each leaves the release healthy for the next.
@@ -82,14 +84,19 @@ func run(r *release, keep bool, only string) (exit int) {
 		measured, err := check.run(r)
 		took := time.Since(began).Round(time.Second)
 		if err == nil {
-			fmt.Printf("ok    %-42s %4s  %s\n", check.name, took, measured)
+			printCheck("ok  ", check.name, took, measured)
 			continue
 		}
-		fmt.Printf("FAIL  %-42s %4s  %v\n", check.name, took, err)
+		printCheck("FAIL", check.name, took, err.Error())
 		exit = 1
 		if i == 0 {
 			return exit // nothing to check
 		}
 	}
 	return exit
+}
+
+// printCheck prints the result of a check, with the text below its name.
+func printCheck(result, name string, took time.Duration, text string) {
+	fmt.Printf("%s  %-45s %5s\n%s\n", result, name, took, prose.Wrap(text, "      "))
 }

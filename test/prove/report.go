@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/spillway-dev/spillway/test/prose"
 )
 
 // finished is a scenario after its run.
@@ -46,7 +48,7 @@ func writeReport(dir string, all []finished, took time.Duration) error {
 	}
 	var b strings.Builder
 	b.WriteString("# What was measured with many pods\n\n<!-- Written by \"make prove\". -->\n\n")
-	b.WriteString(wrap(introduction))
+	b.WriteString(prose.Wrap(introduction, ""))
 	fmt.Fprintf(&b, "\n\nThis run: %s, %d CPUs for everything together (pods, Redis, vendor, clients), %s, "+
 		"%s in all.\n\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), took.Round(time.Second))
@@ -83,9 +85,9 @@ func writeChecks(b *strings.Builder, all []finished) {
 
 // writeScenario writes one section of the page, and its picture into dir.
 func writeScenario(b *strings.Builder, dir string, f finished) error {
-	fmt.Fprintf(b, "\n## %s\n\n%s\n", f.title, wrap(f.claim))
+	fmt.Fprintf(b, "\n## %s\n\n%s\n", f.title, prose.Wrap(f.claim, ""))
 	for _, n := range f.stage.notes {
-		fmt.Fprintf(b, "\n%s\n", wrap(n))
+		fmt.Fprintf(b, "\n%s\n", prose.Wrap(n, ""))
 	}
 	if len(f.stage.chart.Panels) == 0 {
 		return nil
