@@ -80,8 +80,8 @@ func askOnce(ctx context.Context, base string, lookup func(string) (string, bool
 
 // askParts prints the state of the pod, and the state of each of its dependencies: "ok" or what is wrong.
 func askParts(ctx context.Context, admin string, w io.Writer) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(admin, "/")+"/readyz?verbose",
-		http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		strings.TrimSuffix(admin, "/")+"/readyz?verbose", http.NoBody)
 	if err != nil {
 		return fmt.Errorf("-ask: %w", err)
 	}

@@ -83,8 +83,8 @@ func registerConnections(reg prometheus.Registerer, limits map[string]*connLimit
 type connections map[string]*connLimit
 
 var (
-	connectionsDesc = prometheus.NewDesc("llm_connections", "Open connections of clients, by port.", []string{"port"},
-		nil)
+	connectionsDesc = prometheus.NewDesc("llm_connections",
+		"Open connections of clients, by port.", []string{"port"}, nil)
 	connectionsMax = prometheus.NewDesc("llm_connections_max",
 		"Connections of clients that are accepted at a time, by port.", []string{"port"}, nil)
 )

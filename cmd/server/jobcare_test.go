@@ -165,8 +165,8 @@ func TestRedisFullOfJobs(t *testing.T) {
 	vendor.called()
 	vendor.called()
 	rdb.Fill()
-	if status, body := ask(t, http.MethodPost, p.URL+"/llm", question, "Prefer",
-		"respond-async"); status != http.StatusServiceUnavailable || problemCode(body) != "jobs_full" {
+	if status, body := ask(t, http.MethodPost, p.URL+"/llm", question,
+		"Prefer", "respond-async"); status != http.StatusServiceUnavailable || problemCode(body) != "jobs_full" {
 		t.Errorf("submitted: %d %s", status, body)
 	}
 	if status, body := ask(t, http.MethodDelete, p.URL+"/llm/jobs/"+cancelled, ""); status != http.StatusNoContent {

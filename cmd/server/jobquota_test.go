@@ -16,8 +16,8 @@ import (
 // use a part of the contract.
 func TestJobsGoOnBesideCalls(t *testing.T) {
 	t.Parallel()
-	contract := vendorsim.Contract{Requests: 100, Tokens: 40_000, Window: vendorsim.Duration(2 * time.Second),
-		Enforce: true}
+	contract := vendorsim.Contract{Requests: 100, Tokens: 40_000,
+		Window: vendorsim.Duration(2 * time.Second), Enforce: true}
 	_, url := judge(t, vendorsim.Config{Contract: contract})
 	p := start(t, production(t, redistest.Start(t), url, "LLM_QUOTA_REQUESTS=100", "LLM_QUOTA_TOKENS=40000",
 		"LLM_QUOTA_WINDOW=2s", "LLM_QUEUE_TIMEOUT=5s", "LLM_JOBS_USER_MAX=1000"))

@@ -149,8 +149,8 @@ func TestFlags(t *testing.T) {
 			env: []string{"LLM_VENDOR_URL=http://v/", "LLM_REDIS_URL=redis://r", "LLM_API_KEYS_FILE=f"}},
 		"missing file": {env: []string{"LLM_VENDOR_URL=http://v/", "LLM_REDIS_URL=redis://127.0.0.1:1",
 			"LLM_API_KEYS_FILE=/nowhere"}, code: 1, stderr: "/nowhere"},
-		"taken address": {args: []string{"--dev"}, env: []string{"LLM_ADDR=256.0.0.1:1"}, code: 1,
-			stderr: "listening on LLM_ADDR"},
+		"taken address": {args: []string{"--dev"}, env: []string{"LLM_ADDR=256.0.0.1:1"},
+			code: 1, stderr: "listening on LLM_ADDR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -200,8 +200,8 @@ func TestProductionSettings(t *testing.T) {
 		_, _ = io.WriteString(w, `{"usage":{"prompt_tokens":3,"completion_tokens":4}}`)
 	}))
 	t.Cleanup(vendor.Close)
-	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_LOG_LEVEL=debug", "LLM_DRAIN_DELAY=0s",
-		"GOMEMLIMIT=64MiB"))
+	p := start(t, production(t, redistest.Start(t), vendor.URL, "LLM_LOG_LEVEL=debug",
+		"LLM_DRAIN_DELAY=0s", "GOMEMLIMIT=64MiB"))
 	code, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`)
 	if code != 200 || err != nil {
 		t.Errorf("got %d, %v", code, err)

@@ -42,8 +42,8 @@ func TestMemoryStaysWithinThePod(t *testing.T) {
 		_, _ = io.WriteString(w, answer) // chunked: without a Content-Length
 	}))
 	t.Cleanup(func() { vendor.CloseClientConnections(); vendor.Close() })
-	p := memoryBound(t, production(t, redistest.Start(t), vendor.URL, "LLM_QUOTA_TOKENS=0", "LLM_WRITE_TIMEOUT=2s",
-		"LLM_READ_TIMEOUT=2m"))
+	p := memoryBound(t, production(t, redistest.Start(t), vendor.URL, "LLM_QUOTA_TOKENS=0",
+		"LLM_WRITE_TIMEOUT=2s", "LLM_READ_TIMEOUT=2m"))
 
 	const readers = 150
 	for range readers {

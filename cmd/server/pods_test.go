@@ -58,8 +58,8 @@ func flood(ctx context.Context, pods []*process, clients int) func() map[string]
 	for c := range clients {
 		wg.Go(func() {
 			for i := c; ctx.Err() == nil; i++ {
-				status, body, err := post(context.WithoutCancel(ctx), http.DefaultClient, pods[i%len(pods)].URL,
-					question)
+				status, body, err := post(context.WithoutCancel(ctx), http.DefaultClient,
+					pods[i%len(pods)].URL, question)
 				what := strconv.Itoa(status) + " " + problemCode(body)
 				if err != nil {
 					what = err.Error()
@@ -87,8 +87,8 @@ func TestServersShareTheVendorsContract(t *testing.T) {
 	got := flood(ctx, pods, 9)()
 	st := sim.Stats()
 	if st.RequestViolations != 0 {
-		t.Errorf("%d violations; %d requests in one window of a contract of %d", st.RequestViolations, st.MaxRequests,
-			contract.Requests)
+		t.Errorf("%d violations; %d requests in one window of a contract of %d", st.RequestViolations,
+			st.MaxRequests, contract.Requests)
 	}
 	if st.MaxRequests < contract.Requests/2 {
 		t.Errorf("at most %d requests in a window: the contract of %d was not used", st.MaxRequests, contract.Requests)

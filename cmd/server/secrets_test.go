@@ -153,8 +153,8 @@ func TestARotationWithoutOverlap(t *testing.T) {
 		}
 	}
 	write("sk-0")
-	p := start(t, production(t, redistest.Start(t), server.URL+"/v1/"+path, "LLM_VENDOR_API_KEY=",
-		"LLM_VENDOR_API_KEY_FILE="+file))
+	p := start(t, production(t, redistest.Start(t), server.URL+"/v1/"+path,
+		"LLM_VENDOR_API_KEY=", "LLM_VENDOR_API_KEY_FILE="+file))
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var clients sync.WaitGroup

@@ -21,8 +21,8 @@ import (
 func TestSIGTERMLosesNothing(t *testing.T) {
 	t.Parallel()
 	vendor := newGatedVendor(t)
-	settings := production(t, redistest.Start(t), vendor.URL, "LLM_DRAIN_DELAY=6s", "LLM_SHUTDOWN_GRACE=80s",
-		"LLM_SLOTS=64")
+	settings := production(t, redistest.Start(t), vendor.URL, "LLM_DRAIN_DELAY=6s",
+		"LLM_SHUTDOWN_GRACE=80s", "LLM_SLOTS=64")
 	old, young := start(t, settings), start(t, settings)
 
 	ready := &balancer{pods: []*process{old, young}}
@@ -179,8 +179,8 @@ func TestACollectorThatHangsCostsALine(t *testing.T) {
 	defer close(hang)
 	vendor := newGatedVendor(t)
 	close(vendor.open)
-	p := start(t, production(t, redistest.Start(t), vendor.URL, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL,
-		"LLM_DRAIN_DELAY=0s"))
+	p := start(t, production(t, redistest.Start(t), vendor.URL,
+		"OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "LLM_DRAIN_DELAY=0s"))
 	if status, _, err := post(t.Context(), http.DefaultClient, p.URL, `{"model":"m"}`); err != nil ||
 		status != http.StatusOK {
 		t.Fatalf("%d, %v", status, err)

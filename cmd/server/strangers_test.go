@@ -109,8 +109,8 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 			t.Errorf("%q: %s %v", text, answer, err)
 		}
 	}
-	for _, want := range []string{`port="main",status="431"} 1`, `port="admin",status="431"} 1`,
-		`port="main",status="400"} 2`} {
+	for _, want := range []string{`port="main",status="431"} 1`,
+		`port="admin",status="431"} 1`, `port="main",status="400"} 2`} {
 		awaitMetric(t, p, "llm_malformed_requests_total{"+want)
 	}
 }
@@ -120,8 +120,8 @@ func TestStrangersWriteNoLog(t *testing.T) {
 	t.Parallel()
 	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1", "LLM_MAX_BODY=10"))
 	before := len(p.records())
-	for _, request := range []string{"GET /nowhere", "GET /llm", "POST /llm", "BREW /x", "GET /health", "GET /docs",
-		"GET /v1/models"} {
+	for _, request := range []string{"GET /nowhere", "GET /llm", "POST /llm", "BREW /x",
+		"GET /health", "GET /docs", "GET /v1/models"} {
 		method, path, _ := strings.Cut(request, " ")
 		req, err := http.NewRequestWithContext(t.Context(), method, p.URL+path,
 			strings.NewReader("a body that is too large"))

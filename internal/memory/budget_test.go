@@ -28,7 +28,8 @@ const bodyWait = 5 * time.Second
 
 func newBudget(tb testing.TB, size int64) *memory.Budget {
 	tb.Helper()
-	b, err := memory.New(memory.Config{Budget: size}, 0, bodyWait, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	b, err := memory.New(memory.Config{Budget: size}, 0, bodyWait, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -216,8 +217,8 @@ func TestReadAll(t *testing.T) {
 	broken := errors.New("broken")
 	var none *memory.Budget // has room for everything
 	share := none.Share(memory.Body)
-	got, err := share.ReadAll(t.Context(), io.MultiReader(strings.NewReader("ab"), iotest.ErrReader(broken)), nil, 10,
-		20)
+	got, err := share.ReadAll(t.Context(),
+		io.MultiReader(strings.NewReader("ab"), iotest.ErrReader(broken)), nil, 10, 20)
 	if string(got) != "ab" || !errors.Is(err, broken) {
 		t.Errorf("got %q, %v", got, err)
 	}

@@ -13,8 +13,8 @@ import (
 func TestBidirectionalControlsAreEscapedInLogs(t *testing.T) {
 	t.Parallel()
 	const controls = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-	for text, want := range map[string]bool{controls: true, "user\u202egnp.exe": true, "naïve – “quoted” … ✓ ش": false,
-		"plain": false} {
+	for text, want := range map[string]bool{controls: true, "user\u202egnp.exe": true,
+		"naïve – “quoted” … ✓ ش": false, "plain": false} {
 		var out bytes.Buffer
 		telemetry.NewLogger(&out, slog.LevelInfo).Info(text, slog.String("k", text))
 		if strings.ContainsAny(out.String(), controls) {

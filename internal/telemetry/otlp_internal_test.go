@@ -149,8 +149,8 @@ func TestOTLPGivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newTestOTLP(t, map[string]string{"ENDPOINT": "http://collector", "TIMEOUT": "4000"})
-		gone, refusing := &answers{}, &answers{list: []*http.Response{answer(http.StatusBadRequest, nil,
-			"no such tenant")}}
+		gone, refusing := &answers{}, &answers{list: []*http.Response{answer(http.StatusBadRequest,
+			nil, "no such tenant")}}
 		o.client.Transport = gone
 		if err := o.UploadTraces(t.Context(), oneSpan); err == nil || len(gone.at) != 3 { // after 0, 1 and 3 s
 			t.Errorf("%v after %d attempts", err, len(gone.at))

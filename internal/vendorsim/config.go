@@ -58,8 +58,8 @@ func (c Config) validate() error {
 	if c.KeepCalls < -1 {
 		problems = append(problems, fmt.Errorf("keep_calls %d is neither -1 nor a number of calls", c.KeepCalls))
 	}
-	if least := min(c.ChunkTokens, c.KeepRequests, c.Tokens.Reasoning, c.Tokens.Hidden, c.Tokens.CacheWrite,
-		c.Tokens.CacheRead); least < 0 {
+	if least := min(c.ChunkTokens, c.KeepRequests, c.Tokens.Reasoning, c.Tokens.Hidden,
+		c.Tokens.CacheWrite, c.Tokens.CacheRead); least < 0 {
 		problems = append(problems, errors.New("chunk_tokens, keep_requests and tokens must not be negative"))
 	}
 	for _, name := range c.Endpoints {

@@ -135,8 +135,8 @@ func TestContract(t *testing.T) {
 		b := start(
 			t,
 			vendorsim.Config{
-				Contract: vendorsim.Contract{Requests: 2, Tokens: 1000, Window: vendorsim.Duration(time.Hour),
-					Enforce: enforce},
+				Contract: vendorsim.Contract{Requests: 2, Tokens: 1000,
+					Window: vendorsim.Duration(time.Hour), Enforce: enforce},
 			},
 		)
 		var last answer

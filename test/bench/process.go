@@ -34,8 +34,8 @@ func launch(dir, name string, env []string, argv ...string) (*process, error) {
 		return nil, err
 	}
 	p := &process{log: log}
-	p.Process, err = proctest.Start(proctest.Program{Path: path, Args: argv[1:], Env: append(os.Environ(), env...),
-		Log: log})
+	p.Process, err = proctest.Start(proctest.Program{Path: path, Args: argv[1:],
+		Env: append(os.Environ(), env...), Log: log})
 	return p, err
 }
 

@@ -68,8 +68,8 @@ func (b *bench) startRefusing() (all []refuser, err error) {
 		request  []byte
 		status   int
 	}{
-		{"pod admission", patient(map[string]string{"ADMISSION_MAX": "1"}), occupy(1, "llm_slots_in_use", 1), served,
-			503},
+		{"pod admission", patient(map[string]string{"ADMISSION_MAX": "1"}),
+			occupy(1, "llm_slots_in_use", 1), served, 503},
 		{"the open breaker", map[string]string{"BREAKER_OPEN": "30m", "RETRY_MAX": "0"}, openBreaker, served, 503},
 		{"shedding", patient(map[string]string{"SLOTS": "1", "QUEUE_MAX": "1", "ADMISSION_MAX": "4096"}),
 			occupy(3, "llm_slots_waiting", 2), limited, 429},

@@ -45,8 +45,8 @@ func (b *bench) streams() error {
 	of := func(pick func(streamSample) float64) figures {
 		return figuresOf(samples, pick)
 	}
-	b.add(row{what: "an event of a stream: CPU, µs", figures: of(func(s streamSample) float64 { return s.cpu }),
-		bar: 16})
+	b.add(row{what: "an event of a stream: CPU, µs",
+		figures: of(func(s streamSample) float64 { return s.cpu }), bar: 16})
 	b.add(row{kind: speed, what: fmt.Sprintf("first event, p99 of %d streams opened at once, ms", openStreams),
 		figures: of(func(s streamSample) float64 { return s.first / 1000 }), bar: 100})
 	b.add(row{kind: memory, what: "memory of an open stream, KiB",

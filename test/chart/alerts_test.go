@@ -66,8 +66,8 @@ llm_jobs_processed_total` + pod + `,priority="low",state="succeeded"} 0+90x60
 		{"all is calm", "", nil},
 		{"calls near the contract", `llm_vendor_attempts_total` + pod +
 			`,lane="default",result="client_error"} 0+200x60`, []string{"SpillwayContractNearlyUsed"}},
-		{"calls well below it", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_error"} 0+180x60`,
-			nil},
+		{"calls well below it",
+			`llm_vendor_attempts_total` + pod + `,lane="default",result="client_error"} 0+180x60`, nil},
 		{"tokens near the contract", `llm_tokens_total` + pod + `,lane="default",direction="completion"} 0+75000x60`,
 			[]string{"SpillwayContractNearlyUsed"}},
 		{"calls of another lane near its contract", `llm_vendor_attempts_total` + pod +
@@ -90,8 +90,8 @@ llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="3"} 0+0.2x60
 llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="+Inf"} 0+0.2x60`, []string{"SpillwayQueueWaitNearLimit"}},
 		{"only for five minutes", `llm_tokens_total` + pod +
 			`,lane="default",direction="completion"} 0x55 100000+100000x4`, nil},
-		{"a release beside it", `llm_vendor_attempts_total` + other + `,lane="default",result="timeout"} 0+900x60`,
-			nil},
+		{"a release beside it",
+			`llm_vendor_attempts_total` + other + `,lane="default",result="timeout"} 0+900x60`, nil},
 		{"quota turns calls away", `llm_quota_decisions_total` + pod +
 			`,lane="default",decision="rejected",mode="shared"} 0+30x60`, []string{"SpillwayContractExhausted"}},
 		{"quota turns a few away", `llm_quota_decisions_total` + pod +
@@ -114,14 +114,14 @@ llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="+Inf"} 0+0.2x60`, []str
 			`llm_breaker_state{namespace="prod",service="llm-spillway",pod="b",lane="default"} 0x58 2`, nil},
 		{"vendor fails for a third", `llm_vendor_attempts_total` + pod +
 			`,lane="default",result="status_5xx"} 0+150x60`, []string{"SpillwayVendorFailing"}},
-		{"clients err and leave", `llm_vendor_attempts_total` + pod + `,lane="default",result="client_gone"} 0+150x60`,
-			nil},
+		{"clients err and leave",
+			`llm_vendor_attempts_total` + pod + `,lane="default",result="client_gone"} 0+150x60`, nil},
 		{"the vendor refuses the key", `llm_vendor_attempts_total` + pod + `,lane="default",result="auth"} 0x50 1+1x9`,
 			[]string{"SpillwayVendorAccount"}},
 		{"the account is out of credit", `llm_vendor_attempts_total` + pod +
 			`,lane="default",result="quota"} 0x50 1+1x9`, []string{"SpillwayVendorAccount"}},
-		{"one call was out of credit", `llm_vendor_attempts_total` + pod + `,lane="default",result="quota"} 0x50 1x9`,
-			nil},
+		{"one call was out of credit",
+			`llm_vendor_attempts_total` + pod + `,lane="default",result="quota"} 0x50 1x9`, nil},
 		{"free is shed", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0+60x60`, []string{"SpillwayShedding"}},
 		{"three are shed once", `llm_shed_total` + pod + `,tier="free",reason="shed"} 0x30 3x29`, nil},
 		{"memory is nearly used", `llm_memory_used_bytes` + pod + `,use="body"} 60x60
@@ -133,8 +133,8 @@ llm_memory_budget_bytes` + pod + `} 100x60`, nil},
 		{"pods are full", `llm_admission_rejections_total` + pod + `} 0+60x60`, []string{"SpillwayPodsFull"}},
 		{"one pod without Redis", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0x9`,
 			[]string{"SpillwayRedisFallback"}},
-		{"Redis was away for a minute", `llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0 1x8`,
-			nil},
+		{"Redis was away for a minute",
+			`llm_redis_up{namespace="prod",service="llm-spillway",pod="b"} 1x50 0 1x8`, nil},
 		{"Redis refuses commands", `llm_redis_commands_total` + pod + `,result="refused"} 0x40 1+1x19`,
 			[]string{"SpillwayRedisRefuses"}},
 		{"Redis refused one", `llm_redis_commands_total` + pod + `,result="refused"} 0x40 1x19`, nil},
@@ -156,8 +156,8 @@ llm_lane_slots_wait_seconds_bucket` + pod + `,lane="mini",le="+Inf"} 0+100x60`, 
 		{"an eighth of the jobs fail, and as many are cancelled as done", `llm_jobs_processed_total` + pod +
 			`,priority="high",state="failed"} 0+13x60
 llm_jobs_processed_total` + pod + `,priority="high",state="cancelled"} 0+90x60`, []string{"SpillwayJobsFailing"}},
-		{"less than a tenth of them", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0+9x60`,
-			nil},
+		{"less than a tenth of them",
+			`llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0+9x60`, nil},
 		{"many fail at once", `llm_jobs_processed_total` + pod + `,priority="high",state="failed"} 0x46 3000x12`, nil},
 		{"a job was set aside", `llm_jobs_processed_total` + pod + `,priority="high",state="poisoned"} 0x40 1x19`,
 			[]string{"SpillwayJobPoisoned"}},
@@ -230,8 +230,8 @@ func firing(t *testing.T, all []rulefmt.Rule, series string) (names []string) {
 		alert := rules.NewAlertingRule(r.Alert, expr, time.Duration(r.For), 0, labels.FromMap(r.Labels),
 			labels.FromMap(r.Annotations), labels.EmptyLabels(), "", true, slog.New(slog.DiscardHandler))
 		for minute := range 60 {
-			if _, err := alert.Eval(t.Context(), 0, time.Unix(0, 0).Add(time.Duration(minute)*time.Minute), query, nil,
-				0); err != nil {
+			if _, err := alert.Eval(t.Context(), 0,
+				time.Unix(0, 0).Add(time.Duration(minute)*time.Minute), query, nil, 0); err != nil {
 				t.Fatalf("%s: %v", r.Alert, err)
 			}
 		}

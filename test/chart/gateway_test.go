@@ -123,8 +123,8 @@ func TestEnvoyLimits(t *testing.T) {
 	}
 	client := r.find(t, "ClientTrafficPolicy", "llm-spillway")
 	received := duration(t, client.at("spec", "timeout", "http", "requestReceivedTimeout").(string))
-	if held := rates[0] * received.Seconds(); held >= policy.at("spec", "circuitBreaker",
-		"maxParallelRequests").(float64) {
+	if held := rates[0] * received.Seconds(); held >= policy.at("spec",
+		"circuitBreaker", "maxParallelRequests").(float64) {
 		t.Errorf("one address that never finishes its bodies holds %v places, which are all", held)
 	}
 }

@@ -33,10 +33,10 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 				return r.find(t, "Secret", "llm-spillway-api-keys")
 			}
 			installed := secret(nil)
-			first := readKeys(t, installed, map[string]string{"demo-free": "free", "demo-pro": "pro",
-				"demo-enterprise": "enterprise"})
-			if again := readKeys(t, secret(nil), map[string]string{"demo-free": "free", "demo-pro": "pro",
-				"demo-enterprise": "enterprise"}); again["demo-pro"] == first["demo-pro"] {
+			first := readKeys(t, installed, map[string]string{"demo-free": "free",
+				"demo-pro": "pro", "demo-enterprise": "enterprise"})
+			if again := readKeys(t, secret(nil), map[string]string{"demo-free": "free",
+				"demo-pro": "pro", "demo-enterprise": "enterprise"}); again["demo-pro"] == first["demo-pro"] {
 				t.Error("two installations have the same key")
 			}
 			upgraded := readKeys(t, secret(holding{installed}, "apiKeys.generate.alice=pro",

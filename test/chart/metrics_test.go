@@ -42,8 +42,8 @@ func TestMetricsThatAreLookedAtExist(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for where, text := range expressions {
-		text = strings.NewReplacer("$namespace", "prod", "$service", "llm-spillway", "$__rate_interval",
-			"1m").Replace(text)
+		text = strings.NewReplacer("$namespace", "prod", "$service", "llm-spillway",
+			"$__rate_interval", "1m").Replace(text)
 		expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
 		if err != nil {
 			t.Errorf("%s: %v", where, err)
@@ -166,8 +166,8 @@ func scrape(tb testing.TB) map[string][]string {
 				have = append(have, l.GetName())
 			}
 		}
-		for _, suffix := range map[string][]string{"HISTOGRAM": {"_bucket", "_count",
-			"_sum"}}[family.GetType().String()] {
+		for _, suffix := range map[string][]string{"HISTOGRAM": {"_bucket",
+			"_count", "_sum"}}[family.GetType().String()] {
 			labels[name+suffix] = have
 		}
 		labels[name] = have

@@ -159,8 +159,8 @@ func TestNumbersStayWhatTheyWere(t *testing.T) {
 	r := mustRender(t, "platform",
 		`vendor.url=,vendor.simulated=true,vendorsim.resources.limits.memory=1Gi,vendorsim.args={-quota-requests,1000000}`)
 	env := environment(t, r)
-	for _, want := range []string{"LLM_VENDOR_MAX_RESPONSE=33554432", "LLM_RETRY_BUDGET=0.05", "LLM_PPROF=true",
-		"OTEL_BSP_MAX_QUEUE_SIZE=1000000"} {
+	for _, want := range []string{"LLM_VENDOR_MAX_RESPONSE=33554432", "LLM_RETRY_BUDGET=0.05",
+		"LLM_PPROF=true", "OTEL_BSP_MAX_QUEUE_SIZE=1000000"} {
 		if !slices.Contains(env, want) {
 			t.Errorf("no %s in %v", want, env)
 		}

@@ -62,8 +62,8 @@ func TestBothHelmsAgree(t *testing.T) {
 			}
 			four := mustRender(t, scenario)
 			if four.notes != three.notes || len(four.objects) != len(three.objects) {
-				t.Errorf("%d and %d objects, notes:\n%s\n%s", len(four.objects), len(three.objects), four.notes,
-					three.notes)
+				t.Errorf("%d and %d objects, notes:\n%s\n%s", len(four.objects),
+					len(three.objects), four.notes, three.notes)
 			}
 			for i, o := range four.objects {
 				if a, b := flat("", o), flat("", three.objects[i]); o.kind() != "Secret" && !maps.Equal(a, b) {

@@ -37,8 +37,8 @@ func TestTimesNest(t *testing.T) {
 					setting("BREAKER_LEASE"))
 				longest := setting("SLA") + setting("STREAM_MAX")
 				below("preStop + delay + SLA + longest stream < grace", preStop+setting("DRAIN_DELAY")+longest, grace)
-				below("delay + SLA + longest stream <= the process's own grace", setting("DRAIN_DELAY")+longest,
-					setting("SHUTDOWN_GRACE")+1)
+				below("delay + SLA + longest stream <= the process's own grace",
+					setting("DRAIN_DELAY")+longest, setting("SHUTDOWN_GRACE")+1)
 				below("preStop + the process's own grace < grace", preStop+setting("SHUTDOWN_GRACE"), grace)
 				belowGateway := func(name string, timeout any) {
 					t.Helper()

@@ -102,8 +102,8 @@ func (v *validators) addCustom(text []byte) error {
 
 func newCustomResource(s *v1.CustomResourceValidation) (r customResource, err error) {
 	var internal apiextensions.CustomResourceValidation
-	if err := v1.Convert_v1_CustomResourceValidation_To_apiextensions_CustomResourceValidation(s, &internal,
-		nil); err != nil {
+	if err := v1.Convert_v1_CustomResourceValidation_To_apiextensions_CustomResourceValidation(s,
+		&internal, nil); err != nil {
 		return r, err
 	}
 	if r.structural, err = schema.NewStructural(internal.OpenAPIV3Schema); err != nil {
@@ -151,8 +151,8 @@ func (r customResource) check(o object) error {
 		errs = append(errs, e)
 	}
 	if r.rules != nil {
-		broken, _ := r.rules.Validate(context.Background(), field.NewPath(""), r.structural, content, nil,
-			celconfig.RuntimeCELCostBudget)
+		broken, _ := r.rules.Validate(context.Background(), field.NewPath(""), r.structural, content,
+			nil, celconfig.RuntimeCELCostBudget)
 		for _, e := range broken {
 			errs = append(errs, e)
 		}

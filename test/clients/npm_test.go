@@ -18,8 +18,8 @@ func TestNPM(t *testing.T) {
 	vendor := strings.TrimSuffix(s.URL, "/v1/chat/completions")
 	cmd := exec.CommandContext(t.Context(), "node", "--test")
 	cmd.Dir = "npm"
-	cmd.Env = append(os.Environ(), "CLIENTS_SERVICE="+s.url, "CLIENTS_VENDOR="+vendor, "CLIENTS_FURTHER="+s.url,
-		"CLIENTS_KEY="+s.key)
+	cmd.Env = append(os.Environ(), "CLIENTS_SERVICE="+s.url, "CLIENTS_VENDOR="+vendor,
+		"CLIENTS_FURTHER="+s.url, "CLIENTS_KEY="+s.key)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -36,8 +36,8 @@ func TestTheCollectorReadsOurTraces(t *testing.T) {
 		received <- request.Traces()
 	}))
 	t.Cleanup(collector.Close)
-	s := start(t, vendorsim.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_SERVICE_NAME=shop",
-		"OTEL_BSP_SCHEDULE_DELAY=10")
+	s := start(t, vendorsim.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL,
+		"OTEL_SERVICE_NAME=shop", "OTEL_BSP_SCHEDULE_DELAY=10")
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/llm",
 		strings.NewReader(`{"model":"m","messages":[]}`))
 	if err != nil {

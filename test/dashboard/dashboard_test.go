@@ -41,8 +41,8 @@ func panels(t *testing.T) (found []panel) {
 }
 
 // chosen are the values of the dashboard's variables: all lanes.
-var chosen = strings.NewReplacer("$namespace", "test", "$service", "llm-spillway", "$lane", ".*", "$__rate_interval",
-	"10s")
+var chosen = strings.NewReplacer("$namespace", "test", "$service", "llm-spillway",
+	"$lane", ".*", "$__rate_interval", "10s")
 
 func TestEveryPanelShowsData(t *testing.T) {
 	t.Parallel()

@@ -41,8 +41,8 @@ func TestArchitecture(t *testing.T) {
 	want := tableOf(rooms)
 	switch {
 	case *update:
-		if err := os.WriteFile(path, []byte(before+"<!-- begin rooms -->\n"+want+"<!-- end rooms -->"+after),
-			0o600); err != nil {
+		if err := os.WriteFile(path,
+			[]byte(before+"<!-- begin rooms -->\n"+want+"<!-- end rooms -->"+after), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	case table != want:

@@ -51,8 +51,8 @@ func TestASecondVendorAsShown(t *testing.T) {
 			"http://"))
 	}
 	section = strings.NewReplacer(places...).Replace(section)
-	env := append(regexp.MustCompile(`LLM_\S+=\S+`).FindAllString(section, -1), "LLM_ADDR=127.0.0.1:0",
-		"LLM_ADMIN_ADDR=127.0.0.1:0")
+	env := append(regexp.MustCompile(`LLM_\S+=\S+`).FindAllString(section, -1),
+		"LLM_ADDR=127.0.0.1:0", "LLM_ADMIN_ADDR=127.0.0.1:0")
 	pod := proctest.Launch(t, proctest.Program{Path: server, Args: []string{"--dev"}, Env: env})
 	if err := pod.Serving(); err != nil {
 		t.Fatal(err)

@@ -42,8 +42,8 @@ func TestSettingsHaveTheirComment(t *testing.T) {
 		switch {
 		case len(fields) == 0:
 		case *update:
-			if err := os.WriteFile(file, withComments(t, source, fields),
-				0o644); err != nil {
+			if err := os.WriteFile(file,
+				withComments(t, source, fields), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		default:

@@ -93,8 +93,8 @@ func autoscale(r *release) (string, error) {
 	behaviour := `{"scaleDown":{"stabilizationWindowSeconds":10,"policies":[{"type":"Pods","value":4,"periodSeconds":15}]}}`
 	handed, err := r.underLoad(func() (string, error) {
 		var seen strings.Builder // every value of replicas until then
-		watch := exec.Command("kubectl", "-n", r.namespace, "get", "deployment", fullName, "--watch", "-o",
-			"jsonpath={.spec.replicas} ")
+		watch := exec.Command("kubectl", "-n", r.namespace, "get", "deployment", fullName, "--watch",
+			"-o", "jsonpath={.spec.replicas} ")
 		watch.Stdout = &seen
 		if err := watch.Start(); err != nil {
 			return "", err

@@ -75,8 +75,8 @@ func redisDeleted(r *release) (string, error) {
 		}); err != nil {
 			return "", err
 		}
-		if _, err := r.kubectl("wait", "--for=condition=Ready", "pod/"+fullName+"-redis-0",
-			"--timeout=90s"); err != nil {
+		if _, err := r.kubectl("wait", "--for=condition=Ready",
+			"pod/"+fullName+"-redis-0", "--timeout=90s"); err != nil {
 			return "", err
 		}
 		back, err := r.redisUp()
@@ -86,8 +86,8 @@ func redisDeleted(r *release) (string, error) {
 
 // uninstall must leave only the API keys, which the chart keeps, and the load pod, which is not part of the chart.
 func uninstall(r *release) (string, error) {
-	if _, err := command("", "helm", "uninstall", releaseName, "-n", r.namespace, "--wait", "--timeout",
-		"180s"); err != nil {
+	if _, err := command("", "helm", "uninstall", releaseName, "-n", r.namespace,
+		"--wait", "--timeout", "180s"); err != nil {
 		return "", err
 	}
 	kinds, err := r.kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name")

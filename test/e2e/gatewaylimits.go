@@ -58,8 +58,8 @@ func neighbour(r *release) (string, error) {
 	if err = errors.Join(err, flood.err); err != nil {
 		return "", err
 	}
-	said := fmt.Sprintf("%d a second beside %d of another address %v, which got %v", perAddress/2, 4*total, quiet,
-		flood.found)
+	said := fmt.Sprintf("%d a second beside %d of another address %v, which got %v",
+		perAddress/2, 4*total, quiet, flood.found)
 	for status, n := range quiet {
 		if status != "200" && n > 0 {
 			return "", errors.New("one address used up the limit for all: " + said)

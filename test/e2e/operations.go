@@ -73,8 +73,8 @@ func newerChart(r *release) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "ersion: 0.1.0", "ersion: 0.1.1")),
-		0o644); err != nil {
+	if err := os.WriteFile(path,
+		[]byte(strings.ReplaceAll(string(text), "ersion: 0.1.0", "ersion: 0.1.1")), 0o644); err != nil {
 		return "", err
 	}
 	uids := func() (string, error) {

@@ -40,8 +40,8 @@ func (r *release) prepare() error {
 // cleanUp deletes the namespace. It deletes workloads first: while a namespace has a pod, Kubernetes checks it again
 // only after half of the pod's grace period, also when the pod ends earlier.
 func (r *release) cleanUp() {
-	_, podsErr := r.kubectl("delete", "deployments,statefulsets,pods", "--all", "--cascade=foreground",
-		"--timeout=180s")
+	_, podsErr := r.kubectl("delete", "deployments,statefulsets,pods", "--all",
+		"--cascade=foreground", "--timeout=180s")
 	_, err := r.kubectl("delete", "namespace", r.namespace, "--timeout=180s")
 	if err = errors.Join(podsErr, err); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

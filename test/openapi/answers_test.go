@@ -289,8 +289,8 @@ func withJobs(t *testing.T, got *seen) {
 	}
 	place = p.check(t, got, submit, http.StatusAccepted).response.Header.Get("Location")
 	p.check(t, got, question{method: http.MethodDelete, path: place, key: "dev-pro"}, http.StatusNoContent)
-	p.check(t, got, question{method: http.MethodGet, path: "/llm/jobs?limit=0", key: "dev-pro"},
-		http.StatusUnprocessableEntity)
+	p.check(t, got,
+		question{method: http.MethodGet, path: "/llm/jobs?limit=0", key: "dev-pro"}, http.StatusUnprocessableEntity)
 	for _, q := range lookups("none") {
 		if q.path != "/llm/jobs" {
 			p.check(t, got, q, http.StatusNotFound)

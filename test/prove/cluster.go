@@ -131,8 +131,8 @@ func (c *Cluster) launch(settings []string) *Pod {
 	env := append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0",
 		"LLM_VENDOR_HEADERS=X-Pod:" + p.Name}, c.settings...)
 	var err error
-	if p.Process, err = proctest.Start(proctest.Program{Path: binary, Env: append(env, settings...),
-		Keep: proctest.NoRequests}); err != nil {
+	if p.Process, err = proctest.Start(proctest.Program{Path: binary,
+		Env: append(env, settings...), Keep: proctest.NoRequests}); err != nil {
 		c.tb.Fatal(err)
 	}
 	var watch sync.WaitGroup

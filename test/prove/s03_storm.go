@@ -29,8 +29,8 @@ func runStorm(s *Stage) {
 		// The vendor answers well for a while, so that the breaker's window is not empty.
 		c.Offer(2*time.Second, Clients{Label: "load", Rate: rate})
 		healthy := c.Vendor.Stats()
-		if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status", Status: http.StatusBadGateway,
-			Probability: share}); err != nil {
+		if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "status",
+			Status: http.StatusBadGateway, Probability: share}); err != nil {
 			s.Fatal(err)
 		}
 		failing := time.Now()

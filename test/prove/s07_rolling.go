@@ -15,8 +15,8 @@ var rollingRestart = scenario{
 func runRolling(s *Stage) {
 	pods, rounds := pick(s, 3, 2), pick(s, 3, 1)
 	// A stream takes a second.
-	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond), CompletionTokens: 20,
-		TokensPerSecond: 20})
+	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(100 * time.Millisecond),
+		CompletionTokens: 20, TokensPerSecond: 20})
 	running := c.Start(pods)
 	began := time.Now()
 	buffered := c.Come(Clients{Label: "buffered", Rate: pick(s, 60.0, 20.0)})

@@ -18,8 +18,8 @@ func runLeft(s *Stage) {
 	const each = 2000 // tokens that each call asks for
 	pods, clients := pick(s, 10, 3), pick(s, 500, 60)
 	tokens := 60 * 2 * clients * each // a minute's, so that all can start within a second
-	c := NewCluster(s, vendorsim.Config{}, env("LLM_SLOTS", clients/pods+1), env("LLM_QUOTA_TOKENS", tokens),
-		"LLM_ADMISSION_MAX=1000")
+	c := NewCluster(s, vendorsim.Config{}, env("LLM_SLOTS", clients/pods+1),
+		env("LLM_QUOTA_TOKENS", tokens), "LLM_ADMISSION_MAX=1000")
 	running := c.Start(pods)
 	if err := c.Vendor.AddFault(vendorsim.Fault{Kind: "stall", Chunks: 2}); err != nil {
 		s.Fatal(err)
@@ -29,8 +29,8 @@ func runLeft(s *Stage) {
 	defer leave()
 	var wg sync.WaitGroup
 	for i := range clients {
-		who := Clients{Label: "leaves", User: func(i int) string { return user("enterprise", i) }, Stream: i%2 == 0,
-			MaxTokens: each}
+		who := Clients{Label: "leaves", User: func(i int) string { return user("enterprise", i) },
+			Stream: i%2 == 0, MaxTokens: each}
 		wg.Go(func() { c.Timeline.add(c.ask(ctx, who, i)) })
 	}
 	c.eventually("every call is at the vendor", func() bool { return c.Vendor.Stats().InFlight == clients })

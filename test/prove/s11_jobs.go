@@ -83,8 +83,8 @@ func (s *Stage) checkJobs(c *Cluster, jobs []*job, killed string) {
 	st := c.Vendor.Stats()
 	high, low := quantile(waits["high"], 0.5), quantile(waits["low"], 0.5)
 	s.Check(done == len(jobs), "jobs finished", fmt.Sprintf("%d of %d", len(jobs), len(jobs)), done)
-	s.Check(unexplained == 0, "jobs called twice at the vendor that the killed pod was not working on", "0",
-		unexplained)
+	s.Check(unexplained == 0,
+		"jobs called twice at the vendor that the killed pod was not working on", "0", unexplained)
 	s.Check(st.RequestViolations == 0, "calls beyond the contract", "0", st.RequestViolations)
 	s.Check(ratio(high, low) < 0.25, "median wait of high, of that of low", "under 25 %", percent(ratio(high, low)))
 	s.Note("%d jobs were called twice, because the killed pod had them. Median wait: high %s, normal %s, low %s.",

@@ -25,8 +25,8 @@ func runMisuse(s *Stage) {
 		shortest = 2  // misuses of a short run: the last ones of the list, which are the most harmful
 	)
 	pods, rate, long := pick(s, 3, 2), pick(s, 60.0, 30.0), pick(s, 6*time.Second, 4*time.Second)
-	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond), CompletionTokens: 300,
-		TokensPerSecond: 20},
+	c := NewCluster(s, vendorsim.Config{Latency: vendorsim.Constant(50 * time.Millisecond),
+		CompletionTokens: 300, TokensPerSecond: 20},
 		"LLM_CALL_TIMEOUT=2s", "LLM_QUOTA_TOKENS=0", "LLM_QUOTA_REQUESTS=1000000",
 		"LLM_TIER_RATES=free:600,pro:601,enterprise:602")
 	for _, fault := range []vendorsim.Fault{{Kind: "hang", Model: slowModel},

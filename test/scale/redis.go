@@ -76,11 +76,11 @@ func (s *redisServer) usage(ctx context.Context) (u usage, err error) {
 
 // measure has so many callers, each with its own connection, do the work for the time d. It returns how often the work
 // was done and what it cost Redis.
-func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.Duration) (done int, spent usage,
-	err error) {
+func (s *redisServer) measure(ctx context.Context, w work, callers int, d time.Duration) (
+	done int, spent usage, err error) {
 	// One client with as many connections as there are callers.
-	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: callers, ReadTimeout: 10 * time.Second,
-		PoolTimeout: 10 * time.Second})
+	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: callers,
+		ReadTimeout: 10 * time.Second, PoolTimeout: 10 * time.Second})
 	defer rdb.Close()
 	counts, errs := make([]int, callers), make([]error, callers)
 	round := func(until time.Time) {

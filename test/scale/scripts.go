@@ -71,8 +71,8 @@ func scripts() []work {
 		}},
 		booking("quota, requests only", quota.Config{Requests: endless}, 0, false),
 		booking("quota, requests only, refused", quota.Config{Requests: 100}, 0, false),
-		booking("quota, with tokens and a settlement", quota.Config{Requests: endless, Tokens: 1000 * endless}, 500,
-			true),
+		booking("quota, with tokens and a settlement",
+			quota.Config{Requests: endless, Tokens: 1000 * endless}, 500, true),
 		usedUp(),
 		quietPod(),
 	}

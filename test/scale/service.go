@@ -61,8 +61,8 @@ func startService(binary string, settings ...string) (s *service, err error) {
 		"LLM_VENDOR_NAME=vendor", "LLM_API_KEYS_FILE="+file,
 		"LLM_TIER_RATES=free:10,pro:100,enterprise:1000000000", "LLM_TIER_CONCURRENCY=enterprise:0", "LLM_SLOTS=256",
 		"LLM_PACER_RATE=1000000", "LLM_JOBS_WORKERS=0")
-	if s.pod, err = proctest.Start(proctest.Program{Path: binary, Env: append(env, settings...),
-		Keep: proctest.NoRequests}); err != nil {
+	if s.pod, err = proctest.Start(proctest.Program{Path: binary,
+		Env: append(env, settings...), Keep: proctest.NoRequests}); err != nil {
 		return s, err
 	}
 	return s, s.pod.Serving()

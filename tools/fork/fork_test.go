@@ -56,8 +56,8 @@ func TestFork(t *testing.T) {
 			"Manifests|Skaffold|EveryValue|EverySetting", ".")
 	}
 
-	if err := run(t.Context(), dir, []string{"-module", "github.com/a/b", "-name", "another", "-force"}, &said,
-		&said); err == nil || !strings.Contains(err.Error(), "renamed already") {
+	if err := run(t.Context(), dir, []string{"-module", "github.com/a/b", "-name", "another", "-force"},
+		&said, &said); err == nil || !strings.Contains(err.Error(), "renamed already") {
 		t.Errorf("a second time: %v", err)
 	}
 }

@@ -62,8 +62,8 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", path, got, err, c.want)
 		}
 	}
-	for _, text := range []string{"fork:begin\n", "fork:end\n", "fork:begin\nfork:begin\nfork:end\n",
-		"fork:begin fork:end\n"} {
+	for _, text := range []string{"fork:begin\n", "fork:end\n",
+		"fork:begin\nfork:begin\nfork:end\n", "fork:begin fork:end\n"} {
 		if got, err := r.file("Makefile", []byte(text)); err == nil {
 			t.Errorf("%q became %q, want an error", text, got)
 		}

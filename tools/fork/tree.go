@@ -28,8 +28,8 @@ type summary struct{ changed, moved int }
 
 // read reads the files that git has or would add, so no build outputs.
 func read(ctx context.Context, dir string) (*tree, error) {
-	out, err := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "-z", "--cached", "--others",
-		"--exclude-standard").Output()
+	out, err := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "-z", "--cached",
+		"--others", "--exclude-standard").Output()
 	if err != nil {
 		return nil, fmt.Errorf("listing the files: %w", err)
 	}

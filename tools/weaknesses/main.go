@@ -38,8 +38,8 @@ func run(ctx context.Context, db, list string) error {
 	if err != nil {
 		return err
 	}
-	linked, err := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}",
-		"./cmd/server").Output()
+	linked, err := exec.CommandContext(ctx, "go", "list", "-deps", "-f",
+		"{{with .Module}}{{.Path}}{{end}}", "./cmd/server").Output()
 	if err != nil {
 		return fmt.Errorf("listing the modules of the server: %w", err)
 	}

@@ -25,8 +25,8 @@ func types() []Named {
 		document("html-502", "a page of a proxy with status 502", 502, "<html><body>Bad Gateway</body></html>",
 			"Content-Type", "text/html"),
 		document("empty-200", "status 200 and no byte", 200, ""),
-		document("json-cut-length", "fewer bytes than Content-Length says", 200, completion("")[:60], "Content-Length",
-			"400"),
+		document("json-cut-length", "fewer bytes than Content-Length says", 200,
+			completion("")[:60], "Content-Length", "400"),
 		document("json-null", "status 200 and null", 200, "null"),
 		zipped(document("gzip-json", "a compressed document", 200, completion(""))),
 		zipped(

@@ -91,8 +91,8 @@ func (l *load) once(client *http.Client, url, key string, stream bool) {
 const longest = 90 * time.Second
 
 // post sends one request. No request is sent twice: failures must be counted.
-func post(ctx context.Context, client *http.Client, url, key, prefer string, stream bool) (status int, body []byte,
-	err error) {
+func post(ctx context.Context, client *http.Client, url, key, prefer string, stream bool) (status int,
+	body []byte, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, longest, errors.New("no answer within 90 s"))
 	defer cancel()
 	question := strings.NewReader(

@@ -34,8 +34,8 @@ func (s Size) load() []Scenario {
 			Play: func(w *World) { w.lockstep(2) }},
 		{Name: "lockstep: ten requests to every pod at once", Params: s.params(),
 			Play: func(w *World) { w.lockstep(10) }},
-		{Name: "gates of all pods shut for the queue timeout", Params: impatient(s.params()), Least: 0.85,
-			Play: s.lateStarts},
+		{Name: "gates of all pods shut for the queue timeout", Params: impatient(s.params()),
+			Least: 0.85, Play: s.lateStarts},
 		{Name: "slow network to Redis and to the vendor", Params: delays, Play: func(*World) {}},
 		{Name: "the vendor answers 429, Retry-After a twentieth of the window", Params: s.params(),
 			Play: func(w *World) {
@@ -176,7 +176,7 @@ func (s Size) limits() []Scenario {
 		{Name: "Redis gone, QUOTA_SHARES a hundredth of the pods", Params: shares, Play: gone,
 			Breaks: "every pod takes a hundred times its share"},
 		{Name: "Redis gone, half a call per pod and window", Params: small, Play: gone},
-		{Name: "the same with QUOTA_SHARES a tenth of the pods", Params: smallMore, Play: gone,
-			Breaks: "more pods than shares"},
+		{Name: "the same with QUOTA_SHARES a tenth of the pods", Params: smallMore,
+			Play: gone, Breaks: "more pods than shares"},
 	}
 }

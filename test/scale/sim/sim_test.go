@@ -41,8 +41,8 @@ func TestContractHoldsInEveryScenario(t *testing.T) {
 			r := run(t, s)
 			switch {
 			case s.Breaks == "" && violations(r) > 0:
-				t.Errorf("%d windows with too much in them, the fullest holds %.3f of the contract", violations(r),
-					r.Fullest)
+				t.Errorf("%d windows with too much in them, the fullest holds %.3f of the contract",
+					violations(r), r.Fullest)
 			case s.Breaks != "" && violations(r) == 0:
 				t.Errorf("the contract holds, although %s: the fullest window holds %.3f of it", s.Breaks, r.Fullest)
 			case r.Use < s.Least:
@@ -83,8 +83,8 @@ func TestContractHoldsInChaos(t *testing.T) {
 			size := short()
 			size.Seed, size.Windows = seed, 6
 			if r := run(t, size.Chaos()); violations(r) > 0 {
-				t.Errorf("%d windows with too much in them, the fullest holds %.3f of the contract", violations(r),
-					r.Fullest)
+				t.Errorf("%d windows with too much in them, the fullest holds %.3f of the contract",
+					violations(r), r.Fullest)
 			}
 		})
 	}
