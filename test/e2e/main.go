@@ -5,8 +5,8 @@
 //	e2e ── kubectl, helm ──▶ API server ──▶ pods of the release
 //	                              └───────▶ load, a pod that sends requests through the Service
 //
-// Each check prints its name, its time and what was measured. The exit code is 1 when a check failed. docs/proofs/e2e.md shows a
-// run, and how to make one.
+// Each check prints its name, its time and what was measured. The exit code is 1 when a check failed.
+// docs/proofs/e2e.md shows a run, and how to make one.
 package main
 
 import (

@@ -6,8 +6,8 @@ import "strings"
 // Columns is the length of the longest line of prose in the repository.
 const Columns = 120
 
-// Wrap breaks a paragraph into lines of at most Columns bytes, each of which begins with indent. A word that is too long
-// has a line of its own.
+// Wrap breaks a paragraph into lines of at most Columns bytes, each of which begins with indent. A word that is too
+// long has a line of its own.
 func Wrap(text, indent string) string {
 	var b strings.Builder
 	length := 0 // of the line so far; 0: it has no word yet
