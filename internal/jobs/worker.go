@@ -14,7 +14,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// Caller takes a call to the vendor; *llm.Caller is one.
+// Caller takes a call to a vendor. In the service it is a *chain.Chain, which chooses the lane first.
 type Caller interface {
 	Do(ctx context.Context, call *llm.Call) (*llm.Response, error)
 }

@@ -13,26 +13,30 @@ import (
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
+// mountVersion puts a version of a Secret into force.
+func mountVersion(t *testing.T, mount, version, text string) {
+	t.Helper()
+	dir := filepath.Join(mount, version)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "keys"), text)
+	next := filepath.Join(mount, "..data_tmp")
+	if err := os.Symlink(version, next); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, filepath.Join(mount, "..data")); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A mounted Secret is a directory of links: keys -> ..data/keys, and ..data -> a directory that is new for each
 // version. Kubernetes replaces ..data by renaming another link over it; the file that was opened is never written.
 func TestKeysFollowAMountedSecret(t *testing.T) {
 	t.Parallel()
 	log, logged := newLog(slog.LevelInfo)
 	mount := t.TempDir()
-	update := func(version, text string) {
-		dir := filepath.Join(mount, version)
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(dir, "keys"), text)
-		next := filepath.Join(mount, "..data_tmp")
-		if err := os.Symlink(version, next); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(next, filepath.Join(mount, "..data")); err != nil {
-			t.Fatal(err)
-		}
-	}
+	update := func(version, text string) { mountVersion(t, mount, version, text) }
 	update("..v1", keyLine("one", "ada", "pro"))
 	path := filepath.Join(mount, "keys")
 	if err := os.Symlink(filepath.Join("..data", "keys"), path); err != nil {

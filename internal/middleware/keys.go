@@ -21,7 +21,7 @@ type identity struct {
 	expires time.Time // zero: never
 }
 
-// keyTable finds identities by the hash of their key.
+// keyTable finds identities by the hash of their key. Keys, in keyfile.go, has the table that is in force.
 type keyTable map[hash]identity
 
 // lookup finds the owner of a key that is valid at the time now. An unknown key takes the same time as a known one: one

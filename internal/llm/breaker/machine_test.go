@@ -17,88 +17,113 @@ func testBreakerConfig() Config {
 		Lease: 10 * time.Second}
 }
 
+// story is a machine whose clock the test drives.
+type story struct {
+	*testing.T
+
+	m   *machine
+	now time.Time
+}
+
+func (s *story) is(what string, want State) {
+	s.Helper()
+	if s.m.state != want {
+		s.Fatalf("%s: %v, want %v", what, s.m.state, want)
+	}
+}
+
+func (s *story) report(calls, failures, row int64) {
+	several := users{several: true}
+	s.m.take(s.now, request{op: opReport, gen: s.m.gen, tally: tally{calls, failures, row, several, several}})
+}
+
+func (s *story) probe() reply { return s.m.take(s.now, request{op: opProbe}) }
+
+func (s *story) end(r reply, v verdict) {
+	s.m.take(s.now, request{op: opEnd, verdict: v, gen: r.gen, lease: r.lease})
+}
+
+func (s *story) pass(d time.Duration) { s.now = s.now.Add(d) }
+
 // The story of one outage, step by step.
 func TestMachineStory(t *testing.T) {
 	t.Parallel()
-	now := time.Unix(1_700_000_000, 0)
-	m := &machine{cfg: testBreakerConfig()}
-	is := func(what string, want State) {
-		t.Helper()
-		if m.state != want {
-			t.Fatalf("%s: %v, want %v", what, m.state, want)
-		}
-	}
-	several := users{several: true}
-	report := func(calls, failures, row int64) {
-		m.take(now, request{op: opReport, gen: m.gen, tally: tally{calls, failures, row, several, several}})
-	}
-	probe := func() reply { return m.take(now, request{op: opProbe}) }
-	end := func(r reply, v verdict) { m.take(now, request{op: opEnd, verdict: v, gen: r.gen, lease: r.lease}) }
-
-	report(10, 4, 2)
-	is("less than half of the calls, and two in a row, are too few", Closed)
-	report(2, 1, 0)
-	report(2, 2, 2)
-	is("a success ended the row", Closed)
-	now = now.Add(2 * time.Minute)
-	report(9, 5, 1)
-	is("more than half, but too few calls to tell", Closed)
-	report(1, 1, 1)
-	is("ten calls, more than half failed", Open)
-
-	if probe().lease != 0 {
-		t.Fatal("a probe while open")
-	}
-	report(5, 5, 5)
-	is("calls that were under way do not open it twice", Open)
-
-	now = now.Add(30 * time.Second)
-	first := probe()
-	is("the time of the open state is over", HalfOpen)
-	if first.lease == 0 || probe().lease != 0 {
-		t.Fatal("not exactly one probe at a time")
-	}
-	end(first, lost)
-	is("the probe failed", Open)
-
-	now = now.Add(30 * time.Second)
-	probe()
-	is("each open state is longer than the one before", Open)
-	now = now.Add(30 * time.Second)
-	dead := probe()
-	now = now.Add(6 * time.Second)
-	m.take(now, request{op: opRenew, gen: dead.gen, lease: dead.lease}) // still alive
-	now = now.Add(6 * time.Second)
-	if probe().lease != 0 {
-		t.Fatal("a renewed lease was given away")
-	}
-	now = now.Add(6 * time.Second) // dead: it does not renew
-	next := probe()
-	if next.lease == 0 {
-		t.Fatal("the lease of a dead pod did not expire")
-	}
-	end(dead, lost)
-	is("a pod that has lost the lease decides nothing", HalfOpen)
-	end(reply{gen: first.gen, lease: next.lease}, lost)
-	is("nor does a lease of an earlier half-open state", HalfOpen)
-	end(next, freed)
-	is("a probe without a verdict", HalfOpen)
-
-	earlier := dead.gen
+	s := &story{T: t, m: &machine{cfg: testBreakerConfig()}, now: time.Unix(1_700_000_000, 0)}
+	s.opens()
+	first := s.firstProbeFails()
+	earlier := s.leaseGoesToAnother(first)
 	for range 2 {
-		is("one success is not enough", HalfOpen)
-		end(probe(), won)
+		s.is("one success is not enough", HalfOpen)
+		s.end(s.probe(), won)
 	}
-	is("two successes", Closed)
-	m.take(now, request{op: opReport, gen: earlier, tally: tally{9, 9, 9, several, several}})
-	is("calls from before do not open a fresh breaker", Closed)
-	report(2, 2, 2)
-	is("a new count begins at zero", Closed)
-	report(1, 1, 1)
-	is("three in a row", Open)
-	if left := m.left(now); left != 30*time.Second {
+	s.is("two successes", Closed)
+	several := users{several: true}
+	s.m.take(s.now, request{op: opReport, gen: earlier, tally: tally{9, 9, 9, several, several}})
+	s.is("calls from before do not open a fresh breaker", Closed)
+	s.report(2, 2, 2)
+	s.is("a new count begins at zero", Closed)
+	s.report(1, 1, 1)
+	s.is("three in a row", Open)
+	if left := s.m.left(s.now); left != 30*time.Second {
 		t.Errorf("the first open state after a closed one takes %v", left)
 	}
+}
+
+func (s *story) opens() {
+	s.report(10, 4, 2)
+	s.is("less than half of the calls, and two in a row, are too few", Closed)
+	s.report(2, 1, 0)
+	s.report(2, 2, 2)
+	s.is("a success ended the row", Closed)
+	s.pass(2 * time.Minute)
+	s.report(9, 5, 1)
+	s.is("more than half, but too few calls to tell", Closed)
+	s.report(1, 1, 1)
+	s.is("ten calls, more than half failed", Open)
+	if s.probe().lease != noLease {
+		s.Fatal("a probe while open")
+	}
+	s.report(5, 5, 5)
+	s.is("calls that were under way do not open it twice", Open)
+}
+
+func (s *story) firstProbeFails() (first reply) {
+	s.pass(30 * time.Second)
+	first = s.probe()
+	s.is("the time of the open state is over", HalfOpen)
+	if first.lease == noLease || s.probe().lease != noLease {
+		s.Fatal("not exactly one probe at a time")
+	}
+	s.end(first, lost)
+	s.is("the probe failed", Open)
+	s.pass(30 * time.Second)
+	s.probe()
+	s.is("each open state is longer than the one before", Open)
+	return first
+}
+
+// leaseGoesToAnother returns the generation of the half-open state.
+func (s *story) leaseGoesToAnother(first reply) (gen int64) {
+	s.pass(30 * time.Second)
+	dead := s.probe()
+	s.pass(6 * time.Second)
+	s.m.take(s.now, request{op: opRenew, gen: dead.gen, lease: dead.lease}) // still alive
+	s.pass(6 * time.Second)
+	if s.probe().lease != noLease {
+		s.Fatal("a renewed lease was given away")
+	}
+	s.pass(6 * time.Second) // dead: it does not renew
+	next := s.probe()
+	if next.lease == noLease {
+		s.Fatal("the lease of a dead pod did not expire")
+	}
+	s.end(dead, lost)
+	s.is("a pod that has lost the lease decides nothing", HalfOpen)
+	s.end(reply{gen: first.gen, lease: next.lease}, lost)
+	s.is("nor does a lease of an earlier half-open state", HalfOpen)
+	s.end(next, freed)
+	s.is("a probe without a verdict", HalfOpen)
+	return dead.gen
 }
 
 // What a window must show before the vendor counts as down.
@@ -187,18 +212,7 @@ func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
 			ops := []op{opReport, opReport, opProbe, opRenew, opEnd, opEnd, opEnd, recovery}
 			switch op := rapid.SampledFrom(ops).Draw(rt, "op"); op {
 			case opReport:
-				calls := rapid.Int64Range(0, 12).Draw(rt, "calls")
-				failures := rapid.Int64Range(0, calls).Draw(rt, "failures")
-				row := failures
-				if failures < calls {
-					row = rapid.Int64Range(0, failures).Draw(rt, "row")
-				}
-				who := rapid.SampledFrom([]users{userOf("a"), userOf("b"), {several: true}})
-				t := tally{calls: calls, failures: failures, row: row, callers: who.Draw(rt, "callers")}
-				if failures > 0 {
-					t.failing = t.callers
-				}
-				take(request{op: op, gen: one(gens, "gen"), tally: t})
+				take(request{op: op, gen: one(gens, "gen"), tally: drawTally(rt)})
 			case recovery: // which by chance alone is too rare
 				now = now.Add(m.cfg.OpenMax)
 				for range m.cfg.Successes {
@@ -214,4 +228,20 @@ func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
 			}
 		}
 	})
+}
+
+// drawTally draws calls that have ended.
+func drawTally(rt *rapid.T) tally {
+	calls := rapid.Int64Range(0, 12).Draw(rt, "calls")
+	failures := rapid.Int64Range(0, calls).Draw(rt, "failures")
+	row := failures
+	if failures < calls {
+		row = rapid.Int64Range(0, failures).Draw(rt, "row")
+	}
+	who := rapid.SampledFrom([]users{userOf("a"), userOf("b"), {several: true}})
+	t := tally{calls: calls, failures: failures, row: row, callers: who.Draw(rt, "callers")}
+	if failures > 0 {
+		t.failing = t.callers
+	}
+	return t
 }

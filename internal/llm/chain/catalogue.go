@@ -43,7 +43,7 @@ func (c *Chain) Models(ctx context.Context) ([]llm.Model, error) {
 }
 
 // served are the models of a vendor's list that the lane serves, and those that its MODELS names in full.
-func (c *Chain) served(lane *Lane, list []llm.Model) (all []llm.Model) {
+func (c *Chain) served(lane *lane, list []llm.Model) (all []llm.Model) {
 	listed := map[string]bool{}
 	for _, model := range list {
 		if c.serving(model.ID) == lane && !listed[model.ID] {

@@ -42,7 +42,7 @@ import (
 type Chain struct {
 	Slots *llm.Slots // of the pod: the calls of every lane take them
 
-	lanes     []*Lane                // the default one first
+	lanes     []*lane                // the default one first
 	failovers *prometheus.CounterVec // by the lane left, the lane tried next, and the reason
 }
 
@@ -59,7 +59,7 @@ func New(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Regist
 	}
 	p := parts{rdb: rdb, slots: c.Slots, log: log, reg: reg}
 	for _, one := range cfg.lanes() {
-		lane := &Lane{name: one.Name, models: one.Models, model: one.Model}
+		lane := &lane{name: one.Name, models: one.Models, model: one.Model}
 		c.lanes = append(c.lanes, lane) // before it is built, so that Close ends what a failed build has begun
 		if err := lane.build(cfg, one.LaneConfig, p); err != nil {
 			return nil, errors.Join(fmt.Errorf("lane %s: %w", one.Name, err), c.Close())
@@ -72,7 +72,7 @@ func New(cfg Config, rdb *redisx.Client, log *slog.Logger, reg prometheus.Regist
 }
 
 // lane returns the lane of that name, nil when there is none.
-func (c *Chain) lane(name string) *Lane {
+func (c *Chain) lane(name string) *lane {
 	for _, lane := range c.lanes {
 		if lane.name == name {
 			return lane

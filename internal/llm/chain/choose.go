@@ -8,7 +8,7 @@ import (
 // choose returns the lane that serves the call's model, and the lane that the call is made in first: the serving lane,
 // or else the first of its fallbacks whose vendor has the call's endpoint. The endpoint of a call that names none is
 // the one that the VENDOR_URL of the serving lane names. The error says which lane would serve the endpoint.
-func (c *Chain) choose(call *llm.Call) (serving, first *Lane, err error) {
+func (c *Chain) choose(call *llm.Call) (serving, first *lane, err error) {
 	serving = c.serving(call.Payload.Model)
 	if call.Endpoint == llm.LaneDecides {
 		call.Endpoint = serving.vendor.Own()
@@ -24,7 +24,7 @@ func (c *Chain) choose(call *llm.Call) (serving, first *Lane, err error) {
 }
 
 // serving is the lane that serves the model: the one whose MODELS cover it, else the default lane.
-func (c *Chain) serving(model string) *Lane {
+func (c *Chain) serving(model string) *lane {
 	for _, lane := range c.lanes[1:] {
 		for _, pattern := range lane.models {
 			if matches(pattern, model) {

@@ -17,7 +17,7 @@ func (c Config) Speaks(e *llm.Endpoint) bool {
 
 // Speaks reports whether the vendor of a lane has an endpoint.
 func (c *Chain) Speaks(e *llm.Endpoint) bool {
-	return slices.ContainsFunc(c.lanes, func(l *Lane) bool { return l.vendor.Speaks(e) })
+	return slices.ContainsFunc(c.lanes, func(l *lane) bool { return l.vendor.Speaks(e) })
 }
 
 // Passed are the clients' headers that go on to the vendor of any lane.
@@ -32,7 +32,7 @@ func (c *Chain) Passed() []string {
 
 // whoServes says which lanes have the endpoint, and which settings decide about that: a client asks for another model,
 // an operator changes the settings.
-func (c *Chain) whoServes(serving *Lane, e *llm.Endpoint) string {
+func (c *Chain) whoServes(serving *lane, e *llm.Endpoint) string {
 	var others []string
 	for _, lane := range c.lanes {
 		switch {

@@ -29,7 +29,7 @@ func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 
 // doWithFallback tries lane and then its fallbacks, each once. Before each it asks whether a fallback is ready: in a
 // lane that has none the call waits and is retried as if there were no fallbacks.
-func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lane *Lane) (*llm.Response, error) {
+func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lane *lane) (*llm.Response, error) {
 	client := *call // what the client asks for
 	defer func() {
 		call.Body, call.Payload, call.IdempotencyKey = client.Body, client.Payload, client.IdempotencyKey
@@ -67,7 +67,7 @@ func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lan
 
 // readyFallback is the first of the lane's fallbacks whose vendor has the endpoint and that may be called now, nil when
 // there is none.
-func (l *Lane) readyFallback(e *llm.Endpoint) *Lane {
+func (l *lane) readyFallback(e *llm.Endpoint) *lane {
 	for next := l.fallback; next != nil; next = next.fallback {
 		if next.vendor.Speaks(e) && next.breaker.RetryAfter() == 0 {
 			return next
@@ -79,7 +79,7 @@ func (l *Lane) readyFallback(e *llm.Endpoint) *Lane {
 // adapt makes call what this lane is asked when it is a fallback: with the lane's model in the body of the client's
 // call. The idempotency key changes too, because the vendor may be the same, and would refuse the key with another
 // body.
-func (l *Lane) adapt(call, client *llm.Call) {
+func (l *lane) adapt(call, client *llm.Call) {
 	call.Body, call.Payload = client.Body, client.Payload
 	if model := l.model.of(client.Payload.Model); model != "" && model != client.Payload.Model {
 		call.Body, call.Payload.Model = llm.WithModel(client.Body, model), model
@@ -91,7 +91,7 @@ func (l *Lane) adapt(call, client *llm.Call) {
 
 // withSoonestWait is the refusal err with the time until the first of the lane and its fallbacks can be tried again.
 // The fallbacks that were skipped because their breakers are open count too.
-func (l *Lane) withSoonestWait(err error) error {
+func (l *lane) withSoonestWait(err error) error {
 	if retryAfter(err) == 0 {
 		return err
 	}

@@ -16,12 +16,12 @@ import (
 // Default is the name of the lane that the settings without LANE_ describe.
 const Default = "default"
 
-// Lane is one way to a vendor, with gates of its own.
-type Lane struct {
+// lane is one way to a vendor, with gates of its own.
+type lane struct {
 	name     string
 	models   []string // that it serves; of the default lane none, because it serves the rest
 	model    Mapping  // the model to ask for when a call comes from another lane
-	fallback *Lane    // nil: none
+	fallback *lane    // nil: none
 
 	caller  *llm.Caller
 	breaker *breaker.Breaker
@@ -42,7 +42,7 @@ type parts struct {
 
 // build makes the vendor, the gates and the retry. The list of gates in it is the order in which a call passes them,
 // outermost first. Every metric of a lane has the lane's name as a label, also in the default lane.
-func (l *Lane) build(pod Config, cfg LaneConfig, p parts) (err error) {
+func (l *lane) build(pod Config, cfg LaneConfig, p parts) (err error) {
 	reg := prometheus.WrapRegistererWith(prometheus.Labels{"lane": l.name}, p.reg)
 	log := p.log.With(slog.String("lane", l.name))
 	l.slots = p.slots
@@ -81,7 +81,7 @@ func (l *Lane) build(pod Config, cfg LaneConfig, p parts) (err error) {
 
 // key names the lane in Redis. The name of the default lane is left out, so that its keys are those of versions without
 // lanes.
-func (l *Lane) key() string {
+func (l *lane) key() string {
 	if l.name == Default {
 		return l.vendor.Name()
 	}
@@ -89,7 +89,7 @@ func (l *Lane) key() string {
 }
 
 // conditions are the state of the pod and of the lane as the retry sees it.
-func (l *Lane) conditions() llm.Conditions {
+func (l *lane) conditions() llm.Conditions {
 	use := l.slots.Use()
 	if l.share != nil {
 		use = max(use, l.share.Use())
@@ -98,7 +98,7 @@ func (l *Lane) conditions() llm.Conditions {
 }
 
 // close ends what build has begun, also when build has failed.
-func (l *Lane) close() error {
+func (l *lane) close() error {
 	var errs []error
 	if l.quota != nil {
 		errs = append(errs, l.quota.Close())

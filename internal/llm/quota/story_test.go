@@ -237,8 +237,15 @@ func TestScriptPausesForTheVendor(t *testing.T) {
 		if r = s.run(-1, 0, 0, int64(1e12), 0, 0, 0, 0, 0); r.remaining != pauseWindows*c.window {
 			t.Errorf("a pause of %d µs", r.remaining)
 		}
-		// Even an idle contract starts nothing before the end, and then without a burst.
-		s = newScripted(t, rdb, "idle", c).warm()
+	})
+}
+
+// Even an idle contract starts nothing before the end of a pause, and then without a burst.
+func TestScriptStartsNothingDuringAPause(t *testing.T) {
+	t.Parallel()
+	redistest.OnEach(t, func(t *testing.T, rdb redis.UniversalClient) {
+		c := minute(func(cfg *Config) { cfg.Burst = 2; cfg.Tokens = 0 })
+		s := newScripted(t, rdb, "idle", c).warm()
 		s.run(-1, 0, 0, 2_000_000, 0, 0, 0, 0, 0)
 		s.now += 1_999_000
 		if r := s.run(0, 0); r.admitted || r.delay != 1_000 || r.why != whyPause {

@@ -187,7 +187,6 @@ type keyOfTest struct{}
 // error names the limit that ended it.
 func TestStreamLimits(t *testing.T) {
 	t.Parallel()
-	errSLA := errors.New("SLA")
 	every := func(d time.Duration, n int, first string) llmtest.RoundTrip {
 		return llmtest.EventStream(func(ctx context.Context, w *io.PipeWriter) {
 			_, _ = io.WriteString(w, first)
@@ -204,55 +203,62 @@ func TestStreamLimits(t *testing.T) {
 		})
 	}
 	role := `data: {"choices":[{"delta":{"role":"assistant"}}]}` + "\n\n"
-	for name, tt := range map[string]struct {
-		vendor llmtest.RoundTrip
-		took   time.Duration
-		kind   llm.Kind // empty: not the vendor's
-		is     error    // nil: whole
-	}{
+	for name, tt := range map[string]limitedStream{
 		"longer than the SLA": {every(10*time.Second, 20, chunkA), 200 * time.Second, "", nil},
-		"longer than STREAM_MAX": {every(10*time.Second, 100, chunkA), 300 * time.Second, llm.KindLength,
-			llm.ErrStreamMax},
+		"longer than STREAM_MAX": {
+			every(10*time.Second, 100, chunkA), 300 * time.Second, llm.KindLength, llm.ErrStreamMax},
 		"a pause":        {every(40*time.Second, 1, chunkA), 15 * time.Second, llm.KindIdle, llm.ErrStreamIdle},
 		"no first event": {every(40*time.Second, 1, ""), 20 * time.Second, llm.KindTimeout, llm.ErrFirstEvent},
-		"nothing to show": {every(40*time.Second, 1, role), 20 * time.Second, llm.KindTimeout,
-			llm.ErrFirstEvent},
+		"nothing to show": {
+			every(40*time.Second, 1, role), 20 * time.Second, llm.KindTimeout, llm.ErrFirstEvent},
 	} {
 		for _, wrapped := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					cfg := llmtest.Config()
-					cfg.StreamMax, cfg.Retry.Max = 300*time.Second, 0
-					cfg.Vendor.Wrap = func(http.RoundTripper) http.RoundTripper { return tt.vendor }
-					v, err := upstream.New(cfg.Vendor, upstream.Times{
-						Call: cfg.CallTimeout, FirstEvent: 20 * time.Second, StreamIdle: cfg.StreamIdle,
-						StreamMax: cfg.StreamMax,
-					}, cfg.Slots, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-					llmtest.OK(t, err)
-					start := time.Now()
-					sla := deadline.New(t.Context(), start.Add(60*time.Second), errSLA)
-					defer sla.Stop()
-					ctx := context.Context(sla)
-					if wrapped {
-						_ = sla.Done()
-						ctx = context.WithValue(sla, keyOfTest{}, 1)
-					}
-					_, out := v.Send(ctx, llmtest.NewStreamCall(&llmtest.Events{}))
-					failed, _ := errors.AsType[*llm.VendorError](out.Err)
-					if took := time.Since(start); took != tt.took {
-						t.Errorf("ended after %v, want %v", took, tt.took)
-					}
-					switch {
-					case tt.kind == "" && out.Err != nil, tt.kind != "" && (failed == nil || failed.Kind != tt.kind):
-						t.Errorf("got %v", out.Err)
-					case tt.is != nil && !errors.Is(out.Err, tt.is):
-						t.Errorf("got %v, want %v", out.Err, tt.is)
-					case failed != nil && failed.Failure() != (tt.kind != llm.KindLength):
-						t.Errorf("%v counts against the vendor: %v", failed, failed.Failure())
-					}
-				})
+				synctest.Test(t, func(t *testing.T) { tt.test(t, wrapped) })
 			})
 		}
+	}
+}
+
+// limitedStream is a stream, and how it ends.
+type limitedStream struct {
+	vendor llmtest.RoundTrip
+	took   time.Duration
+	kind   llm.Kind // empty: not the vendor's
+	is     error    // nil: whole
+}
+
+// test makes the call under an SLA of a minute. With wrapped the timer of the SLA runs, and a context with a value stands
+// below it.
+func (tt limitedStream) test(t *testing.T, wrapped bool) {
+	cfg := llmtest.Config()
+	cfg.StreamMax, cfg.Retry.Max = 300*time.Second, 0
+	cfg.Vendor.Wrap = func(http.RoundTripper) http.RoundTripper { return tt.vendor }
+	v, err := upstream.New(cfg.Vendor, upstream.Times{
+		Call: cfg.CallTimeout, FirstEvent: 20 * time.Second, StreamIdle: cfg.StreamIdle,
+		StreamMax: cfg.StreamMax,
+	}, cfg.Slots, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	llmtest.OK(t, err)
+	start := time.Now()
+	sla := deadline.New(t.Context(), start.Add(60*time.Second), errors.New("SLA"))
+	defer sla.Stop()
+	ctx := context.Context(sla)
+	if wrapped {
+		_ = sla.Done()
+		ctx = context.WithValue(sla, keyOfTest{}, 1)
+	}
+	_, out := v.Send(ctx, llmtest.NewStreamCall(&llmtest.Events{}))
+	failed, _ := errors.AsType[*llm.VendorError](out.Err)
+	if took := time.Since(start); took != tt.took {
+		t.Errorf("ended after %v, want %v", took, tt.took)
+	}
+	switch {
+	case tt.kind == "" && out.Err != nil, tt.kind != "" && (failed == nil || failed.Kind != tt.kind):
+		t.Errorf("got %v", out.Err)
+	case tt.is != nil && !errors.Is(out.Err, tt.is):
+		t.Errorf("got %v, want %v", out.Err, tt.is)
+	case failed != nil && failed.Failure() != (tt.kind != llm.KindLength):
+		t.Errorf("%v counts against the vendor: %v", failed, failed.Failure())
 	}
 }
