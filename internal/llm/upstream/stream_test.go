@@ -229,8 +229,8 @@ type limitedStream struct {
 	is     error    // nil: whole
 }
 
-// test makes the call under an SLA of a minute. With wrapped the timer of the SLA runs, and a context with a value stands
-// below it.
+// test makes the call under an SLA of a minute. With wrapped the timer of the SLA runs, and a context with a value
+// stands below it.
 func (tt limitedStream) test(t *testing.T, wrapped bool) {
 	cfg := llmtest.Config()
 	cfg.StreamMax, cfg.Retry.Max = 300*time.Second, 0
