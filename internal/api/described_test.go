@@ -59,19 +59,26 @@ func readDescription(t *testing.T) (d description) {
 	return d
 }
 
-// azurePath is how Azure's other paths of the same endpoints begin.
-var azurePath = regexp.MustCompile(`^/openai/(v1|deployments/[^/]+)/`)
-
 var parameter = regexp.MustCompile(`\\\{\w+\\\}`)
+
+// anyOf is what stands in a path for a parameter: the ID of a model may have slashes.
+func anyOf(parameter string) string {
+	if strings.Contains(parameter, "deployment") {
+		return "[^/]+"
+	}
+	return ".+"
+}
 
 // route is the description of the answers of a route; nil when there is no such route.
 func (d description) route(method, path string) map[string]answerDescribed {
-	path = azurePath.ReplaceAllString(path, "/v1/")
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
+	if method != strings.ToUpper(method) { // POsT is another method than POST
+		return nil
+	}
 	for pattern, methods := range d.Paths {
-		form := "^" + parameter.ReplaceAllString(regexp.QuoteMeta(pattern), ".+") + "$"
+		form := "^" + parameter.ReplaceAllStringFunc(regexp.QuoteMeta(pattern), anyOf) + "$"
 		if pattern == path || regexp.MustCompile(form).MatchString(path) {
 			return methods[strings.ToLower(method)].Responses
 		}

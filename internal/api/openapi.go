@@ -87,6 +87,9 @@ func description() ([]byte, error) {
 		}
 	}
 	var err error
+	if d.Paths, err = withAzure(d.Paths); err != nil {
+		return nil, fmt.Errorf("describing Azure's paths: %w", err)
+	}
 	if d.Components.Schemas["Code"], err = json.Marshal(codes); err != nil {
 		return nil, err
 	}

@@ -86,7 +86,11 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	for _, r := range new(server).routes() {
 		for _, method := range r.methods {
 			if method != http.MethodHead { // implied by GET
-				served = append(served, method+" "+documented(r.path))
+				path := documented(r.path)
+				served = append(served, method+" "+path)
+				for _, azure := range azurePathsOf(method, path) {
+					served = append(served, method+" "+azure)
+				}
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package live
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/spillway-dev/spillway/internal/vendorsim"
@@ -52,6 +54,38 @@ func TestAPIPageTriesAStream(t *testing.T) {
 	p.await(`(document.getElementById("stream-text").textContent.match(/^data: /gm) || []).length == 3`)
 	value[any](p, `press("#stream-stop")`)
 	p.await(`document.getElementById("stream-title").textContent.includes("broken off")`)
+}
+
+// TestAPIPageTakesEveryKey: what is tried out is answered with the key in each of the headers that may carry one.
+func TestAPIPageTakesEveryKey(t *testing.T) {
+	t.Parallel()
+	pod := startPod(t)
+	for _, scheme := range []string{"bearer", "apiKey", "azureKey"} {
+		p := openPath(t, pod.URL, "docs")
+		p.await(`document.querySelector("#operations-Calls-llm")`)
+		value[bool](p, person)
+		value[any](p, `press(".auth-wrapper .authorize")`)
+		p.await(`document.querySelector(".auth-container input")`)
+		value[bool](p, fmt.Sprintf(`(() => {
+			const box = [...document.querySelectorAll(".auth-container")].find(e => e.textContent.startsWith(%q));
+			box.id = "mine";
+			write("#mine input", "dev-pro");
+			return true;
+		})()`, scheme))
+		value[any](p, `press("#mine .auth-btn-wrapper .authorize")`)
+		p.await(`document.querySelector(".auth-btn-wrapper .btn-done")`)
+		value[any](p, `press(".auth-btn-wrapper .btn-done")`)
+		value[any](p, `press("#operations-Calls-llm .opblock-summary-control")`)
+		p.await(`document.querySelector("#operations-Calls-llm .try-out__btn")`)
+		value[any](p, `press("#operations-Calls-llm .try-out__btn")`)
+		p.await(`document.querySelector("#operations-Calls-llm .execute")`)
+		value[any](p, `press("#operations-Calls-llm .execute")`)
+		p.await(`document.querySelector("#operations-Calls-llm .live-responses-table .response-col_status")`)
+		if status := value[string](p, `document.querySelector("#operations-Calls-llm .live-responses-table tbody `+
+			`.response-col_status").textContent.trim()`); !strings.HasPrefix(status, "200") {
+			t.Errorf("with the key of %s: %s", scheme, status)
+		}
+	}
 }
 
 // TestAPIPageExplainsProblems: the type of an error document leads to its line.

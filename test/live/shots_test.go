@@ -18,13 +18,14 @@ var shots = flag.String("shots", "", "the directory that the pictures are writte
 // largest is the size in bytes that a picture of the README may have.
 const largest = 300_000
 
-// TestShots takes the pictures of the README during a story: load, slow answers, the vendor down, and an open breaker.
+// TestShots takes the pictures of the README: load, slow answers, and then the story of the breaker, while it is open.
+// It is open for longer here than with --dev, so that both pictures show the same.
 //
 //nolint:paralleltest // nothing else should be drawn meanwhile
 func TestShots(t *testing.T) {
-	pod := startPod(t)
+	pod := startPod(t, "LLM_BREAKER_OPEN=10s")
 	p := open(t, pod.URL)
-	p.do(chromedp.EmulateViewport(1280, 960))
+	p.do(chromedp.EmulateViewport(1280, 1080))
 	p.load(60)
 	linger(25 * time.Second)
 	p.press(`button[data-fault="slow"]`, kb.Enter)
@@ -33,8 +34,8 @@ func TestShots(t *testing.T) {
 	linger(8 * time.Second)
 	p.load(60)
 	linger(10 * time.Second)
-	p.press(`button[data-fault="down"]`, kb.Enter)
-	p.await(box("breaker", "open, probe in"))
+	p.press("#story-button", kb.Enter)
+	p.await(scene("The breaker opens"))
 	linger(3 * time.Second)
 	p.await(box("breaker", "open, probe in"))
 	p.do(chromedp.Blur("button:focus"))

@@ -75,7 +75,8 @@ func start(t *testing.T, settings ...string) *pod {
 type question struct {
 	method, path, body string
 	headers            []string
-	key                string // of the client; empty means none
+	key                string        // of the client; empty means none
+	unsent             chan struct{} // nil: the whole body is sent. Else a byte of it is, and the rest never
 }
 
 // reply is the answer to a request, with its body.
@@ -90,6 +91,9 @@ func (q question) request(t *testing.T, base string) *http.Request {
 	r, err := http.NewRequestWithContext(t.Context(), q.method, base+q.path, strings.NewReader(q.body))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if q.unsent != nil { // with the length of the whole
+		r.Body = io.NopCloser(&late{strings.NewReader(q.body[:1]), q.unsent})
 	}
 	if q.body != "" {
 		r.Header.Set("Content-Type", "application/json")

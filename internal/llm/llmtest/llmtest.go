@@ -58,6 +58,7 @@ func Config() chain.Config {
 type Local struct {
 	*llm.Caller
 	Slots *llm.Slots
+	Reg   *prometheus.Registry // with the metrics of all of it
 }
 
 // Caller returns a Caller with the gates of one pod, and with those of before in front of them.
@@ -80,7 +81,7 @@ func Caller(t testing.TB, cfg chain.Config, vendor RoundTrip, before ...llm.Name
 	caller, err := llm.NewCaller(llm.CallerConfig{QueueTimeout: cfg.QueueTimeout, CallTimeout: cfg.CallTimeout,
 		Retry: cfg.Retry}, gates, exchanger, pod, reg)
 	OK(t, err)
-	return Local{caller, slots}
+	return Local{caller, slots, reg}
 }
 
 // GateFunc is a gate made of a func.
