@@ -45,10 +45,11 @@ func (v *keyedVendor) saw(key string) bool {
 	return v.seen[key]
 }
 
-// replace accepts another key in place of one.
-func (v *keyedVendor) replace(former, key string) {
+// replace accepts another key in place of one. Calls that come while write is under way are decided after it.
+func (v *keyedVendor) replace(former, key string, write func(key string)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	write(key)
 	delete(v.accept, former)
 	v.accept[key] = true
 }
@@ -171,8 +172,7 @@ func TestARotationWithoutOverlap(t *testing.T) {
 	}
 	for i := 1; i < 10; i++ {
 		key := fmt.Sprintf("sk-%d", i)
-		write(key)
-		vendor.replace(fmt.Sprintf("sk-%d", i-1), key)
+		vendor.replace(fmt.Sprintf("sk-%d", i-1), key, write)
 		await.True(t, "the new key is used", func() bool { return vendor.saw(key) })
 	}
 	stop()
