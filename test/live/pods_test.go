@@ -3,6 +3,7 @@ package live
 import (
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
@@ -46,6 +47,30 @@ func TestAllPodsAsOne(t *testing.T) {
 	p.await(`document.querySelectorAll("#pods tr").length == 2 && document.getElementById("alone").textContent == ""`)
 	p.press(`button[data-pods="one"]`, kb.Enter)
 	p.await(`document.getElementById("scope").textContent == "pod"`)
+}
+
+// TestAPodThatStandsStill for some seconds, as on a laptop that was closed: its page says so, and is live again when the
+// pod goes on, with this pod and with all pods.
+func TestAPodThatStandsStill(t *testing.T) {
+	t.Parallel()
+	pod := startPod(t)
+	p := open(t, pod.URL)
+	for _, whose := range []string{"one", "all"} {
+		p.press(`button[data-pods="`+whose+`"]`, kb.Enter)
+		p.await(`document.getElementById("link").textContent == "live"`)
+		signal(t, pod, syscall.SIGSTOP)
+		p.await(`document.getElementById("link").textContent.startsWith("no events for")`)
+		signal(t, pod, syscall.SIGCONT)
+		p.await(`document.getElementById("link").textContent == "live"`)
+	}
+	p.await(`document.querySelectorAll("#pods tr").length == 1`)
+}
+
+func signal(t *testing.T, pod *proctest.Process, s syscall.Signal) {
+	t.Helper()
+	if err := pod.Signal(s); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // setLoad sets the load of a pod, as its page does.

@@ -402,7 +402,6 @@ for (const b of $("switch").children)
   b.addEventListener("click", () => {
     if ((b.dataset.pods == "all") == all) return;
     all = b.dataset.pods == "all";
-    source?.close();
     start();
   });
 
@@ -475,11 +474,9 @@ async function fill(query) {
 
 setInterval(() => {
   const silent = Date.now() - heard;
-  if (source?.readyState != EventSource.OPEN || silent < LATE) return;
+  if (silent < LATE) return;
   tell("no events for " + (silent / 1000).toFixed(0) + " s", "bad");
-  if (silent < GONE) return;
-  source.close();
-  start();
+  if (silent >= GONE) start();
 }, 1000);
 
 function tell(text, cls) {
@@ -487,30 +484,36 @@ function tell(text, cls) {
   $("link").className = cls;
 }
 
-// start loads the history and then listens. After a break it begins again, so that the lines have no gap.
+// start loads the history and then listens. After a break it begins again, so that the lines have no gap. One link is
+// in use at a time: what comes of an earlier one is left alone.
+let link;
 async function start() {
-  const mine = all,
+  link?.abort();
+  source?.close();
+  const mine = (link = new AbortController()),
     query = all ? "?pods=all" : "";
-  heard = Date.now();
   const again = text => {
-    if (mine != all) return;
+    if (mine != link) return;
+    heard = Date.now();
     tell(text, "bad");
     setTimeout(() => {
-      if (mine == all) start();
+      if (mine == link) start();
     }, 2000);
   };
+  heard = Date.now();
+  tell("connecting", "dim");
   try {
-    const d = await (await fetch("/debug/live" + query)).json();
-    if (mine != all) return;
+    const d = await (await fetch("/debug/live" + query, { signal: mine.signal })).json();
+    if (mine != link) return;
     points = d.history.map(level);
     lessons = d.lessons || [];
     show(d);
   } catch (e) {
     return again("the pod cannot be reached, trying again");
   }
-  source?.close();
   source = new EventSource("/debug/live/events" + query);
   source.onmessage = e => {
+    if (mine != link) return;
     const s = JSON.parse(e.data),
       last = points[points.length - 1]?.at;
     heard = Date.now();
@@ -520,6 +523,7 @@ async function start() {
     show(s);
   };
   source.onerror = () => {
+    if (mine != link) return;
     source.close();
     again("no events, trying again");
   };
