@@ -72,7 +72,8 @@ func logLevel(code int, in *Info) slog.Level {
 // line lists the attributes of a request: those that layers added, then those that every line has.
 func (i *Info) line(c *gin.Context, code int, took time.Duration) []slog.Attr {
 	i.Add() // makes room
-	attrs := append(i.attrs,
+	attrs := i.attrs
+	attrs = append(attrs,
 		slog.String("method", method(c.Request.Method)),
 		slog.String("route", route(c)),
 		slog.Int("status", code),
