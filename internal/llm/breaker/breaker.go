@@ -28,8 +28,8 @@ import (
 //	Enter    by the pod's snapshot of the state                     breaker.go, snapshot.go
 //	         a probe asks for the lease, and renews it              breaker.go, lease.go
 //	leave    count the call; a probe reports its verdict            snapshot.go, lease.go
-//	         whose call it was: one user's failures open nothing    users.go
-//	         failures that only repeat one user's make no row       repeats.go
+//	         whose call it was: failures count by users             users.go
+//	         failures that only repeat a user's make no row         repeats.go
 //	syncer   sends the counts, polls, and listens to other pods     sync.go, listen.go
 //	machine  one step of the state machine, in Redis                breaker.lua, wire.go
 //	         or in this pod while Redis is away                     machine.go, window.go

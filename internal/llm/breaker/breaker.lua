@@ -2,13 +2,14 @@
 -- KEYS[1]  hash: state, gen (generation), until (end of the open state), opened (open states in a row), wins
 --          (successful probes in a row), lease (end of the probe's lease), seq (number of the last lease), row
 --          (failures in a row), and ten slices of counts: s<i> number of the slice, n<i> calls, f<i> failures, u<i>
---          callers, w<i> users whose calls failed (u and w: "" none, "*" several, else the one user)
+--          callers, w<i> users whose calls failed (u and w: "" none, "*" MOST_USERS or more, else fingerprints with
+--          commas)
 -- ARGV     encoded in wire.go
 -- Returns  {state, generation, time until the open state or the lease ends, number of the lease that this caller got}
 --          (0: none)
 -- All times are whole milliseconds.
 local CLOSED, HALF, OPEN = 0, 1, 2
-local ENOUGH_CALLS = 10
+local ENOUGH_CALLS, MANY_USERS, MOST_USERS = 10, 5, 9
 local key, op, channel = KEYS[1], ARGV[1], ARGV[2]
 local about, asked_lease, known = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local calls, failures, row_end = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -61,11 +62,21 @@ local function change(to)
   store()
 end
 
+-- The size of a set of users.
+local function size(set)
+  if set == '*' then return MOST_USERS end
+  local _, n = string.gsub(set, '%d+', '')
+  return n
+end
+
 -- The union of two sets of users.
 local function union(a, b)
-  if a == '' then return b end
-  if b == '' or a == b then return a end
-  return '*'
+  if a == '' or b == '*' then return b end
+  if b == '' or a == '*' or a == b then return a end
+  for one in string.gmatch(b, '%d+') do
+    if not string.find(',' .. a .. ',', ',' .. one .. ',', 1, true) then a = a .. ',' .. one end
+  end
+  return size(a) >= MOST_USERS and '*' or a
 end
 
 -- The number of binary digits of n: as many failures in a row open the breaker of a vendor with n calls.
@@ -93,15 +104,25 @@ local function count()
   redis.call('PEXPIRE', key, window + math.max(open_ms, open_max) + lease_ms)
   if failures == 0 then return end
   local all, failed, all_users, failed_users = 0, 0, '', ''
+  local lately_users, lately_failed = '', '' -- of the last two slices, in which users call at the same time
   for j = 0, 9 do
     local c = redis.call('HMGET', key, 's' .. j, 'n' .. j, 'f' .. j, 'u' .. j, 'w' .. j)
     if c[1] and tonumber(c[1]) > slice - 10 then
       all, failed = all + tonumber(c[2]), failed + tonumber(c[3])
       all_users, failed_users = union(all_users, c[4] or ''), union(failed_users, c[5] or '')
+      if tonumber(c[1]) > slice - 2 then
+        lately_users, lately_failed = union(lately_users, c[4] or ''), union(lately_failed, c[5] or '')
+      end
     end
   end
-  -- The failures of one user alone say nothing about the vendor, unless no other user calls.
-  if failed_users ~= '*' and all_users == '*' then return end
+  -- Failures of a few users say nothing about the vendor while as many others call. Those of one user say nothing while
+  -- any other user has called in the window.
+  local failing_now = size(lately_failed)
+  if size(failed_users) == 1 then
+    if size(all_users) > 1 then return end
+  elseif failing_now < MANY_USERS and 2 * failing_now <= size(lately_users) then
+    return
+  end
   local most_fail = all >= ENOUGH_CALLS and failed >= max_failures and failed * 2 > all
   if most_fail or row >= math.max(max_failures, bits(all)) then change(OPEN) end
 end

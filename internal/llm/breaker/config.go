@@ -10,8 +10,8 @@ import (
 type Config struct {
 	// Failures in a row, over all pods, that open the breaker; the row must be longer on a busy vendor. More than half
 	// of at least ten calls in BREAKER_WINDOW open it too. One user's failures alone open it only when no other user
-	// calls.
-	Failures int `split_words:"true" default:"5" desc:"Failures in a row, over all pods, that open the breaker; the row must be longer on a busy vendor. More than half of at least ten calls in BREAKER_WINDOW open it too. One user's failures alone open it only when no other user calls."`
+	// calls, and those of two to four users only when fewer others call.
+	Failures int `split_words:"true" default:"5" desc:"Failures in a row, over all pods, that open the breaker; the row must be longer on a busy vendor. More than half of at least ten calls in BREAKER_WINDOW open it too. One user's failures alone open it only when no other user calls, and those of two to four users only when fewer others call."`
 
 	// Time over which calls and failures are counted.
 	Window time.Duration `split_words:"true" default:"60s" desc:"Time over which calls and failures are counted."`

@@ -33,7 +33,7 @@ func (s *story) is(what string, want State) {
 }
 
 func (s *story) report(calls, failures, row int64) {
-	several := users{several: true}
+	several := some(2)
 	s.m.take(s.now, request{op: opReport, gen: s.m.gen, tally: tally{calls, failures, row, several, several}})
 }
 
@@ -57,7 +57,7 @@ func TestMachineStory(t *testing.T) {
 		s.end(s.probe(), won)
 	}
 	s.is("two successes", Closed)
-	several := users{several: true}
+	several := some(2)
 	s.m.take(s.now, request{op: opReport, gen: earlier, tally: tally{9, 9, 9, several, several}})
 	s.is("calls from before do not open a fresh breaker", Closed)
 	s.report(2, 2, 2)
@@ -129,27 +129,53 @@ func (s *story) leaseGoesToAnother(first reply) (gen int64) {
 // What a window must show before the vendor counts as down.
 func TestWhatCountsAsDown(t *testing.T) {
 	t.Parallel()
-	one, other, several := userOf("one"), userOf("other"), users{several: true}
 	cfg := Config{Failures: 5}
 	for name, tt := range map[string]struct {
 		calls, failures, row int64
-		callers, failing     users
 		down                 bool
 	}{
-		"five in a row":                     {5, 5, 5, several, several, true},
-		"four in a row":                     {4, 4, 4, several, several, false},
-		"one success before five in a row":  {6, 5, 5, several, several, true},
-		"retries mended each":               {10, 5, 0, several, several, false},
-		"six of ten":                        {10, 6, 1, several, several, true},
-		"busy, five in a row by chance":     {6000, 1800, 5, several, several, false},
-		"busy, and then dead":               {6000, 13, 13, several, several, true},
-		"one user among several":            {50, 40, 40, several, one, false},
-		"one user, and no other user calls": {5, 5, 5, one, one, true},
-		"two users":                         {5, 5, 5, one.with(other), one.with(other), true},
+		"five in a row":                    {5, 5, 5, true},
+		"four in a row":                    {4, 4, 4, false},
+		"one success before five in a row": {6, 5, 5, true},
+		"retries mended each":              {10, 5, 0, false},
+		"six of ten":                       {10, 6, 1, true},
+		"busy, five in a row by chance":    {6000, 1800, 5, false},
+		"busy, and then dead":              {6000, 13, 13, true},
 	} {
-		window := tally{calls: tt.calls, failures: tt.failures, callers: tt.callers, failing: tt.failing}
+		window := tally{calls: tt.calls, failures: tt.failures}
 		if got := cfg.down(window, tt.row); got != tt.down {
 			t.Errorf("%s: %v, want %v", name, got, tt.down)
+		}
+	}
+}
+
+// some returns a set of n users.
+func some(n int) (set users) {
+	for i := range n {
+		set = set.with(userOf(strconv.Itoa(i)))
+	}
+	return set
+}
+
+// Whose failures count: those of a majority of the users who call at the same time, or of many users; those of one user
+// only when no other user calls.
+func TestWhoseFailuresCount(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		failing, callers             int // in the window
+		latelyFailing, latelyCallers int
+		count                        bool
+	}{
+		{1, 1, 1, 1, true}, {1, 2, 1, 2, false}, {1, 2, 1, 1, false}, {1, 100, 1, 1, false},
+		{2, 2, 2, 2, true}, {2, 3, 2, 3, true}, {2, 4, 2, 4, false}, {2, 100, 2, 100, false},
+		{2, 4, 2, 2, true}, {2, 4, 1, 2, false}, // the others stopped calling; one failed long ago
+		{3, 5, 3, 5, true}, {3, 6, 3, 6, false}, {4, 7, 4, 7, true}, {4, 8, 4, 8, false}, {4, 100, 4, 100, false},
+		{5, 10, 5, 10, true}, {5, 100, 5, 100, true},
+	} {
+		window := tally{failing: some(tt.failing), callers: some(tt.callers)}
+		lately := tally{failing: some(tt.latelyFailing), callers: some(tt.latelyCallers)}
+		if got := ofTheVendor(window, lately); got != tt.count {
+			t.Errorf("%+v: %v", tt, got)
 		}
 	}
 }
@@ -172,6 +198,14 @@ func TestOpenStateDoubles(t *testing.T) {
 func TestScriptIsTheMachine(t *testing.T) {
 	t.Parallel()
 	redistest.OnEach(t, scriptIsTheMachine)
+}
+
+// someone returns one user, few or many.
+func someone(rt *rapid.T, name string) (set users) {
+	for _, i := range rapid.SliceOfN(rapid.IntRange(0, 11), 1, 12).Draw(rt, name) {
+		set = set.with(userOf(strconv.Itoa(i)))
+	}
+	return set
 }
 
 func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
@@ -238,10 +272,10 @@ func drawTally(rt *rapid.T) tally {
 	if failures < calls {
 		row = rapid.Int64Range(0, failures).Draw(rt, "row")
 	}
-	who := rapid.SampledFrom([]users{userOf("a"), userOf("b"), {several: true}})
-	t := tally{calls: calls, failures: failures, row: row, callers: who.Draw(rt, "callers")}
+	t := tally{calls: calls, failures: failures, row: row, callers: someone(rt, "callers")}
 	if failures > 0 {
-		t.failing = t.callers
+		t.failing = someone(rt, "failing")
+		t.callers = t.callers.with(t.failing)
 	}
 	return t
 }

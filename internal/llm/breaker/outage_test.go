@@ -33,7 +33,7 @@ func liveThrough(cfg Config, outage, fails time.Duration) (recovered time.Durati
 	began := time.Unix(1_700_000_000, 0)
 	well := began.Add(outage)
 	m := &machine{cfg: cfg}
-	several := users{several: true}
+	several := some(2)
 	var probe reply    // under way while its lease is not 0
 	var ends time.Time // of the probe
 	verdict := lost

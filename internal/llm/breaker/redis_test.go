@@ -152,7 +152,7 @@ func TestPollCoversALostMessage(t *testing.T) {
 	// Another pod's report whose message is lost: it is published on a channel without subscribers.
 	astray := &syncer{b: &Breaker{cfg: slowBreaker()}, script: b.sync.script, key: b.sync.key, channel: "astray"}
 	_, err := astray.eval(t.Context(), server.Client(),
-		request{op: opReport, tally: tally{calls: 3, failures: 3, row: 3}})
+		request{op: opReport, tally: tally{3, 3, 3, some(1), some(1)}})
 	ok(t, err)
 	awaitState(t, Open, b)
 }

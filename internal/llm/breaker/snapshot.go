@@ -34,7 +34,7 @@ func (b *Breaker) newSnapshot(r reply, now time.Time, shared bool) *snapshot {
 	}
 	s.leave = func(out llm.Result) {
 		v, user := judge(out), userOf(out.User)
-		if v == freed || b.repeats.add(time.Now(), user.one, v == lost) {
+		if v == freed || b.repeats.add(time.Now(), user.of[0], v == lost) {
 			return
 		}
 		if s.ended(user, v == lost) {

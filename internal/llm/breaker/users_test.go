@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/spillway-dev/spillway/internal/llm"
@@ -77,4 +78,84 @@ func TestABurstOfOneUsersFailuresIsNoRow(t *testing.T) {
 	}
 	b.sync.report(t.Context())
 	awaitState(t, Open, b)
+}
+
+// TestAFewUsersOpenNothingForAsManyOthers: some users' calls all fail, in bursts that take turns between these users,
+// and others are served now and then, in two pods. A vendor that is down, however, fails all of them and opens it.
+func TestAFewUsersOpenNothingForAsManyOthers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		failing, served int
+		want            State
+	}{
+		{1, 0, Open}, {1, 1, Closed}, {2, 0, Open}, {2, 1, Open}, {2, 2, Closed}, {2, 30, Closed},
+		{3, 2, Open}, {3, 3, Closed}, {4, 3, Open}, {4, 4, Closed}, {4, 100, Closed}, {5, 100, Open},
+	} {
+		t.Run(fmt.Sprintf("%d of %d", tt.failing, tt.failing+tt.served), func(t *testing.T) {
+			t.Parallel()
+			url := redistest.Start(t).URL()
+			pods := []*Breaker{
+				newPodBreaker(t, slowBreaker(), redisx.Config{URL: url}),
+				newPodBreaker(t, slowBreaker(), redisx.Config{URL: url}),
+			}
+			ended := func(pod int, user string, out llm.Result) {
+				if leave, err := pods[pod%2].Enter(t.Context(), newCall()); err == nil {
+					out.User = user
+					leave(out)
+				}
+			}
+			report := func() {
+				for _, pod := range pods {
+					pod.sync.report(t.Context())
+				}
+			}
+			for round := range 5 {
+				for i := range tt.served {
+					ended(i+round, fmt.Sprintf("served %d", i), success)
+				}
+				report()
+				for i := range 200 * tt.failing {
+					ended(i/tt.failing, fmt.Sprintf("failing %d", i%tt.failing), failure)
+				}
+				report()
+			}
+			if got := pods[0].State(); got != tt.want {
+				t.Fatalf("it is %v, want %v", got, tt.want)
+			}
+			for i := range 20 { // the vendor is down
+				ended(i, fmt.Sprintf("failing %d", i%tt.failing), failure)
+				ended(i, fmt.Sprintf("served %d", i%max(1, tt.served)), failure)
+			}
+			awaitState(t, Open, pods...)
+		})
+	}
+}
+
+// TestRepeatedFailuresOfAFewUsersMakeNoRow, also where the vendor has failed some calls of many others, so that the
+// number of users alone does not tell.
+func TestRepeatedFailuresOfAFewUsersMakeNoRow(t *testing.T) {
+	t.Parallel()
+	b := newPodBreaker(t, slowBreaker(), redisx.Config{URL: redistest.Start(t).URL()})
+	ended := func(user string, out llm.Result) {
+		if leave, admitted := enter(t, b); admitted {
+			out.User = user
+			leave(out)
+		}
+	}
+	for i := range 3 * manyUsers {
+		user := fmt.Sprintf("served %d", i)
+		ended(user, success)
+		if i%3 == 0 {
+			ended(user, failure)
+			ended(user, success)
+		}
+	}
+	b.sync.report(t.Context())
+	for i := range 200 {
+		ended(fmt.Sprintf("failing %d", i%2), failure)
+	}
+	b.sync.report(t.Context())
+	if b.State() != Closed {
+		t.Error("two users opened it for all")
+	}
 }

@@ -16,6 +16,9 @@ type tally struct {
 // windowSlices is the number of slices into which a window is divided.
 const windowSlices = 10
 
+// latelySlices are the last slices of the window, in which users are compared who call at the same time.
+const latelySlices = 2
+
 // slice counts the calls of one slice of the window.
 type slice struct {
 	number int64
@@ -34,13 +37,16 @@ func (m *machine) count(now time.Time, t tally) {
 	if t.failures == 0 {
 		return
 	}
-	var window tally
+	var window, lately tally
 	for _, s := range m.slices {
 		if s.number > number-windowSlices {
 			window.add(s.tally)
 		}
+		if s.number > number-latelySlices {
+			lately.add(s.tally)
+		}
 	}
-	if m.cfg.down(window, m.row) {
+	if ofTheVendor(window, lately) && m.cfg.down(window, m.row) {
 		m.change(now, Open)
 	}
 }
@@ -67,13 +73,19 @@ const enoughCalls = 10
 
 // down reports whether the calls of a window show that the vendor is down: there are enough of them and more than half
 // failed, or the last ones all failed. With many calls a vendor that fails now and then has a long row of failures by
-// chance, so the row must be longer the more calls there are: log2 of their number. The failures of one user alone say
-// nothing about the vendor, unless no other user calls.
+// chance, so the row must be longer the more calls there are: log2 of their number.
 func (c Config) down(window tally, row int64) bool {
-	if !window.failing.several && window.callers.several {
-		return false
-	}
 	least := int64(c.Failures)
 	mostFail := window.calls >= enoughCalls && window.failures >= least && window.failures*2 > window.calls
 	return mostFail || row >= max(least, int64(bits.Len64(uint64(window.calls))))
+}
+
+// ofTheVendor reports whether the failures say something about the vendor, and not only about some users' requests:
+// they are those of more than half of the users that called lately, or of manyUsers. The failures of one user alone say
+// nothing while any other user has called in the window.
+func ofTheVendor(window, lately tally) bool {
+	if window.failing.n == 1 {
+		return window.callers.n == 1
+	}
+	return lately.failing.n >= manyUsers || 2*lately.failing.n > lately.callers.n
 }
