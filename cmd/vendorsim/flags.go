@@ -10,7 +10,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// parse reads the flags, with the environment for those that are not given.
+// parse reads the flags. The environment is used for flags that are not given.
 func parse(
 	lookup func(string) (string, bool), args []string, stderr io.Writer,
 ) (addr string, cfg vendorsim.Config, err error) {
@@ -37,7 +37,7 @@ func parse(
 	return addr, cfg, nil
 }
 
-// timing adds the flags about what the vendor says and how fast.
+// timing adds the flags about answers and their timing.
 func timing(flags *flag.FlagSet, cfg *vendorsim.Config) {
 	flags.TextVar(&cfg.Latency, "latency", vendorsim.Constant(0),
 		"time to the first byte: 300ms, 100ms..500ms, or lognormal:300ms,2s (median and 99th percentile)")
@@ -50,7 +50,7 @@ func timing(flags *flag.FlagSet, cfg *vendorsim.Config) {
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of all random numbers")
 }
 
-// contract adds the flags about what the vendor grants.
+// contract adds the flags about the contract.
 func contract(flags *flag.FlagSet, c *vendorsim.Contract) {
 	flags.IntVar(&c.Requests, "contract-requests", 0, "requests granted per window; 0 means no limit")
 	flags.IntVar(&c.Tokens, "contract-tokens", 0, "tokens granted per window; 0 means no limit")
@@ -59,7 +59,7 @@ func contract(flags *flag.FlagSet, c *vendorsim.Contract) {
 		"refuse with 429 what goes beyond the contract; else count it as a violation")
 }
 
-// counting adds the flags about the tokens that the vendor counts, and the calls that it remembers.
+// counting adds the flags about the counted tokens, and about the log of calls.
 func counting(flags *flag.FlagSet, cfg *vendorsim.Config) {
 	flags.IntVar(&cfg.Tokens.Reasoning, "reasoning-tokens", 0, "tokens of reasoning in each completion")
 	flags.IntVar(&cfg.Tokens.Hidden, "hidden-tokens", 0, "tokens of reasoning that only the total has")
@@ -72,7 +72,7 @@ func counting(flags *flag.FlagSet, cfg *vendorsim.Config) {
 		"calls that /log remembers with their headers and bodies, at most 1,000")
 }
 
-// list reads texts that are separated by commas.
+// list reads texts separated by commas.
 func list(into *[]string) func(string) error {
 	return func(s string) error {
 		*into = nil
@@ -85,7 +85,7 @@ func list(into *[]string) func(string) error {
 	}
 }
 
-// fromEnvironment sets every flag whose variable is there and not empty.
+// fromEnvironment sets every flag whose variable is not empty.
 func fromEnvironment(flags *flag.FlagSet, lookup func(string) (string, bool)) (err error) {
 	flags.VisitAll(func(f *flag.Flag) {
 		if value, ok := lookup(variable(f.Name)); ok && value != "" && err == nil {
@@ -97,7 +97,7 @@ func fromEnvironment(flags *flag.FlagSet, lookup func(string) (string, bool)) (e
 	return err
 }
 
-// variable is the name of a flag in the environment.
+// variable returns the environment variable of a flag.
 func variable(name string) string {
 	return "VENDORSIM_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }

@@ -1,5 +1,5 @@
-// Command vendorsim is the simulated vendor as a process of its own: for trying the service, for the chart without a
-// real vendor, and as the judge of tests with many pods. Package vendorsim says what it can do.
+// Command vendorsim is the simulated vendor as a separate process: to try the service, for the chart without a real
+// vendor, and as the judge of tests with many pods. Package vendorsim describes it.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() {
 	os.Exit(exit(run(context.Background(), os.LookupEnv, os.Args[1:], os.Stdout, os.Stderr), os.Stderr))
 }
 
-// exit turns the error of run into the process's exit code.
+// exit prints the error of run and returns the exit code.
 func exit(err error, stderr io.Writer) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -29,7 +29,7 @@ func exit(err error, stderr io.Writer) int {
 	return 1
 }
 
-// grace is how long calls under way may take to end.
+// grace is the time for calls in flight to end.
 const grace = 5 * time.Second
 
 // run serves until ctx ends or a signal comes. A second signal ends the process at once.
@@ -55,7 +55,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), args []string,
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := sim.Shutdown(last); err != nil {
-		fmt.Fprintln(stderr, "vendorsim: broke off calls that were still under way after", grace)
+		fmt.Fprintln(stderr, "vendorsim: cut calls that were still in flight after", grace)
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// New returns a budget for a process whose memory limit is limit bytes; 0 means that it has none. Bodies wait for
-// room for wait at most.
+// New returns a budget for a process with a memory limit of limit bytes; 0 means no limit. Bodies wait at most for the
+// time wait.
 func New(cfg Config, limit int64, wait time.Duration, log *slog.Logger, reg prometheus.Registerer) (*Budget, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -18,16 +18,16 @@ func New(cfg Config, limit int64, wait time.Duration, log *slog.Logger, reg prom
 	b.metrics = &metrics{
 		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "llm_memory_wait_seconds",
-			Help:    "Time that bodies and answers waited for memory, those that found it at once left out.",
+			Help:    "Time that bodies and answers waited for memory, without those that got it at once.",
 			Buckets: []float64{.01, .1, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"use"}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "llm_memory_rejections_total",
-			Help: "Requests that found no memory in time, for their body or for their answer.",
+			Help: "Requests that got no memory in time, for their body or for their answer.",
 		}, []string{"use"}),
 	}
 	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "llm_memory_budget_bytes", Help: "Bytes of bodies and answers that this pod holds at most.",
+		Name: "llm_memory_budget_bytes", Help: "Most bytes of bodies and answers that this pod may hold.",
 	}, func() float64 { return float64(b.size) })
 	errs := []error{reg.Register(b.metrics.waits), reg.Register(b.metrics.rejected), reg.Register(size)}
 	for use := range uses {
@@ -50,7 +50,7 @@ type metrics struct {
 	rejected *prometheus.CounterVec
 }
 
-// waited counts a wait that has ended.
+// waited counts a wait after its end.
 func (m *metrics) waited(use Use, d time.Duration, err error) {
 	if err == nil {
 		m.waits.WithLabelValues(use.String()).Observe(d.Seconds())

@@ -6,12 +6,12 @@ import (
 	"math"
 )
 
-// firstRoom is what is taken for bytes of unknown length before the first has come.
+// firstRoom is the size of the first buffer for bytes of unknown length.
 const firstRoom = 4 << 10
 
-// ReadAll appends to b what r still has, and takes room for it from the share before it reads. declared is the length
-// that the sender has announced, -1 when unknown. It stops after limit+1 bytes, which tells that there are too many.
-// The error is the share's or r's. What has been read is returned in any case.
+// ReadAll appends the rest of r to b. Before it reads, the share takes the bytes. declared is the length that the
+// sender has declared, -1 when it is unknown. ReadAll stops after limit+1 bytes: so many mean that there are too many.
+// The error is that of the share or of r. The bytes that were read are returned in any case.
 func (s *Share) ReadAll(ctx context.Context, r io.Reader, b []byte, declared, limit int64) ([]byte, error) {
 	for {
 		if len(b) == cap(b) {
@@ -31,13 +31,13 @@ func (s *Share) ReadAll(ctx context.Context, r io.Reader, b []byte, declared, li
 	}
 }
 
-// Enlarge returns a copy of b with room for twice as much.
+// Enlarge returns a copy of b with twice the capacity.
 func (s *Share) Enlarge(ctx context.Context, b []byte) ([]byte, error) {
 	return s.enlarge(ctx, b, -1, math.MaxInt64-1)
 }
 
-// enlarge returns a copy of b with room for more: for all that was announced and one byte, so that the end is seen
-// without growing again, or for twice as much. Both copies are counted while both exist.
+// enlarge returns a copy of b with a larger capacity: the declared length and one byte, so that the end is seen without
+// growing again, or else twice the capacity. Both copies are counted while both exist.
 func (s *Share) enlarge(ctx context.Context, b []byte, declared, limit int64) ([]byte, error) {
 	room := max(int64(cap(b))*2, firstRoom)
 	if declared >= int64(len(b)) {

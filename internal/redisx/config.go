@@ -16,7 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Config says where Redis is and how long it may take.
+// Config holds the address of Redis and the limits of its use.
 type Config struct {
 	// redis://[user:password@]host:port[/db], or rediss:// for TLS; further hosts as ?addr=host:port. Required.
 	URL string `split_words:"true" desc:"redis://[user:password@]host:port[/db], or rediss:// for TLS; further hosts as ?addr=host:port. Required." secret:"true"`
@@ -36,7 +36,7 @@ type Config struct {
 	Through func(net.Conn) net.Conn `ignored:"true"`
 }
 
-// Validate reports every value that makes no sense.
+// Validate reports every invalid value.
 func (c Config) Validate() error {
 	var errs []error
 	if _, err := c.options(); err != nil {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// kindContract is the fault that grants another contract. It ends as every fault does, and then the configuration's
-// contract is in force again. Ending it needs no knowledge of what that was.
+// kindContract is the kind of a fault with another contract. It ends like every fault, and then the configuration's
+// contract applies again. So a client can end it without knowing that contract.
 const kindContract = "contract"
 
-// validateContract reports what a fault of kind contract has that it cannot have, or lacks.
+// validateContract reports fields that a fault of kind contract must not have, or lacks.
 func (f Fault) validateContract() error {
 	switch {
 	case (f.Kind == kindContract) != (f.Contract != nil):
@@ -23,8 +23,7 @@ func (f Fault) validateContract() error {
 	return f.Contract.Validate()
 }
 
-// regrantLocked brings the contract into force that holds now: that of the latest fault which has one, or else that of
-// the configuration.
+// regrantLocked applies the current contract: that of the latest fault with a contract, else that of the configuration.
 func (s *Sim) regrantLocked() {
 	granted := s.cfg.Contract
 	for _, f := range s.faults {

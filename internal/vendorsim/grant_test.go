@@ -9,8 +9,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// TestASmallerContractIsAFault: it is enforced while it lasts, beside another fault too, and the configuration's
-// contract is in force again after it.
+// TestASmallerContractIsAFault: its contract is enforced while it lasts, also with another fault. After it the
+// configuration's contract applies again.
 func TestASmallerContractIsAFault(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{Contract: vendorsim.Contract{Requests: 50, Enforce: true}})
@@ -45,7 +45,7 @@ func TestASmallerContractIsAFault(t *testing.T) {
 	}
 }
 
-// TestASmallerContractExpires with its fault.
+// TestASmallerContractExpires: the contract ends with its fault.
 func TestASmallerContractExpires(t *testing.T) {
 	t.Parallel()
 	b := start(t, vendorsim.Config{})

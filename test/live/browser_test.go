@@ -13,8 +13,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// binary is the server, vendor the simulated vendor, and browser the context of the browser that all tests share.
-// TestMain builds and starts them.
+// binary is the path of the server program, vendor that of the simulated vendor, and browser the context of the browser
+// for all tests. TestMain builds and starts them.
 var (
 	binary, vendor string
 	browser        context.Context
@@ -41,7 +41,7 @@ func browseAndRun(m *testing.M, dir string) int {
 	return m.Run()
 }
 
-// browsers are the programs that can be used, the first one that is found.
+// browsers are the usable programs. The first one that is found is used.
 var browsers = []string{"headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 
 // startBrowser starts a browser whose files are in dir.

@@ -8,8 +8,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
-// The helpers of a person at Swagger UI: press what a selector finds, and write into a field as the keyboard does, so
-// that React takes notice.
+// Helpers for Swagger UI: press the element of a selector, and write into a field as the keyboard does, so that React
+// notices it.
 const person = `
 	window.press = (selector) => document.querySelector(selector).click();
 	window.write = (selector, text) => {
@@ -19,8 +19,8 @@ const person = `
 	};
 	true`
 
-// TestAPIPageTriesAStream authorizes, tries the example of a stream and sees its events although the stream does not
-// end; then it stops the stream.
+// TestAPIPageTriesAStream authorizes, tries the example of a stream and reads its events although the stream does not
+// end. Then it stops the stream.
 func TestAPIPageTriesAStream(t *testing.T) {
 	t.Parallel()
 	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
@@ -99,7 +99,7 @@ func TestAPIPageExplainsProblems(t *testing.T) {
 	p.await(`document.querySelector("#operations-Calls-llm")`)
 }
 
-// TestReDocShowsTheAPI, and asks no other server for anything.
+// TestReDocShowsTheAPI: and it makes no requests to other servers.
 func TestReDocShowsTheAPI(t *testing.T) {
 	t.Parallel()
 	p := openPath(t, startPod(t).URL, "redoc")

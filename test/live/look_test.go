@@ -87,7 +87,7 @@ func TestScreenReadersHaveANameForEverything(t *testing.T) {
 	}
 }
 
-// said is the text of a value of the accessibility tree.
+// said returns the text of a value of the accessibility tree.
 func said(v *accessibility.Value) (text string) {
 	if v != nil {
 		_ = json.Unmarshal(v.Value, &text)
@@ -95,7 +95,7 @@ func said(v *accessibility.Value) (text string) {
 	return text
 }
 
-// faint lists the texts whose contrast with what is behind them is below 4.5, which WCAG 2.2 asks for at level AA.
+// faint lists the texts whose contrast with their background is below 4.5, which WCAG 2.2 requires at level AA.
 const faint = `(() => {
 	const parts = c => c.match(/[\d.]+/g).map(Number);
 	const light = c => parts(c).slice(0, 3).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)

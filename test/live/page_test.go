@@ -17,7 +17,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// startPod starts a pod with --dev. The settings ("NAME=value") come on top.
+// startPod starts a pod with --dev. The settings ("NAME=value") are added.
 func startPod(t *testing.T, settings ...string) *proctest.Process {
 	t.Helper()
 	pod := proctest.Launch(t, proctest.Program{
@@ -30,7 +30,7 @@ func startPod(t *testing.T, settings ...string) *proctest.Process {
 	return pod
 }
 
-// page is the live page of a pod, in a tab of its own.
+// page is the live page of a pod, in its own tab.
 type page struct {
 	t      *testing.T
 	tab    context.Context
@@ -48,8 +48,8 @@ func open(t *testing.T, url string) *page {
 	return p
 }
 
-// openPath opens a page of the pod at url. A test whose page wrote an error to the console, broke its
-// Content-Security-Policy or asked another server fails at its end.
+// openPath opens a page of the pod at url. The test fails at its end when the page has written an error to the console,
+// has violated its Content-Security-Policy, or has made a request to another server.
 func openPath(t *testing.T, url, path string) *page {
 	t.Helper()
 	tab, closeTab := chromedp.NewContext(browser)
@@ -98,7 +98,7 @@ func (p *page) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// value is that of an expression of JavaScript.
+// value returns the value of an expression in JavaScript.
 func value[T any](p *page, expression string, options ...chromedp.EvaluateOption) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, await.Limit)
@@ -110,13 +110,13 @@ func value[T any](p *page, expression string, options ...chromedp.EvaluateOption
 	return v
 }
 
-// text is all that the page shows.
+// text returns the whole text of the page.
 func (p *page) text() string {
 	text, _ := chromedp.Run(p.tab, chromedp.Evaluate[string](`document.body.innerText`))
 	return text
 }
 
-// await waits until a condition in JavaScript holds. It looks each time the page changes.
+// await waits until a condition in JavaScript is true. It is checked whenever the page changes.
 func (p *page) await(condition string) {
 	p.t.Helper()
 	value[bool](p, fmt.Sprintf(`new Promise(done => {
@@ -127,8 +127,8 @@ func (p *page) await(condition string) {
 	})`, condition), chromedp.EvalAwaitPromise)
 }
 
-// underLoad waits until a condition in JavaScript holds while load is sent. Load stops by itself after a minute: on a
-// slow machine it is begun again, as a person would. What it notes is no attribute: the page would have changed.
+// underLoad waits until a condition in JavaScript is true while load is sent. Load ends after a minute: on a slow
+// machine it is begun again. This is recorded in a variable and not in an attribute, which would change the page.
 func (p *page) underLoad(rate int, condition string) {
 	p.t.Helper()
 	p.await(fmt.Sprintf(`(() => {
@@ -161,7 +161,7 @@ func (p *page) load(rate int) {
 	p.await(fmt.Sprintf(`document.getElementById("load-left").textContent.startsWith(%q)`, want))
 }
 
-// scheme makes the page light or dark.
+// scheme selects the light or the dark colours.
 func (p *page) scheme(name string) {
 	p.t.Helper()
 	p.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {

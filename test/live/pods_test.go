@@ -13,7 +13,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/redistest"
 )
 
-// TestAllPodsAsOne has two pods on one Redis: the page of one shows what both do, and says so when Redis is away.
+// TestAllPodsAsOne: with two pods on one Redis, the page of one shows the figures of both, and shows when Redis is
+// away.
 func TestAllPodsAsOne(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -22,7 +23,7 @@ func TestAllPodsAsOne(t *testing.T) {
 	p.press(`button[data-pods="all"]`, kb.Enter)
 	p.await(`document.querySelectorAll("#pods tr").length == 2`)
 
-	// Load at both, until both have answered; when it has ended, the page has what both have counted.
+	// Load on both until both have answered. When it has ended, the page has the counts of both.
 	p.load(20)
 	setLoad(t, there, `{"rate":20}`)
 	answered := func(pod *proctest.Process) bool { return counted(t, pod)["ok"] > 0 }
@@ -39,7 +40,7 @@ func TestAllPodsAsOne(t *testing.T) {
 			sums["ok"] > 1
 	})
 
-	// Redis away: the page says so, and shows its own pod. Redis back: all pods again.
+	// Redis is away: the page shows it, and only its own pod. Redis is back: all pods again.
 	redis.Kill()
 	p.await(`document.getElementById("alone").textContent.includes("Redis is away")`)
 	p.await(`document.getElementById("pods-box").hidden`)

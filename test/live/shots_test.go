@@ -15,13 +15,13 @@ import (
 
 var shots = flag.String("shots", "", "the directory that the pictures are written into")
 
-// largest is the size in bytes that a picture of the README may have.
+// largest is the largest size of a picture of the README, in bytes.
 const largest = 300_000
 
 // TestShots takes the pictures of the README: load, slow answers, and then the story of the breaker, while it is open.
 // It is open for longer here than with --dev, so that both pictures show the same.
 //
-//nolint:paralleltest // nothing else should be drawn meanwhile
+//nolint:paralleltest // nothing else should be drawn at the same time
 func TestShots(t *testing.T) {
 	pod := startPod(t, "LLM_BREAKER_OPEN=10s")
 	p := open(t, pod.URL)
@@ -45,10 +45,10 @@ func TestShots(t *testing.T) {
 	}
 }
 
-// linger lets the story go on, so that the lines of the page have something to show. No test depends on it.
+// linger lets the story go on, so that the curves of the page have data. No test depends on it.
 func linger(d time.Duration) { <-time.After(d) }
 
-// shoot writes what is in the window into a file.
+// shoot writes a picture of the window into a file.
 func (p *page) shoot(path string) {
 	p.t.Helper()
 	picture, err := chromedp.Run(p.tab, chromedp.CaptureScreenshot())
