@@ -71,8 +71,8 @@ func TestTheBreakerIsShown(t *testing.T) {
 func watchStory(p *page) {
 	p.t.Helper()
 	p.press("#story-button", kb.Enter)
-	for _, title := range []string{"Requests flow", "The vendor goes down", "The breaker opens", "The probe fails",
-		"The breaker closes"} {
+	for _, title := range []string{"Requests flow", "The vendor goes down", "The breaker opens",
+		"The probe fails", "The breaker closes"} {
 		p.await(scene(title))
 	}
 	if live := value[string](p, `document.getElementById("story").getAttribute("aria-live")`); live != "polite" {

@@ -211,8 +211,8 @@ func TestTheMainPortHasNoPage(t *testing.T) {
 func TestWithoutThePlaygroundTheVendorIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := startTrial(t)
-	for what, body := range map[string]string{"fault": `{"fault":"down"}`, "load": `{"rate":5}`, "story": `{"run":true}`,
-		"redis": `{"frozen":true}`} {
+	for what, body := range map[string]string{"fault": `{"fault":"down"}`, "load": `{"rate":5}`,
+		"story": `{"run":true}`, "redis": `{"frozen":true}`} {
 		status, said := send(t, "POST", w.pods[0].Admin+"/debug/live/"+what, body)
 		if status != http.StatusForbidden || len(w.faults()) > 0 {
 			t.Errorf("%s: %d %s", what, status, said)
