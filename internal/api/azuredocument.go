@@ -53,23 +53,27 @@ func asAzure(operation json.RawMessage, path string) (json.RawMessage, error) {
 	if err := json.Unmarshal(operation, &members); err != nil {
 		return nil, err
 	}
-	var id, summary string
-	var parameters []any
-	for name, into := range map[string]any{"operationId": &id, "summary": &summary, "parameters": &parameters} {
-		if err := json.Unmarshal(members[name], into); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
+	var own struct { // each may be missing
+		OperationID string
+		Summary     string
+		Parameters  []any
 	}
-	id, added := id+"Azure", []string{"APIVersion"}
+	if err := json.Unmarshal(operation, &own); err != nil {
+		return nil, err
+	}
+	id, added := own.OperationID+"Azure", []string{"APIVersion"}
 	if strings.Contains(path, "{deployment}") {
 		id, added = id+"Deployment", []string{"Deployment", "APIVersion"}
 	}
 	for _, name := range added {
-		parameters = append(parameters, ref{"#/components/parameters/" + name})
+		own.Parameters = append(own.Parameters, ref{"#/components/parameters/" + name})
+	}
+	summary := "The same at a path of Azure's clients"
+	if own.Summary != "" {
+		summary += ": " + strings.ToLower(own.Summary[:1]) + own.Summary[1:]
 	}
 	for name, value := range map[string]any{
-		"operationId": id, "parameters": parameters, "tags": []string{"Azure"},
-		"summary":  "The same at a path of Azure's clients: " + strings.ToLower(summary[:1]) + summary[1:],
+		"operationId": id, "parameters": own.Parameters, "tags": []string{"Azure"}, "summary": summary,
 		"security": []map[string][]string{{"azureKey": {}}, {"bearer": {}}, {"apiKey": {}}},
 	} {
 		var err error
