@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spillway-dev/spillway/internal/await"
@@ -159,21 +160,26 @@ func TestARotationWithoutOverlap(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var clients sync.WaitGroup
-	for _, body := range []string{question, strings.Replace(question, "{", `{"stream":true,`, 1)} {
+	var ended [2]atomic.Int64 // calls of each client
+	for i, body := range []string{question, strings.Replace(question, "{", `{"stream":true,`, 1)} {
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				code, answer, err := post(context.WithoutCancel(ctx), http.DefaultClient, p.URL, body)
 				if err != nil || code != http.StatusOK {
 					t.Errorf("%d %s %v", code, answer, err)
-					return
 				}
+				ended[i].Add(1)
 			}
 		})
 	}
 	for i := 1; i < 10; i++ {
 		key := fmt.Sprintf("sk-%d", i)
 		vendor.replace(fmt.Sprintf("sk-%d", i-1), key, write)
-		await.True(t, "the new key is used", func() bool { return vendor.saw(key) })
+		// A call is made with another key once: the next rotation waits for the calls that have met this one.
+		before := [2]int64{ended[0].Load(), ended[1].Load()}
+		await.True(t, "the new key is used", func() bool {
+			return vendor.saw(key) && ended[0].Load() > before[0]+1 && ended[1].Load() > before[1]+1
+		})
 	}
 	stop()
 	clients.Wait()
