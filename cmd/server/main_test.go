@@ -45,7 +45,7 @@ func TestDevAnswersThePrintedCurlLines(t *testing.T) {
 	for _, want := range []string{
 		`llm_http_requests_total{method="POST",reason="",route="/llm",status="200"} 2`,
 		`llm_user_limit_decisions_total{counted="shared",decision="allowed",tier="pro"} 2`,
-		`llm_vendor_attempts_total{lane="default",result="ok"} 2`,
+		`llm_vendor_attempts_total{endpoint="chat",lane="default",result="ok"} 2`,
 		`llm_breaker_state{lane="default"} 0`,
 		`llm_quota_decisions_total`,
 		`llm_slots 50`,

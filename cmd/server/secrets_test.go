@@ -183,10 +183,10 @@ func TestARotationWithoutOverlap(t *testing.T) {
 	}
 	stop()
 	clients.Wait()
-	if metric(t, p, `llm_vendor_attempts_total{lane="default",result="key_changed"}`) == 0 {
+	if metric(t, p, `llm_vendor_attempts_total{endpoint="chat",lane="default",result="key_changed"}`) == 0 {
 		t.Error("no call was made with a key that was no longer in force: the test shows nothing")
 	}
-	if n := metric(t, p, `llm_vendor_attempts_total{lane="default",result="auth"}`); n != 0 {
+	if n := metric(t, p, `llm_vendor_attempts_total{endpoint="chat",lane="default",result="auth"}`); n != 0 {
 		t.Errorf("%v refusals of the key are the operator's matter", n)
 	}
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -63,6 +64,24 @@ func TestEveryEndpointLeadsToItsOwn(t *testing.T) {
 			if used, _ := line["completion_tokens"].(float64); line["endpoint"] != e.Name ||
 				(used == 0) != e.Dialect.InputOnly {
 				t.Errorf("%s: the log says %v", e.Name, line)
+			}
+		}
+	}
+	counted, err := testutil.GatherAndFormat(b.reg, expfmt.TypeTextPlain, "llm_vendor_attempts_total",
+		"llm_vendor_duration_seconds", "llm_vendor_first_event_seconds")
+	check(t, err)
+	for _, e := range llm.Endpoints { // the streams of one are no part of another's latency
+		calls, streams := 2, 1
+		if e.Dialect.InputOnly {
+			calls, streams = 1, 0
+		}
+		for _, want := range []string{
+			fmt.Sprintf(`llm_vendor_attempts_total{endpoint="%s",lane="default",result="ok"} %d`, e.Name, calls),
+			fmt.Sprintf(`llm_vendor_duration_seconds_count{endpoint="%s",lane="default"} %d`, e.Name, calls),
+			fmt.Sprintf(`llm_vendor_first_event_seconds_count{endpoint="%s",lane="default"} %d`, e.Name, streams),
+		} {
+			if !strings.Contains(string(counted), want+"\n") {
+				t.Errorf("no %s", want)
 			}
 		}
 	}
@@ -192,7 +211,8 @@ func TestAClientThatLeavesEndsTheVendorsWork(t *testing.T) {
 			_, err = bufio.NewReader(res.Body).Peek(1)
 			check(t, err)
 			check(t, res.Body.Close())
-			check(t, sim.WaitFor(t.Context(), func(s vendorsim.Stats) bool { return s.Cancelled == 1 && s.InFlight == 0 }))
+			left := func(s vendorsim.Stats) bool { return s.Cancelled == 1 && s.InFlight == 0 }
+			check(t, sim.WaitFor(t.Context(), left))
 			if line := b.accessLine(); line["status"] != 499.0 || line["endpoint"] != e.Name {
 				t.Errorf("the log says %v", line)
 			}

@@ -3,6 +3,8 @@ package upstream
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -11,35 +13,43 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// metrics counts vendor exchanges. The children are resolved once, because every call touches them.
+// metrics counts vendor exchanges.
 type metrics struct {
-	attempts         *prometheus.CounterVec // by result
-	ok               prometheus.Counter
-	duration         prometheus.Histogram
+	attempts         *prometheus.CounterVec   // by endpoint and result
+	duration         *prometheus.HistogramVec // by endpoint
+	firstEvent       *prometheus.HistogramVec // by endpoint
+	of               []atomic.Pointer[endpointMetrics]
 	connections      prometheus.Counter
-	firstEvent       prometheus.Histogram
 	lists            *prometheus.CounterVec // by result
 	promptTokens     prometheus.Counter
 	completionTokens prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+// endpointMetrics are the series of one endpoint, which exist from its first call on. They are resolved once, because
+// every call touches them.
+type endpointMetrics struct {
+	ok                   prometheus.Counter
+	duration, firstEvent prometheus.Observer
+}
+
+// newMetrics registers the metrics. Those of the endpoint own exist from the start.
+func newMetrics(own *llm.Endpoint, reg prometheus.Registerer) (*metrics, error) {
 	tokens := telemetry.CounterVec("llm_tokens_total", "Tokens by the vendor's own account.", "direction")
-	took := []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60}
+	took := func(name, help string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: name, Help: help, Buckets: []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60},
+		}, []string{"endpoint"})
+	}
 	m := &metrics{
+		of: make([]atomic.Pointer[endpointMetrics], len(llm.Endpoints)),
 		attempts: telemetry.CounterVec("llm_vendor_attempts_total",
-			"Vendor exchanges by result: ok, client_error, client_gone, deadline, no_memory, not_sent, "+
+			"Vendor exchanges by endpoint and result: ok, client_error, client_gone, deadline, no_memory, not_sent, "+
 				"key_changed (refused, for a key that is no longer in force), or the kind of failure.",
-			"result"),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "llm_vendor_duration_seconds", Help: "Duration of vendor exchanges, streams until their last byte.",
-			Buckets: took,
-		}),
-		firstEvent: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "llm_vendor_first_event_seconds",
-			Help:    "Time from the start of a streamed exchange until it had something to show.",
-			Buckets: took,
-		}),
+			"endpoint", "result"),
+		duration: took("llm_vendor_duration_seconds",
+			"Duration of vendor exchanges by endpoint, streams until their last byte."),
+		firstEvent: took("llm_vendor_first_event_seconds",
+			"Time from the start of a streamed exchange until it had something to show, by endpoint."),
 		connections: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "llm_vendor_connections_total", Help: "Connections to the vendor that were begun.",
 		}),
@@ -48,23 +58,38 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		promptTokens:     tokens.WithLabelValues("prompt"),
 		completionTokens: tokens.WithLabelValues("completion"),
 	}
-	m.ok = m.attempts.WithLabelValues("ok")
-	for _, kind := range []llm.Kind{llm.KindAuth, llm.KindQuota} { // at 0 from the start: an alert counts the first one
-		m.attempts.WithLabelValues(string(kind))
-	}
+	m.at(own)
 	return m, errors.Join(reg.Register(tokens), reg.Register(m.attempts), reg.Register(m.lists),
 		reg.Register(m.duration), reg.Register(m.firstEvent), reg.Register(m.connections))
 }
 
-func (m *metrics) observe(out *llm.Result, resp *llm.Response) {
-	m.duration.Observe(out.Duration.Seconds())
+// at returns the series of an endpoint.
+func (m *metrics) at(e *llm.Endpoint) *endpointMetrics {
+	place := &m.of[slices.Index(llm.Endpoints, e)]
+	if known := place.Load(); known != nil {
+		return known
+	}
+	for _, kind := range []llm.Kind{llm.KindAuth, llm.KindQuota} { // at 0 from the start: an alert counts the first one
+		m.attempts.WithLabelValues(e.Name, string(kind))
+	}
+	made := &endpointMetrics{
+		ok: m.attempts.WithLabelValues(e.Name, "ok"), duration: m.duration.WithLabelValues(e.Name),
+		firstEvent: m.firstEvent.WithLabelValues(e.Name),
+	}
+	place.Store(made) // two that make it at the same time make the same
+	return made
+}
+
+func (m *metrics) observe(e *llm.Endpoint, out *llm.Result, resp *llm.Response) {
+	at := m.at(e)
+	at.duration.Observe(out.Duration.Seconds())
 	m.promptTokens.Add(float64(out.Usage.Prompt))
 	m.completionTokens.Add(float64(out.Usage.Completion))
 	if result := resultOf(out, resp); result != "ok" {
-		m.attempts.WithLabelValues(result).Inc()
+		m.attempts.WithLabelValues(e.Name, result).Inc()
 		return
 	}
-	m.ok.Inc()
+	at.ok.Inc()
 }
 
 // resultOf is the label of one exchange.

@@ -150,7 +150,7 @@ func (s *stream) pass(b []byte) error {
 	if !s.w.streamed {
 		s.w.stream(s.v.streamIdle, s.v.streamMax)
 		s.w.streamed = true
-		s.v.metrics.firstEvent.Observe(time.Since(s.w.start).Seconds())
+		s.v.metrics.at(s.v.asked(s.call)).firstEvent.Observe(time.Since(s.w.start).Seconds())
 		if err := s.call.Stream.Start(s.header); err != nil {
 			return &sinkError{err}
 		}

@@ -73,7 +73,7 @@ func New(cfg Config, times Times, slots int, log *slog.Logger, reg prometheus.Re
 		return nil, err
 	}
 	u := at.urls[at.own]
-	m, err := newMetrics(reg)
+	m, err := newMetrics(at.own, reg)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (v *Vendor) Send(ctx context.Context, call *llm.Call) (*llm.Response, llm.R
 		v.lookForKey(ctx, key, out.Err)
 	}
 	out.Duration = time.Since(start)
-	v.metrics.observe(&out, resp)
+	v.metrics.observe(v.asked(call), &out, resp)
 	v.endSpan(span, resp, &out)
 	return resp, out
 }
