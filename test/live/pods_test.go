@@ -50,8 +50,8 @@ func TestAllPodsAsOne(t *testing.T) {
 	p.await(`document.getElementById("scope").textContent == "pod"`)
 }
 
-// TestAPodThatStandsStill for some seconds, as on a laptop that was closed: its page says so, and is live again when the
-// pod goes on, with this pod and with all pods.
+// TestAPodThatStandsStill for some seconds, as on a laptop that was closed: its page says so, and is live again when
+// the pod goes on, with this pod and with all pods.
 func TestAPodThatStandsStill(t *testing.T) {
 	t.Parallel()
 	pod := startPod(t)
