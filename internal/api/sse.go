@@ -18,17 +18,17 @@ import (
 // sseSink passes a vendor's events to the client, each flushed as it comes. Every write has a deadline of its own: a
 // reader that has stopped reading must not hold a vendor slot.
 type sseSink struct {
-	w       gin.ResponseWriter
-	rc      *http.ResponseController
-	call    *llm.Call
-	timeout time.Duration
-	info    *middleware.Info
-	started bool
-	events  bool      // what is sent are server-sent events, so that one of ours may follow
-	until   time.Time // the deadline of writes
+	w        gin.ResponseWriter
+	rc       *http.ResponseController
+	call     *llm.Call
+	timeout  time.Duration
+	info     *middleware.Info
+	started  bool
+	inEvents bool      // the stream is one of server-sent events, so that an event of ours may follow
+	deadline time.Time // of writes
 
-	open *streams.Set
-	one  streams.Stream
+	open   *streams.Set // the streams that are open, this one among them once it has started
+	stream streams.Stream
 }
 
 // isEventStream reports whether an answer of this type is an event stream. One without a type is taken for one.
@@ -53,10 +53,10 @@ func beneath(w gin.ResponseWriter) http.ResponseWriter {
 // Start writes the headers of the stream.
 func (s *sseSink) Start(header http.Header) error {
 	s.started = true
-	s.open.Begin(&s.one)
+	s.open.Begin(&s.stream)
 	h := s.w.Header()
 	maps.Copy(h, header)
-	if s.events = isEventStream(h.Get("Content-Type")); s.events {
+	if s.inEvents = isEventStream(h.Get("Content-Type")); s.inEvents {
 		h["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
 	}
 	if s.call.Lane != "" {
@@ -88,9 +88,9 @@ func (s *sseSink) Event(raw []byte) error {
 // deadline, which would take a twentieth of the time of an event.
 func (s *sseSink) extend() {
 	now := time.Now()
-	if s.until.Sub(now) < s.timeout {
-		s.until = now.Add(s.timeout + s.timeout/8)
-		_ = s.rc.SetWriteDeadline(s.until)
+	if s.deadline.Sub(now) < s.timeout {
+		s.deadline = now.Add(s.timeout + s.timeout/8)
+		_ = s.rc.SetWriteDeadline(s.deadline)
 	}
 }
 
@@ -98,7 +98,7 @@ func (s *sseSink) extend() {
 func (s *sseSink) end() { takeWithin(s.rc, s.timeout) }
 
 // leave is called at the end of the request.
-func (s *sseSink) leave() { s.open.End(&s.one) }
+func (s *sseSink) leave() { s.open.End(&s.stream) }
 
 // endStream ends a broken stream with an event that holds the error document, and then closes the connection. Clients
 // that do not know the event do not take that for a good end either: no [DONE] follows, and the body does not end.
@@ -110,7 +110,7 @@ func endStream(c *gin.Context, sink *sseSink, err error) {
 	if p.status == statusClosed {
 		return
 	}
-	if sink.events && (p.vendor == nil || !p.vendor.Told) {
+	if sink.inEvents && (p.vendor == nil || !p.vendor.Told) {
 		if err := sink.Event(errorEvent(c, p, in.ID)); err != nil {
 			in.Err = errors.Join(in.Err, err)
 		}
