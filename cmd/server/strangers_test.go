@@ -115,6 +115,19 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 	}
 }
 
+// TestUnfinishedHeadersAreNotWaitedFor as long as for a body: a connection whose headers do not come is closed.
+func TestUnfinishedHeadersAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	p := start(t, production(t, redistest.Start(t), "http://127.0.0.1:1", "LLM_READ_TIMEOUT=1h"))
+	for _, url := range []string{p.URL, p.Admin} {
+		conn := dial(t, url)
+		fmt.Fprint(conn, "POST /llm HTTP/1.1\r\nHost: x\r\nX-Unfinished: ")
+		if answer, err := io.ReadAll(conn); err != nil {
+			t.Errorf("%s: %q, %v", url, answer, err)
+		}
+	}
+}
+
 // TestStrangersWriteNoLog: refusals of all kinds are counted and not logged.
 func TestStrangersWriteNoLog(t *testing.T) {
 	t.Parallel()
