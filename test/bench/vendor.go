@@ -105,6 +105,7 @@ func (v *vendor) serve(p *poller, listener int) error {
 				}
 			case fd == streams.timer:
 				streams.tick()
+			case conns[fd] == nil: // closed; a program that is being started has it for a moment
 			case !v.serveOne(conns[fd], reply, hold, flow, streams):
 				streams.end(conns[fd])
 				conns[fd].close()
