@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os/exec"
@@ -55,47 +56,34 @@ func throughService(r *release) (string, error) {
 	return fmt.Sprintf("from another pod: %d, %d bytes", a.Status, len(a.Body)), nil
 }
 
-// followNotes runs the commands that helm prints after an install, with a free local port instead of 8080.
+// followNotes runs the commands that helm prints after an install, with free local ports instead of 8080 and 9090.
 func followNotes(r *release) (string, error) {
 	notes, err := command("", "helm", "get", "notes", releaseName, "-n", r.namespace)
 	if err != nil {
 		return "", err
 	}
-	var forward, key, curl string
+	var forward, page, key, curl string
 	for line := range strings.Lines(notes) {
 		line = strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(line, "kubectl") && strings.Contains(line, "port-forward"):
+		switch forwards := strings.HasPrefix(line, "kubectl") && strings.Contains(line, "port-forward"); {
+		case forwards && strings.Contains(line, " 8080:"):
 			forward = line
+		case forwards && strings.Contains(line, " 9090 "):
+			page = line
 		case strings.HasPrefix(line, "KEY="):
 			key = line
 		case strings.HasPrefix(line, "curl"), strings.HasPrefix(line, "-d "):
 			curl += strings.TrimSuffix(line, `\`) + " "
 		}
 	}
-	if forward == "" || key == "" || curl == "" {
+	if forward == "" || page == "" || key == "" || curl == "" {
 		return "", fmt.Errorf("NOTES lacks a line: %s", notes)
 	}
-	port, err := freePort()
+	port, stop, err := forwarded(forward, " 8080:", ":")
 	if err != nil {
 		return "", err
 	}
-	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	tunnel := exec.CommandContext(ctx, "bash", "-c", "exec "+strings.Replace(forward, " 8080:", " "+port+":", 1))
-	if err := tunnel.Start(); err != nil {
-		return "", err
-	}
-	defer func() { stop(); _ = tunnel.Wait() }()
-	if _, err := eventually(20*time.Second, "port-forward listens", func() (bool, error) {
-		conn, err := net.Dial("tcp", "localhost:"+port)
-		if err != nil {
-			return false, err
-		}
-		return true, conn.Close()
-	}); err != nil {
-		return "", err
-	}
 	answer, err := command("", "bash", "-c", key+"\n"+strings.Replace(curl, "localhost:8080", "localhost:"+port, 1))
 	if err != nil {
 		return "", err
@@ -103,7 +91,61 @@ func followNotes(r *release) (string, error) {
 	if !strings.Contains(answer, `"choices"`) {
 		return "", fmt.Errorf("answered %s", answer)
 	}
-	return fmt.Sprintf("its three commands as printed: an answer of %d bytes", len(answer)), nil
+	if err := tryPage(page); err != nil {
+		return "", fmt.Errorf("the live page: %w", err)
+	}
+	return fmt.Sprintf("its three commands as printed: an answer of %d bytes; a fault set and ended on the live page",
+		len(answer)), nil
+}
+
+// tryPage runs the command that leads to the live page, and presses two of its buttons.
+func tryPage(forward string) error {
+	port, stop, err := forwarded(forward, " 9090 ", ":9090 ")
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, fault := range []string{"slow", ""} {
+		res, err := http.Post("http://localhost:"+port+"/debug/live/fault", "application/json",
+			strings.NewReader(fmt.Sprintf(`{"fault":%q}`, fault)))
+		if err != nil {
+			return err
+		}
+		said, err := io.ReadAll(res.Body)
+		if err = errors.Join(err, res.Body.Close()); err != nil {
+			return err
+		}
+		if res.StatusCode != http.StatusNoContent {
+			return fmt.Errorf("the fault %q: %s %s", fault, res.Status, said)
+		}
+	}
+	return nil
+}
+
+// forwarded runs a printed port-forward with a free local port: its text port gives way to the free one and behind.
+func forwarded(line, port, behind string) (local string, stop func(), err error) {
+	if local, err = freePort(); err != nil {
+		return "", nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	tunnel := exec.CommandContext(ctx, "bash", "-c", "exec "+strings.Replace(line, port, " "+local+behind, 1))
+	if err := tunnel.Start(); err != nil {
+		cancel()
+		return "", nil, err
+	}
+	stop = func() { cancel(); _ = tunnel.Wait() }
+	_, err = eventually(20*time.Second, "port-forward listens", func() (bool, error) {
+		conn, err := net.Dial("tcp", "localhost:"+local)
+		if err != nil {
+			return false, err
+		}
+		return true, conn.Close()
+	})
+	if err != nil {
+		stop()
+		return "", nil, err
+	}
+	return local, stop, nil
 }
 
 func freePort() (string, error) {
