@@ -108,7 +108,10 @@ func uninstall(r *release) (string, error) {
 				left = append(left, name)
 			}
 		}
-		return err == nil && len(left) == 0, errors.Join(err, fmt.Errorf("left: %v", left))
+		if len(left) > 0 {
+			err = errors.Join(err, fmt.Errorf("left: %v", left))
+		}
+		return true, err
 	})
 	return fmt.Sprintf("of %d kinds of objects only secret/%s is left", len(strings.Fields(kinds)), keysSecret), err
 }
