@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/outcome"
+	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
 type metrics struct {
@@ -22,9 +23,6 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer, mem *memory, pool *waits) (*metrics, error) {
-	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-	}
 	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	}
@@ -36,31 +34,29 @@ func newMetrics(reg prometheus.Registerer, mem *memory, pool *waits) (*metrics, 
 			"priority"),
 		bytes: prometheus.NewGauge(gauge("llm_jobs_bytes",
 			"Bytes that jobs, their bodies and results, take in Redis, about; the same in every pod.")),
-		taken: counters("llm_jobs_submitted_total",
+		taken: telemetry.CounterVec("llm_jobs_submitted_total",
 			"Jobs submitted, by priority and result: new, repeated, or the reason for a refusal.", "priority",
 			"result"),
-		ended: counters("llm_jobs_processed_total",
+		ended: telemetry.CounterVec("llm_jobs_processed_total",
 			"Jobs that ended, by priority and state: succeeded, failed, cancelled, poisoned.", "priority", "state"),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "llm_jobs_results_dropped_total",
 			Help: "Jobs that ended without the vendor's answer, because it could not be stored."}),
-		again: counters("llm_jobs_retried_total",
-			"Jobs that went back into the queue: after a failed attempt (failure), handed back by a pod "+
-				"that stops, rescued from one that died or does not know them, to wait for the operator, or because "+
-				"enough jobs wait for "+
-				"their lane (lane).", "reason"),
+		again: telemetry.CounterVec("llm_jobs_retried_total",
+			"Jobs that went back into the queue: after a failed attempt (failure), handed back by a pod that stops, "+
+				"rescued from one that died or does not know them, to wait for the operator, "+
+				"or because enough jobs wait for their lane (lane).", "reason"),
 		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "llm_jobs_wait_seconds", Help: "Time from submission to the start of the vendor call, by priority.",
 			Buckets: []float64{.05, .25, 1, 5, 15, 60, 300, 900, 3600, 14400},
 		}, []string{"priority"}),
 		running: prometheus.NewGauge(gauge("llm_jobs_running", "Jobs this pod works on.")),
-		waits: counters("llm_jobs_waits_total",
+		waits: telemetry.CounterVec("llm_jobs_waits_total",
 			"Requests that asked to wait for a job: held, or answered at once because all places of the "+
 				"pod (pod_full) or of the user (user_full) were taken.", "result"),
 	}
-	limit := prometheus.NewGaugeFunc(gauge("llm_jobs_bytes_limit",
-		"Bytes that jobs may take in Redis before no more are taken in."),
+	limit := telemetry.Gauge("llm_jobs_bytes_limit", "Bytes that jobs may take in Redis before no more are taken in.",
 		func() float64 { all, _ := mem.limits(); return float64(all) })
-	held := prometheus.NewGaugeFunc(gauge("llm_jobs_waiting_requests", "Requests in this pod that wait for a job."),
+	held := telemetry.Gauge("llm_jobs_waiting_requests", "Requests in this pod that wait for a job.",
 		func() float64 { return float64(pool.held()) })
 	m.prepare()
 	var errs []error

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
 // New returns a budget for a process with a memory limit of limit bytes; 0 means no limit. Bodies wait at most for the
@@ -26,9 +28,8 @@ func New(cfg Config, limit int64, wait time.Duration, log *slog.Logger, reg prom
 			Help: "Requests that got no memory in time, for their body or for their answer.",
 		}, []string{"use"}),
 	}
-	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "llm_memory_budget_bytes", Help: "Most bytes of bodies and answers that this pod may hold.",
-	}, func() float64 { return float64(b.size) })
+	size := telemetry.Gauge("llm_memory_budget_bytes", "Most bytes of bodies and answers that this pod may hold.",
+		func() float64 { return float64(b.size) })
 	errs := []error{reg.Register(b.metrics.waits), reg.Register(b.metrics.rejected), reg.Register(size)}
 	for use := range uses {
 		label := prometheus.Labels{"use": use.String()}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/outcome"
+	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
 // Admission lets at most limit requests into this pod and refuses the rest at once, before anything is read or decided.
@@ -28,9 +29,8 @@ func NewAdmission(limit int, reg prometheus.Registerer) (*Admission, error) {
 	a := &Admission{limit: int64(limit), rejected: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "llm_admission_rejections_total", Help: "Requests refused because the pod was full.",
 	})}
-	used := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "llm_admission_used_ratio", Help: "Requests inside this pod as a share of what it admits.",
-	}, func() float64 { return float64(a.InFlight()) / float64(limit) })
+	used := telemetry.Gauge("llm_admission_used_ratio", "Requests inside this pod as a share of what it admits.",
+		func() float64 { return float64(a.InFlight()) / float64(limit) })
 	return a, errors.Join(reg.Register(a.rejected), reg.Register(used))
 }
 

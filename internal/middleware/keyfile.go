@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/follow"
+	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
 // Keys knows the owners of the API keys. It holds SHA-256 hashes only, from a file with one line for each key:
@@ -63,14 +64,11 @@ func ownKeys(lines []string, tiers map[string]int) (keyTable, error) {
 
 // register exports how many keys are in force, and how many lines are wrong.
 func (k *Keys) register(reg prometheus.Registerer) error {
-	gauge := func(name, help string, value func() float64) error {
-		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-	}
 	return errors.Join(
-		gauge("llm_api_keys", "API keys in force.", func() float64 { return float64(len(*k.table.Load())) }),
-		gauge("llm_api_keys_bad_lines", "Lines of the key file that cannot be read.", func() float64 {
-			return float64(k.badLines.Load())
-		}),
+		reg.Register(telemetry.Gauge("llm_api_keys", "API keys in force.",
+			func() float64 { return float64(len(*k.table.Load())) })),
+		reg.Register(telemetry.Gauge("llm_api_keys_bad_lines", "Lines of the key file that cannot be read.",
+			func() float64 { return float64(k.badLines.Load()) })),
 	)
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
 // Metrics counts requests by route, method, status and reason, and measures how long they take. No label has values
@@ -46,9 +48,8 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 		}, []string{"route"}),
 		children: map[series]child{},
 	}
-	inFlight := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "llm_http_in_flight", Help: "Requests inside this pod now.",
-	}, func() float64 { return float64(m.inFlight.Load()) })
+	inFlight := telemetry.Gauge("llm_http_in_flight", "Requests inside this pod now.",
+		func() float64 { return float64(m.inFlight.Load()) })
 	return m, errors.Join(reg.Register(m.requests), reg.Register(m.duration), reg.Register(inFlight))
 }
 

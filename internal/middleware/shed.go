@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spillway-dev/spillway/internal/outcome"
+	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
 // Load is the state of the pod that shedding looks at.
@@ -49,11 +50,9 @@ func NewShed(cfg Config, load func() Load, reg prometheus.Registerer) (*Shed, er
 			late:  shed.WithLabelValues(tier, string(outcome.ShedLatency)),
 		}
 	}
-	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "llm_pressure",
-		Help: "Pressure on this pod, 0 to 1: the lowest tier is shed above SHED_FREE, " +
-			"all but the highest above SHED_ALL.",
-	}, func() float64 { now := time.Now(); p, _ := s.pressure(s.latency.highest(now)); return p })
+	gauge := telemetry.Gauge("llm_pressure",
+		"Pressure on this pod, 0 to 1: the lowest tier is shed above SHED_FREE, all but the highest above SHED_ALL.",
+		func() float64 { now := time.Now(); p, _ := s.pressure(s.latency.highest(now)); return p })
 	return s, errors.Join(reg.Register(shed), reg.Register(gauge))
 }
 
