@@ -33,6 +33,17 @@ func (v twoVendors) submitAll(bodies ...string) (ids []string) {
 	return ids
 }
 
+// expectWaiting checks that jobs wait, and that none has failed an attempt.
+func (v twoVendors) expectWaiting(ids []string) {
+	v.tb.Helper()
+	for _, id := range ids {
+		if job := viewOf(v.tb, v.send(http.MethodGet, "/llm/jobs/"+id, "")); job.State != "queued" &&
+			job.State != "running" || job.Failures != 0 {
+			v.tb.Errorf("a job of the lane that is closed: %+v", job)
+		}
+	}
+}
+
 // TestJobsGoToTheFallback as other calls do, for its own model.
 func TestJobsGoToTheFallback(t *testing.T) {
 	t.Parallel()
@@ -68,12 +79,7 @@ func TestALimitedLaneStopsNoJobOfAnotherLane(t *testing.T) {
 	if job := v.finished(v.submitAll(wholeAsk)[0]); job.State != "succeeded" {
 		t.Errorf("the job of the other lane: %+v", job)
 	}
-	for _, id := range limited {
-		if job := viewOf(t, v.send(http.MethodGet, "/llm/jobs/"+id, "")); job.State != "queued" &&
-			job.State != "running" || job.Failures != 0 {
-			t.Errorf("a job of the limited lane: %+v", job)
-		}
-	}
+	v.expectWaiting(limited)
 	v.second.ClearFaults()
 	for _, id := range limited {
 		if job := v.finished(id); job.State != "succeeded" || job.Failures != 0 {
@@ -98,10 +104,5 @@ func TestOneWorkerIsNotKeptByAClosedLane(t *testing.T) {
 	if job := v.finished(v.submitAll(wholeAsk)[0]); job.State != "succeeded" {
 		t.Errorf("the job of the open lane: %+v", job)
 	}
-	for _, id := range closed {
-		if job := viewOf(t, v.send(http.MethodGet, "/llm/jobs/"+id, "")); job.State != "queued" &&
-			job.State != "running" || job.Failures != 0 {
-			t.Errorf("a job of the closed lane: %+v", job)
-		}
-	}
+	v.expectWaiting(closed)
 }

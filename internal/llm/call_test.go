@@ -89,9 +89,8 @@ func TestEveryAttemptPassesEveryGate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log []string
-		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
-			return llmtest.Answer(http.StatusInternalServerError, nil, ""), nil
-		}, recordingGate("a", &log, nil))
+		down := llmtest.Always(http.StatusInternalServerError, nil, "")
+		c := llmtest.Caller(t, llmtest.Config(), down, recordingGate("a", &log, nil))
 		call := llmtest.NewCall()
 		_, err := c.Do(t.Context(), call)
 		failed, isVendor := errors.AsType[*llm.VendorError](err)

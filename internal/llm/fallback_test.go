@@ -62,9 +62,7 @@ func TestTheQuickRetryNeedsTheConditions(t *testing.T) {
 		cfg.Retry.Max = 0
 		call := llmtest.NewCall()
 		call.FallbackReady = true
-		_, err := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
-			return llmtest.Answer(http.StatusInternalServerError, nil, ""), nil
-		}).Do(t.Context(), call)
+		_, err := llmtest.Caller(t, cfg, llmtest.Always(http.StatusInternalServerError, nil, "")).Do(t.Context(), call)
 		if err == nil || call.Attempts != 1 {
 			t.Errorf("%d attempts, %v", call.Attempts, err)
 		}
@@ -79,9 +77,8 @@ func TestABackgroundCallDoesNotSleepThroughThePauseOfTheVendor(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			call := llmtest.NewCall()
 			call.Background = true
-			_, err := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
-				return llmtest.Answer(status, http.Header{"Retry-After": {"3"}}, ""), nil
-			}).Do(t.Context(), call)
+			limited := llmtest.Always(status, http.Header{"Retry-After": {"3"}}, "")
+			_, err := llmtest.Caller(t, llmtest.Config(), limited).Do(t.Context(), call)
 			failed, ok := errors.AsType[*llm.VendorError](err)
 			if !ok || call.Attempts != want || failed.RetryAfter != 3*time.Second {
 				t.Errorf("%d: %d attempts, want %d; %v", status, call.Attempts, want, err)

@@ -216,9 +216,8 @@ func TestNothingIsHeldWhileAGateWaitsOrARetrySleeps(t *testing.T) {
 			holding++
 			return func(llm.Result) { holding-- }, nil
 		}))
-		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
-			return llmtest.Answer(http.StatusServiceUnavailable, http.Header{"Retry-After": {"10"}}, ""), nil
-		}, spy)
+		down := llmtest.Always(http.StatusServiceUnavailable, http.Header{"Retry-After": {"10"}}, "")
+		c := llmtest.Caller(t, llmtest.Config(), down, spy)
 		ctx, hangUp := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = c.Do(ctx, llmtest.NewCall()) })

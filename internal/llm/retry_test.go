@@ -36,9 +36,8 @@ func TestRetryHeedsRetryAfter(t *testing.T) {
 func TestNoRetryThatCannotEndBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
-			return llmtest.Answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"100"}}, ""), nil
-		})
+		limited := llmtest.Always(http.StatusTooManyRequests, http.Header{"Retry-After": {"100"}}, "")
+		c := llmtest.Caller(t, llmtest.Config(), limited)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start, call := time.Now(), llmtest.NewCall()
@@ -86,9 +85,7 @@ func TestTheEndOfTheTimeHidesNoVendorFailure(t *testing.T) {
 			}
 			return llm.NoLeave, nil
 		})
-		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
-			return llmtest.Answer(http.StatusBadGateway, nil, ""), nil
-		}, llm.Named("full", full))
+		c := llmtest.Caller(t, llmtest.Config(), llmtest.Always(http.StatusBadGateway, nil, ""), llm.Named("full", full))
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, llm.TimeoutCause("the SLA deadline"))
 		defer cancel()
 		_, err := c.Do(ctx, llmtest.NewCall())

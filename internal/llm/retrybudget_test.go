@@ -114,9 +114,7 @@ func TestPausesOfTheVendorCostNoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := llmtest.Config()
 		cfg.Retry.Budget = 0.1
-		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
-			return llmtest.Answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"1"}}, ""), nil
-		})
+		c := llmtest.Caller(t, cfg, llmtest.Always(http.StatusTooManyRequests, http.Header{"Retry-After": {"1"}}, ""))
 		for range 20 {
 			_, err := c.Do(t.Context(), llmtest.NewCall())
 			if failed, isVendor := errors.AsType[*llm.VendorError](err); !isVendor || failed.Attempts != 1+
@@ -169,10 +167,7 @@ func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
 			}
 			return llm.NoLeave, nil
 		})
-		c := llmtest.Caller(t, cfg, func(*http.Request) (*http.Response, error) {
-			return llmtest.Answer(500, nil, `{}`),
-				nil
-		}, llm.Named("closes", closes))
+		c := llmtest.Caller(t, cfg, llmtest.Always(500, nil, `{}`), llm.Named("closes", closes))
 		for range 10 {
 			_, err := c.Do(t.Context(), llmtest.NewCall())
 			rejection(t, err)

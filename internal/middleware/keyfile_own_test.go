@@ -24,13 +24,7 @@ func TestKeysOfTheServiceItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer keys.Close()
-	h := chain(served, middleware.RequestID(), middleware.Identity(config(), keys, fail))
-	expect := func(key string, status int) {
-		t.Helper()
-		if got := post(h, "X-API-Key", key).Code; got != status {
-			t.Errorf("%s: %d, want %d", key, got, status)
-		}
-	}
+	expect := expectKeys(t, keys)
 	expect("one", http.StatusOK)
 	expect("own-1", http.StatusOK)
 	next := path + ".next"

@@ -30,6 +30,17 @@ func mountVersion(t *testing.T, mount, version, text string) {
 	}
 }
 
+// expectKeys returns a check of the status that a request with a key gets.
+func expectKeys(t *testing.T, keys *middleware.Keys) func(key string, status int) {
+	h := chain(served, middleware.RequestID(), middleware.Identity(config(), keys, fail))
+	return func(key string, status int) {
+		t.Helper()
+		if got := post(h, "X-API-Key", key).Code; got != status {
+			t.Errorf("%s: %d, want %d", key, got, status)
+		}
+	}
+}
+
 // A mounted Secret is a directory of links: keys -> ..data/keys, and ..data -> a directory that is new for each
 // version. Kubernetes replaces ..data by renaming another link over it; the file that was opened is never written.
 func TestKeysFollowAMountedSecret(t *testing.T) {
@@ -47,13 +58,7 @@ func TestKeysFollowAMountedSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer keys.Close()
-	h := chain(served, middleware.RequestID(), middleware.Identity(config(), keys, fail))
-	expect := func(key string, status int) {
-		t.Helper()
-		if got := post(h, "X-API-Key", key).Code; got != status {
-			t.Errorf("%s: %d, want %d", key, got, status)
-		}
-	}
+	expect := expectKeys(t, keys)
 	expect("one", http.StatusOK)
 
 	// The key is rotated: the new one works, the old one does not, though their number is the same.

@@ -31,21 +31,7 @@ func TestAPIPageTriesAStream(t *testing.T) {
 	if err := sim.AddFault(vendorsim.Fault{Kind: "stall", Chunks: 3}); err != nil {
 		t.Fatal(err)
 	}
-	p := openPath(t, startPod(t, "LLM_VENDOR_URL="+sim.URL).URL, "docs")
-	p.await(`document.querySelector("#operations-Calls-llm")`)
-	value[bool](p, person)
-
-	value[any](p, `press(".auth-wrapper .authorize")`)
-	p.await(`document.querySelector(".auth-container input")`)
-	value[any](p, `write(".auth-container input", "dev-pro")`)
-	value[any](p, `press(".auth-btn-wrapper .authorize")`)
-	p.await(`document.querySelector(".auth-btn-wrapper .btn-done")`)
-	value[any](p, `press(".auth-btn-wrapper .btn-done")`)
-
-	value[any](p, `press("#operations-Calls-llm .opblock-summary-control")`)
-	p.await(`document.querySelector("#operations-Calls-llm .try-out__btn")`)
-	value[any](p, `press("#operations-Calls-llm .try-out__btn")`)
-	p.await(`document.querySelector("#operations-Calls-llm .execute")`)
+	p := tryOut(t, startPod(t, "LLM_VENDOR_URL="+sim.URL).URL, "bearer")
 	value[any](p, `write("#operations-Calls-llm .opblock-section-request-body .examples-select-element", "stream")`)
 	p.await(`document.querySelector("#operations-Calls-llm .body-param__text").value.includes('"stream": true')`)
 	value[any](p, `press("#operations-Calls-llm .execute")`)
@@ -56,29 +42,36 @@ func TestAPIPageTriesAStream(t *testing.T) {
 	p.await(`document.getElementById("stream-title").textContent.includes("broken off")`)
 }
 
+// tryOut opens the API page, gives a well-known key by a scheme, and opens POST /llm so that it can be executed.
+func tryOut(t *testing.T, url, scheme string) *page {
+	t.Helper()
+	p := openPath(t, url, "docs")
+	p.await(`document.querySelector("#operations-Calls-llm")`)
+	value[bool](p, person)
+	value[any](p, `press(".auth-wrapper .authorize")`)
+	p.await(`document.querySelector(".auth-container input")`)
+	value[bool](p, fmt.Sprintf(`(() => {
+		const box = [...document.querySelectorAll(".auth-container")].find(e => e.textContent.startsWith(%q));
+		box.id = "mine";
+		write("#mine input", "dev-pro");
+		return true;
+	})()`, scheme))
+	value[any](p, `press("#mine .auth-btn-wrapper .authorize")`)
+	p.await(`document.querySelector(".auth-btn-wrapper .btn-done")`)
+	value[any](p, `press(".auth-btn-wrapper .btn-done")`)
+	value[any](p, `press("#operations-Calls-llm .opblock-summary-control")`)
+	p.await(`document.querySelector("#operations-Calls-llm .try-out__btn")`)
+	value[any](p, `press("#operations-Calls-llm .try-out__btn")`)
+	p.await(`document.querySelector("#operations-Calls-llm .execute")`)
+	return p
+}
+
 // TestAPIPageTakesEveryKey: what is tried out is answered with the key in each of the headers that may carry one.
 func TestAPIPageTakesEveryKey(t *testing.T) {
 	t.Parallel()
 	pod := startPod(t)
 	for _, scheme := range []string{"bearer", "apiKey", "azureKey"} {
-		p := openPath(t, pod.URL, "docs")
-		p.await(`document.querySelector("#operations-Calls-llm")`)
-		value[bool](p, person)
-		value[any](p, `press(".auth-wrapper .authorize")`)
-		p.await(`document.querySelector(".auth-container input")`)
-		value[bool](p, fmt.Sprintf(`(() => {
-			const box = [...document.querySelectorAll(".auth-container")].find(e => e.textContent.startsWith(%q));
-			box.id = "mine";
-			write("#mine input", "dev-pro");
-			return true;
-		})()`, scheme))
-		value[any](p, `press("#mine .auth-btn-wrapper .authorize")`)
-		p.await(`document.querySelector(".auth-btn-wrapper .btn-done")`)
-		value[any](p, `press(".auth-btn-wrapper .btn-done")`)
-		value[any](p, `press("#operations-Calls-llm .opblock-summary-control")`)
-		p.await(`document.querySelector("#operations-Calls-llm .try-out__btn")`)
-		value[any](p, `press("#operations-Calls-llm .try-out__btn")`)
-		p.await(`document.querySelector("#operations-Calls-llm .execute")`)
+		p := tryOut(t, pod.URL, scheme)
 		value[any](p, `press("#operations-Calls-llm .execute")`)
 		p.await(`document.querySelector("#operations-Calls-llm .live-responses-table .response-col_status")`)
 		if status := value[string](p, `document.querySelector("#operations-Calls-llm .live-responses-table tbody `+

@@ -94,9 +94,7 @@ func (l lanes) ask(ctx context.Context) (string, error) {
 
 // answers is a vendor that answers with a status.
 func answers(status int) llmtest.RoundTrip {
-	return func(*http.Request) (*http.Response, error) {
-		return llmtest.Answer(status, http.Header{"Content-Type": {"application/json"}}, `{}`), nil
-	}
+	return llmtest.Always(status, http.Header{"Content-Type": {"application/json"}}, `{}`)
 }
 
 // labelled are the values of a label over the series of a metric.

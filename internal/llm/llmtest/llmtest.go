@@ -36,6 +36,11 @@ func Answer(status int, header http.Header, body string) *http.Response {
 	}
 }
 
+// Always is a vendor that answers every request alike.
+func Always(status int, header http.Header, body string) RoundTrip {
+	return func(*http.Request) (*http.Response, error) { return Answer(status, header.Clone(), body), nil }
+}
+
 // Hang waits until the request is given up.
 func Hang(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
