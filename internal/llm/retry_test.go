@@ -85,7 +85,8 @@ func TestTheEndOfTheTimeHidesNoVendorFailure(t *testing.T) {
 			}
 			return llm.NoLeave, nil
 		})
-		c := llmtest.Caller(t, llmtest.Config(), llmtest.Always(http.StatusBadGateway, nil, ""), llm.Named("full", full))
+		bad := llmtest.Always(http.StatusBadGateway, nil, "")
+		c := llmtest.Caller(t, llmtest.Config(), bad, llm.Named("full", full))
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, llm.TimeoutCause("the SLA deadline"))
 		defer cancel()
 		_, err := c.Do(ctx, llmtest.NewCall())
