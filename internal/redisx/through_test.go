@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/redistest"
 	"github.com/spillway-dev/spillway/internal/redisx"
 )
@@ -35,5 +36,27 @@ func TestEveryConnectionGoesThrough(t *testing.T) {
 				t.Errorf("background work: %v, and none of its connections went through", err)
 			}
 		})
+	}
+}
+
+// TestTheFirstConnectionGoesThrough: a client connects by itself as soon as it is made, before anything is asked. Many
+// clients are made, because a connection that is missed depends on which of two goroutines comes first.
+func TestTheFirstConnectionGoesThrough(t *testing.T) {
+	t.Parallel()
+	cfg := redisx.Config{URL: redistest.Start(t).URL()}
+	for range 500 {
+		through := make(chan struct{}, 1)
+		cfg.Through = func(conn net.Conn) net.Conn {
+			select {
+			case through <- struct{}{}:
+			default: // a second connection
+			}
+			return conn
+		}
+		c, _ := connect(t, cfg)
+		await.Value(t, "the first connection goes through", through)
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
