@@ -66,11 +66,11 @@ image-ko: ## the same without Docker, as archives in dist/ for docker load: the 
 AT_ONCE = $$(( 2 * $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) ))
 
 .PHONY: test
-test: redis ## run every test, with the race detector, against a real Redis
+test: redis ## run the tests of the service, with the race detector, against a real Redis
 	go build -race ./... # first, because some tests build too: what is compiled by then is compiled once
 	go test -race -p $(AT_ONCE) $(PKG)
 	$(MAKE) prove-short
-	$(MAKE) -j 2 --output-sync=target chart-test clients-go openapi-test live-test
+	$(MAKE) -j 2 --output-sync=target clients-go openapi-test live-test
 
 .PHONY: test-fast
 test-fast: redis ## the same without the race detector
@@ -85,8 +85,8 @@ prove-short: redis # some of it, smaller; never from the cache, which does not k
 	cd test/prove && go test -race -count=1 .
 
 .PHONY: chart-test
-chart-test: ## render the chart with Helm 4 and 3 and check what comes out; needs no cluster
-	cd test/chart && go test -count=1 ./... # never from the cache: it does not know the binary they start
+chart-test: ## render the chart with Helm 4 and 3 and check what comes out; needs no cluster; compiles Helm, which takes minutes
+	cd test/chart && go test -count=1 -timeout 20m ./... # never from the cache: it does not know the binary they start
 
 .PHONY: clients-go
 clients-go: # official Go clients against the real binary; never from the cache, which does not know it
@@ -210,8 +210,8 @@ fork: ## rename everything after your service: make fork MODULE=github.com/me/my
 	@go run ./tools/fork -module '$(MODULE)' -name '$(NAME)' -image '$(if $(filter command environment,$(firstword $(origin IMAGE))),$(IMAGE))' $(if $(FORCE),-force)
 
 .PHONY: fork-test
-fork-test: # the rename with the renamed chart; make test has all but the chart
-	go test -count=1 -timeout 15m -run 'TestFork$$' ./tools/fork -chart
+fork-test: ## rename a copy with make fork, then build and test it, with its chart
+	go test -count=1 -timeout 20m -tags fork -run 'TestForkWorks$$' ./tools/fork
 
 # fork:end
 .PHONY: clean

@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"flag"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,53 +13,37 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// withChart makes TestFork test the renamed chart too. Its libraries take minutes to compile, so this is not part of
-// make test: `make fork-test` sets it.
-var withChart = flag.Bool("chart", false, "test the chart of the renamed copy too")
-
-// TestFork does in a copy what the README describes: fork, then search for the old name, vet, build and test. The new
-// name has a hyphen, which not all names may have. Only the copy's own packages are compiled: their imports come from
-// the build cache, because the flags are those of this test.
+// TestFork renames a copy and searches it for the old name. What the copy then does is TestForkWorks, in
+// `make fork-test`.
 func TestFork(t *testing.T) {
 	t.Parallel()
 	dir := copyOfRepository(t)
+	said := fork(t, dir)
+	for _, want := range []string{"bin/my-svc", "helm/my-svc", "my_svc_…", "git add -A"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %s:\n%s", want, said)
+		}
+	}
+	noTrace(t, dir)
+	if out := do(t, dir, "gofmt", "-l", "."); out != "" {
+		t.Errorf("not formatted:\n%s", out)
+	}
+	if err := run(t.Context(), dir, []string{"-module", "github.com/a/b", "-name", "another", "-force"},
+		io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "renamed already") {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+// fork renames the repository in dir and returns what the tool says. The new name has a hyphen, which not all names may
+// have.
+func fork(t *testing.T, dir string) string {
+	t.Helper()
 	var said bytes.Buffer
 	if err := run(t.Context(), dir, []string{"-module", "git.corp.example/team/gate", "-name", "my-svc", "-image",
 		"registry.corp.example/team/my-svc"}, &said, &said); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"bin/my-svc", "helm/my-svc", "my_svc_…", "git add -A"} {
-		if !strings.Contains(said.String(), want) {
-			t.Errorf("it does not say %s:\n%s", want, &said)
-		}
-	}
-	noTrace(t, dir)
-	if t.Failed() {
-		return // what follows could only say the same again
-	}
-
-	do(t, dir, "go", proctest.GoArgs("vet", "./...")...)
-	do(t, dir, "go", proctest.GoArgs("build", "-o", "bin/", "./cmd/...")...)
-	if out := do(t, dir, "gofmt", "-l", "."); out != "" {
-		t.Errorf("not formatted:\n%s", out)
-	}
-	do(t, dir, "go", proctest.GoArgs("test", "-count=1", "-vet=off", "./internal/config")...)
-	if out := do(t, dir, filepath.Join(dir, "bin", "my-svc"), "-config-help"); !strings.Contains(out,
-		"LLM_VENDOR_URL") {
-		t.Errorf("bin/my-svc -config-help says %s", out)
-	}
-	if out := do(t, dir, "make"); strings.Contains(out, "make fork") || !strings.Contains(out, "build bin/my-svc") {
-		t.Errorf("make lists\n%s", out)
-	}
-	if *withChart { // the chart, k8s/ and skaffold.yaml still fit each other, and the pages about them are up to date
-		do(t, filepath.Join(dir, "test", "chart"), "go", "test", "-count=1", "-run",
-			"Manifests|Skaffold|EveryValue|EverySetting", ".")
-	}
-
-	if err := run(t.Context(), dir, []string{"-module", "github.com/a/b", "-name", "another", "-force"},
-		&said, &said); err == nil || !strings.Contains(err.Error(), "renamed already") {
-		t.Errorf("a second time: %v", err)
-	}
+	return said.String()
 }
 
 // TestForkWantsAWayBack: nothing is changed when git could not undo it.
