@@ -91,8 +91,12 @@ func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
 }
 
 // verdict is the error of the whole call. When the time ran out before another attempt reached the vendor, it is the
-// error of the last attempt that did: that says more than that the time is over.
+// error of the last attempt that did: that says more than that the time is over. A stream that has begun ends for its
+// own reason, whatever failed before it and however much time has passed.
 func (t *tries) verdict(ctx context.Context, err error) error {
+	if failed, ok := errors.AsType[*VendorError](err); ok && failed.Streamed {
+		return err
+	}
 	if t.last != nil && ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
 		return t.last
 	}

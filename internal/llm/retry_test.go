@@ -3,11 +3,13 @@ package llm_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/deadline"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 	"github.com/spillway-dev/spillway/internal/outcome"
@@ -93,6 +95,31 @@ func TestTheEndOfTheTimeHidesNoVendorFailure(t *testing.T) {
 		if failed, isVendor := errors.AsType[*llm.VendorError](err); !isVendor ||
 			failed.Status != http.StatusBadGateway {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A stream that a second attempt has begun, and that ends after the SLA, ends for its own reason, not for the failure of
+// the first attempt.
+func TestTheEndOfAStreamIsToldAfterARetry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		stalls := llmtest.EventStream(func(ctx context.Context, w *io.PipeWriter) {
+			_, _ = io.WriteString(w, "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n")
+			<-ctx.Done()
+		})
+		c := llmtest.Caller(t, llmtest.Config(), func(r *http.Request) (*http.Response, error) {
+			if asked++; asked == 1 {
+				return llmtest.Answer(http.StatusServiceUnavailable, nil, ""), nil
+			}
+			return stalls(r)
+		})
+		ctx := deadline.New(t.Context(), time.Now().Add(3*time.Second), llm.TimeoutCause("the SLA deadline"))
+		defer ctx.Stop()
+		_, err := c.Do(ctx, llmtest.NewStreamCall(&llmtest.Events{}))
+		if failed, isVendor := errors.AsType[*llm.VendorError](err); !isVendor || failed.Kind != llm.KindIdle {
+			t.Errorf("after %d attempts: %v", asked, err)
 		}
 	})
 }
