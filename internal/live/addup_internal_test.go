@@ -1,9 +1,11 @@
 package live
 
 import (
+	"context"
 	"encoding/json"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -87,5 +89,42 @@ func TestFiguresAreBoundedAndNoUsers(t *testing.T) {
 	}
 	if figures := figuresOf(a); len(figures) > maxFigures {
 		t.Errorf("a pod leaves %d bytes", len(figures))
+	}
+}
+
+// keeps is a board on which only this pod leaves something.
+type keeps struct{ nowhere }
+
+func (keeps) Exchange(_ context.Context, figures []byte, _ bool) ([][]byte, error) {
+	if len(figures) == 0 {
+		return nil, nil
+	}
+	return [][]byte{figures}, nil
+}
+
+// TestThePageNeverShowsNoPod: figures that are too many to be left, or that cannot be read, leave the page with those of
+// its own pod. The page reads lists, and would fail on null.
+func TestThePageNeverShowsNoPod(t *testing.T) {
+	t.Parallel()
+	few, _ := twoPods(t)
+	many := few
+	for range 1000 {
+		many.Lanes = append(many.Lanes, few.Lanes[0])
+	}
+	for name, c := range map[string]struct {
+		own   Snapshot
+		board Board
+		alone bool
+	}{
+		"a pod":                   {few, keeps{}, false},
+		"a pod with many lanes":   {many, keeps{}, true},
+		"a board without figures": {few, nowhere{}, false},
+	} {
+		all := &cluster{board: c.board, view: newView(), until: time.Now().Add(time.Hour)}
+		all.turn(t.Context(), 0, c.own)
+		got := all.view.snapshot()
+		if len(got.Layers) != len(c.own.Layers) || got.Requests.Outcomes == nil || (got.Alone != "") != c.alone {
+			t.Errorf("%s: %d layers, alone: %q", name, len(got.Layers), got.Alone)
+		}
 	}
 }

@@ -19,7 +19,7 @@ type Board interface {
 // Bounds of what pods leave.
 const (
 	askEvery   = 5               // seconds between two looks whether figures are wanted
-	maxFigures = 32 << 10        // bytes that a pod leaves at most; it leaves about six thousand
+	maxFigures = 64 << 10        // bytes that a pod leaves at most: five thousand, and a thousand or two for each lane
 	watchTime  = 5 * time.Second // that a page shows all pods after it has asked
 )
 
@@ -58,19 +58,23 @@ func (c *cluster) turn(ctx context.Context, n int, own Snapshot) {
 	if !watched && !c.wanted {
 		return
 	}
-	left, err := c.board.Exchange(ctx, figuresOf(own), watched)
+	figures := figuresOf(own)
+	left, err := c.board.Exchange(ctx, figures, watched)
 	if !watched {
 		return
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		own.Alone = "Redis is away, so the figures of the other pods cannot be read. This is this pod alone."
-		c.view.put(own)
-		return
+	case figures == nil: // and those of the others, which have the same lanes, are most likely missing too
+		own.Alone = "With so many lanes the figures are more than pods leave for each other. This is this pod alone."
+	default:
+		own = together(own, left)
 	}
-	c.view.put(together(own, left))
+	c.view.put(own)
 }
 
-// figuresOf is what a pod leaves: its snapshot without what is its own.
+// figuresOf is what a pod leaves: its snapshot without what is its own; nil when that is too much.
 func figuresOf(s Snapshot) []byte {
 	s.Refused, s.Play = nil, nil
 	figures := encode(s)
@@ -80,7 +84,8 @@ func figuresOf(s Snapshot) []byte {
 	return figures
 }
 
-// together adds up what pods have left. What cannot be read is left out: it is another version's.
+// together adds up what pods have left. What cannot be read is left out: it is another version's. When nothing can be
+// read, what is left is this pod.
 func together(own Snapshot, left [][]byte) Snapshot {
 	var pods []Snapshot
 	for _, figures := range left {
@@ -88,6 +93,9 @@ func together(own Snapshot, left [][]byte) Snapshot {
 		if json.Unmarshal(figures, &s) == nil {
 			pods = append(pods, s)
 		}
+	}
+	if len(pods) == 0 {
+		pods = []Snapshot{own}
 	}
 	s := addUp(pods)
 	s.At, s.Pod, s.Shares, s.Refused, s.Play = own.At, own.Pod, own.Shares, own.Refused, own.Play
