@@ -22,7 +22,13 @@ case "$1 $manager" in
 "redis pacman") as_root pacman -S --noconfirm redis ;;
 "redis brew") brew install redis ;;
 "redis none") unknown "redis-server (7.0 or newer)" ;;
-"browser apt-get") apt chromium fonts-dejavu-core ;;
+"browser apt-get")
+  if grep -qs '^ID=ubuntu$' /etc/os-release; then # its package is a link to a snap, which servers and containers lack
+    echo "Ubuntu has no package of Chromium: install google-chrome-stable from https://www.google.com/chrome/." >&2
+    exit 1
+  fi
+  apt chromium fonts-dejavu-core
+  ;;
 "browser dnf") dnf chromium dejavu-sans-fonts ;;
 "browser apk") as_root apk add chromium font-dejavu ;;
 "browser pacman") as_root pacman -S --noconfirm chromium ttf-dejavu ;;
