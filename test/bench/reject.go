@@ -3,9 +3,16 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"maps"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -19,7 +26,7 @@ type refuser struct {
 }
 
 // refusals measures the cost of a refusal, beside that of a 404 of the bare forwarder, and beside that of the same
-// bytes written by a server that makes no decision.
+// answer written by a server that makes no decision.
 func (b *bench) refusals() error {
 	refusing, err := b.startRefusing()
 	if err != nil {
@@ -29,16 +36,18 @@ func (b *bench) refusals() error {
 	if err != nil {
 		return err
 	}
-	same, err := b.startBare(sameName, "-refuse")
-	if err != nil {
-		return err
+	all := append(slices.Clone(refusing),
+		refuser{bare, bareName, bytes.Replace(chatRequest, []byte("/llm"), []byte("/nil"), 1), 404})
+	for _, r := range refusing {
+		same, err := b.startSame(r)
+		if err != nil {
+			return err
+		}
+		all = append(all, same)
 	}
-	refusing = append(refusing,
-		refuser{bare, bareName, bytes.Replace(chatRequest, []byte("/llm"), []byte("/nil"), 1), 404},
-		refuser{same, sameName, chatRequest, 503})
 	cpu := map[string][]float64{}
 	for range b.rounds {
-		for _, r := range refusing {
+		for _, r := range all {
 			s, err := b.take(r.target, r.request, 0, b.length/2, r.status)
 			if err != nil {
 				return err
@@ -46,17 +55,46 @@ func (b *bench) refusals() error {
 			cpu[r.by] = append(cpu[r.by], s.cpu)
 		}
 	}
-	for _, r := range refusing {
+	for _, r := range all {
 		r.process.stop()
-		if r.by != bareName && r.by != sameName {
-			b.add(row{
-				what:    fmt.Sprintf("a refusal by %s (%d): CPU, µs; bare: a 404", r.by, r.status),
-				figures: figures{ownName: cpu[r.by], bareName: cpu[bareName], sameName: cpu[sameName]}, ratio: 1.25,
-			})
-		}
+	}
+	for _, r := range refusing {
+		b.add(row{
+			what:    fmt.Sprintf("a refusal by %s (%d): CPU, µs; bare: a 404", r.by, r.status),
+			figures: figures{ownName: cpu[r.by], bareName: cpu[bareName], sameName: cpu[sameAs(r.by)]}, ratio: 1.25,
+		})
 	}
 	return nil
 }
+
+// startSame starts a server that writes what r answers and makes no decision.
+func (b *bench) startSame(r refuser) (refuser, error) {
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		return refuser{}, err
+	}
+	defer conn.Close()
+	if _, err := conn.Write(r.request); err != nil {
+		return refuser{}, err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return refuser{}, err
+	}
+	defer res.Body.Close()
+	answer, err := httputil.DumpResponse(res, true)
+	if err != nil {
+		return refuser{}, err
+	}
+	path := filepath.Join(b.dir, "answer "+r.by)
+	if err := os.WriteFile(path, answer, 0o600); err != nil {
+		return refuser{}, err
+	}
+	t, err := b.startBare(sameAs(r.by), "-refuse", path)
+	return refuser{t, sameAs(r.by), r.request, r.status}, err
+}
+
+func sameAs(by string) string { return sameName + ", " + by }
 
 // startRefusing starts a server for each measured kind of refusal.
 func (b *bench) startRefusing() (all []refuser, err error) {

@@ -2,11 +2,11 @@
 // nothing else. The client's pool of idle connections is large enough for the load: with Go's default of two, the
 // benchmark would mostly measure new connections.
 //
-//	bare [-redis ADDR] [-refuse] ADDR VENDOR
+//	bare [-redis ADDR] [-refuse FILE] ADDR VENDOR
 //
 // With -redis it sends PING twice before it forwards, to show the cost of two round trips. With -refuse it makes no
-// decision and answers every request as the service's pod admission does, with an answer of the same length and under
-// the same time limits, to show the cost of such an answer in net/http.
+// decision and answers every request with the HTTP response in FILE, which is an answer of the service, under the
+// service's time limits, to show the cost of such an answer in net/http.
 package main
 
 import (
@@ -22,12 +22,16 @@ import (
 
 func main() {
 	redisAddr := flag.String("redis", "", "address of a Redis that is asked twice before each request")
-	refusing := flag.Bool("refuse", false, "refuse every request")
+	refusal := flag.String("refuse", "", "file with the HTTP response that answers every request")
 	flag.Parse()
 	addr, vendor := flag.Arg(0), flag.Arg(1)
 	gin.SetMode(gin.ReleaseMode)
-	if *refusing {
-		log.Fatal(refuser(addr).ListenAndServe())
+	if *refusal != "" {
+		server, err := refuser(addr, *refusal)
+		if err != nil {
+			log.Fatal(err)
+		}
+		log.Fatal(server.ListenAndServe())
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 2048, 2048
