@@ -102,8 +102,8 @@ func (keeps) Exchange(_ context.Context, figures []byte, _ bool) ([][]byte, erro
 	return [][]byte{figures}, nil
 }
 
-// TestThePageNeverShowsNoPod: figures that are too many to be left, or that cannot be read, leave the page with those of
-// its own pod. The page reads lists, and would fail on null.
+// TestThePageNeverShowsNoPod: figures that are too many to be left, or that cannot be read, leave the page with those
+// of its own pod. The page reads lists, and would fail on null.
 func TestThePageNeverShowsNoPod(t *testing.T) {
 	t.Parallel()
 	few, _ := twoPods(t)

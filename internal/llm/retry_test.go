@@ -99,8 +99,8 @@ func TestTheEndOfTheTimeHidesNoVendorFailure(t *testing.T) {
 	})
 }
 
-// A stream that a second attempt has begun, and that ends after the SLA, ends for its own reason, not for the failure of
-// the first attempt.
+// A stream that a second attempt has begun, and that ends after the SLA, ends for its own reason, not for the failure
+// of the first attempt.
 func TestTheEndOfAStreamIsToldAfterARetry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
