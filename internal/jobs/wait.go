@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/spillway-dev/spillway/internal/outcome"
+	"github.com/spillway-dev/spillway/internal/redisx"
 )
 
 // Wait looks until the job has ended, for d at most, or until ctx ends or the pod stops; then it returns the job as it
@@ -113,7 +114,8 @@ func (s *Service) CountLook(ctx context.Context, user string) error {
 	}
 	var res *redis_rate.Result
 	err := s.redis.Do(ctx, func(ctx context.Context, r redis.Cmdable) (err error) {
-		res, err = redis_rate.NewLimiter(r).Allow(ctx, "llm:look:"+user, redis_rate.PerMinute(s.cfg.Looks))
+		res, err = redisx.AllowRate(ctx, redis_rate.NewLimiter(r), "llm:look:"+user,
+			redis_rate.PerMinute(s.cfg.Looks))
 		if err != nil {
 			err = fmt.Errorf("counting looks at jobs: %w", err)
 		}

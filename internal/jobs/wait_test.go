@@ -76,6 +76,23 @@ func TestLooksAreCounted(t *testing.T) {
 	ok(t, b.CountLook(t.Context(), "bob"))
 }
 
+// TestLooksSurviveAClockThatWentBack: a bucket that another Redis wrote an hour ahead refuses no user for that hour.
+func TestLooksSurviveAClockThatWentBack(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t)
+	p := newPod(t, options{redis: redisx.Config{URL: rdb.URL()}, workers: -1,
+		change: func(c *jobs.Config) { c.Looks = 3 }})
+	year2017 := time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC) // from which redis_rate counts
+	full := time.Now().Add(time.Hour).Sub(year2017).Seconds()
+	ok(t, rdb.Client().Set(t.Context(), "rate:llm:look:ada", full, time.Hour).Err())
+	for range 3 {
+		ok(t, p.CountLook(t.Context(), "ada"))
+	}
+	if err := p.CountLook(t.Context(), "ada"); reasonOf(err) != outcome.UserRateLimited {
+		t.Errorf("the fourth look: %v", err)
+	}
+}
+
 // TestJobThatTwoPodsDiedOfIsSetAside: it is listed, logged and counted, and no worker gets it again.
 func TestJobThatTwoPodsDiedOfIsSetAside(t *testing.T) {
 	t.Parallel()

@@ -115,7 +115,7 @@ func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redi
 	}
 	var res *redis_rate.Result
 	err := u.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) (err error) {
-		if res, err = ask(ctx, redis_rate.NewLimiter(r), key, rate.limit); err != nil {
+		if res, err = redisx.AllowRate(ctx, redis_rate.NewLimiter(r), key, rate.limit); err != nil {
 			err = fmt.Errorf("user limit: %w", err)
 		}
 		return err
@@ -129,22 +129,4 @@ func (u *UserLimit) allow(ctx context.Context, key string, rate userRate) (*redi
 		u.log.DebugContext(ctx, "user limit counted by this pod alone", slog.Any("error", err))
 	}
 	return u.local.allow(time.Now(), key, rate.limit), rate.local
-}
-
-// clockSlack is how much longer than its period a bucket may take to fill before it is given up.
-const clockSlack = time.Second
-
-// ask lets Redis decide one request. A bucket is full again after its period at the latest. When Redis says that it
-// takes longer, its clock has gone back since the bucket was written. The bucket is then deleted, because its user
-// would be refused until the clock is where it was.
-func ask(ctx context.Context, limiter *redis_rate.Limiter, key string, limit redis_rate.Limit) (*redis_rate.Result,
-	error) {
-	res, err := limiter.Allow(ctx, key, limit)
-	if err != nil || max(res.ResetAfter, res.RetryAfter) <= limit.Period+clockSlack {
-		return res, err
-	}
-	if err := limiter.Reset(ctx, key); err != nil {
-		return nil, err
-	}
-	return limiter.Allow(ctx, key, limit)
 }
