@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 
 const body = `{"model":"m","messages":[]}`
 
+// budget is the time that a command of a request may take.
+const budget = time.Second
+
 // vendor answers when the test says so.
 type vendor struct {
 	calls  chan *vendorCall
@@ -113,7 +116,7 @@ type options struct {
 func newPod(tb testing.TB, o options) *pod {
 	tb.Helper()
 	p := &pod{vendor: newVendor(o.before), reg: prometheus.NewRegistry()}
-	o.redis.Budget, o.redis.Pool = time.Second, 8
+	o.redis.Budget, o.redis.Pool = budget, 8
 	log := slog.New(slog.DiscardHandler)
 	if o.log != nil {
 		log = slog.New(slog.NewTextHandler(o.log, nil))

@@ -80,6 +80,7 @@ type Service struct {
 	store   store
 	memory  memory
 	waits   waits
+	large   chan struct{} // submissions of large bodies that are under way
 	engine  *asynq.Client
 	inspect *asynq.Inspector
 	problem func(err error, requestID string) (status int, document []byte)
@@ -107,6 +108,7 @@ func New(cfg Config, d Deps) (*Service, error) {
 		store:  store{root: "llm:{" + cfg.Name + ":jobs}"},
 		memory: memory{all: cfg.Memory, user: cfg.UserMemory},
 		waits:  waits{limit: cfg.Waits, userLimit: cfg.UserWaits, users: map[string]int{}},
+		large:  make(chan struct{}, largeAtOnce),
 		engine: asynq.NewClientFromRedisClient(patient), inspect: asynq.NewInspectorFromRedisClient(patient),
 		pod: uuid.NewString(),
 	}
