@@ -7,7 +7,8 @@
 //	    body.go   the request's body
 //	    sse.go    a streamed answer; slowreader.go: clients that do not read their answer
 //	  submitjob.go  POST /llm as a job; prefer.go reads the header that asks for one
-//	  jobs.go     /llm/jobs; jobdocument.go: a job as its owner sees it
+//	  jobs.go     /llm/jobs; jobdocument.go: a job as its owner sees it; jobresult.go, jobbody.go: with the
+//	              vendor's answer
 //	  models.go   /v1/models
 //	  notfound.go   paths and methods that do not exist
 //	problem.go    reason -> status, code, text; vendorproblem.go: the same for failures of the vendor
@@ -103,12 +104,17 @@ type server struct {
 	health   *health.Health
 	docs     *apidocs.Docs
 
-	longestRetry time.Duration // the longest Retry-After that a client's library may wait for by itself
+	concurrency  *middleware.Concurrency // for answers of jobs; a layer counts calls
+	longestRetry time.Duration           // the longest Retry-After that a client's library may wait for by itself
 }
 
 // New returns the handler of the main port. inbound are the settings of the layers that stand before the handlers.
 func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
-	all, err := layers(inbound, d)
+	concurrency, err := middleware.NewConcurrency(inbound, d.Memory.Largest(), d.Reg)
+	if err != nil {
+		return nil, err
+	}
+	all, err := layers(inbound, d, concurrency)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +129,7 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	s := &server{
 		cfg: cfg, sla: inbound.SLA, fail: failing(inbound.RetryAfterMax), longestRetry: inbound.RetryAfterMax,
 		caller: d.Caller, speaks: d.Speaks, lister: d.Models, estimate: d.Estimate, tokens: d.Tokens, memory: d.Memory,
-		streams: d.Streams, jobs: d.Jobs, health: d.Health, docs: docs,
+		streams: d.Streams, jobs: d.Jobs, concurrency: concurrency, health: d.Health, docs: docs,
 	}
 	if s.lister == nil {
 		s.lister = func(context.Context) ([]llm.Model, error) { return nil, nil }

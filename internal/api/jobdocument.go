@@ -1,13 +1,7 @@
 package api
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/jobs"
@@ -35,9 +29,10 @@ type jobResponse struct {
 	Status      int    `json:"status"`
 	ContentType string `json:"content_type,omitempty"`
 	Coding      string `json:"content_encoding,omitempty"` // of a body in base64
-	Body        any    `json:"body"`
+	Body        any    `json:"body"`                       // null: respondWithJob puts the body in its place
 }
 
+// documentOf is the document of a job without the vendor's answer.
 func documentOf(j *jobs.Job) jobDocument {
 	d := jobDocument{ID: j.ID, State: j.State, Priority: j.Priority, Self: jobsPath + "/" + j.ID,
 		Failures: j.Failures, Waiting: j.WaitingFor}
@@ -52,47 +47,8 @@ func documentOf(j *jobs.Job) jobDocument {
 	if j.State == jobs.Queued {
 		d.Position = j.Before + 1
 	}
-	switch {
-	case len(j.Problem) > 0:
+	if len(j.Problem) > 0 {
 		d.Problem = j.Problem
-	case j.Answer != nil:
-		d.Response = responseOf(j)
 	}
 	return d
-}
-
-func responseOf(j *jobs.Job) *jobResponse {
-	r := &jobResponse{Status: j.Status, ContentType: j.ContentType}
-	answer, err := decoded(j.Answer, j.Coding)
-	switch {
-	case err != nil:
-		r.Coding, r.Body = j.Coding, j.Answer // encoding/json writes bytes in base64
-	case json.Valid(answer):
-		r.Body = json.RawMessage(answer)
-	default:
-		r.Body = string(answer)
-	}
-	return r
-}
-
-// decodedMost bounds the size of an answer after decoding, in bytes.
-const decodedMost = 16 << 20
-
-// decoded undoes the Content-Encoding of an answer.
-func decoded(answer []byte, coding string) ([]byte, error) {
-	if coding == "" || strings.EqualFold(coding, "identity") {
-		return answer, nil
-	}
-	if !strings.EqualFold(coding, "gzip") {
-		return nil, fmt.Errorf("content encoding %q", coding)
-	}
-	r, err := gzip.NewReader(bytes.NewReader(answer))
-	if err != nil {
-		return nil, err
-	}
-	plain, err := io.ReadAll(io.LimitReader(r, decodedMost+1))
-	if err == nil && len(plain) > decodedMost {
-		err = errors.New("the decoded answer is too large")
-	}
-	return plain, err
 }

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -29,6 +31,7 @@ func (s *server) userOf(ctx context.Context) (string, error) {
 func (s *server) getJob(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
 	user, err := s.userOf(ctx)
+	defer middleware.InfoFrom(ctx).LeaveConcurrency()
 	var j *jobs.Job
 	if wait := s.waitOf(preferred(c.Request.Header)); err == nil && wait > 0 {
 		var held bool
@@ -42,11 +45,17 @@ func (s *server) getJob(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	share, err := s.takeAnswer(ctx, j)
+	defer share.Free()
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
 	if !j.State.Final() {
 		c.Header("Retry-After", "1")
 	}
 	c.Header("Cache-Control", "no-store")
-	c.JSON(http.StatusOK, documentOf(j))
+	s.respondWithJob(c, j, share)
 }
 
 // cancelJob serves DELETE /llm/jobs/{id}.
@@ -82,6 +91,10 @@ func (s *server) listJobs(c *gin.Context) {
 		}
 	}
 	var list []*jobs.Job
+	if err == nil { // a list may be long, and its client slow
+		err = s.concurrency.Enter(middleware.InfoFrom(ctx))
+		defer middleware.InfoFrom(ctx).LeaveConcurrency()
+	}
 	if err == nil {
 		list, err = s.jobs.List(ctx, user, state, limit)
 	}
@@ -94,7 +107,12 @@ func (s *server) listJobs(c *gin.Context) {
 		documents[i] = documentOf(j)
 	}
 	c.Header("Cache-Control", "no-store")
-	c.JSON(http.StatusOK, map[string]any{"jobs": documents})
+	text, err := json.Marshal(map[string]any{"jobs": documents})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.writeJSON(c, slices.Chunk(text, step))
 }
 
 // withJobs returns an error when the service accepts no jobs.

@@ -110,15 +110,24 @@ func (s *server) respond(c *gin.Context, resp *llm.Response, call *llm.Call) {
 	if call.Lane != "" {
 		h["X-Llm-Lane"] = []string{call.Lane}
 	}
-	if len(resp.Body) > smallAnswer { // net/http itself sets the length of a smaller one
-		h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
+	s.write(c, resp.Status, resp.Body)
+}
+
+// write writes an answer that lies in memory.
+func (s *server) write(c *gin.Context, status int, answer []byte) {
+	if len(answer) > smallAnswer { // net/http itself sets the length of a smaller one
+		c.Writer.Header()["Content-Length"] = []string{strconv.Itoa(len(answer))}
 	}
-	c.Status(resp.Status)
-	// The client is gone, so nothing can be answered; but the request was not served.
-	if err := writeInSteps(c.Writer, resp.Body, s.cfg.WriteTimeout); err != nil {
-		in := middleware.InfoFrom(c.Request.Context())
-		in.Reason, in.Err, in.Status = string(outcome.ClientClosed), err, statusClosed
+	c.Status(status)
+	if err := writeInSteps(c.Writer, answer, s.cfg.WriteTimeout); err != nil {
+		noteGone(c, err)
 	}
+}
+
+// noteGone records that the client has not taken its answer. Nothing can be answered; but the request was not served.
+func noteGone(c *gin.Context, err error) {
+	in := middleware.InfoFrom(c.Request.Context())
+	in.Reason, in.Err, in.Status = string(outcome.ClientClosed), err, statusClosed
 }
 
 // smallAnswer is the size up to which writing an answer does not wait for the client: net/http keeps it until the

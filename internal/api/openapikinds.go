@@ -22,7 +22,7 @@ var kinds = []kind{
 	{name: "call", contentType: plainJSON, dialect: dialectOpenAI, calls: true, takes: ofCalls},
 	{name: "messages", contentType: plainJSON, dialect: dialectAnthropic, calls: true, takes: ofCalls},
 	{name: "jobs", contentType: problemJSON, dialect: dialectOpenAI, takes: func(code string) bool {
-		return lookups[code] || common[code]
+		return lookups[code] || common[code] || code == tooManyCalls
 	}},
 	{name: "models", contentType: plainJSON, dialect: dialectOpenAI, takes: func(code string) bool {
 		return common[code] || code == modelNotFound || code == rejections[outcome.VendorUnavailable].code
@@ -44,6 +44,8 @@ func ofCalls(code string) bool {
 }
 
 var modelNotFound, methodNotAllowed = rejections[reasonModelNotFound].code, rejections[reasonMethodNotAllowed].code
+
+var tooManyCalls = rejections[outcome.TooManyCalls].code
 
 var (
 	// lookups are codes of requests that look at a job alone; common those that they share with calls.

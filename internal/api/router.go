@@ -36,7 +36,7 @@ type layer struct {
 // layers lists the inbound layers, outermost first. Outside them stand those that know no request yet: cmd/server
 // bounds connections, and New sets a limit on writing and gives Azure's paths the names of the endpoints. Inside them
 // the handler reads the body (body.go) and books the user's tokens (llm.go, submitjob.go).
-func layers(cfg middleware.Config, d Deps) ([]layer, error) {
+func layers(cfg middleware.Config, d Deps, concurrency *middleware.Concurrency) ([]layer, error) {
 	metrics, err := middleware.NewMetrics(d.Reg)
 	if err != nil {
 		return nil, err
@@ -50,10 +50,6 @@ func layers(cfg middleware.Config, d Deps) ([]layer, error) {
 		return nil, err
 	}
 	users, err := middleware.NewUserLimit(cfg, d.Redis, d.Log, d.Reg)
-	if err != nil {
-		return nil, err
-	}
-	concurrency, err := middleware.NewConcurrency(cfg, d.Memory.Largest(), d.Reg)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,8 @@ import (
 // The inbound layers, in the order a request meets them, from the list the router is built from.
 func Example_inboundOrder() {
 	cfg := middleware.Config{AdmissionMax: 1}
-	all, err := layers(cfg, Deps{Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry()})
+	all, err := layers(cfg, Deps{Log: slog.New(slog.DiscardHandler), Reg: prometheus.NewRegistry()},
+		new(middleware.Concurrency))
 	if err != nil {
 		fmt.Println(err)
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"iter"
 	"net/http"
 	"slices"
 	"time"
@@ -22,8 +23,13 @@ func writeInSteps(w http.ResponseWriter, answer []byte, d time.Duration) error {
 		_, err := w.Write(answer)
 		return err
 	}
+	return writeParts(w, slices.Chunk(answer, step), d)
+}
+
+// writeParts is writeInSteps for an answer that comes in parts, none much larger than a step.
+func writeParts(w http.ResponseWriter, parts iter.Seq[[]byte], d time.Duration) error {
 	rc := http.NewResponseController(w)
-	for part := range slices.Chunk(answer, step) {
+	for part := range parts {
 		takeWithin(rc, d)
 		if _, err := w.Write(part); err != nil {
 			return err

@@ -19,7 +19,7 @@ import (
 // call would when the job ends in that time.
 func (s *server) submitJob(c *gin.Context) {
 	body, block, err := s.readBody(c.Request, min(s.cfg.MaxBody, s.jobs.MaxBody()))
-	defer block.Drop() // a command to Redis that was given up may still be writing the body
+	defer block.Drop() // not Release: a command to Redis that was given up may still be writing the body
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -43,6 +43,7 @@ func (s *server) submitJob(c *gin.Context) {
 		User: in.User, Priority: in.Priority, Body: body,
 		IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")), Traceparent: traceparent(ctx, header),
 	})
+	block.Drop() // a request that waits for its job holds no memory
 	in.Add(slog.String("priority", in.Priority.String()), slog.String("job", id), slog.Bool("fresh", fresh))
 	if err != nil || !fresh { // no new job: this request uses no tokens
 		booked.Settle(0)
@@ -55,12 +56,12 @@ func (s *server) submitJob(c *gin.Context) {
 	h.Set("Location", jobsPath+"/"+id)
 	h.Set("Preference-Applied", "respond-async")
 	if wait := s.waitOf(prefer); wait > 0 {
+		in.LeaveConcurrency() // those that wait have a pool of their own
 		j, held, err := s.jobs.Wait(ctx, in.User, id, wait)
 		if held {
 			h.Set("Preference-Applied", "respond-async, "+waitApplied(wait))
 		}
-		if err == nil && j.State.Final() && j.State != jobs.Cancelled {
-			answerAs(c, j)
+		if err == nil && j.State.Final() && j.State != jobs.Cancelled && s.answerAs(c, j) {
 			return
 		}
 	}
@@ -70,8 +71,14 @@ func (s *server) submitJob(c *gin.Context) {
 		Self: jobsPath + "/" + id})
 }
 
-// answerAs answers with the end of the job, as a call would.
-func answerAs(c *gin.Context, j *jobs.Job) {
+// answerAs answers with the end of the job, as a call would. It reports false when the vendor's answer cannot be had
+// now.
+func (s *server) answerAs(c *gin.Context, j *jobs.Job) bool {
+	share, err := s.takeAnswer(c.Request.Context(), j)
+	defer share.Free()
+	if err != nil {
+		return false
+	}
 	contentType, body := j.ContentType, j.Answer
 	if j.Coding != "" {
 		c.Header("Content-Encoding", j.Coding)
@@ -83,7 +90,9 @@ func answerAs(c *gin.Context, j *jobs.Job) {
 		_ = json.Unmarshal(j.Problem, &p)
 		in.Reason, in.Layer = p.Code, "jobs"
 	}
-	c.Data(j.Status, contentType, body)
+	c.Writer.Header()["Content-Type"] = []string{contentType} // not guessed where the vendor gave none
+	s.write(c, j.Status, body)
+	return true
 }
 
 // traceparent is the trace that the job continues: this request's, or its client's when this service records none.

@@ -156,11 +156,14 @@ func (p *pod) submit(tb testing.TB) (id string) {
 	return id
 }
 
-// end waits until the job has ended. Redis may be away for a while.
+// end waits until the job has ended, and reads its answer. Redis may be away for a while.
 func (p *pod) end(tb testing.TB, id string) *jobs.Job {
 	tb.Helper()
 	for late := time.Now().Add(await.Limit); ; {
 		j, _, err := p.Wait(tb.Context(), "ada", id, time.Second)
+		if err == nil && j.HasAnswer() {
+			err = p.ReadAnswer(tb.Context(), j)
+		}
 		if err == nil && j.State.Final() {
 			return j
 		}

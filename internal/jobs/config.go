@@ -46,9 +46,9 @@ type Config struct {
 	// what all may take.
 	UserMemory int64 `split_words:"true" default:"0" desc:"Bytes in Redis that the jobs of one user may take before no more of that user's are taken in. 0 is a quarter of what all may take."`
 
-	// Requests per minute with which one user may look at jobs or cancel them, over all pods. They do not count against
-	// the user's other limits. 0 is no limit.
-	Looks int `split_words:"true" default:"600" desc:"Requests per minute with which one user may look at jobs or cancel them, over all pods. They do not count against the user's other limits. 0 is no limit."`
+	// Requests per minute with which one user may look at jobs or cancel them, over all pods. They count in no other
+	// rate. 0 is no limit.
+	Looks int `split_words:"true" default:"600" desc:"Requests per minute with which one user may look at jobs or cancel them, over all pods. They count in no other rate. 0 is no limit."`
 	// Requests in this pod that wait for a job (Prefer: wait=N), at most, and never more than half of ADMISSION_MAX;
 	// more are answered at once with what is known. 0 means that none waits.
 	Waits int `split_words:"true" default:"50" desc:"Requests in this pod that wait for a job (Prefer: wait=N), at most, and never more than half of ADMISSION_MAX; more are answered at once with what is known. 0 means that none waits."`

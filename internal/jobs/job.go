@@ -43,9 +43,13 @@ type Job struct {
 	Status      int    // that a synchronous call would have had; 0 before
 	ContentType string // of Answer
 	Coding      string // Content-Encoding of Answer; "" for none
-	Answer      []byte // the vendor's; read by Look and Wait alone, and only of a job that has one
+	Size        int64  // of Answer, in bytes
+	Answer      []byte // the vendor's; nil until ReadAnswer
 	Problem     []byte // why it failed; empty when Answer says so
 }
+
+// HasAnswer reports whether the job has ended with an answer of the vendor's.
+func (j *Job) HasAnswer() bool { return j.Status != 0 && len(j.Problem) == 0 }
 
 // jobOf reads what look.lua returns.
 func (s *Service) jobOf(id string, f reply) *Job {
@@ -54,7 +58,7 @@ func (s *Service) jobOf(id string, f reply) *Job {
 		Failures: int(f.number("failures")), WaitingFor: f.text("waiting"),
 		Created: f.time("created"), Started: f.time("started"), Ended: f.time("ended"),
 		Status: int(f.number("status")), ContentType: f.text("type"), Coding: f.text("coding"),
-		Problem: []byte(f.text("problem")),
+		Size: f.number("size"), Problem: []byte(f.text("problem")),
 	}
 	if j.State == Poisoned { // no pod was left to write the problem down
 		j.Status, j.Problem = s.problem(errPoisoned, id)

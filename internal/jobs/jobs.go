@@ -3,6 +3,7 @@
 //
 //	Submit     record and place in the queue, at once            submit.go, lua/submit.lua
 //	Look       queued, running, succeeded, failed, cancelled     look.go, job.go
+//	ReadAnswer what the vendor answered                          look.go
 //	Wait       the same, when the job has ended                  wait.go
 //	Cancel     also in the middle of a vendor call               cancel.go
 //	worker     takes tasks from the engine                       worker.go, engine.go

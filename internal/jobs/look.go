@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
@@ -10,16 +9,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// Look shows a job of the user's. The error is a *outcome.Rejected.
+// Look shows a job of the user's, without the vendor's answer. The error is a *outcome.Rejected.
 func (s *Service) Look(ctx context.Context, user, id string) (*Job, error) {
-	j, err := s.look(ctx, user, id)
-	if err != nil {
-		return nil, err
-	}
-	return j, s.answer(ctx, j)
-}
-
-func (s *Service) look(ctx context.Context, user, id string) (*Job, error) {
 	var f reply
 	err := s.redis.Do(ctx, func(ctx context.Context, r redis.Cmdable) (err error) {
 		f, err = s.store.run(ctx, r, lookScript, args{"id": id, "user": user})
@@ -34,16 +25,17 @@ func (s *Service) look(ctx context.Context, user, id string) (*Job, error) {
 	return s.jobOf(id, f), nil
 }
 
-// answer adds the vendor's answer, which may be large.
-func (s *Service) answer(ctx context.Context, j *Job) error {
-	if j.Status == 0 || len(j.Problem) > 0 {
-		return nil
-	}
-	b, err := s.patient.HGet(ctx, s.store.job(j.ID), "answer").Bytes()
-	if err != nil && !errors.Is(err, redis.Nil) {
+// ReadAnswer adds the vendor's answer to a job that has one. The answer may be large, and it comes in one reply: the
+// caller first makes room for j.Size bytes. The error is a *outcome.Rejected, or the cause of ctx when that has ended.
+func (s *Service) ReadAnswer(ctx context.Context, j *Job) error {
+	answer, err := s.patient.HGet(ctx, s.store.job(j.ID), "answer").Bytes()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil: // also when it is gone since the caller looked: another look tells
 		return unavailable(err)
 	}
-	j.Answer = b
+	j.Answer = answer
 	return nil
 }
 

@@ -15,8 +15,8 @@ import (
 )
 
 // Wait looks until the job has ended, for d at most, or until ctx ends or the pod stops; then it returns the job as it
-// is. Requests that wait have a pool of their own in each pod, of which a user has a part: beyond it Wait looks once
-// and reports held false.
+// is, like Look. Requests that wait have a pool of their own in each pod, of which a user has a part: beyond it Wait
+// looks once and reports held false.
 func (s *Service) Wait(ctx context.Context, user, id string, d time.Duration) (j *Job, held bool, err error) {
 	leave, full := s.waits.enter(user)
 	s.metrics.waits.WithLabelValues(full.String()).Inc()
@@ -33,12 +33,12 @@ func (s *Service) await(ctx context.Context, user, id string, d time.Duration) (
 	late := time.NewTimer(d)
 	defer late.Stop()
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
-		j, err := s.look(ctx, user, id)
+		j, err := s.Look(ctx, user, id)
 		if err != nil {
 			return nil, err
 		}
 		if j.State.Final() {
-			return j, s.answer(ctx, j)
+			return j, nil
 		}
 		next := time.NewTimer(pause/2 + rand.N(pause))
 		select {

@@ -81,30 +81,56 @@ func NewConcurrency(cfg Config, bodies int64, reg prometheus.Registerer) (*Concu
 	return c, reg.Register(refused)
 }
 
-// Handler counts a request in while it is inside, or refuses it.
+// Handler counts a request in while it is inside, or until Info.LeaveConcurrency, or refuses it.
 func (l *Concurrency) Handler(fail Fail) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		in := info(c)
-		tier := l.tiers[in.Tier]
-		if tier.limit == 0 {
-			c.Next()
-			return
-		}
 		size := c.Request.ContentLength
 		if size < 0 { // not declared: it may become large
 			size = l.bytes / 2
 		}
-		if reason := l.enter(in.User, size, tier); reason != nil {
+		if reason := l.enter(in, size); reason != nil {
 			fail(c, reason)
 			return
 		}
-		defer l.leave(in.User, size)
+		defer in.LeaveConcurrency()
 		c.Next()
 	}
 }
 
+// Enter counts a request in that has no body, or no body any more, until Info.LeaveConcurrency. The error is a
+// *outcome.Rejected.
+func (l *Concurrency) Enter(in *Info) error { return l.enter(in, 0) }
+
+// counted is what a request counts for in its user's share; the zero value counts for nothing.
+type counted struct {
+	by    *Concurrency
+	bytes int64
+}
+
+// LeaveConcurrency ends the counting of the request in its user's share, which the end of the request ends as well. A
+// request that only waits from now on leaves its place to others.
+func (i *Info) LeaveConcurrency() {
+	if i.counted.by != nil {
+		i.counted.by.leave(i.User, i.counted.bytes)
+		i.counted = counted{}
+	}
+}
+
 // enter counts a request in, or says why not.
-func (l *Concurrency) enter(user string, size int64, tier tierConcurrency) error {
+func (l *Concurrency) enter(in *Info, size int64) error {
+	tier := l.tiers[in.Tier]
+	if tier.limit == 0 {
+		return nil
+	}
+	if reason := l.add(in.User, size, tier); reason != nil {
+		return reason
+	}
+	in.counted = counted{l, size}
+	return nil
+}
+
+func (l *Concurrency) add(user string, size int64, tier tierConcurrency) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.inside[user]

@@ -115,6 +115,45 @@ func TestOneUsersBodiesLeaveRoomForOthers(t *testing.T) {
 	}
 }
 
+// A request that leaves its place early gives it back once, and can be counted again.
+func TestAPlaceIsGivenBackEarly(t *testing.T) {
+	t.Parallel()
+	cfg := config()
+	cfg.TierConcurrency = map[string]int{"free": 1}
+	limit, err := middleware.NewConcurrency(cfg, 1000, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(h gin.HandlerFunc) int {
+		return post(chain(h, middleware.RequestID(), as("ada", "free"), limit.Handler(fail))).Code
+	}
+	ask(func(c *gin.Context) {
+		in := middleware.InfoFrom(c.Request.Context())
+		if code := ask(served); code != http.StatusTooManyRequests {
+			t.Errorf("while it has its place: %d", code)
+		}
+		in.LeaveConcurrency()
+		in.LeaveConcurrency()
+		if code := ask(func(c *gin.Context) {
+			if err := limit.Enter(in); err == nil {
+				t.Error("it is counted again beyond the limit")
+			}
+			served(c)
+		}); code != http.StatusOK {
+			t.Errorf("after it has left: %d", code)
+		}
+		if err := limit.Enter(in); err != nil {
+			t.Errorf("counted again: %v", err)
+		}
+		if code := ask(served); code != http.StatusTooManyRequests {
+			t.Errorf("while it is counted again: %d", code)
+		}
+	})
+	if code := ask(served); code != http.StatusOK {
+		t.Errorf("after its end: %d", code)
+	}
+}
+
 // A handler that panics gives its place back.
 func TestAPanicGivesThePlaceBack(t *testing.T) {
 	t.Parallel()

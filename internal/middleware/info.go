@@ -47,8 +47,9 @@ type Info struct {
 
 	FirstEvent time.Time // when the first event of a streamed answer was written; zero for other answers
 
-	start time.Time   // when the request came
-	attrs []slog.Attr // of the access log line, by layers; nil until the first, because most refusals have no line
+	start   time.Time   // when the request came
+	attrs   []slog.Attr // of the access log line, by layers; nil until the first, because most refusals have no line
+	counted counted     // in the user's share
 }
 
 // The access log line has room for so many attributes.
