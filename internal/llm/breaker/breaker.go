@@ -26,7 +26,7 @@ import (
 // breaker costs no round trip. Only the probe of a half-open breaker costs one.
 //
 //	Enter    by the pod's snapshot of the state                     breaker.go, snapshot.go
-//	         a probe asks for the lease, and renews it              breaker.go, lease.go
+//	         a probe asks for the lease, and renews it              breaker.go, ask.go, lease.go
 //	leave    count the call; a probe reports its verdict            snapshot.go, lease.go
 //	         whose call it was: failures count by users             users.go
 //	         failures that only repeat a user's make no row         repeats.go
@@ -42,7 +42,7 @@ type Breaker struct {
 	repeats repeats
 
 	snapshot atomic.Pointer[snapshot]
-	asking   atomic.Bool              // a call of this pod is asking for the lease of the probe
+	asking   atomic.Bool              // this pod is asking for the lease of the probe
 	nextAt   atomic.Int64             // when the pod may ask again after a refusal, in ns since start
 	probing  atomic.Pointer[llm.Call] // the call of this pod that is the probe; nil when there is none
 	start    time.Time
@@ -101,7 +101,7 @@ func (b *Breaker) probe(ctx context.Context, call *llm.Call, snap *snapshot) (fu
 		return nil, b.reject()
 	}
 	defer b.asking.Store(false)
-	granted, _ := b.sync.step(ctx, request{op: opProbe})
+	granted := b.sync.askLease(ctx)
 	if granted.lease == noLease {
 		if snap := b.snapshot.Load(); snap.state == Closed { // it was closed meanwhile
 			return snap.leave, nil

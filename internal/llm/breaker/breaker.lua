@@ -1,9 +1,9 @@
 -- The state machine of the breaker, on Redis's clock. machine.go and window.go have the same in Go; a test compares them.
 -- KEYS[1]  hash: state, gen (generation), until (end of the open state), opened (open states in a row), wins
---          (successful probes in a row), lease (end of the probe's lease), seq (number of the last lease), row
---          (failures in a row), and ten slices of counts: s<i> number of the slice, n<i> calls, f<i> failures, u<i>
---          callers, w<i> users whose calls failed (u and w: "" none, "*" MOST_USERS or more, else fingerprints with
---          commas)
+--          (successful probes in a row), lease (end of the probe's lease), seq (number of the last lease), holder (that
+--          number and the name of the question that it answers), row (failures in a row), and ten slices of counts:
+--          s<i> number of the slice, n<i> calls, f<i> failures, u<i> callers, w<i> users whose calls failed (u and w:
+--          "" none, "*" MOST_USERS or more, else fingerprints with commas)
 -- ARGV     encoded in wire.go
 -- Returns  {state, generation, time until the open state or the lease ends, number of the lease that this caller got}
 --          (0: none)
@@ -16,13 +16,14 @@ local calls, failures, row_end = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(
 local callers, failing = ARGV[9], ARGV[10]
 local max_failures, window, open_ms, open_max, max_wins, lease_ms = tonumber(ARGV[11]), tonumber(ARGV[12]),
   tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
+local asker = ARGV[17]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local v = redis.call('HMGET', key, 'state', 'gen', 'until', 'wins', 'lease', 'seq', 'opened', 'row')
+local v = redis.call('HMGET', key, 'state', 'gen', 'until', 'wins', 'lease', 'seq', 'opened', 'row', 'holder')
 local state, gen, ends = tonumber(v[1]) or CLOSED, tonumber(v[2]) or 0, tonumber(v[3]) or 0
 local wins, lease, seq = tonumber(v[4]) or 0, tonumber(v[5]) or 0, tonumber(v[6]) or 0
-local opened, row = tonumber(v[7]) or 0, tonumber(v[8]) or 0
+local opened, row, holder = tonumber(v[7]) or 0, tonumber(v[8]) or 0, v[9] or ''
 local granted = 0
 
 local function left()
@@ -52,7 +53,7 @@ end
 -- A new state has a new generation. A generation is at least the time, so that it grows even when Redis has lost its
 -- data.
 local function change(to)
-  state, gen, wins, lease = to, math.max(gen + 1, now), 0, 0
+  state, gen, wins, lease, holder = to, math.max(gen + 1, now), 0, 0, ''
   if to == OPEN then
     ends = now + open_for()
     opened = opened + 1
@@ -149,10 +150,14 @@ if state == OPEN and now >= ends then change(HALF) end
 if op == 'report' then
   if state == CLOSED and calls > 0 and (gen == 0 or gen == about) then count() end
 elseif op == 'probe' then
-  if state == HALF and now >= lease then
-    seq, lease = seq + 1, now + lease_ms
-    granted = seq
-    redis.call('HSET', key, 'seq', seq, 'lease', lease)
+  -- A question that is asked again, because its answer was lost, gets the same lease. When that lease has been given
+  -- back, the question is an old one that came late, and no pod waits for its answer. Pods of versions that name no
+  -- questions count seq up and leave holder as it is.
+  local again = asker ~= '' and holder == seq .. ' ' .. asker
+  if state == HALF and (again and lease > 0 or not again and now >= lease) then
+    if not again then seq = seq + 1 end
+    granted, lease = seq, now + lease_ms
+    redis.call('HSET', key, 'seq', seq, 'lease', lease, 'holder', seq .. ' ' .. asker)
   end
 elseif state == HALF and gen == about and asked_lease == seq and lease > 0 then -- from the holder of the lease
   if op == 'lost' then

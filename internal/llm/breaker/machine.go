@@ -40,6 +40,7 @@ type request struct {
 	gen     int64   // of the state that a report, a renewal or an end is about
 	lease   int64   // renew and end: the probe's lease
 	verdict verdict // end
+	asker   string  // probe: names the question; "" when its answer cannot be lost
 	tally   tally   // report: the calls that have ended
 	// Report: how long the open state lasts that this pod knows from Redis, for a Redis that has lost its data; else 0.
 	known time.Duration
@@ -67,6 +68,7 @@ type machine struct {
 	wins   int       // probes that succeeded in this half-open state
 	lease  time.Time // end of the present probe's lease; zero when no probe has it
 	seq    int64     // number of the last lease
+	asker  string    // the question that the last lease of this state answers
 	row    int64     // failures with no success in between, up to now
 	slices [windowSlices]slice
 }
@@ -81,16 +83,30 @@ func (m *machine) take(now time.Time, r request) reply {
 	switch {
 	case r.op == opReport && m.state == Closed && r.tally.calls > 0 && (m.gen == 0 || m.gen == r.gen):
 		m.count(now, r.tally)
-	case r.op == opProbe && m.state == HalfOpen && !now.Before(m.lease):
-		m.seq++
-		m.lease = now.Add(m.cfg.Lease)
-		granted = m.seq
+	case r.op == opProbe && m.state == HalfOpen:
+		granted = m.grant(now, r.asker)
 	case r.op == opRenew && holdsLease:
 		m.lease = now.Add(m.cfg.Lease)
 	case r.op == opEnd && holdsLease:
 		m.endProbe(now, r.verdict)
 	}
 	return reply{state: m.state, gen: m.gen, left: m.left(now), lease: granted}
+}
+
+// grant gives the lease of the probe to the question asker, when it is free. A question that is asked again, because
+// its answer was lost, gets the same lease. When that lease has been given back, the question is an old one that came
+// late, and no pod waits for its answer.
+func (m *machine) grant(now time.Time, asker string) (lease int64) {
+	again := asker != "" && asker == m.asker
+	if again && m.lease.IsZero() || !again && now.Before(m.lease) {
+		return noLease
+	}
+	if !again {
+		m.seq++
+		m.asker = asker
+	}
+	m.lease = now.Add(m.cfg.Lease)
+	return m.seq
 }
 
 // change begins a new state, with a new generation and without counts.

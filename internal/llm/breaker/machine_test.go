@@ -249,12 +249,15 @@ func scriptIsTheMachine(t *testing.T, rdb redis.UniversalClient) {
 				take(request{op: op, gen: one(gens, "gen"), tally: drawTally(rt)})
 			case recovery: // which by chance alone is too rare
 				now = now.Add(m.cfg.OpenMax)
-				for range m.cfg.Successes {
-					take(request{op: opProbe})
+				for i := range m.cfg.Successes {
+					take(request{op: opProbe, asker: strconv.Itoa(i)})
 					take(request{op: opEnd, verdict: won, gen: gens[len(gens)-1], lease: leases[len(leases)-1]})
 				}
 			default:
 				r := request{op: op, gen: one(gens, "gen"), lease: one(leases, "lease")}
+				if op == opProbe {
+					r.asker = rapid.SampledFrom([]string{"", "a", "b", "a", "b"}).Draw(rt, "asker")
+				}
 				if op == opEnd {
 					r.verdict = rapid.SampledFrom([]verdict{won, lost, freed}).Draw(rt, "verdict")
 				}

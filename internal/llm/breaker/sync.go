@@ -38,6 +38,7 @@ type syncer struct {
 	failed     int     // steps in a row that Redis did not take
 	localMode  bool    // the machine of this pod takes the steps
 	localCause error   // of the local mode, when only the breaker's steps fail; nil when Redis is away
+	unanswered string  // name of the last question for the lease, when its answer was lost
 	own        machine // of this pod; its seq goes on in each local mode, so that no two leases have the same number
 }
 
@@ -81,10 +82,12 @@ func (s *syncer) run(ctx context.Context) {
 	for {
 		next := stepRetry
 		if s.report(ctx) {
+			s.reclaim(ctx)
 			next = pollEvery*3/4 + rand.N(pollEvery/2)
 		}
 		if !s.pause(next) {
 			s.report(ctx)
+			s.reclaim(ctx)
 			return
 		}
 	}
@@ -129,6 +132,7 @@ func (s *syncer) step(ctx context.Context, r request) (v reply, taken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	s.answeredLocked(r, err)
 	if err == nil {
 		s.sharedAgainLocked()
 		s.adoptLocked(now, v, seen, true)
@@ -137,6 +141,7 @@ func (s *syncer) step(ctx context.Context, r request) (v reply, taken bool) {
 	if !s.localModeLocked(err) {
 		return reply{}, false
 	}
+	r.asker = "" // this answer cannot be lost
 	v = s.own.take(now, r)
 	s.adoptLocked(now, v, s.b.snapshot.Load(), false)
 	return v, true

@@ -15,7 +15,7 @@ func (r request) args(cfg Config, channel string) []any {
 		what, channel, r.gen, r.lease, r.known.Milliseconds(),
 		r.tally.calls, r.tally.failures, r.tally.row, r.tally.callers.String(), r.tally.failing.String(),
 		cfg.Failures, cfg.Window.Milliseconds(), cfg.Open.Milliseconds(), cfg.OpenMax.Milliseconds(), cfg.Successes,
-		cfg.Lease.Milliseconds(),
+		cfg.Lease.Milliseconds(), r.asker,
 	}
 }
 
