@@ -50,7 +50,8 @@ type Call struct {
 	// What depends on the lane, set by package chain.
 
 	Lane string
-	// FallbackReady says that another lane would take the call now. Little time is then spent on this one.
+	// FallbackReady says that another lane would take the call now, for all that its breaker knows. Little time is then
+	// spent on this one.
 	FallbackReady bool
 
 	// What became of the call.

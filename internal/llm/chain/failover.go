@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/spillway-dev/spillway/internal/llm"
+	"github.com/spillway-dev/spillway/internal/llm/breaker"
 	"github.com/spillway-dev/spillway/internal/outcome"
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
@@ -28,7 +29,8 @@ func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 }
 
 // doWithFallback tries lane and then its fallbacks, each once. Before each it asks whether a fallback is ready: in a
-// lane that has none the call waits and is retried as if there were no fallbacks.
+// lane that has none the call waits and is retried as if there were no fallbacks. When that does not help, it also goes
+// to a fallback whose breaker may let a probe pass.
 func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lane *lane) (*llm.Response, error) {
 	client := *call // what the client asks for
 	defer func() {
@@ -40,8 +42,8 @@ func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lan
 	}
 	var best answer
 	for first := lane; ; {
-		next := lane.readyFallback(call.Endpoint)
-		call.Lane, call.FallbackReady = lane.name, next != nil
+		next := lane.nextFallback(call.Endpoint)
+		call.Lane, call.FallbackReady = lane.name, next.ready(call.Endpoint)
 		got := answer{lane: lane.name}
 		got.resp, got.err = lane.caller.Do(ctx, call)
 		if got.err != nil && (ctx.Err() != nil || streamed(got.err)) { // this answer has to be given
@@ -65,15 +67,26 @@ func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lan
 	}
 }
 
-// readyFallback is the first of the lane's fallbacks whose vendor has the endpoint and that may be called now, nil when
-// there is none.
-func (l *lane) readyFallback(e *llm.Endpoint) *lane {
+// nextFallback is the first of the lane's fallbacks whose vendor has the endpoint and that may be called now, if only
+// by a probe; nil when there is none.
+func (l *lane) nextFallback(e *llm.Endpoint) *lane {
 	for next := l.fallback; next != nil; next = next.fallback {
 		if next.vendor.Speaks(e) && next.breaker.RetryAfter() == 0 {
 			return next
 		}
 	}
 	return nil
+}
+
+// ready reports whether the lane, or one of its fallbacks, would take any call now: its breaker is closed. A half-open
+// one turns away all calls but its probe, so no call should leave another lane earlier because of it.
+func (l *lane) ready(e *llm.Endpoint) bool {
+	for next := l; next != nil; next = next.fallback {
+		if next.vendor.Speaks(e) && next.breaker.State() == breaker.Closed {
+			return true
+		}
+	}
+	return false
 }
 
 // adapt makes call what this lane is asked when it is a fallback: with the lane's model in the body of the client's
