@@ -1,11 +1,33 @@
 package llm
 
 import (
+	"context"
 	"errors"
 	"time"
+
+	"github.com/spillway-dev/spillway/internal/deadline"
 )
 
-// What a retry leaves to others: to the lane that is the fallback, or to the owner of a background call.
+// What a gate or a retry leaves to others: to the lane that is the fallback, or to the owner of a background call.
+
+// FallbackPatience is how long a call of high priority waits in a gate of its lane at most while another lane would
+// take it at once.
+const FallbackPatience = 500 * time.Millisecond
+
+// impatient returns ctx for the wait in a gate of the lane. While another lane would take the call it ends soon, for
+// calls below high priority after half of FallbackPatience, with the cause of the queue timeout. A background call has
+// the time to wait for its own lane.
+func impatient(ctx context.Context, call *Call) (_ context.Context, stop func()) {
+	if !call.FallbackReady || call.Background {
+		return ctx, func() {}
+	}
+	patience := FallbackPatience
+	if call.Priority < High {
+		patience /= 2
+	}
+	c := deadline.New(ctx, time.Now().Add(patience), ErrQueueTimeout)
+	return c, c.Stop
+}
 
 // quick is the time within which a failure must have come, and the vendor's Retry-After must end, for one more attempt
 // while another lane would take the call.

@@ -63,11 +63,14 @@ func NewPacer(cfg PacerConfig, reg prometheus.Registerer) (*Pacer, error) {
 	return p, reg.Register(p.wait)
 }
 
-// Enter waits for the start of this call. It rejects at once when that would be after the queue timeout.
-func (p *Pacer) Enter(ctx context.Context, _ *Call) (func(Result), error) {
+// Enter waits for the start of this call. It rejects at once when that would be after the queue timeout, or later than
+// a call waits that another lane would take.
+func (p *Pacer) Enter(ctx context.Context, call *Call) (func(Result), error) {
 	if p.limiter.Limit() == rate.Inf {
 		return NoLeave, nil
 	}
+	ctx, stop := impatient(ctx, call)
+	defer stop()
 	start, delay, late := p.reserve(ctx)
 	if !late && delay == 0 {
 		return NoLeave, nil

@@ -21,6 +21,7 @@ import (
 // of waiting calls, without background calls, drive shedding, readiness and autoscaling.
 type Slots struct {
 	name     string // of the gate, in rejections and spans
+	ofLane   bool   // of one lane; false: of the pod, and another lane's calls find no more of them
 	size     int
 	open     int          // slots that any call may take: size without the reserve
 	leave    func(Result) // of calls of high priority; the same for each, so that entering allocates nothing
@@ -91,6 +92,11 @@ func (s *Slots) Enter(ctx context.Context, call *Call) (func(Result), error) {
 
 	if reserved {
 		s.heldBack.Inc()
+	}
+	if s.ofLane {
+		var stop func()
+		ctx, stop = impatient(ctx, call)
+		defer stop()
 	}
 	start := time.Now()
 	ctx, span := telemetry.Start(ctx, s.name, attribute.Bool("llm.slots.reserved", reserved))

@@ -33,10 +33,17 @@ func (a answer) mendable(call *llm.Call) string {
 		return ""
 	case rejected.Reason == outcome.VendorUnavailable, rejected.Reason == outcome.PayloadTooLarge:
 		return string(rejected.Reason)
-	case rejected.Reason == outcome.VendorRateLimited && !call.Background: // a background call waits for its own lane
+	case laneIsFull(rejected) && !call.Background: // a background call waits for its own lane
 		return string(rejected.Reason)
 	}
 	return ""
+}
+
+// laneIsFull reports whether the lane has no room now: by its contract, its pacer or its share of the slots. The slots
+// of the pod are not among them: a call would wait for them in another lane too.
+func laneIsFull(rejected *outcome.Rejected) bool {
+	ownGate := rejected.Layer == "pacer" || rejected.Layer == "share"
+	return rejected.Reason == outcome.VendorRateLimited || rejected.Reason == outcome.QueueTimeout && ownGate
 }
 
 // better is the answer that says more to the client: a success, else the vendor's own answer, else how a vendor failed,

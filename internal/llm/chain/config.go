@@ -50,8 +50,8 @@ type LaneConfig struct {
 	Pacer   llm.PacerConfig
 
 	// Slots of the pod that calls of this lane may hold at most, so that a slow vendor leaves some to other lanes.
-	// Calls beyond it wait as they do for a slot. 0 means all of them.
-	SlotsMax int `split_words:"true" default:"0" desc:"Slots of the pod that calls of this lane may hold at most, so that a slow vendor leaves some to other lanes. Calls beyond it wait as they do for a slot. 0 means all of them."`
+	// Calls beyond it wait as they do for a slot, or go to the fallback. 0 means all of them.
+	SlotsMax int `split_words:"true" default:"0" desc:"Slots of the pod that calls of this lane may hold at most, so that a slow vendor leaves some to other lanes. Calls beyond it wait as they do for a slot, or go to the fallback. 0 means all of them."`
 	// Lane that calls go to when this one cannot serve them. Empty means none.
 	Fallback string `split_words:"true" desc:"Lane that calls go to when this one cannot serve them. Empty means none."`
 	// Model that calls ask for which come from another lane: a name, or a list such as

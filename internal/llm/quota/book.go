@@ -35,13 +35,10 @@ func (q *Quota) patience(ctx context.Context, call *llm.Call, now time.Time) tim
 		left = max(0, min(left, deadline.Sub(now)))
 	}
 	if call.FallbackReady {
-		left = min(left, fallbackPatience)
+		left = min(left, llm.FallbackPatience)
 	}
 	return patience(call.Priority, left)
 }
-
-// fallbackPatience is how far ahead a call may book at most while another lane would take it at once.
-const fallbackPatience = 500 * time.Millisecond
 
 // estimate returns the tokens that a call books. What an image or a recording costs is a guess, so a call with one is
 // not too large for the contract while its text fits. It then books the whole contract.
