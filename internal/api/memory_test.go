@@ -60,6 +60,20 @@ func TestBodyThatFindsNoMemoryIs503(t *testing.T) {
 	}
 }
 
+// TestChunkedBodyHasTheRoomOfADeclaredOne: a body of unknown length is copied as it grows, and still gets the room of
+// the largest body when the pod has nothing else in its memory.
+func TestChunkedBodyHasTheRoomOfADeclaredOne(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, answers, options{env: []string{"LLM_MEMORY_BUDGET=1048576", "LLM_QUEUE_TIMEOUT=50ms"}})
+	for _, length := range []int{400_000, 786_432} {
+		body := `{"a":"` + strings.Repeat("x", length-8) + `"}`
+		got := b.raw(head + "Transfer-Encoding: chunked\r\n\r\n" + chunk(body) + chunk(""))
+		if status(got) != "200" {
+			t.Errorf("%d bytes: got %s", length, got)
+		}
+	}
+}
+
 // TestBodyThatCanNeverFitIs413: more than bodies may have of the budget is refused at once.
 func TestBodyThatCanNeverFitIs413(t *testing.T) {
 	t.Parallel()

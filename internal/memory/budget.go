@@ -15,8 +15,9 @@
 // that a slow client has not read yet stay counted.
 //
 // Two rules prevent a deadlock. Bodies leave a quarter of the budget to answers, and waiting answers go before waiting
-// bodies: the call of an answer has been paid for. And one answer at a time may exceed the budget, so that not all
-// answers can be half read and wait for the rest.
+// bodies: the call of an answer has been paid for. Only while a body of unknown length is copied to a larger buffer may
+// it use what answers have left. And one answer at a time may exceed the budget, so that not all answers can be half
+// read and wait for the rest.
 package memory
 
 import (
@@ -72,8 +73,19 @@ func (b *Budget) Largest() int64 {
 	return largestBody(b.size)
 }
 
-// largestBody is the part of a budget that bodies may use.
+// largestBody is the size of the largest body in a budget of this size.
 func largestBody(size int64) int64 { return size - size/4 }
+
+// bodies is the part of the budget that bodies may use: the largest body, and the byte by which ReadAll sees its end.
+func (b *Budget) bodies() int64 { return b.Largest() + 1 }
+
+// total returns the size of the budget, in bytes.
+func (b *Budget) total() int64 {
+	if b == nil {
+		return math.MaxInt64
+	}
+	return b.size
+}
 
 // take gives n more bytes to the share. It waits for them until ctx ends.
 func (b *Budget) take(ctx context.Context, s *Share, n int64) error {
@@ -124,11 +136,12 @@ func (b *Budget) serveLocked() {
 	}
 }
 
-// fitsLocked reports whether the share may have n more bytes now.
+// fitsLocked reports whether the share may have n more bytes now. What a body holds already does not count in the part
+// of the bodies: it is copied, and given back at once.
 func (b *Budget) fitsLocked(s *Share, n int64) bool {
 	switch {
 	case b.used[Body]+b.used[Answer]+n <= b.size:
-		return s.use == Answer || b.used[Body]+n <= b.Largest()
+		return s.use == Answer || b.used[Body]-s.held+n <= b.bodies()
 	case s.use == Answer:
 		return b.overdrawn == nil || b.overdrawn == s
 	}

@@ -68,7 +68,8 @@ func pending(t *testing.T, what string, done <-chan error) {
 	}
 }
 
-// TestBodiesWaitAndAreRefused: bodies may use three quarters. The next body waits until bytes are free, or is refused.
+// TestBodiesWaitAndAreRefused: bodies may use three quarters, and one byte to see the end of the largest. The next body
+// waits until bytes are free, or is refused.
 func TestBodiesWaitAndAreRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -76,7 +77,7 @@ func TestBodiesWaitAndAreRefused(t *testing.T) {
 		first, second, third := b.Share(memory.Body), b.Share(memory.Body), b.Share(memory.Body)
 		grow(t, &first, 3*mib)
 		start := time.Now()
-		if err := second.Grow(t.Context(), 1); !isFull(err) || time.Since(start) != bodyWait {
+		if err := second.Grow(t.Context(), 2); !isFull(err) || time.Since(start) != bodyWait {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 		one, other := growing(t.Context(), &second, mib), growing(t.Context(), &third, mib)

@@ -15,7 +15,8 @@ type Share struct {
 func (b *Budget) Share(use Use) Share { return Share{budget: b, use: use} }
 
 // Grow takes n more bytes. A body waits for them for the budget's waiting time, an answer until ctx ends. The error is
-// an *outcome.Rejected when the budget had no bytes in time, else the cause of ctx.
+// an *outcome.Rejected when the budget had no bytes in time, else the cause of ctx. A body that holds bytes already
+// must copy them and give them back at once.
 func (s *Share) Grow(ctx context.Context, n int64) error {
 	if s.budget == nil || n <= 0 {
 		return nil
