@@ -45,6 +45,7 @@ const (
 	maxHeaderBytes = 16 << 10
 	maxAdminConns  = 64               // connections of operators, probes and Prometheus
 	adminIdle      = 15 * time.Second // until an unused connection to the admin port is closed
+	adminWrite     = 30 * time.Second // to take an answer of the admin port
 )
 
 // serve listens until ctx ends or a listener fails. Then it drains, so that no request of a balancer is lost.
@@ -67,7 +68,7 @@ func (s *service) serve(ctx context.Context) error {
 	main := s.server(closeWhen(func() bool { return leaving.Load() || mainConns.crowded() }, s.count(s.handler)),
 		s.cfg.IdleTimeout)
 	main.BaseContext = func(net.Listener) context.Context { return requests }
-	admin := s.server(closeWhen(adminConns.crowded, s.admin), min(adminIdle, s.cfg.IdleTimeout))
+	admin := s.adminServer(adminConns.crowded)
 	s.addr, s.adminAddr = mainConns.Addr(), adminConns.Addr()
 
 	failed := make(chan error, 3)
@@ -108,6 +109,15 @@ func (s *service) listen(ctx context.Context, addr, name string, limit int) (*co
 		return nil, fmt.Errorf("listening on %s_%s: %w", config.Prefix, name, err)
 	}
 	return newConnLimit(listener, limit), nil
+}
+
+// adminServer returns the server of the admin port. Its write timeout cuts readers that have stopped, which would
+// otherwise hold all connections of the port, so that probes find none. A profile over some seconds has so many more:
+// net/http/pprof adds them to the timeout of its server. The live page's stream sets a deadline for each event.
+func (s *service) adminServer(crowded func() bool) *http.Server {
+	server := s.server(closeWhen(crowded, s.admin), min(adminIdle, s.cfg.IdleTimeout))
+	server.WriteTimeout = adminWrite
+	return server
 }
 
 // server returns a server for h. It has no write timeout, which would cut streams. The SLA deadline and the idle limits
