@@ -64,14 +64,11 @@ func asEndpoint(r *http.Request) *http.Request {
 	return r
 }
 
-// apply returns a body that asks for the model of the deployment, in place of the one that the body names, as Azure
-// does. It reports whether that is a new body.
-func (a azure) apply(body []byte, payload *llm.Payload) (applied []byte, changed bool) {
-	if a.model == "" || a.model == payload.Model {
-		return body, false
+// apply makes the call ask for the model of the deployment, in place of the one that its body names, as Azure does.
+func (a azure) apply(call *llm.Call) {
+	if a.model != "" && a.model != call.Payload.Model {
+		call.AskFor(a.model)
 	}
-	payload.Model = a.model
-	return llm.WithModel(body, a.model), true
 }
 
 // azureOf returns what azurePaths has found in a request.

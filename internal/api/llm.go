@@ -50,7 +50,6 @@ func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte, block *me
 		return
 	}
 	asked := azureOf(c)
-	body, changed := asked.apply(body, &payload)
 	in := middleware.InfoFrom(c.Request.Context())
 	header := c.Request.Header
 	call := &llm.Call{
@@ -58,7 +57,8 @@ func (s *server) forward(c *gin.Context, e *llm.Endpoint, body []byte, block *me
 		APIVersion: asked.version, IdempotencyKey: vendorKey(in.User, header.Get("Idempotency-Key")),
 		Header: traceHeaders(header), Client: header,
 	}
-	if block.Reused() && !changed {
+	asked.apply(call)
+	if block.Reused() {
 		call.Hold = block
 	}
 	booked, err := s.tokens.Book(c.Request.Context(), c.Writer.Header(), payload.Tokens(), payload.Text())

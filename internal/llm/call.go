@@ -24,14 +24,15 @@ import (
 )
 
 // Call is one request on its way to the vendor. What the client asks for is set before Do. Package chain sets what
-// depends on the lane, and puts Body, Payload and IdempotencyKey back as they were when it returns. What became of the
+// depends on the lane, and puts Parts, Payload and IdempotencyKey back as they were when it returns. What became of the
 // call is read when Do has returned.
 type Call struct {
 	// What the client asks for.
 
-	ID      string // request ID, sent on as X-Request-ID
-	Body    []byte // the bytes to send; they must not change, even after Do, unless Hold is set
-	Hold    Holder // counts the readers of Body, whose bytes are used again after the last one; nil for most calls
+	ID      string   // request ID, sent on as X-Request-ID
+	Body    []byte   // the bytes to send; they must not change, even after Do, unless Hold is set
+	Parts   [][]byte // sent in place of Body when another model is asked for; nearly all are slices of Body. See AskFor
+	Hold    Holder   // counts the readers of Body, whose bytes are used again after the last one; nil for most calls
 	Payload Payload
 	// Endpoint is the kind of call. nil leaves it to the lane, whose VENDOR_URL names one: chain then sets it.
 	Endpoint *Endpoint

@@ -58,6 +58,8 @@ func ParsePayload(endpoint *Endpoint, body []byte, figures EstimateConfig) (Payl
 		kind jsonscan.Kind
 		bad  string
 		all  media
+
+		models int // how often "model" stands
 	)
 	err := jsonscan.Scanner{UTF8: true, Depth: payloadDepth, Visit: func(m jsonscan.Member) {
 		switch {
@@ -65,6 +67,9 @@ func ParsePayload(endpoint *Endpoint, body []byte, figures EstimateConfig) (Payl
 			kind = m.Kind()
 		case m.Depth == 1 && m.Key != nil && bad == "":
 			bad = p.set(m, dialect)
+			if string(m.Key) == "model" {
+				models++
+			}
 		}
 		all.add(m)
 	}}.Scan(body)
@@ -75,10 +80,16 @@ func ParsePayload(endpoint *Endpoint, body []byte, figures EstimateConfig) (Payl
 		return Payload{}, invalid(outcome.InvalidPayload, "The body must be a JSON object such as {\"model\": …}.")
 	case bad != "":
 		return Payload{}, invalid(outcome.InvalidPayload, bad)
+	case models > mostModels:
+		return Payload{}, invalid(outcome.InvalidPayload, fmt.Sprintf(`"model" stands %d times; send it once.`, models))
 	}
 	p.PromptTokens, p.MediaTokens = (len(body)-all.encoded+3)/4, all.tokens(figures)
 	return p, nil
 }
+
+// mostModels is how often "model" may stand. WithModel makes two parts of each, so many would take more memory than the
+// body.
+const mostModels = 8
 
 // Limits of numbers in a payload. They are far above what any model can do.
 const (

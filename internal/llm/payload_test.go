@@ -55,6 +55,7 @@ func TestParsePayloadSaysWhatIsWrong(t *testing.T) {
 		"\xef\xbb\xbf{}":            {outcome.InvalidJSON, "byte order mark"},
 		"{\"a\":\"\xff\"}":          {outcome.InvalidJSON, "Byte 7 is not UTF-8"},
 		strings.Repeat("[", 16<<20): {outcome.InvalidJSON, "deeper than 1000 levels"},
+		`{` + strings.Repeat(`"model":"m",`, 9) + `"n":1}`: {outcome.InvalidPayload, `"model" stands 9 times`},
 	} {
 		_, err := ParsePayload(nil, []byte(body), EstimateConfig{})
 		r, ok := errors.AsType[*outcome.Rejected](err)

@@ -7,17 +7,30 @@ import (
 	"github.com/spillway-dev/spillway/internal/jsonscan"
 )
 
-// WithModel returns a copy of body that asks for another model. Only that member differs: every other byte stays. A
-// body without the member gets it in front. When the member stands more than once all are changed, because vendors do
-// not agree on which one counts.
-func WithModel(body []byte, model string) []byte {
+// AskFor makes the call ask for another model than its body does.
+func (c *Call) AskFor(model string) {
+	c.Parts, c.Payload.Model = WithModel(c.Body, model), model
+}
+
+// Sent returns the bytes to send, in parts. Their sum is what the vendor gets.
+func (c *Call) Sent() [][]byte {
+	if c.Parts != nil {
+		return c.Parts
+	}
+	return [][]byte{c.Body}
+}
+
+// WithModel returns the parts of a body that asks for another model. Only that member differs: all other parts are
+// slices of body, of which there is no copy. A body without the member gets it in front. When the member stands more
+// than once all are changed, because vendors do not agree on which one counts.
+func WithModel(body []byte, model string) [][]byte {
 	quoted, err := json.Marshal(model)
 	if err != nil { // a string always marshals
-		return body
+		return [][]byte{body}
 	}
-	out := make([]byte, 0, len(body)+len(quoted)+len(`"model":,`))
-	done := 0 // bytes of body that are in out
-	members, found := 0, false
+	var parts [][]byte
+	done := 0 // bytes of body that are in parts
+	members := 0
 	err = jsonscan.Scanner{Depth: 1, Visit: func(m jsonscan.Member) {
 		if m.Depth != 1 {
 			return
@@ -26,24 +39,20 @@ func WithModel(body []byte, model string) []byte {
 		if string(m.Key) != "model" {
 			return
 		}
-		found = true
 		start := cap(body) - cap(m.Value) // a part of body, so both end at the same place in memory
-		out = append(out, body[done:start]...)
-		out = append(out, quoted...)
+		parts = append(parts, body[done:start], quoted)
 		done = start + len(m.Value)
 	}}.Scan(body)
 	if err != nil {
-		return body // which ParsePayload has refused before
+		return [][]byte{body} // which ParsePayload has refused before
 	}
-	if !found {
-		open := bytes.IndexByte(body, '{') + 1
-		out = append(out, body[:open]...)
-		out = append(out, `"model":`...)
-		out = append(out, quoted...)
+	if parts == nil {
+		done = bytes.IndexByte(body, '{') + 1
+		member := append([]byte(`"model":`), quoted...)
 		if members > 0 {
-			out = append(out, ',')
+			member = append(member, ',')
 		}
-		done = open
+		parts = append(parts, body[:done], member)
 	}
-	return append(out, body[done:]...)
+	return append(parts, body[done:])
 }

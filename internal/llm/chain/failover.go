@@ -14,7 +14,7 @@ import (
 )
 
 // Do takes the call through the lane that serves its model, and to that lane's fallback where another vendor may mend
-// what went wrong. While it runs it changes the call's model, body and idempotency key for lanes that ask for another
+// what went wrong. While it runs it changes the call's model, parts and idempotency key for lanes that ask for another
 // model; when it returns they are as they were. Errors are those of llm.Caller.Do. The response must be closed.
 func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 	serving, lane, err := c.choose(call)
@@ -34,7 +34,7 @@ func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lane *lane) (*llm.Response, error) {
 	client := *call // what the client asks for
 	defer func() {
-		call.Body, call.Payload, call.IdempotencyKey = client.Body, client.Payload, client.IdempotencyKey
+		call.Parts, call.Payload, call.IdempotencyKey = client.Parts, client.Payload, client.IdempotencyKey
 		call.FallbackReady = false
 	}()
 	if lane != serving {
@@ -93,9 +93,9 @@ func (l *lane) ready(e *llm.Endpoint) bool {
 // call. The idempotency key changes too, because the vendor may be the same, and would refuse the key with another
 // body.
 func (l *lane) adapt(call, client *llm.Call) {
-	call.Body, call.Payload = client.Body, client.Payload
+	call.Parts, call.Payload = client.Parts, client.Payload
 	if model := l.model.of(client.Payload.Model); model != "" && model != client.Payload.Model {
-		call.Body, call.Payload.Model = llm.WithModel(client.Body, model), model
+		call.AskFor(model)
 	}
 	if client.IdempotencyKey != "" {
 		call.IdempotencyKey = client.IdempotencyKey + "/" + l.name

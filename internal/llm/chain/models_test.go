@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -66,7 +67,7 @@ func TestOnlyTheModelIsChanged(t *testing.T) {
 		` { }`:                                       ` {"model":"new" }`,
 	} {
 		before := strings.Clone(body)
-		if got := llm.WithModel([]byte(body), "new"); string(got) != want || body != before {
+		if got := bytes.Join(llm.WithModel([]byte(body), "new"), nil); string(got) != want || body != before {
 			t.Errorf("%s becomes %s, want %s", body, got, want)
 		}
 	}
@@ -80,7 +81,8 @@ func FuzzOnlyTheModelIsChanged(f *testing.F) {
 		if json.Unmarshal([]byte(body), &before) != nil || before == nil || strings.ToValidUTF8(model, "") != model {
 			return
 		}
-		if err := json.Unmarshal(llm.WithModel([]byte(body), model), &after); err != nil || after["model"] != model {
+		changed := bytes.Join(llm.WithModel([]byte(body), model), nil)
+		if err := json.Unmarshal(changed, &after); err != nil || after["model"] != model {
 			t.Fatalf("%q with %q: %v, %v", body, model, after, err)
 		}
 		delete(before, "model")

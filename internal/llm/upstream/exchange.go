@@ -17,8 +17,9 @@ import (
 func (v *Vendor) exchange(w *watch, call *llm.Call, template http.Header, out *llm.Result) (*llm.Response, error) {
 	req := v.request.WithContext(w.ctx)
 	req.URL, req.Header = v.url(call), v.headers(w.ctx, call, template)
-	req.Body, req.ContentLength = readingOf(call.Body, call.Hold), int64(len(call.Body))
-	req.GetBody = (&resend{body: call.Body, hold: call.Hold}).open
+	body := call.Sent()
+	req.Body, req.ContentLength = readingOf(body, call.Hold), lengthOf(body)
+	req.GetBody = (&resend{body: body, hold: call.Hold}).open
 	res, err := v.transport.RoundTrip(req)
 	if err != nil {
 		if rejected := notSent(err); rejected != nil {

@@ -16,7 +16,7 @@ var errHandedBack = errors.New("the vendor handed the request back twice without
 // attempt, and costs neither quota nor retry budget. It is done once: a vendor may also hand back requests because it
 // is overloaded. Then the retry decides, and waits without a slot.
 type resend struct {
-	body []byte
+	body [][]byte
 	hold llm.Holder
 	// Set when the second sending begins; net/http may ask for the body again before it has a connection.
 	read atomic.Bool
