@@ -43,7 +43,8 @@ whole. The chart has the same as ` + "`values-chat.yaml`, `values-reasoning.yaml
 - **Reasoning models**: a buffered answer takes minutes, and a stream may think for minutes before its first event and
   between two. A call holds its slot as long, so there are more of them. A retry fits in only after a failure that came
   soon.
-- **Batches**: jobs whose clients do not wait. They may wait, and they are retried for longer.
+- **Batches**: jobs whose clients do not wait. They may wait, and they are retried for longer. A pod holds the bodies of
+  the jobs it works on beside its memory budget, here up to 320 MiB: the chart's set gives it 1152 MiB of memory.
 
 At start the service logs what its values rule out.
 

@@ -34,9 +34,9 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"call timeout above the SLA", "simulated", "limits.callTimeout=61s",
 			"limits.callTimeout (61s) must not be above limits.sla (60s)"},
 		{"a budget above the memory", "simulated", "limits.memoryBudget=120Mi",
-			"resources.limits.memory (256Mi) gives Go 204Mi, below the 212Mi that a pod can need: " +
-				"120Mi of memory budget, an answer of 16777216 bytes beyond it, " +
-				"limits.admission (200) requests and 1000 connections"},
+			"resources.limits.memory (256Mi) gives Go 204Mi, below the 222Mi that a pod can need: " +
+				"120Mi of memory budget, an answer of 16777216 bytes beyond it, limits.admission (200) requests, " +
+				"1000 connections and 10Mi of bodies of jobs (jobs.workers x config.JOBS_MAX_BODY)"},
 		{"a body above its part of the budget", "simulated", "limits.memoryBudget=40Mi",
 			"limits.maxBody (33554432 bytes) is above three quarters of the memory budget (40Mi): " +
 				"such a body would never find room"},

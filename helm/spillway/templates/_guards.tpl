@@ -50,7 +50,7 @@
 {{- $budget := include "spillway.budget" . | int64 }}
 {{- $need := div (add (include "spillway.memory" . | int64) (sub $mib 1)) $mib }}
 {{- if gt $need $go }}
-{{- $errs = append $errs (printf "resources.limits.memory (%s) gives Go %dMi, below the %dMi that a pod can need: %dMi of memory budget, an answer of %d bytes beyond it, limits.admission (%d) requests and %d connections; the pod would be killed with all its requests: raise the limit, or lower limits.memoryBudget or config.MAX_CONNECTIONS" $v.resources.limits.memory $go $need (div $budget $mib) ($v.config.VENDOR_MAX_RESPONSE | default 16777216 | int64) (int $v.limits.admission) ($v.config.MAX_CONNECTIONS | default 1000 | int64)) }}
+{{- $errs = append $errs (printf "resources.limits.memory (%s) gives Go %dMi, below the %dMi that a pod can need: %dMi of memory budget, an answer of %d bytes beyond it, limits.admission (%d) requests, %d connections and %dMi of bodies of jobs (jobs.workers x config.JOBS_MAX_BODY); the pod would be killed with all its requests: raise the limit, or lower limits.memoryBudget, jobs.workers or config.MAX_CONNECTIONS" $v.resources.limits.memory $go $need (div $budget $mib) ($v.config.VENDOR_MAX_RESPONSE | default 16777216 | int64) (int $v.limits.admission) ($v.config.MAX_CONNECTIONS | default 1000 | int64) (div (include "spillway.jobBodies" . | int64) $mib)) }}
 {{- end }}
 {{- if gt (int64 $v.limits.maxBody) (sub $budget (div $budget 4)) }}
 {{- $errs = append $errs (printf "limits.maxBody (%d bytes) is above three quarters of the memory budget (%dMi): such a body would never find room; lower it, or raise resources.limits.memory or limits.memoryBudget" (int64 $v.limits.maxBody) (div $budget $mib)) }}

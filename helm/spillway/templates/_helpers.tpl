@@ -156,12 +156,19 @@ labels:
 {{- else }}{{ mul (include "spillway.goMemLimit" (list . .Values.resources.limits.memory) | int64) 524288 }}{{ end }}
 {{- end }}
 
+{{/* What the bodies of the jobs that one pod works on can take, in bytes. They are not in the memory budget. */}}
+{{- define "spillway.jobBodies" -}}
+{{- $body := .Values.config.JOBS_MAX_BODY | default 1048576 | int64 }}
+{{- if .Values.jobs.enabled }}{{ mul (int64 .Values.jobs.workers) $body }}{{ else }}0{{ end }}
+{{- end }}
+
 {{/* Memory of Go that a pod needs at worst, in bytes. The budget bounds bodies and answers, however many there are; one answer at
-a time may exceed it. The process itself takes 24 MiB, a connection 40 KiB, a request 64 KiB. */}}
+a time may exceed it, and bodies of jobs are beside it. The process itself takes 24 MiB, a connection 40 KiB, a request
+64 KiB. */}}
 {{- define "spillway.memory" -}}
 {{- $answer := .Values.config.VENDOR_MAX_RESPONSE | default 16777216 | int64 }}
 {{- $connections := .Values.config.MAX_CONNECTIONS | default 1000 | int64 }}
-{{- add (include "spillway.budget" . | int64) $answer 25165824 (mul $connections 40960) (mul (int64 .Values.limits.admission) 65536) }}
+{{- add (include "spillway.budget" . | int64) $answer (include "spillway.jobBodies" . | int64) 25165824 (mul $connections 40960) (mul (int64 .Values.limits.admission) 65536) }}
 {{- end }}
 
 {{/* The same for the simulator, which holds bodies back by itself: one of the largest, and as much that is not collected yet. */}}
