@@ -137,7 +137,6 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"too few shares", "simulated", "quota.shares=2",
 			"quota.shares (2) is below the most pods that run at once (3)"},
 		{"burst above the contract", "simulated", "quota.burst=601", "quota.burst (601) is above quota.requests (600)"},
-		{"no API keys", "simulated", "apiKeys.generate=null", "there are no API keys: set apiKeys.existingSecret"},
 		{"key of an unknown tier", "simulated", "apiKeys.generate.bob=gold",
 			`apiKeys.generate.bob has tier "gold", which tiers does not name`},
 		{"test key beside generated ones", "simulated", "helmTest.existingSecret=mine",

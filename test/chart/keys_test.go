@@ -40,7 +40,7 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 				t.Error("two installations have the same key")
 			}
 			upgraded := readKeys(t, secret(holding{installed}, "apiKeys.generate.alice=pro",
-				"apiKeys.generate.demo-free=null", "apiKeys.generate.demo-pro=enterprise"),
+				"apiKeys.generate.demo-pro=enterprise", "apiKeys.generate.demo-enterprise=enterprise"),
 				map[string]string{"alice": "pro", "demo-pro": "enterprise", "demo-enterprise": "enterprise"})
 			if upgraded["demo-pro"] != first["demo-pro"] || upgraded["demo-enterprise"] != first["demo-enterprise"] {
 				t.Error("an upgrade made new keys")

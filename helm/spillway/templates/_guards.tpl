@@ -90,14 +90,12 @@
 {{- if and $v.helmTest.existingSecret (not $v.apiKeys.existingSecret) }}
 {{- $errs = append $errs "helmTest.existingSecret is only for keys of yours (apiKeys.existingSecret): remove it, helm test uses a generated key" }}
 {{- end }}
-{{- if and (not $v.apiKeys.existingSecret) (not $v.apiKeys.generate) }}
-{{- $errs = append $errs "there are no API keys: set apiKeys.existingSecret, or name a user in apiKeys.generate" }}
-{{- end }}
-{{- range $user, $tier := ternary dict $v.apiKeys.generate (ne $v.apiKeys.existingSecret "") }}
+{{- $tiers := include "spillway.tiers" . | fromJson }}
+{{- range $user, $tier := ternary dict (include "spillway.users" . | fromJson) (ne $v.apiKeys.existingSecret "") }}
 {{- if or (not (regexMatch "^[a-zA-Z0-9]([-._a-zA-Z0-9]*[a-zA-Z0-9])?$" $user)) (eq $user "keys") (gt (len $user) 200) }}
 {{- $errs = append $errs (printf "apiKeys.generate.%s cannot be the entry of a Secret: use letters, digits, dots, dashes and underscores, and another name than keys" $user) }}
 {{- end }}
-{{- if not (hasKey $v.tiers $tier) }}
+{{- if not (hasKey $tiers $tier) }}
 {{- $errs = append $errs (printf "apiKeys.generate.%s has tier %q, which tiers does not name" $user $tier) }}
 {{- end }}
 {{- end }}

@@ -61,10 +61,6 @@ labels:
 {{- else }}{{ .Values.serviceAccount.name | default "default" }}{{ end }}
 {{- end }}
 
-{{- define "spillway.keysSecret" -}}
-{{ .Values.apiKeys.existingSecret | default (printf "%s-api-keys" (include "spillway.fullname" .)) }}
-{{- end }}
-
 {{- define "spillway.vendorSecret" -}}
 {{ .Values.vendor.existingSecret | default (printf "%s-vendor" (include "spillway.fullname" .)) }}
 {{- end }}

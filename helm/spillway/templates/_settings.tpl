@@ -90,7 +90,7 @@ LLM_JOBS_MAX_AGE: {{ .Values.jobs.maxAge | quote }}
 LLM_JOBS_RETENTION: {{ .Values.jobs.retention | quote }}
 LLM_DRAIN_DELAY: {{ .Values.drain.delay | quote }}
 LLM_SHUTDOWN_GRACE: "{{ sub (include "spillway.grace" . | int) (add (int .Values.drain.preStopSeconds) 2) }}s"
-LLM_TIER_RATES: {{ $tiers := list }}{{ range $k, $v := .Values.tiers }}{{ $tiers = append $tiers (printf "%s:%d" $k (int64 $v)) }}{{ end }}{{ join "," $tiers | quote }}
+LLM_TIER_RATES: {{ $tiers := list }}{{ range $k, $v := include "spillway.tiers" . | fromJson }}{{ $tiers = append $tiers (printf "%s:%d" $k (int64 $v)) }}{{ end }}{{ join "," $tiers | quote }}
 {{- if not (hasKey .Values.config "BREAKER_LEASE") }}
 LLM_BREAKER_LEASE: "{{ add (include "spillway.seconds" .Values.limits.callTimeout | int) (include "spillway.seconds" .Values.limits.queueTimeout | int) 5 }}s" # longer than a probe can take
 {{- end }}
