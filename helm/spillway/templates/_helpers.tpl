@@ -11,6 +11,12 @@
 {{- end }}
 {{- end }}
 
+{{/* The name of everything of the bundled Redis. Kubernetes labels the pod of a StatefulSet with the StatefulSet's name, a
+dash and a hash of 10 characters, and a label has at most 63: so at most 52 are left. */}}
+{{- define "spillway.redisName" -}}
+{{ include "spillway.fullname" . | trunc 46 | trimAll "-" }}-redis
+{{- end }}
+
 {{- define "spillway.namespace" -}}
 {{ .Values.namespaceOverride | default .Release.Namespace }}
 {{- end }}
@@ -72,7 +78,7 @@ labels:
 
 {{/* The Secret with the password of the bundled Redis. */}}
 {{- define "spillway.redisSecret" -}}
-{{ .Values.redis.bundled.existingSecret | default (printf "%s-redis" (include "spillway.fullname" .)) }}
+{{ .Values.redis.bundled.existingSecret | default (include "spillway.redisName" .) }}
 {{- end }}
 
 {{- define "spillway.vendorURL" -}}

@@ -27,7 +27,7 @@ an upgrade that has ended has the new key in force. */}}
 {{- if $v.redis.bundled.enabled }}
 - name: REDIS_PASSWORD # before the variable that names it
   valueFrom: {secretKeyRef: {name: {{ include "spillway.redisSecret" . }}, key: {{ $v.redis.bundled.secretKey }}}}
-- {name: LLM_REDIS_URL, value: "redis://:$(REDIS_PASSWORD)@{{ include "spillway.fullname" . }}-redis:6379"}
+- {name: LLM_REDIS_URL, value: "redis://:$(REDIS_PASSWORD)@{{ include "spillway.redisName" . }}:6379"}
 {{- end }}
 {{- end }}
 
