@@ -79,10 +79,7 @@ func TestPodsReachTheirVendor(t *testing.T) {
 		for _, rule := range mustRender(t, c.scenario, c.set).find(t, "NetworkPolicy", "llm-spillway").at("spec",
 			"egress").([]any) {
 			r := object(rule.(map[string]any))
-			var ports []any
-			for _, p := range r["ports"].([]any) {
-				ports = append(ports, p.(map[string]any)["port"])
-			}
+			ports := portsOf(rule)
 			to, _ := r["to"].([]any)
 			inside := slices.ContainsFunc(to, func(p any) bool {
 				return reflect.DeepEqual(p, map[string]any{"namespaceSelector": map[string]any{}})
@@ -94,6 +91,47 @@ func TestPodsReachTheirVendor(t *testing.T) {
 			t.Errorf("%s %s: no rule for the ports %v alone", c.scenario, c.set, c.want)
 		}
 	}
+}
+
+// TestPodsReachTheirRedis: a Redis of the user's is reached at the usual ports and at those in its URL, once each.
+func TestPodsReachTheirRedis(t *testing.T) {
+	t.Parallel()
+	usual := []any{6379.0, 6380.0, 26379.0}
+	for _, c := range []struct {
+		url  string
+		want []any
+	}{
+		{"redis://redis", usual},
+		{"rediss://redis.example.com:6380/2", usual},
+		{"rediss://user:pass:1@redis.example.com:25061/0", append(slices.Clone(usual), 25061.0)},
+		{"redis://a:7000?addr=b:7001&read_timeout=1&addr=c%3A7002&addr=d:7000",
+			append(slices.Clone(usual), 7000.0, 7001.0, 7002.0)},
+		{"redis://[2001:db8::7]:7000/0?addr=[2001:db8::8]:7001", append(slices.Clone(usual), 7000.0, 7001.0)},
+		{"redis://[2001:db8::7]", usual},
+	} {
+		set := map[string]any{"vendor": map[string]any{"simulated": true}, "redis": map[string]any{
+			"bundled": map[string]any{"enabled": false}, "external": map[string]any{"url": c.url}}}
+		files, err := render4(set, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := parse(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		egress := r.find(t, "NetworkPolicy", "llm-spillway").at("spec", "egress").([]any)
+		if got := portsOf(egress[1]); !reflect.DeepEqual(got, c.want) { // egress[0] is DNS
+			t.Errorf("%s: ports %v, want %v", c.url, got, c.want)
+		}
+	}
+}
+
+// portsOf are the ports of a rule.
+func portsOf(rule any) (ports []any) {
+	for _, p := range rule.(map[string]any)["ports"].([]any) {
+		ports = append(ports, p.(map[string]any)["port"])
+	}
+	return ports
 }
 
 // TestWhoMayCall: by default pods of the release's namespace and of that of the gateway's proxies, and no others.
