@@ -71,17 +71,18 @@ func TestTraefikListensAtAnEntryPoint(t *testing.T) {
 		want float64
 	}{
 		{"gateway.flavor=traefik", 8000}, {"gateway.flavor=traefik,gateway.tlsSecret=x", 8443},
-		{"gateway.flavor=traefik,gateway.listenerPort=80", 80},
+		{"gateway.flavor=traefik,gateway.listenerPort=80", 80}, {"gateway.flavor=none", 80},
 		{"gateway.flavor=envoy", 80}, {"gateway.flavor=envoy,gateway.tlsSecret=x", 443},
 	} {
-		gateway := mustRender(t, "gateway-envoy", c.set).find(t, "Gateway", "llm-spillway")
+		r := mustRender(t, "gateway-envoy", c.set, "gateway.proxyNamespace=edge")
+		gateway := r.find(t, "Gateway", "llm-spillway")
 		listener := gateway.at("spec", "listeners").([]any)[0].(map[string]any)
 		if listener["port"] != c.want {
 			t.Errorf("%s: port %v, want %v", c.set, listener["port"], c.want)
 		}
 	}
-	if class := mustRender(t, "gateway-envoy", "gateway.flavor=traefik").find(t, "Gateway", "llm-spillway").at("spec",
-		"gatewayClassName"); class != "traefik" {
+	if class := mustRender(t, "gateway-envoy", "gateway.flavor=traefik,gateway.proxyNamespace=edge").find(t, "Gateway",
+		"llm-spillway").at("spec", "gatewayClassName"); class != "traefik" {
 		t.Errorf("the class is %v", class)
 	}
 }

@@ -63,6 +63,9 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"gateway twice", "gateway-shared", "gateway.create=true", "attach to yours or make one, not both"},
 		{"Traefik with Envoy's class", "gateway-envoy", "gateway.flavor=traefik,gateway.className=eg",
 			"leave it empty, or set gateway.className=traefik"},
+		{"proxies that the NetworkPolicy keeps out", "gateway-envoy", "gateway.flavor=traefik",
+			"gateway.create with gateway.flavor=traefik does not say where the proxies run, and the NetworkPolicy " +
+				"would keep them out: set gateway.proxyNamespace to their namespace, or networkPolicy.ingressFrom"},
 		{"HPA upside down", "hpa", "autoscaling.minReplicas=7",
 			"autoscaling.minReplicas (7) is above autoscaling.maxReplicas (6)"},
 		{"KEDA upside down", "keda", "keda.minReplicas=7", "keda.minReplicas (7) is above keda.maxReplicas (6)"},

@@ -149,6 +149,7 @@ func TestWhoMayCall(t *testing.T) {
 		{"gateway-envoy", "replicas=2", []any{own, proxies("envoy-gateway-system")}},
 		{"gateway-traefik", "replicas=2", []any{own, proxies("traefik")}},
 		{"gateway-envoy", "gateway.proxyNamespace=edge", []any{own, proxies("edge")}},
+		{"gateway-envoy", "gateway.flavor=traefik,gateway.proxyNamespace=edge", []any{own, proxies("edge")}},
 		{"loadbalancer", "replicas=2", nil}, // all, as the Service is for the outside
 	} {
 		rules := mustRender(t, c.scenario, c.set).find(t, "NetworkPolicy", "llm-spillway").at("spec", "ingress").([]any)

@@ -62,7 +62,9 @@ func TestNotesWarn(t *testing.T) {
 		{"gateway-traefik", "replicas=2", "requestAcceptGraceTimeout: 10s"},
 		{"gateway-traefik", "replicas=2", "without them gateway.trustedHops does nothing"},
 		{"gateway-traefik", "replicas=2", "Its 429 for requests in flight has no Retry-After"},
-		{"gateway-envoy", "gateway.flavor=traefik", "which must listen at port 8000"},
+		{"gateway-envoy", "gateway.flavor=traefik,gateway.proxyNamespace=edge", "which must listen at port 8000"},
+		{"gateway-envoy", "gateway.flavor=traefik,gateway.proxyNamespace=edge", // whose Service has port 80
+			"curl -s http://llm.example.com/llm --connect-to llm.example.com::$GATEWAY:"},
 		{"gateway-envoy", "replicas=2", "GATEWAY=$(kubectl -n prod get gateway llm-spillway -o jsonpath="},
 		{"gateway-envoy", "replicas=2",
 			"curl -s http://llm.example.com:80/llm --connect-to llm.example.com::$GATEWAY:"},

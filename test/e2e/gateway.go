@@ -12,9 +12,11 @@ import (
 // gatewayURL leads through Traefik.
 const gatewayURL = "http://traefik/llm"
 
-// traefikValues switch the release's gateway on.
-const traefikValues = "--set=gateway.enabled=true,gateway.create=true,gateway.flavor=traefik," +
-	"gateway.className=spillway-e2e,gateway.limits.requestReceivedTimeout=1s"
+// traefikValues switch the release's gateway on, with the further values in more. Traefik runs beside the release.
+func (r *release) traefikValues(more string) string {
+	return "--set=gateway.enabled=true,gateway.create=true,gateway.flavor=traefik,gateway.className=spillway-e2e," +
+		"gateway.proxyNamespace=" + r.namespace + ",gateway.limits.requestReceivedTimeout=1s," + more
+}
 
 // The limits of the release during the measurement.
 const (
@@ -61,10 +63,10 @@ func (r *release) startTraefik() error {
 	if _, err := r.kubectl("rollout", "status", "deployment/traefik", "--timeout=90s"); err != nil {
 		return err
 	}
-	if err := r.helmInstall("upgrade", traefikValues+fmt.Sprintf(
-		",gateway.trustedHops=1,gateway.limits.requestsPerSecondPerIP=%d,gateway.limits.totalRequestsPerSecond=%d,"+
+	if err := r.helmInstall("upgrade", r.traefikValues(fmt.Sprintf(
+		"gateway.trustedHops=1,gateway.limits.requestsPerSecondPerIP=%d,gateway.limits.totalRequestsPerSecond=%d,"+
 			"gateway.limits.parallelRequestsPerIP=%d,gateway.limits.parallelRequests=%d",
-		perAddress, total, heldByAddress, held)); err != nil {
+		perAddress, total, heldByAddress, held))); err != nil {
 		return err
 	}
 	_, err = eventually(time.Minute, "an answer through the gateway", func() (bool, error) {

@@ -30,9 +30,9 @@ func traefikRestarted(r *release) (string, error) {
 
 // restarted raises the limits above the load, restarts a workload under it, and counts what failed.
 func (r *release) restarted(workload string, most int, done func() error) (string, error) {
-	if err := r.helmInstall("upgrade", traefikValues+
-		",gateway.limits.requestsPerSecondPerIP=2000,gateway.limits.totalRequestsPerSecond=4000,"+
-		"gateway.limits.parallelRequests=10000"); err != nil {
+	if err := r.helmInstall("upgrade", r.traefikValues(
+		"gateway.limits.requestsPerSecondPerIP=2000,gateway.limits.totalRequestsPerSecond=4000,"+
+			"gateway.limits.parallelRequests=10000")); err != nil {
 		return "", err
 	}
 	p, _, err := r.loadAt(gatewayURL, func() (string, error) {
