@@ -37,6 +37,19 @@ func TestNotesCanBeCopied(t *testing.T) {
 			if ask == nil || !json.Valid([]byte(ask[1])) {
 				t.Errorf("no curl line:\n%s", r.notes)
 			}
+			admin := regexp.MustCompile(`kubectl -n prod port-forward deploy/(\S+) 9090\n` +
+				`\s+curl -s 'localhost:9090/readyz\?verbose'\n`).FindStringSubmatch(
+				strings.ReplaceAll(r.notes, "-n llm-system ", "-n prod "))
+			if admin == nil {
+				t.Fatalf("no way to what one pod says:\n%s", r.notes)
+			}
+			r.find(t, "Deployment", admin[1])
+			if ports := serverContainer(t, r)["ports"].([]any); ports[1].(map[string]any)["containerPort"] != 9090.0 {
+				t.Errorf("the pod listens at %v", ports)
+			}
+			if strings.Contains(r.notes, "--raw") {
+				t.Error("a command goes through the API server, which the NetworkPolicy does not let in")
+			}
 		})
 	}
 }

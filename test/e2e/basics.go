@@ -62,21 +62,25 @@ func followNotes(r *release) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var forward, page, key, curl string
+	var forward, admin, parts, page, key, curl string
 	for line := range strings.Lines(notes) {
 		line = strings.TrimSpace(line)
 		switch forwards := strings.HasPrefix(line, "kubectl") && strings.Contains(line, "port-forward"); {
 		case forwards && strings.Contains(line, " 8080:"):
 			forward = line
+		case forwards && strings.HasSuffix(line, " 9090"):
+			admin = line
 		case forwards && strings.Contains(line, " 9090 "):
 			page = line
 		case strings.HasPrefix(line, "KEY="):
 			key = line
+		case strings.HasPrefix(line, "curl") && strings.Contains(line, "/readyz?verbose"):
+			parts = line
 		case strings.HasPrefix(line, "curl"), strings.HasPrefix(line, "-d "):
 			curl += strings.TrimSuffix(line, `\`) + " "
 		}
 	}
-	if forward == "" || page == "" || key == "" || curl == "" {
+	if forward == "" || admin == "" || parts == "" || page == "" || key == "" || curl == "" {
 		return "", fmt.Errorf("NOTES lacks a line: %s", notes)
 	}
 	port, stop, err := forwarded(forward, " 8080:", ":")
@@ -91,11 +95,29 @@ func followNotes(r *release) (string, error) {
 	if !strings.Contains(answer, `"choices"`) {
 		return "", fmt.Errorf("answered %s", answer)
 	}
+	said, err := lookAtParts(admin, parts)
+	if err != nil {
+		return "", err
+	}
 	if err := tryPage(page); err != nil {
 		return "", fmt.Errorf("the live page: %w", err)
 	}
-	return fmt.Sprintf("its three commands as printed: an answer of %d bytes; a fault set and ended on the live page",
-		len(answer)), nil
+	return fmt.Sprintf("its commands as printed: an answer of %d bytes; one pod says %s; a fault set and ended on the "+
+		"live page", len(answer), said), nil
+}
+
+// lookAtParts runs the two commands that show what is wrong with the parts of one pod. Nothing must be.
+func lookAtParts(forward, curl string) (string, error) {
+	port, stop, err := forwarded(forward, " 9090", ":9090")
+	if err != nil {
+		return "", err
+	}
+	defer stop()
+	said, err := command("", "bash", "-c", strings.Replace(curl, "localhost:9090", "localhost:"+port, 1))
+	if err == nil && !strings.Contains(said, `"redis":"ok"`) {
+		err = fmt.Errorf("%s answered %q", curl, said)
+	}
+	return strings.TrimSpace(said), err
 }
 
 // tryPage runs the command that leads to the live page, and presses two of its buttons.
