@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -162,6 +163,38 @@ func TestOverlaysNameTheirSettingsByContent(t *testing.T) {
 	}
 	if len(names) != 2 {
 		t.Errorf("the settings are named %v, want two names that the Deployments use", slices.Sorted(maps.Keys(names)))
+	}
+}
+
+// TestReadmeMakesWhatProdNeeds reads the commands in k8s/README.md in order: before the prod overlay is applied, its
+// namespace and every Secret that it names are made there.
+func TestReadmeMakesWhatProdNeeds(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(manifestsDir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, ok := strings.Cut(string(page), "\nkubectl apply -k k8s/overlays/prod\n")
+	_, before, ok2 := strings.Cut(before, "\nkubectl create namespace spillway\n")
+	if !ok || !ok2 {
+		t.Fatal("the page does not make the namespace and apply the overlay then")
+	}
+	named := map[string]bool{}
+	for _, o := range build(t, filepath.Join(manifestsDir, "overlays", "prod")) {
+		for path, value := range flat("", o) {
+			if strings.HasSuffix(path, ".secretName") || strings.HasSuffix(path, ".secret.name") ||
+				strings.Contains(path, ".certificateRefs[") && strings.HasSuffix(path, ".name") {
+				named[value.(string)] = true
+			}
+		}
+	}
+	if len(named) != 4 {
+		t.Errorf("the overlay names %v", slices.Sorted(maps.Keys(named)))
+	}
+	for secret := range named {
+		if !regexp.MustCompile(`(?m)^kubectl -n spillway create secret \S+ ` + secret + ` `).MatchString(before) {
+			t.Errorf("nothing makes the Secret %s", secret)
+		}
 	}
 }
 
