@@ -127,6 +127,9 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
+	if err := lines.Register(svc.reg); err != nil {
+		return err
+	}
 	playOn(svc, cfg, o.dev)
 	if o.dev {
 		vendor := vendorRoot(cfg.LLM.Vendor.URL)

@@ -5,14 +5,19 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Batch collects log lines and writes them together, when they are batchAge old or when there are enough. A log line
-// then costs a request no system call, and a slow disk or pipe does not delay requests. When the process is killed, the
-// last batchAge of lines is lost; a normal end of the service flushes them. It is safe for concurrent use.
+// then costs a request no system call, and a disk or pipe that is slow or hangs does not hold requests: what it cannot
+// take in time is lost and counted. When the process is killed, the last batchAge of lines is lost; a normal end of the
+// service flushes them. It is safe for concurrent use.
 type Batch struct {
 	w    io.Writer
+	lost atomic.Int64
 	wake chan struct{} // a line is pending
 	full chan struct{} // the batch is full: do not wait for batchAge
 	stop chan struct{}
@@ -20,6 +25,7 @@ type Batch struct {
 
 	mu      sync.Mutex
 	pending []byte
+	flushed chan struct{} // closed and replaced after every flush
 
 	flushing sync.Mutex // held while spare is being written, so that batches stay in order
 	spare    []byte
@@ -28,31 +34,43 @@ type Batch struct {
 const (
 	batchAge  = 50 * time.Millisecond
 	batchSize = 64 << 10 // in bytes; a larger batch does not wait for batchAge
-	batchMost = 1 << 20  // in bytes; when so much is pending, the next line waits for w
+	batchMost = 4 << 20  // in bytes; when so much is pending, further lines are lost
+
+	urgentWait = 100 * time.Millisecond // that an urgent record waits to be written
 )
 
 // NewBatch returns a Batch in front of w. It must be closed.
 func NewBatch(w io.Writer) *Batch {
-	b := &Batch{w: w, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{})}
+	b := &Batch{w: w, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{}),
+		flushed: make(chan struct{})}
 	b.done.Go(b.run)
 	return b
 }
 
-// Write takes one or more whole lines. It never fails: lines that w refuses are lost. slog calls Write while it holds a
-// lock that every finished request needs, so Write leaves the writing to the background.
+// Register exports how many lines were lost.
+func (b *Batch) Register(reg prometheus.Registerer) error {
+	return reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "llm_log_lines_lost_total",
+		Help: "Log lines that were lost because standard error did not take them in time.",
+	}, func() float64 { return float64(b.lost.Load()) }))
+}
+
+// Write takes a whole line. It never waits and never fails: a line that w does not take is lost. slog calls Write while
+// it holds a lock that every finished request needs, so Write leaves the writing to the background.
 func (b *Batch) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	first := len(b.pending) == 0
-	b.pending = append(b.pending, line...)
+	if len(b.pending)+len(line) > batchMost {
+		b.lost.Add(1)
+	} else {
+		b.pending = append(b.pending, line...)
+	}
 	pending := len(b.pending)
 	b.mu.Unlock()
 	if first {
 		signal(b.wake)
 	}
-	switch {
-	case pending >= batchMost:
-		b.Flush()
-	case pending >= batchSize:
+	if pending >= batchSize {
 		signal(b.full)
 	}
 	return len(line), nil
@@ -75,6 +93,25 @@ func (b *Batch) Flush() {
 	b.mu.Unlock()
 	if len(b.spare) > 0 {
 		_, _ = b.w.Write(b.spare)
+	}
+	b.mu.Lock()
+	close(b.flushed)
+	b.flushed = make(chan struct{})
+	b.mu.Unlock()
+}
+
+// hurry has the pending lines written now, and waits until they are, but not for a writer that hangs.
+func (b *Batch) hurry() {
+	b.mu.Lock()
+	flushed := b.flushed
+	b.mu.Unlock()
+	signal(b.full)
+	late := time.NewTimer(urgentWait)
+	defer late.Stop()
+	select {
+	case <-flushed:
+	case <-late.C:
+	case <-b.stop: // Close writes what is left
 	}
 }
 
@@ -104,8 +141,8 @@ func (b *Batch) Close() error {
 	return nil
 }
 
-// Urgent returns a handler that flushes b after every record of level warn or above, so that a crash soon after does
-// not lose the record.
+// Urgent returns a handler that has b written after every record of level warn or above, so that a crash soon after
+// does not lose the record.
 func Urgent(h slog.Handler, b *Batch) slog.Handler { return &urgent{h, b} }
 
 type urgent struct {
@@ -116,7 +153,7 @@ type urgent struct {
 func (u *urgent) Handle(ctx context.Context, r slog.Record) error {
 	err := u.Handler.Handle(ctx, r)
 	if r.Level >= slog.LevelWarn {
-		u.batch.Flush()
+		u.batch.hurry()
 	}
 	return err
 }
