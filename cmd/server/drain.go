@@ -24,11 +24,11 @@ func (s *service) shutDown(ctx context.Context, main *http.Server, leaving *atom
 	cut context.CancelCauseFunc) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
 	defer cancel()
+	s.drain()
+	leaving.Store(true)
 	s.log.LogAttrs(ctx, slog.LevelInfo, "draining",
 		append(s.remaining(), slog.String("delay", s.cfg.DrainDelay.String()),
 			slog.String("grace", s.cfg.ShutdownGrace.String()))...)
-	s.drain()
-	leaving.Store(true)
 	reporting, stopReports := context.WithCancel(ctx)
 	var reports sync.WaitGroup
 	reports.Go(func() { s.reportRemaining(reporting) })
