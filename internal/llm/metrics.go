@@ -11,7 +11,7 @@ import (
 
 // WaitBuckets are histogram buckets, in seconds, for waits in the gates: from a millisecond to beyond the usual queue
 // timeout.
-var WaitBuckets = []float64{.001, .005, .01, .05, .1, .25, .5, 1, 2, 3, 5, 10}
+var WaitBuckets = []float64{.001, .005, .01, .05, .1, .25, .5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120}
 
 // metrics counts what the Caller decides. Every gate counts its own decisions beside it.
 type metrics struct {
