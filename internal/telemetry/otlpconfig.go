@@ -40,6 +40,8 @@ func newOTLP(lookup func(string) string) (*otlp, error) {
 	o.gzip, errs[3] = compression(get("COMPRESSION"))
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig, errs[4] = certificates(get("CERTIFICATE"), get("CLIENT_CERTIFICATE"), get("CLIENT_KEY"))
+	// A connection that was cut without a word is given up at the first batch that it does not take.
+	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 2 * time.Second}
 	o.client.Transport = transport
 	return &o, errors.Join(errs[:]...)
 }
