@@ -98,7 +98,8 @@ Durations are written ` + "`500ms`, `30s`, `5m`" + `; lists ` + "`name:value,nam
 Three standard variables are honoured beside these: ` + "`GOMEMLIMIT`" + ` (the chart sets it from the memory limit; the
 service then collects garbage less often while memory is plentiful, unless ` + "`GOGC`" + ` is set),
 ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` and the rest of the ` + "`OTEL_*`" + ` family (traces, as OTLP over HTTP; nothing is
-recorded or dialled without an endpoint), and ` + "`HTTPS_PROXY`/`NO_PROXY`" + ` for calls to the vendor.
+recorded or dialled without an endpoint), and ` + "`HTTPS_PROXY`/`NO_PROXY`" + ` for calls to the vendor and for spans:
+a collector in the cluster belongs into ` + "`NO_PROXY`" + `.
 `
 
 // each visits every section with its settings.
