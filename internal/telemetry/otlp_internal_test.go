@@ -6,11 +6,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +38,17 @@ func newTestOTLP(t *testing.T, vars map[string]string) *otlp {
 	return o
 }
 
+// authorityOf is a file with the certificate of a server.
+func authorityOf(t *testing.T, server *httptest.Server) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}
+	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestOTLPSendsWhatTheVariablesSay(t *testing.T) {
 	t.Parallel()
 	got := make(chan *http.Request, 1)
@@ -55,14 +68,9 @@ func TestOTLPSendsWhatTheVariablesSay(t *testing.T) {
 		spans <- &data
 	}))
 	t.Cleanup(collector.Close)
-	authority := filepath.Join(t.TempDir(), "ca.pem")
-	block := &pem.Block{Type: "CERTIFICATE", Bytes: collector.Certificate().Raw}
-	if err := os.WriteFile(authority, pem.EncodeToMemory(block), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	o := newTestOTLP(t, map[string]string{
 		"ENDPOINT": collector.URL + "/root/", "HEADERS": "x-team=a%20b, X-Key = c=d", "TRACES_COMPRESSION": "gzip",
-		"COMPRESSION": "none", "CERTIFICATE": authority,
+		"COMPRESSION": "none", "CERTIFICATE": authorityOf(t, collector),
 	})
 	defer o.Stop(t.Context())
 	if err := o.UploadTraces(t.Context(), oneSpan); err != nil {
@@ -184,5 +192,45 @@ func TestOTLPTellsOfRejectedSpans(t *testing.T) {
 		if err := partial(harmless); err != nil {
 			t.Errorf("%q: %v", harmless, err)
 		}
+	}
+}
+
+// mute is a connection that loses what is written and brings nothing more, once it is told to.
+type mute struct {
+	net.Conn
+
+	muted *atomic.Bool
+}
+
+func (m mute) Write(b []byte) (int, error) {
+	if m.muted.Load() {
+		return len(b), nil
+	}
+	return m.Conn.Write(b)
+}
+
+// TestOTLPGivesUpADeadConnection: a network may cut a connection without a word. An upload that meets it is made again
+// on a new one, long before the kernel gives the old one up.
+func TestOTLPGivesUpADeadConnection(t *testing.T) {
+	t.Parallel()
+	collector := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	collector.EnableHTTP2 = true
+	collector.StartTLS()
+	t.Cleanup(collector.Close)
+	o := newTestOTLP(t, map[string]string{"ENDPOINT": collector.URL, "TIMEOUT": "120000",
+		"CERTIFICATE": authorityOf(t, collector)})
+	defer o.Stop(t.Context())
+	var last atomic.Pointer[atomic.Bool]
+	o.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		m := mute{conn, new(atomic.Bool)}
+		last.Store(m.muted)
+		return m, err
+	}
+	for range 2 {
+		if err := o.UploadTraces(t.Context(), oneSpan); err != nil {
+			t.Fatal(err)
+		}
+		last.Load().Store(true)
 	}
 }
