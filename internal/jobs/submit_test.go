@@ -16,7 +16,7 @@ type narrow struct{ net.Conn }
 
 func (n narrow) Write(p []byte) (int, error) {
 	if len(p) > 256<<10 {
-		<-time.After(budget + budget/4)
+		<-time.After(budget + budget/10)
 	}
 	return n.Conn.Write(p)
 }
