@@ -1,5 +1,9 @@
 package script
 
+// aboveLimit is what OpenAI says to a request that is above the whole limit, so that it can never succeed.
+const aboveLimit = "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, " +
+	"Requested 36278. The input or output tokens must be reduced in order to run successfully."
+
 // refusals are answers that refuse the request, its key, or its account.
 func refusals() []Named {
 	const request = "invalid_request_error"
@@ -43,6 +47,9 @@ func refusals() []Named {
 			failed("billing_hard_limit_reached", "billing_hard_limit_reached", "Billing hard limit has been reached")),
 		document("429-quota-exceeded", "a quota that does not come back by itself", 429,
 			failed("quota_exceeded", "quota_exceeded", "You have no quota left")),
+		document("429-too-large", "one request is above the whole limit", 429,
+			failed("tokens", "rate_limit_exceeded", aboveLimit), "x-ratelimit-limit-tokens", "30000",
+			"x-ratelimit-remaining-tokens", "0", "x-ratelimit-reset-tokens", "1m12.5s", "Retry-After", "73"),
 		document("500-should-retry-false", "a 500 that a repeat cannot mend", 500,
 			failed("server_error", "server_error", "broken"), "x-should-retry", "false"),
 		document("400-should-retry-true", "a 400 that the vendor wants repeated", 400,
