@@ -12,7 +12,7 @@ import (
 // stream that has begun, the vendor stops: what has arrived counts, with a margin for what is still on its way. An
 // error answer costs the prompt at most, and one that refuses the key costs nothing, because the vendor does not know
 // whose request it was. In all other cases the estimate stays, because the vendor may do the whole work: the client
-// left before the first event, a timeout, a broken connection, a broken stream.
+// left before the first event, a timeout of ours or of a gateway, a broken connection, a broken stream.
 func (o *Result) Spent(prompt, estimate int64) (tokens int64, known bool) {
 	completion := int64(o.Usage.Completion)
 	if o.Usage.Prompt > 0 {
@@ -46,5 +46,14 @@ func refusedKey(err error) bool {
 func answeredNo(err error) bool {
 	failed, ok := errors.AsType[*VendorError](err)
 	return ok && failed.Status >= http.StatusMultipleChoices && !failed.Streamed && failed.Kind != KindTooLarge &&
-		failed.Kind != KindTimeout
+		failed.Kind != KindTimeout && !gaveUp(failed.Status)
+}
+
+// statusTimedOut is Cloudflare's, for a server that took the request and did not answer in time.
+const statusTimedOut = 524
+
+// gaveUp reports whether an answer may be that of a gateway which no longer waits for the vendor. The model behind it
+// may do the whole work.
+func gaveUp(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusGatewayTimeout || status == statusTimedOut
 }
