@@ -87,6 +87,19 @@ func TestEveryEndpointLeadsToItsOwn(t *testing.T) {
 	}
 }
 
+// TestVendorURLSaysWhatAnAnswerCosts: a call to /llm names no endpoint, and its answer is read by that of the lane.
+func TestVendorURLSaysWhatAnAnswerCosts(t *testing.T) {
+	t.Parallel()
+	sim, base := newVendor(t, vendorsim.Config{})
+	b := newBundle(t, nil, options{real: true, env: []string{"LLM_VENDOR_URL=" + base + "/embeddings"}})
+	got := b.send(http.MethodPost, "/llm", bodies["embeddings"])
+	line, billed := b.accessLine(), sim.Calls()[0].Prompt
+	if got.status != http.StatusOK || line["endpoint"] != "embeddings" || billed == 0 ||
+		line["prompt_tokens"] != float64(billed) || line["completion_tokens"] != 0.0 {
+		t.Errorf("%d %s, billed %d, the log says %v", got.status, got.body, billed, line)
+	}
+}
+
 // TestFullURLIsOneEndpoint: what an operator has not opened costs nothing, and says so.
 func TestFullURLIsOneEndpoint(t *testing.T) {
 	t.Parallel()

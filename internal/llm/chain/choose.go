@@ -7,12 +7,14 @@ import (
 
 // choose returns the lane that serves the call's model, and the lane that the call is made in first: the serving lane,
 // or else the first of its fallbacks whose vendor has the call's endpoint. The endpoint of a call that names none is
-// the one that the VENDOR_URL of the serving lane names. The error says which lane would serve the endpoint.
+// the one that the VENDOR_URL of the serving lane names: only then is it known whether its answers cost tokens. The
+// error says which lane would serve the endpoint.
 func (c *Chain) choose(call *llm.Call) (serving, first *lane, err error) {
 	serving = c.serving(call.Payload.Model)
 	if call.Endpoint == llm.LaneDecides {
 		call.Endpoint = serving.vendor.Own()
 	}
+	call.Payload.InputOnly = call.Endpoint.Dialect.InputOnly
 	for lane := serving; lane != nil; lane = lane.fallback {
 		if lane.vendor.Speaks(call.Endpoint) {
 			return serving, lane, nil

@@ -17,6 +17,8 @@ import (
 // what went wrong. While it runs it changes the call's model, parts and idempotency key for lanes that ask for another
 // model; when it returns they are as they were. Errors are those of llm.Caller.Do. The response must be closed.
 func (c *Chain) Do(ctx context.Context, call *llm.Call) (*llm.Response, error) {
+	inputOnly := call.Payload.InputOnly
+	defer func() { call.Payload.InputOnly = inputOnly }()
 	serving, lane, err := c.choose(call)
 	if err != nil {
 		return nil, err
