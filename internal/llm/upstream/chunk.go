@@ -132,7 +132,7 @@ func (c *chunk) shows(name []byte, ended bool) bool {
 		return c.content || ended
 	}
 	switch string(name) {
-	case "message_start", "ping", "content_block_stop",
+	case "message_start", "content_block_stop",
 		"response.created", "response.queued", "response.in_progress", "response.output_item.added",
 		"response.content_part.added", "response.reasoning_summary_part.added":
 		return false

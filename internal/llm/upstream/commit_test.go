@@ -16,6 +16,8 @@ import (
 const (
 	roleChunk    = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n"
 	contentChunk = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n"
+	keepsAlive   = "event: keepalive\ndata: {\"type\":\"keepalive\",\"sequence_number\":3}\n\n"
+	emptyEvent   = "data:\n\n"
 	errorEvent   = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n"
 )
 
@@ -54,6 +56,7 @@ func TestGatesLearnOfAGoodStreamAtItsFirstContent(t *testing.T) {
 		want   time.Duration
 	}{
 		"events":                     {nil, []string{roleChunk, contentChunk, contentChunk, done}, 2 * time.Second},
+		"events that keep it alive":  {nil, []string{keepsAlive, emptyEvent, contentChunk, done}, 3 * time.Second},
 		"lines of JSON":              {lines, []string{"{}\n", "{}\n"}, time.Second},
 		"nothing but an error":       {nil, []string{roleChunk, errorEvent}, 0},
 		"an error with the content":  {nil, []string{roleChunk, contentChunk + errorEvent}, 0},

@@ -63,18 +63,21 @@ func (m *meter) add(e event) (failure *errorDocument, err error) {
 	if e.data == nil {
 		return nil, nil // a comment, which keeps the connection alive
 	}
-	m.data = true
 	data := bytes.TrimSpace(e.data)
+	m.data = m.data || len(data) > 0
 	if isLast(data) {
 		m.last, m.shown = true, true
 		return nil, nil
 	}
 	ended := m.ended
 	err = m.read(data)
-	m.seen += max(1, (m.chunk.text+3)/4)
 	name := e.name
 	if len(m.chunk.kind) > 0 {
 		name = m.chunk.kind
+	}
+	idle := len(data) == 0 || keepsAlive(name)
+	if !idle {
+		m.seen += max(1, (m.chunk.text+3)/4)
 	}
 	if d := errorIn(name, data); d != nil {
 		return d, nil
@@ -87,9 +90,13 @@ func (m *meter) add(e event) (failure *errorDocument, err error) {
 	}
 	m.last = m.last || isLast(name)
 	m.announced = m.announced || m.announces(name)
-	m.shown = m.shown || m.last || m.chunk.shows(name, m.ended > ended)
+	m.shown = m.shown || m.last || !idle && m.chunk.shows(name, m.ended > ended)
 	return nil, nil
 }
+
+// keepsAlive reports whether an event of this name does nothing but keep the connection alive, as Anthropic's and
+// OpenAI's do.
+func keepsAlive(name []byte) bool { return string(name) == "ping" || string(name) == "keepalive" }
 
 // read reads the data of an event.
 func (m *meter) read(data []byte) error {
