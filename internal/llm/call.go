@@ -61,6 +61,7 @@ type Call struct {
 	Timing   Timing // where the time went, over all attempts
 	Usage    Usage  // tokens that the vendor says it used
 	Spent    int    // tokens that the vendor counts for the last attempt: as it says, else as estimated
+	Streamed bool   // part of an answer went to Stream, so that no other answer can follow
 
 	onCommit []func() // see OnCommit
 }

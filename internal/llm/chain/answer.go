@@ -83,12 +83,6 @@ func (a answer) weight() int {
 	return gateClosed
 }
 
-// streamed reports whether a part of the answer has reached the client.
-func streamed(err error) bool {
-	failed, ok := errors.AsType[*llm.VendorError](err)
-	return ok && failed.Streamed
-}
-
 func isRejected(err error) bool {
 	_, ok := errors.AsType[*outcome.Rejected](err)
 	return ok

@@ -1,6 +1,9 @@
 package chain_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
 	"testing"
 
@@ -8,6 +11,28 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm/chain"
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 )
+
+// TestNothingFollowsWhatWasStreamed: a client leaves within the stream of the second lane. What the first one said
+// before can no longer be the answer.
+func TestNothingFollowsWhatWasStreamed(t *testing.T) {
+	t.Parallel()
+	left := errors.New("broken pipe")
+	second := llmtest.EventStream(func(_ context.Context, w *io.PipeWriter) {
+		_, _ = io.WriteString(w, `data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}`+"\n\n")
+		w.Close()
+	})
+	for name, first := range map[string]llmtest.RoundTrip{
+		"a failure": answers(http.StatusInternalServerError),
+		"a refusal": llmtest.Always(http.StatusBadRequest, http.Header{"Content-Type": {"application/json"}},
+			`{"error":{"code":"context_length_exceeded"}}`),
+	} {
+		call := llmtest.NewStreamCall(&llmtest.Events{OnRaw: func(string) error { return left }})
+		resp, err := newLanes(t, first, second, nil).Do(t.Context(), call)
+		if resp != nil || !errors.Is(err, left) || call.Lane != "second" || !call.Streamed {
+			t.Errorf("after %s: %+v, %v from lane %s", name, resp, err, call.Lane)
+		}
+	}
+}
 
 // TestWhatACallCostsIsKnownWithItsLane: a call that names no endpoint is settled by that of the lane, also when it is
 // made again, as a job is. Its payload stays as it was.

@@ -48,7 +48,7 @@ func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lan
 		call.Lane, call.FallbackReady = lane.name, next.ready(call.Endpoint)
 		got := answer{lane: lane.name}
 		got.resp, got.err = lane.caller.Do(ctx, call)
-		if got.err != nil && (ctx.Err() != nil || streamed(got.err)) { // this answer has to be given
+		if call.Streamed || got.err != nil && ctx.Err() != nil { // this answer has to be given
 			best.resp.Close()
 			return got.resp, got.err
 		}

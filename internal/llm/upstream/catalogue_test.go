@@ -90,6 +90,8 @@ func TestStreamsOfTheCatalogue(t *testing.T) {
 		"responses-failed-first":          {kind: status, status: 500, retried: true},
 		"responses-failed-later":          {kind: status, status: 500, told: true},
 		"responses-error-event":           {kind: status, status: 500, retried: true},
+		"responses-keepalive-then-failed": {kind: status, status: 500, retried: true},
+		"responses-echo-then-too-long":    {kind: status, status: 400, told: true},
 		"usage-null-then-said":            {usage: llm.Usage{Prompt: 9, Completion: 2}},
 		"usage-missing-big-chunks":        {usage: llm.Usage{Completion: 600}},
 		"usage-hidden-stream":             {usage: llm.Usage{Prompt: 10, Completion: 1520}},

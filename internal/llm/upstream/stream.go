@@ -81,7 +81,7 @@ func (s *stream) run(out *llm.Result) (*llm.Response, error) {
 // meet looks at one event. over reports whether the stream ends with it; then the other results are those of the
 // stream.
 func (s *stream) meet(e event, out *llm.Result) (_ *llm.Response, err error, over bool) {
-	shown := s.meter.shown
+	shown := s.meter.shown || s.w.streamed // more than mostHeld went out without anything to show
 	document, err := s.meter.add(e)
 	switch {
 	case err != nil:
@@ -149,7 +149,7 @@ func (s *stream) passOn() error {
 func (s *stream) pass(b []byte) error {
 	if !s.w.streamed {
 		s.w.stream(s.v.streamIdle, s.v.streamMax)
-		s.w.streamed = true
+		s.w.streamed, s.call.Streamed = true, true
 		s.v.metrics.at(s.v.asked(s.call)).firstEvent.Observe(time.Since(s.w.start).Seconds())
 		if err := s.call.Stream.Start(s.header); err != nil {
 			return &sinkError{err}
