@@ -23,15 +23,18 @@ var (
 
 // mendableRefusal returns the reason why another vendor may take what this one has refused, "" when there is none. Most
 // refusals are about the request, and a second vendor would refuse it too. Refusals that are about the account do not
-// come here: upstream makes them failures of the vendor.
+// come here: upstream makes them failures of the vendor. So a 429 is of a request that is above the whole limit.
 func mendableRefusal(resp *llm.Response) string {
-	badSize := resp.Status == http.StatusBadRequest || resp.Status == http.StatusRequestEntityTooLarge
-	if !badSize || len(resp.Body) > maxErrorBody {
+	switch {
+	case resp.Status == http.StatusTooManyRequests:
+		return contextLength
+	case resp.Status != http.StatusBadRequest && resp.Status != http.StatusRequestEntityTooLarge,
+		len(resp.Body) > maxErrorBody:
 		return ""
 	}
 	reason := ""
-	err := jsonscan.Scanner{Depth: 2, Visit: func(m jsonscan.Member) {
-		if m.Depth == 2 && string(m.Of) == "error" && saysTooLong(m) {
+	err := jsonscan.Scanner{Depth: refusalDepth, Visit: func(m jsonscan.Member) {
+		if (m.Depth == 1 || string(m.Of) == "error") && saysTooLong(m) {
 			reason = contextLength
 		}
 	}}.Scan(resp.Body)
@@ -40,6 +43,10 @@ func mendableRefusal(resp *llm.Response) string {
 	}
 	return reason
 }
+
+// refusalDepth is how deep the members of an error stand: within an event of OpenAI's Responses at the top, or in the
+// error of its response; elsewhere in between.
+const refusalDepth = 3
 
 // saysTooLong reports whether a member of an error says that the prompt is too long.
 func saysTooLong(m jsonscan.Member) bool {

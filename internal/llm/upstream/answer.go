@@ -30,8 +30,10 @@ func (v *Vendor) success(call *llm.Call, res *http.Response, buf *buffer, out *l
 		return nil, &llm.VendorError{Kind: llm.KindTooLarge, Status: res.StatusCode, Err: err}
 	}
 	status := res.StatusCode
+	var document errorDocument
 	if status != http.StatusNoContent {
-		document, usage, err := readAnswer(buf.b)
+		var usage llm.Usage
+		document, usage, err = readAnswer(buf.b)
 		switch {
 		case err != nil && isJSON(res.Header) && isCloseDelimited(res):
 			return nil, errCut // only the end of the connection could show that it is whole
@@ -50,7 +52,7 @@ func (v *Vendor) success(call *llm.Call, res *http.Response, buf *buffer, out *l
 	}
 	header := visible(res.Header)
 	if status >= http.StatusBadRequest {
-		header = withWait(res.Header, &out.Limits)
+		header = withWait(res.Header, &document, &out.Limits)
 	}
 	return &llm.Response{Status: status, Header: header, Body: buf.b, Memory: buf}, nil
 }

@@ -27,6 +27,7 @@ type errorDocument struct {
 	requestID  string        // Anthropic's
 	retryDelay time.Duration // Gemini's
 	credit     bool          // the message says that the account has no credit, as Anthropic's does
+	tooLarge   bool          // the message says that this one request is above the whole limit, as OpenAI's does
 	param      bool          // the error names a parameter of the request
 }
 
@@ -49,7 +50,9 @@ func (d *errorDocument) add(m jsonscan.Member) {
 		d.found = true
 	case m.Depth == 1 && key == "request_id":
 		d.requestID = identifier(m.Text())
-	case m.Depth == 1 && (key == "code" || key == "message" || key == "type"):
+	case m.Depth == 1 && key == "message":
+		d.set(key, m)
+	case m.Depth == 1 && (key == "code" || key == "type"):
 		if d.code == "" && d.kind == "" {
 			d.set(key, m)
 		}
@@ -72,7 +75,9 @@ func (d *errorDocument) set(key string, m jsonscan.Member) {
 			d.kind = identifier(m.Text())
 		}
 	case "message":
-		d.credit = d.credit || strings.Contains(m.Text(), "credit balance is too low")
+		text := m.Text()
+		d.credit = d.credit || strings.Contains(text, "credit balance is too low")
+		d.tooLarge = d.tooLarge || strings.Contains(text, "Request too large for ")
 	case "param":
 		d.param = m.Kind() == jsonscan.String
 	}

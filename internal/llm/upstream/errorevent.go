@@ -32,7 +32,7 @@ func (s *stream) refusedWithin(d *errorDocument, data []byte, out *llm.Result) (
 	if err != nil {
 		return nil, err
 	}
-	header := withWait(s.res.Header, &out.Limits)
+	header := withWait(s.res.Header, d, &out.Limits)
 	header["Content-Type"] = []string{"application/json"}
 	return &llm.Response{Status: status, Header: header, Body: append([]byte(nil), data...)}, nil
 }

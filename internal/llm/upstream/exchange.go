@@ -78,11 +78,15 @@ func visible(h http.Header) http.Header {
 	return out
 }
 
-// withWait is visible(h) for a refusal that is passed on, with the time to wait as this service has read it.
-func withWait(h http.Header, limits *llm.Limits) http.Header {
+// withWait is visible(h) for a refusal that is passed on, with the time to wait as this service has read it. When no
+// wait can help it says so, because libraries repeat every 429 by themselves.
+func withWait(h http.Header, d *errorDocument, limits *llm.Limits) http.Header {
 	seen := visible(h)
 	if limits.RetryAfter > 0 {
 		seen["Retry-After"] = []string{strconv.Itoa(int((limits.RetryAfter + time.Second - 1) / time.Second))}
+	}
+	if d.tooLarge && seen["X-Should-Retry"] == nil {
+		seen["X-Should-Retry"] = []string{string(llm.AdviceNoRetry)}
 	}
 	return seen
 }

@@ -17,7 +17,8 @@ var errProxy = errors.New("the proxy in front of the vendor asks for authenticat
 // error within a 200 stands for.
 //
 // A 4xx is about the client's request. The exceptions are what the client can neither cause nor mend: the vendor key,
-// the account's credit, the rate limit, and 408, which is about the transport.
+// the account's credit, the rate limit, and 408, which is about the transport. A 429 for one request that is above the
+// whole limit is the client's: no pause and no repeat can mend it, so what it says of the limits is forgotten.
 func failureOf(status int, d *errorDocument, h http.Header, limits *llm.Limits) *llm.VendorError {
 	kind := llm.Kind("")
 	switch {
@@ -27,6 +28,9 @@ func failureOf(status int, d *errorDocument, h http.Header, limits *llm.Limits) 
 		kind = llm.KindQuota
 	case status == http.StatusUnauthorized || status >= 400 && status < 500 && d.refusesKey():
 		kind = llm.KindAuth
+	case status == http.StatusTooManyRequests && d.tooLarge:
+		*limits = llm.Limits{}
+		return nil
 	case status == http.StatusTooManyRequests:
 		kind = llm.KindRateLimit
 	case status >= 500 || status == http.StatusRequestTimeout || status < 200 || status >= 300 && status < 400:

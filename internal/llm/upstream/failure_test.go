@@ -69,6 +69,7 @@ func TestRefusals(t *testing.T) {
 		"429-quota-exceeded":     {quota, 429, "quota_exceeded", "quota_exceeded", false},
 		"429-should-retry-false": {limit, 429, "rate_limit_exceeded", "requests", false},
 		"429-anthropic-reset":    {limit, 429, "", "rate_limit_error", true},
+		"429-too-large":          {"", 429, "", "", false},
 		"429-gemini":             {limit, 429, "", "RESOURCE_EXHAUSTED", true},
 		"500":                    {status, 500, "server_error", "server_error", true},
 		"500-should-retry-false": {status, 500, "server_error", "server_error", false},

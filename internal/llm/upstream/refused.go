@@ -38,6 +38,6 @@ func (v *Vendor) refused(w *watch, res *http.Response, out *llm.Result) (*llm.Re
 		buf.Free()
 		return nil, failed
 	}
-	return &llm.Response{Status: res.StatusCode, Header: withWait(res.Header, &out.Limits), Body: buf.b, Memory: buf},
-		nil
+	header := withWait(res.Header, &document, &out.Limits)
+	return &llm.Response{Status: res.StatusCode, Header: header, Body: buf.b, Memory: buf}, nil
 }
