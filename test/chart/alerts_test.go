@@ -3,7 +3,9 @@ package chart_test
 import (
 	"log/slog"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +118,10 @@ llm_quota_wait_seconds_bucket` + pod + `,lane="mini",le="+Inf"} 0+0.2x60`, []str
 			`,lane="default",result="status_5xx"} 0+150x60`, []string{"SpillwayVendorFailing"}},
 		{"clients err and leave",
 			`llm_vendor_attempts_total` + pod + `,lane="default",result="client_gone"} 0+150x60`, nil},
+		{"a pod cannot send, a key was rotated, requests ran out of time",
+			`llm_vendor_attempts_total` + pod + `,lane="default",result="not_sent"} 0+55x60
+llm_vendor_attempts_total` + pod + `,lane="default",result="key_changed"} 0+55x60
+llm_vendor_attempts_total` + pod + `,lane="default",result="deadline"} 0+55x60`, nil},
 		{"the vendor refuses the key", `llm_vendor_attempts_total` + pod + `,lane="default",result="auth"} 0x50 1+1x9`,
 			[]string{"SpillwayVendorAccount"}},
 		{"the account is out of credit", `llm_vendor_attempts_total` + pod +
@@ -212,6 +218,49 @@ llm_vendor_attempts_total`+pod+`,lane="default",result="ok"} 0+90000x60
 llm_tokens_total`+pod+`,lane="default",direction="prompt"} 0+900000000x60`)
 	if len(got) > 0 {
 		t.Errorf("firing: %v", got)
+	}
+}
+
+// TestWaitsAreMeasuredFarEnough: a quantile is never above the last bucket of its histogram, so that an alert whose
+// threshold is above that would never fire.
+func TestWaitsAreMeasuredFarEnough(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../internal/llm/metrics.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	buckets := regexp.MustCompile(`(?m)^var WaitBuckets = .* ([0-9]+)}$`).FindSubmatch(source)
+	if buckets == nil {
+		t.Fatal("WaitBuckets are not where this test looks")
+	}
+	last, _ := strconv.ParseFloat(string(buckets[1]), 64)
+	for _, set := range []string{"chat", "reasoning", "batch"} {
+		values := setValues(t, set)
+		values["metrics"] = map[string]any{"prometheusRule": map[string]any{"enabled": true}}
+		files, err := render4(values, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := parse(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		thresholds := 0
+		for _, rule := range alertRules(t, r) {
+			for _, m := range regexp.MustCompile(`> (0\.[0-9]+) \* ([0-9]+)`).FindAllStringSubmatch(rule.Expr, -1) {
+				if rule.Alert != "SpillwayQueueWaitNearLimit" {
+					continue
+				}
+				share, _ := strconv.ParseFloat(m[1], 64)
+				seconds, _ := strconv.ParseFloat(m[2], 64)
+				if thresholds++; share*seconds >= last {
+					t.Errorf("%s: the alert fires above %v s, and waits are measured up to %v s", set, share*seconds, last)
+				}
+			}
+		}
+		if thresholds != 3 {
+			t.Errorf("%s: %d thresholds, want 3", set, thresholds)
+		}
 	}
 }
 

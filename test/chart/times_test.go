@@ -53,6 +53,12 @@ func TestTimesNest(t *testing.T) {
 					case "BackendTrafficPolicy":
 						belowGateway("SLA + longest stream < gateway",
 							o.at("spec", "timeout", "http", "requestTimeout"))
+						idle, set := data["LLM_IDLE_TIMEOUT"].(string)
+						if !set {
+							idle = "120s" // the service's default
+						}
+						below("the gateway's unused connection < the service's", duration(t, o.at("spec", "timeout", "http",
+							"connectionIdleTimeout").(string)), duration(t, idle))
 						silence := duration(t, o.at("spec", "timeout", "http", "streamIdleTimeout").(string))
 						below("an answer that is silent until its SLA < gateway's idle limit", setting("SLA"), silence)
 						below("a pause of a stream < gateway's idle limit", setting("STREAM_IDLE"), silence)

@@ -202,6 +202,11 @@ change replaces every pod; rounded, it stays the same when replicas changes a li
 {{- regexFind ":[0-9]+$" $u.host | trimPrefix ":" | default (ternary "80" "443" (eq $u.scheme "http")) }}
 {{- end }}
 
+{{/* How long a gateway keeps a connection to a pod that is not used: half of what the pod does. */}}
+{{- define "spillway.gatewayIdle" -}}
+{{- max 1 (div (include "spillway.seconds" (.Values.config.IDLE_TIMEOUT | default "120s") | int) 2) }}
+{{- end }}
+
 {{/* A contract in words. */}}
 {{- define "spillway.carries" -}}
 {{- $requests := .requests | default 0 | int64 }}
