@@ -23,15 +23,15 @@ func failing(longest time.Duration) middleware.Fail {
 // fail is the Fail for problems without a Retry-After, for which the longest one does not matter.
 func fail(c *gin.Context, err error) { answer(c, err, 0) }
 
-// answer answers the request with err, in the shape the route's clients understand, and ends it.
+// answer answers the request with err, in the shape the route's clients understand, and ends it. A client that closed
+// the connection gets no answer: answer panics with http.ErrAbortHandler then.
 func answer(c *gin.Context, err error, longest time.Duration) {
 	c.Abort()
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
 	logProblem(in, p, err)
 	if p.status == statusClosed {
-		c.Status(statusClosed) // for the layers that look at the writer; the client does not read it
-		return
+		abort()
 	}
 	h := c.Writer.Header()
 	if p.retryAfter > 0 {
@@ -60,6 +60,11 @@ func answer(c *gin.Context, err error, longest time.Duration) {
 		linger(c)
 	}
 }
+
+// abort closes the connection of a request without an end to its answer, so that a client that has closed only its own
+// direction and still reads does not take the answer for a whole one. net/http has no other way. The layers count and
+// log the request all the same.
+func abort() { panic(http.ErrAbortHandler) }
 
 // documents are buffers for documents of problems.
 var documents = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}

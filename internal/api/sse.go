@@ -102,20 +102,17 @@ func (s *sseSink) leave() { s.open.End(&s.stream) }
 
 // endStream ends a broken stream with an event that holds the error document, and then closes the connection. Clients
 // that do not know the event do not take that for a good end either: no [DONE] follows, and the body does not end.
-// After an error event of the vendor none of ours follows.
+// After an error event of the vendor none of ours follows, and none goes to a client that closed the connection.
 func endStream(c *gin.Context, sink *sseSink, err error) {
 	p := problemOf(err)
 	in := middleware.InfoFrom(c.Request.Context())
 	logProblem(in, p, err)
-	if p.status == statusClosed {
-		return
-	}
-	if sink.inEvents && (p.vendor == nil || !p.vendor.Told) {
+	if p.status != statusClosed && sink.inEvents && (p.vendor == nil || !p.vendor.Told) {
 		if err := sink.Event(errorEvent(c, p, in.ID)); err != nil {
 			in.Err = errors.Join(in.Err, err)
 		}
 	}
-	panic(http.ErrAbortHandler) // net/http has no other way to end a connection within a body
+	abort()
 }
 
 // errorEvent is the problem as a server-sent event.

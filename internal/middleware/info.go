@@ -29,7 +29,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-// Fail answers a request with err and ends it. The api package provides it.
+// Fail answers a request with err and ends it. The api package provides it. For a client that is gone it panics with
+// http.ErrAbortHandler, which closes the connection.
 type Fail func(c *gin.Context, err error)
 
 // Info is what the layers know of one request. It is made by RequestID and read when the request has ended.
