@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -44,11 +45,14 @@ func azurePaths(next http.Handler) http.Handler {
 	})
 }
 
-// asEndpoint is the request with the path of its endpoint; r itself when it has none.
+// asEndpoint is the request with the path of its endpoint; r itself when it has none, or names a model that cannot be.
 func asEndpoint(r *http.Request) *http.Request {
 	var asked azure
 	path := strings.TrimPrefix(r.URL.Path, "/openai")
 	if parts := deployment.FindStringSubmatch(r.URL.Path); parts != nil {
+		if !utf8.ValidString(parts[1]) { // no model has such a name, and none can stand in a body
+			return r
+		}
 		asked.model, path = parts[1], llm.Base+parts[2]
 	}
 	if e, base := llm.EndpointAt(path); (e == nil || base != llm.Base) && !strings.HasPrefix(path, llm.Models.Route()) {

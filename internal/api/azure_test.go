@@ -45,10 +45,15 @@ func TestAzuresPathsAreTheSameEndpoints(t *testing.T) {
 		"key-pro"); got.status != http.StatusOK {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	for _, path := range []string{"/openai/deployments/gpt/images/generations", "/openai/deployments//chat/completions",
-		"/openai/files"} {
+	for path, said := range map[string]string{
+		"/openai/deployments/gpt/images/generations": "/openai/deployments/gpt/images/generations. ",
+		"/openai/deployments//chat/completions":      "/openai/deployments//chat/completions. ",
+		"/openai/deployments/%FF/chat/completions":   "/openai/deployments/?/chat/completions. ", // not UTF-8
+		"/openai/deployments/a%C3/chat/completions":  "/openai/deployments/a?/chat/completions. ",
+		"/openai/files": "/openai/files. ",
+	} {
 		got := b.send(http.MethodPost, path, `{}`)
-		if got.code() != "not_found" || !strings.Contains(got.body, path+". ") ||
+		if got.code() != "not_found" || !strings.Contains(got.body, said) ||
 			got.header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %d %v %s", path, got.status, got.header, got.body)
 		}

@@ -47,7 +47,12 @@ func (o *otlp) Stop(context.Context) error {
 // UploadTraces sends spans. It repeats this while the collector allows it, until the timeout or the end of ctx.
 func (o *otlp) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
 	// The request has the same single member as TracesData. The type of the request itself would add gRPC.
-	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
+	data := &tracepb.TracesData{ResourceSpans: spans}
+	body, err := proto.Marshal(data)
+	if err != nil { // a text that is not UTF-8: without a repair every span of the batch would be lost
+		repair(data.ProtoReflect())
+		body, err = proto.Marshal(data)
+	}
 	if err != nil {
 		return fmt.Errorf("encoding spans: %w", err)
 	}

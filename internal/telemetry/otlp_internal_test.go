@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/pem"
@@ -17,9 +18,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/spillway-dev/spillway/internal/await"
 )
 
 var oneSpan = []*tracepb.ResourceSpans{{ScopeSpans: []*tracepb.ScopeSpans{{Spans: []*tracepb.Span{{Name: "request"}}}}}}
@@ -83,6 +92,49 @@ func TestOTLPSendsWhatTheVariablesSay(t *testing.T) {
 	}
 	if data.GetResourceSpans()[0].GetScopeSpans()[0].GetSpans()[0].GetName() != "request" {
 		t.Errorf("got %v", data)
+	}
+}
+
+// TestOTLPSendsSpansWhateverTheirTexts: bytes that are not UTF-8, in any text of one span, keep no span of the batch
+// from the collector.
+func TestOTLPSendsSpansWhateverTheirTexts(t *testing.T) {
+	t.Parallel()
+	const wrong, mended, texts = "a\xff\xc3b", "a\uFFFDb", 9
+	sent := make(chan []byte, 1)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		sent <- body
+	}))
+	t.Cleanup(collector.Close)
+	exporter, err := otlptrace.New(t.Context(), newTestOTLP(t, map[string]string{"ENDPOINT": collector.URL}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sdk := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter),
+		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", wrong))))
+	_, span := sdk.Tracer(wrong).Start(t.Context(), wrong, trace.WithAttributes(attribute.String("model", wrong),
+		attribute.StringSlice("reasons", []string{"stop", wrong}), attribute.String(wrong, "é")))
+	span.AddEvent(wrong, trace.WithAttributes(attribute.String("model", wrong)))
+	span.SetStatus(codes.Error, wrong)
+	span.End()
+	_, other := sdk.Tracer(wrong).Start(t.Context(), "other")
+	other.End()
+	if err := sdk.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var data tracepb.TracesData
+	body := await.Value(t, "the spans", sent)
+	if err := proto.Unmarshal(body, &data); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(data.GetResourceSpans()[0].GetScopeSpans()[0].GetSpans()); n != 2 {
+		t.Errorf("%d spans were sent", n)
+	}
+	if n := bytes.Count(body, []byte(mended)); n != texts || !bytes.Contains(body, []byte("é")) {
+		t.Errorf("%d texts are mended, want %d, in %q", n, texts, body)
 	}
 }
 
