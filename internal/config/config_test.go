@@ -92,6 +92,63 @@ func TestEveryProblemAtOnce(t *testing.T) {
 	t.Log(err)
 }
 
+// TestListsWithSpaces: spaces around the items of a list, and around a colon, are no part of a name.
+func TestListsWithSpaces(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(enough("LLM_TIER_RATES= free : 2,\tpro:9", "LLM_TIER_CONCURRENCY=free: 1, pro : 3",
+		"LLM_TIER_TOKENS=free:5, pro:6", "LLM_ENDPOINT_RATES=/llm:5, /v1/chat/completions : 4",
+		"LLM_CORS_ORIGINS=https://a.example, http://localhost:3000 ", "LLM_ENDPOINTS=chat, models",
+		"LLM_VENDOR_PASS_HEADERS=openai-beta, x-team", "LLM_VENDOR_ENDPOINTS= chat ",
+		"LLM_VENDOR_HEADERS=X-Team : red, X-B:1", "LLM_JOBS_WEIGHTS=high:9, normal:3, low: 1",
+		"LLM_LANES=mini , claude", "LLM_LANE_MINI_MODELS=gpt-4o-mini*, o4-mini", "LLM_FALLBACK=claude",
+		"LLM_LANE_CLAUDE_MODEL=gpt-4o : sonnet, * : haiku"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mini, claude := c.LLM.Further[0], c.LLM.Further[1]
+	for got, want := range map[string]string{
+		fmt.Sprint(c.Inbound.TierRates):             "map[free:2 pro:9]",
+		fmt.Sprint(c.Inbound.TierConcurrency):       "map[free:1 pro:3]",
+		fmt.Sprint(c.Inbound.TierTokens):            "map[free:5 pro:6]",
+		fmt.Sprint(c.Inbound.EndpointRates):         "map[/llm:5 /v1/chat/completions:4]",
+		fmt.Sprintf("%q", c.Inbound.CORSOrigins):    `["https://a.example" "http://localhost:3000"]`,
+		fmt.Sprintf("%q", c.API.Endpoints):          `["chat" "models"]`,
+		fmt.Sprintf("%q", c.LLM.Vendor.PassHeaders): `["openai-beta" "x-team"]`,
+		fmt.Sprintf("%q", c.LLM.Vendor.Endpoints):   `["chat"]`,
+		fmt.Sprintf("%q", c.LLM.Vendor.Headers):     `map["X-B":"1" "X-Team":"red"]`,
+		fmt.Sprint(c.Jobs.Weights):                  "map[high:9 low:1 normal:3]",
+		mini.Name + "," + claude.Name:               "mini,claude",
+		fmt.Sprintf("%q", mini.Models):              `["gpt-4o-mini*" "o4-mini"]`,
+		claude.Model.String():                       "gpt-4o:sonnet,*:haiku",
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// TestListsThatLoseAnItemAreRefused: one that is empty, a name that stands twice, and what can match nothing.
+func TestListsThatLoseAnItemAreRefused(t *testing.T) {
+	t.Parallel()
+	for wrong, says := range map[string]string{
+		"LLM_TIER_RATES=free:2,free:9": `LLM_TIER_RATES is "free:2,free:9": not a list such as name:value,name:value ` +
+			`(free stands there twice)`,
+		"LLM_ENDPOINTS=chat,,models": "LLM_ENDPOINTS is \"chat,,models\": not a list such as a,b,c " +
+			"(an item is empty)",
+		"LLM_CORS_ORIGINS=https://a.example,": "an item is empty",
+		"LLM_CORS_ORIGINS=https://a.example, https://b.example/": `LLM_CORS_ORIGINS has "https://b.example/", ` +
+			`which no browser sends: write https://b.example`,
+		"LLM_TIER_CONCURRENCY=entreprise:5": `LLM_TIER_CONCURRENCY names the tier "entreprise", which LLM_TIER_RATES ` +
+			`does not have`,
+		"LLM_VENDOR_PASS_HEADERS=none,openai-beta": `LLM_VENDOR_PASS_HEADERS has "none" among others`,
+		"LLM_MODEL=*:haiku,gpt-4o:sonnet":          "the rule for gpt-4o stands behind the one for *",
+	} {
+		if _, err := config.Load(enough(wrong)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
+
 // TestServiceLinksAreNoSettings is about a cluster with a Service named llm or llm-something: Kubernetes then injects
 // variables that begin as ours do.
 func TestServiceLinksAreNoSettings(t *testing.T) {
@@ -176,6 +233,7 @@ func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
 		"LLM_VENDOR_HEADERS=a b:hunter2":            `LLM_VENDOR_HEADERS names a header "a b"`,
 		"LLM_VENDOR_HEADERS=X-A:hunter2,X-Ü:1":      `LLM_VENDOR_HEADERS names a header "X-Ü"`,
 		"LLM_VENDOR_HEADERS=X-A:hunter2\nX-B:2,y:1": "LLM_VENDOR_HEADERS gives X-A a value with a control character",
+		"LLM_VENDOR_HEADERS=X-A:hunter2,x-a:1":      "LLM_VENDOR_HEADERS names both X-A and x-a, which are one header",
 		"LLM_VENDOR_AUTH_HEADER=Authorization:":     `LLM_VENDOR_AUTH_HEADER is "Authorization:"`,
 	} {
 		if _, err := config.Load(enough(wrong)); err == nil || !strings.Contains(err.Error(), says) ||

@@ -93,7 +93,8 @@ The service is configured by environment variables only. ` + "`server -config-he
 is set and empty counts as absent. Values that cannot be read, names that do not exist and values that contradict each
 other are all reported at once at start, with what to change; the service does not start with any of them.
 
-Durations are written ` + "`500ms`, `30s`, `5m`" + `; lists ` + "`name:value,name:value`" + `.
+Durations are written ` + "`500ms`, `30s`, `5m`" + `; lists ` + "`a,b`" + ` or ` + "`name:value,name:value`" + `, with
+or without spaces around the commas.
 
 Three standard variables are honoured beside these: ` + "`GOMEMLIMIT`" + ` (the chart sets it from the memory limit; the
 service then collects garbage less often while memory is plentiful, unless ` + "`GOGC`" + ` is set),

@@ -18,9 +18,7 @@ func ofLane(name string) string { return lanePrefix + strings.ToUpper(name) + "_
 // default must have been read before.
 func (c *Config) loadLanes(env map[string]string) (all []setting, errs []error) {
 	c.LLM.ContractSet = contractSet(env, Prefix+"_")
-	for i, name := range c.LLM.Lanes {
-		name = strings.TrimSpace(name)
-		c.LLM.Lanes[i] = name
+	for _, name := range c.LLM.Lanes {
 		c.LLM.Further = append(c.LLM.Further, c.LLM.Inherit(name, env[ofLane(name)+"VENDOR_URL"]))
 	}
 	for i := range c.LLM.Further {

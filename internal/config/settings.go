@@ -68,14 +68,45 @@ func (s setting) set(text string) error {
 	if text == "" {
 		return nil
 	}
+	listed, err := s.tidied(text)
+	if err != nil {
+		return s.describe(text, err)
+	}
 	one := reflect.New(reflect.StructOf([]reflect.StructField{{
-		Name: "Value", Type: s.value.Type(), Tag: reflect.StructTag(`envconfig:"=" default:` + strconv.Quote(text)),
+		Name: "Value", Type: s.value.Type(), Tag: reflect.StructTag(`envconfig:"=" default:` + strconv.Quote(listed)),
 	}}))
 	if err := envconfig.Process("", one.Interface()); err != nil {
 		return s.describe(text, err)
 	}
 	s.value.Set(one.Elem().Field(0))
 	return nil
+}
+
+// tidied returns a list without the spaces around its items and around the colons of its pairs. envconfig keeps them as
+// parts of names, and such a name matches nothing. Items that are empty, and names that stand twice, are errors: one of
+// two pairs would be lost. Types that read their own form get the text as it is.
+func (s setting) tidied(text string) (string, error) {
+	_, own := reflect.TypeAssert[envconfig.Decoder](s.value.Addr())
+	pairs := s.value.Kind() == reflect.Map
+	if own || !pairs && s.value.Kind() != reflect.Slice || strings.TrimSpace(text) == "" {
+		return text, nil
+	}
+	items, seen := strings.Split(text, ","), map[string]bool{}
+	for i, item := range items {
+		item = strings.TrimSpace(item)
+		if name, value, divided := strings.Cut(item, ":"); pairs && divided {
+			name = strings.TrimSpace(name)
+			if seen[name] {
+				return "", fmt.Errorf("%s stands there twice", name)
+			}
+			seen[name], item = true, name+":"+strings.TrimSpace(value)
+		}
+		if item == "" {
+			return "", errors.New("an item is empty")
+		}
+		items[i] = item
+	}
+	return strings.Join(items, ","), nil
 }
 
 // describe says what is wrong with text, without repeating a secret.

@@ -62,11 +62,13 @@ func (c Config) Validate() error {
 	refuse(!inOrder, "SHED_FREE is %v and SHED_ALL %v: use 0 < SHED_FREE <= SHED_ALL <= 1", c.ShedFree, c.ShedAll)
 	refuse(len(c.TierRates) == 0, "TIER_RATES is empty: name at least one tier, as free:10")
 	for _, tier := range slices.Sorted(maps.Keys(c.TierRates)) {
-		refuse(tier == "" || strings.ContainsAny(tier, " \t"), "TIER_RATES names the tier %q: use a word", tier)
+		refuse(tier == "" || strings.ContainsAny(tier, " \t#"), "TIER_RATES names the tier %q: use a word", tier)
 		refuse(c.TierRates[tier] < 1, "TIER_RATES gives %s %d requests a minute: use at least 1", tier,
 			c.TierRates[tier])
 	}
 	for _, tier := range slices.Sorted(maps.Keys(c.TierConcurrency)) {
+		_, known := c.TierRates[tier]
+		refuse(!known, "TIER_CONCURRENCY names the tier %q, which TIER_RATES does not have", tier)
 		refuse(c.TierConcurrency[tier] < 0, "TIER_CONCURRENCY gives %s %d requests at a time: "+
 			"use 1 or more, or 0 for no limit", tier, c.TierConcurrency[tier])
 	}
@@ -75,6 +77,12 @@ func (c Config) Validate() error {
 		refuse(!known, "TIER_TOKENS names the tier %q, which TIER_RATES does not have", tier)
 		refuse(c.TierTokens[tier] < 0, "TIER_TOKENS gives %s %d tokens a minute: use 1 or more, or 0 for no limit",
 			tier, c.TierTokens[tier])
+	}
+	for _, origin := range c.CORSOrigins {
+		sent, ok := asSent(origin)
+		refuse(!ok, "CORS_ORIGINS has %q, which is no origin: use one such as https://app.example, or * for all",
+			origin)
+		refuse(ok && sent != origin, "CORS_ORIGINS has %q, which no browser sends: write %s", origin, sent)
 	}
 	for _, route := range slices.Sorted(maps.Keys(c.EndpointRates)) {
 		refuse(c.EndpointRates[route] < 1, "ENDPOINT_RATES gives %s %d requests a minute: use at least 1", route,

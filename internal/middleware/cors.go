@@ -2,7 +2,10 @@ package middleware
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 )
@@ -40,3 +43,26 @@ func CORS(origins []string) gin.HandlerFunc {
 		c.AbortWithStatus(http.StatusNoContent)
 	}
 }
+
+// asSent is an origin of the setting in the form in which browsers send it: in lower case, without a path, and without
+// the port that the scheme has anyway. It reports false for what is no origin.
+func asSent(origin string) (sent string, ok bool) {
+	if origin == "*" || origin == "null" { // what pages without an origin send, such as files
+		return origin, true
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || u.User != nil || strings.ContainsFunc(u.Host, noHost) {
+		return "", false
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Host), ":")
+	switch u.Scheme { // which url.Parse has put into lower case
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return u.Scheme + "://" + host, u.Scheme != ""
+}
+
+// noHost reports whether a host that browsers send cannot have the letter. They write names in ASCII, as xn--….
+func noHost(r rune) bool { return r == '*' || r > unicode.MaxASCII }

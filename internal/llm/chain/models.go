@@ -2,6 +2,7 @@ package chain
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -27,19 +28,26 @@ type rule struct{ from, to string } // from is a pattern
 
 // Decode reads the form of a setting: the name of a model, or rules such as
 // gpt-4o:claude-sonnet-4-5,*:claude-haiku-4-5. The first colon of a rule divides it, so a name with a colon needs a
-// rule: *:llama3:8b.
+// rule: *:llama3:8b. A rule that a rule before it leaves no model is an error.
 func (m *Mapping) Decode(s string) error {
 	*m = nil
 	for text := range strings.SplitSeq(s, ",") {
-		from, to, divided := strings.Cut(strings.TrimSpace(text), ":")
+		from, to, divided := strings.Cut(text, ":")
 		if !divided {
 			from, to = "*", from
 		}
+		from, to = strings.TrimSpace(from), strings.TrimSpace(to)
 		if from == "" || to == "" {
 			return errors.New("a rule has a model on both sides of the colon")
 		}
 		if star := strings.IndexByte(from, '*'); star >= 0 && star < len(from)-1 {
 			return errors.New("a * stands at the end of a rule's left side only")
+		}
+		for _, before := range *m {
+			if matches(before.from, from) { // and so every model that from covers
+				return fmt.Errorf("the rule for %s stands behind the one for %s, which takes all its models: put it "+
+					"in front, or remove it", from, before.from)
+			}
 		}
 		*m = append(*m, rule{from, to})
 	}

@@ -39,7 +39,8 @@ func TestMapping(t *testing.T) {
 		"gpt-4o*:sonnet":        "sonnet",
 		"gpt-4:sonnet":          "",
 		"*:llama3:8b":           "llama3:8b",
-		"gpt-4o-mini:a, x,*:y":  "x",
+		"gpt-4o-mini:a, x":      "x",
+		"gpt-4o : a , * : y":    "a",
 	} {
 		var m Mapping
 		if err := m.Decode(setting); err != nil {
@@ -49,7 +50,7 @@ func TestMapping(t *testing.T) {
 			t.Errorf("%q makes gpt-4o %q, want %q", setting, got, want)
 		}
 	}
-	for _, wrong := range []string{"a:", ":b", "a,,b", "*a:b"} {
+	for _, wrong := range []string{"a:", ":b", "a,,b", "*a:b", "a: ", "*:a,gpt-4o:b", "a*:x,ab*:y", "a:x,a:y"} {
 		if err := new(Mapping).Decode(wrong); err == nil {
 			t.Errorf("%q is accepted", wrong)
 		}

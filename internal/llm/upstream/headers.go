@@ -3,6 +3,7 @@ package upstream
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -15,8 +16,8 @@ type Headers map[string]string
 func (h *Headers) Decode(s string) error {
 	*h = Headers{}
 	for field := range strings.SplitSeq(s, ",") {
-		name, value, ok := strings.Cut(strings.TrimSpace(field), ":")
-		if !ok || name == "" {
+		name, value, ok := strings.Cut(field, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
 			return fmt.Errorf("%d bytes without a name and a colon", len(field)) // the value may be a secret
 		}
 		(*h)[name] = strings.TrimSpace(value)
@@ -24,8 +25,10 @@ func (h *Headers) Decode(s string) error {
 	return nil
 }
 
-// validate reports headers that net/http would refuse in every call. The breaker would take that for a dead vendor.
+// validate reports headers that net/http would refuse in every call, which the breaker would take for a dead vendor. It
+// reports a header with two spellings too, because one of the values would be lost.
 func (h Headers) validate() error {
+	spelled := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		if !validHeaderName(name) {
 			return fmt.Errorf("VENDOR_HEADERS names a header %q: use letters, digits and hyphens", name)
@@ -34,6 +37,11 @@ func (h Headers) validate() error {
 			return fmt.Errorf("VENDOR_HEADERS gives %s a value with a control character, such as a line break: "+
 				"remove it", name)
 		}
+		canonical := http.CanonicalHeaderKey(name)
+		if other, twice := spelled[canonical]; twice {
+			return fmt.Errorf("VENDOR_HEADERS names both %s and %s, which are one header: remove one", other, name)
+		}
+		spelled[canonical] = name
 	}
 	return nil
 }

@@ -22,6 +22,8 @@ func (c Config) validatePassed() error {
 	for _, name := range c.listed() {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
+		case name == noHeaders:
+			return fmt.Errorf("VENDOR_PASS_HEADERS has %q among others: use it alone, or remove it", name)
 		case !validHeaderName(name):
 			return fmt.Errorf("VENDOR_PASS_HEADERS names a header %q: use letters, digits and hyphens", name)
 		case canonical == http.CanonicalHeaderKey(c.AuthHeader):
@@ -35,9 +37,12 @@ func (c Config) validatePassed() error {
 	return nil
 }
 
+// noHeaders is the whole list when no header is passed on.
+const noHeaders = "none"
+
 // listed is the list of the setting; empty when it is "none".
 func (c Config) listed() []string {
-	if len(c.PassHeaders) == 1 && c.PassHeaders[0] == "none" {
+	if len(c.PassHeaders) == 1 && c.PassHeaders[0] == noHeaders {
 		return nil
 	}
 	return c.PassHeaders
