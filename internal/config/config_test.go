@@ -169,7 +169,8 @@ func TestServiceLinksAreNoSettings(t *testing.T) {
 func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
 	c, err := config.Load(enough("LLM_SLOTS=7", "LLM_TIER_RATES=pro:3,free:2",
-		"LLM_VENDOR_HEADERS=X-Team-Key:hunter2,Referer:https://hunter2.example"))
+		"LLM_VENDOR_HEADERS=X-Team-Key:hunter2,Referer:https://hunter2.example", "LLM_REDIS_MASTER=m",
+		"LLM_REDIS_SENTINEL_PASSWORD=hunter2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,8 +182,13 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	if s := out.String(); strings.Contains(s, "hunter2") {
 		t.Errorf("a secret was logged: %s", s)
 	} else if !strings.Contains(s, `"slots":"7"`) || !strings.Contains(s, `"tier_rates":"free:2,pro:3"`) ||
-		!strings.Contains(s, `"vendor_api_key":"(set)"`) || strings.Contains(s, `"sla"`) {
+		!strings.Contains(s, `"vendor_api_key":"(set)"`) ||
+		!strings.Contains(s, `"redis_sentinel_password":"(set)"`) || strings.Contains(s, `"sla"`) {
 		t.Errorf("want what differs from the defaults: %s", s)
+	}
+	_, err = config.Load(enough("LLM_REDIS_SENTINEL_PASSWORD=hunter2\n"))
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a secret that cannot be used was repeated: %v", err)
 	}
 	_, err = config.Load(enough("LLM_VENDOR_HEADERS=hunter2"))
 	if err == nil || strings.Contains(err.Error(), "hunter2") {

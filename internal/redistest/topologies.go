@@ -71,6 +71,20 @@ func StartSentinel(tb testing.TB) (url string, master *Server) {
 	return startWith(tb, conf, "--sentinel").URL(), master
 }
 
+// Lock makes the Sentinel at url ask for a password: of the user, or of all when user is empty.
+func Lock(tb testing.TB, url, user, password string) {
+	tb.Helper()
+	ctx := context.Background()
+	sentinel := redis.NewClient(&redis.Options{Addr: strings.TrimPrefix(url, "redis://")})
+	defer func() { _ = sentinel.Close() }()
+	if user == "" {
+		must(tb, sentinel.ACLSetUser(ctx, "default", "resetpass", ">"+password).Err())
+		return
+	}
+	must(tb, sentinel.ACLSetUser(ctx, user, "on", ">"+password, "~*", "&*", "+@all").Err())
+	must(tb, sentinel.ACLSetUser(ctx, "default", "off").Err())
+}
+
 // Failover makes the Sentinel at url hand the master's part to a replica, and returns when it has.
 func Failover(tb testing.TB, url, master string) {
 	tb.Helper()

@@ -2,7 +2,11 @@ package redisx_test
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,6 +44,43 @@ func TestSentinelAndCluster(t *testing.T) {
 			}
 			wg.Wait()
 		})
+	}
+}
+
+// The Sentinels ask for a password of their own, or for a user's. The user and the database in the URL are those of the
+// Redis behind them. The first host is a Sentinel that is down. The same holds for a URL in a file.
+func TestSentinelsWithAPassword(t *testing.T) {
+	t.Parallel()
+	const guard = "sentinels-secret"
+	for name, user := range map[string]string{"of all": "", "of a user": "watcher"} {
+		for _, file := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, file %t", name, file), func(t *testing.T) {
+				t.Parallel()
+				sentinel, master := redistest.StartSentinel(t)
+				redistest.Lock(t, sentinel, user, guard)
+				admin := redis.NewClient(&redis.Options{Addr: master.Addr(), DB: 2})
+				defer admin.Close()
+				if err := admin.ACLSetUser(t.Context(), "app", "on", ">secret", "~*", "&*", "+@all").Err(); err != nil {
+					t.Fatal(err)
+				}
+				cfg := redisx.Config{Master: "mymaster", SentinelUsername: user, SentinelPassword: guard,
+					URL: "redis://app:secret@127.0.0.1:1/2?addr=" + strings.TrimPrefix(sentinel, "redis://")}
+				if file {
+					cfg.URLFile = filepath.Join(t.TempDir(), "url")
+					if err := os.WriteFile(cfg.URLFile, []byte(cfg.URL), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					cfg.URL = ""
+				}
+				c, _ := connect(t, cfg)
+				if err := c.Do(t.Context(), set); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := admin.Get(t.Context(), "key").Result(); err != nil || got != "value" {
+					t.Errorf("database 2 has %q, %v", got, err)
+				}
+			})
+		}
 	}
 }
 

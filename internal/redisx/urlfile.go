@@ -102,6 +102,7 @@ func (f *urlFile) apply(o *redis.UniversalOptions) {
 	if f.cfg.URLFile == "" {
 		return
 	}
+	o.Addrs, o.DB = f.hosts, f.db // the file may have changed since; dial takes the hosts in it
 	timeout := o.DialTimeout
 	o.Username, o.Password, o.TLSConfig = "", "", nil
 	o.CredentialsProviderContext = func(context.Context) (user, password string, err error) {

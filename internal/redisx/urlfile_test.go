@@ -138,6 +138,14 @@ func TestAnotherDatabaseNumberTakesARestart(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	background, err := c.Patient() // is made while the file has the other number
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer background.Close()
+	if n, err := background.Exists(t.Context(), "used").Result(); err != nil || n != 1 {
+		t.Errorf("background work finds %d keys in its database, %v", n, err)
+	}
 	write("/3")
 	await.True(t, "no trouble", func() bool { return c.Trouble() == "" })
 }

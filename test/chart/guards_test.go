@@ -204,6 +204,7 @@ func TestMistypedValuesAreRefused(t *testing.T) {
 		"quota.fallback=maybe", "gateway.flavor=nginx", "service.type=ExternalName", "replicas=0", "replicas=two",
 		"podDisruptionBudget.maxUnavailable=0", "drain.marginSeconds=1",
 		"image.digest=latest", "vendor.url=api.openai.com", "goMemLimitPercent=120", "extraEnv[0].name=LLM_SLA",
+		"extraEnv[0].name=LLM_REDIS_SENTINEL_PASSWORD,extraEnv[0].value=secret", // which would not be one
 		"jobs.worker=1", "jobs.workers=-1", "jobs.userMax=0", "jobs.enabled=maybe", "jobs.maxAge=900ms",
 		"jobs.retention=0s",
 		"limits.sla=0s", "limits.queueTimeout=0m0s", "quota.window=0ms", "redis.budget=0s",

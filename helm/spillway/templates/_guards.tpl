@@ -166,6 +166,7 @@
   "REDIS_URL" "redis.external.url"
   "REDIS_URL_FILE" "redis.external.existingSecret"
   "REDIS_MASTER" "redis.external.sentinelMaster"
+  "REDIS_SENTINEL_PASSWORD" "LLM_REDIS_SENTINEL_PASSWORD in extraEnv, from a Secret,"
   "REDIS_CLUSTER" "redis.external.cluster"
   "REDIS_BUDGET" "redis.budget" }}
 {{- range $name, $_ := $v.config }}
