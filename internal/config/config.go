@@ -169,7 +169,7 @@ func (c *Config) Warnings() []string {
 			"%d bytes "+
 			"are refused; raise the memory limit or LLM_MEMORY_BUDGET", c.API.MaxBody, most))
 	}
-	if own := int64(c.Jobs.Workers) * c.Jobs.MaxBody; c.Jobs.Enabled && own > c.Memory.Bytes(memory.Limit())/4 {
+	if own := int64(c.Jobs.Workers) * c.Jobs.MaxBody; c.Jobs.Enabled && own > c.Memory.Bytes(memory.Limit())/4*3 {
 		list = append(list, fmt.Sprintf("LLM_JOBS_WORKERS x LLM_JOBS_MAX_BODY are %d bytes beside the memory budget "+
 			"of %d: bodies of jobs are not "+
 			"in it; lower one of them, or raise the memory limit", own, c.Memory.Bytes(memory.Limit())))

@@ -55,3 +55,31 @@ func TestWhatACallCostsIsKnownWithItsLane(t *testing.T) {
 		}
 	}
 }
+
+// TestAPromptThatIsTooLongGoesElsewhere in the words of every vendor that has its own.
+func TestAPromptThatIsTooLongGoesElsewhere(t *testing.T) {
+	t.Parallel()
+	for document, c := range map[string]struct {
+		status    int
+		elsewhere bool
+	}{
+		`{"error":{"code":"context_length_exceeded","message":"Your input exceeds the context window"}}`:    {400, true},
+		`{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 > 8"}}`:   {400, true},
+		`{"error":{"code":400,"message":"The input token count (9) exceeds the maximum number of tokens"}}`: {400, true},
+		`{"object":"error","message":"This model's maximum context length is 8 tokens.","code":400}`:        {400, true},
+		`{"error":{"message":"This model's maximum context length is 8 tokens.","code":400}}`:               {400, true},
+		`{"error":{"message":"Request too large for model m: Limit 8, Requested 9","type":"tokens"}}`:       {413, true},
+		`{"object":"error","message":"Prompt contains 9 tokens, too large for model with 8","code":"3051"}`: {400, true},
+		`{"error":{"code":400,"message":"too long","type":"exceed_context_size_error"}}`:                    {400, true},
+		`{"error":{"message":"messages is missing","code":"missing_required_parameter"}}`:                   {400, false},
+		`{"error":{"message":"Prompt is a bad name","type":"invalid_request_error"}}`:                       {400, false},
+	} {
+		first := llmtest.Always(c.status, http.Header{"Content-Type": {"application/json"}}, document)
+		call := llmtest.NewCall()
+		resp, err := newLanes(t, first, answers(http.StatusOK), nil).Do(t.Context(), call)
+		llmtest.OK(t, err)
+		if (resp.Status == http.StatusOK) != c.elsewhere {
+			t.Errorf("%s: status %d from lane %s", document, resp.Status, call.Lane)
+		}
+	}
+}

@@ -17,8 +17,15 @@ const contextLength = "context_length"
 
 // The codes of an error, and the beginnings of its message, that say that the prompt is too long.
 var (
-	tooLongCodes = []string{"context_length_exceeded", "string_above_max_length"}
-	tooLongTexts = []string{"prompt is too long", "input length and `max_tokens` exceed", "The input token count"}
+	tooLongCodes = []string{"context_length_exceeded", "string_above_max_length", "exceed_context_size_error"}
+	tooLongTexts = []string{
+		"prompt is too long", "input length and `max_tokens` exceed", // Anthropic
+		"The input token count",                     // Gemini
+		"This model's maximum context length is",    // vLLM, DeepSeek and others, some without the code
+		"Request too large for",                     // Groq, with 413
+		"Prompt contains ",                          // Mistral
+		"the request exceeds the available context", // llama.cpp
+	}
 )
 
 // mendableRefusal returns the reason why another vendor may take what this one has refused, "" when there is none. Most
