@@ -262,8 +262,8 @@ func TestWarnings(t *testing.T) {
 		"LLM_QUOTA_WINDOW=2s": "LLM_QUEUE_TIMEOUT (5s) is long beside LLM_QUOTA_WINDOW (2s): at most 28 % of the " +
 			"contract can be used",
 		"LLM_MAX_BODY=300000000": "LLM_MAX_BODY (300000000) is above three quarters of the memory budget",
-		"LLM_JOBS_MAX_BODY=20971520": "LLM_JOBS_WORKERS x LLM_JOBS_MAX_BODY are 209715200 bytes beside the memory budget " +
-			"of 268435456",
+		"LLM_JOBS_MAX_BODY=20971520": "LLM_JOBS_WORKERS x LLM_JOBS_MAX_BODY are 209715200 bytes beside the memory " +
+			"budget of 268435456",
 		"LLM_TIER_CONCURRENCY=pro:50": "LLM_TIER_CONCURRENCY gives a user of the tier pro 50 requests",
 		"LLM_TIER_CONCURRENCY=pro:0":  "LLM_TIER_CONCURRENCY gives a user of the tier pro 0 requests",
 		"LLM_ADMISSION_MAX=40":        "LLM_ADMISSION_MAX (40) is below LLM_SLOTS (50)",

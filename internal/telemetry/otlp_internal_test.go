@@ -273,7 +273,8 @@ func TestOTLPGivesUpADeadConnection(t *testing.T) {
 		"CERTIFICATE": authorityOf(t, collector)})
 	defer o.Stop(t.Context())
 	var last atomic.Pointer[atomic.Bool]
-	o.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	transport := o.client.Transport.(*http.Transport)
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 		m := mute{conn, new(atomic.Bool)}
 		last.Store(m.muted)

@@ -37,7 +37,8 @@ func newMetrics(own *llm.Endpoint, reg prometheus.Registerer) (*metrics, error) 
 	tokens := telemetry.CounterVec("llm_tokens_total", "Tokens by the vendor's own account.", "direction")
 	took := func(name, help string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: name, Help: help, Buckets: []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200},
+			Name: name, Help: help,
+			Buckets: []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200},
 		}, []string{"endpoint"})
 	}
 	m := &metrics{
