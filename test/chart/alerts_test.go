@@ -254,7 +254,8 @@ func TestWaitsAreMeasuredFarEnough(t *testing.T) {
 				share, _ := strconv.ParseFloat(m[1], 64)
 				seconds, _ := strconv.ParseFloat(m[2], 64)
 				if thresholds++; share*seconds >= last {
-					t.Errorf("%s: the alert fires above %v s, and waits are measured up to %v s", set, share*seconds, last)
+					t.Errorf("%s: the alert fires above %v s, and waits are measured up to %v s", set,
+						share*seconds, last)
 				}
 			}
 		}

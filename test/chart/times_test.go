@@ -57,8 +57,8 @@ func TestTimesNest(t *testing.T) {
 						if !set {
 							idle = "120s" // the service's default
 						}
-						below("the gateway's unused connection < the service's", duration(t, o.at("spec", "timeout", "http",
-							"connectionIdleTimeout").(string)), duration(t, idle))
+						unused := duration(t, o.at("spec", "timeout", "http", "connectionIdleTimeout").(string))
+						below("the gateway's unused connection < the service's", unused, duration(t, idle))
 						silence := duration(t, o.at("spec", "timeout", "http", "streamIdleTimeout").(string))
 						below("an answer that is silent until its SLA < gateway's idle limit", setting("SLA"), silence)
 						below("a pause of a stream < gateway's idle limit", setting("STREAM_IDLE"), silence)
