@@ -25,7 +25,8 @@ type Batch struct {
 
 	mu      sync.Mutex
 	pending []byte
-	flushed chan struct{} // closed and replaced after every flush
+	written chan struct{} // closed when what is pending is written
+	before  chan struct{} // the same for what was pending before; nil before the first flush
 
 	flushing sync.Mutex // held while spare is being written, so that batches stay in order
 	spare    []byte
@@ -42,7 +43,7 @@ const (
 // NewBatch returns a Batch in front of w. It must be closed.
 func NewBatch(w io.Writer) *Batch {
 	b := &Batch{w: w, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{}),
-		flushed: make(chan struct{})}
+		written: make(chan struct{})}
 	b.done.Go(b.run)
 	return b
 }
@@ -90,26 +91,28 @@ func (b *Batch) Flush() {
 	defer b.flushing.Unlock()
 	b.mu.Lock()
 	b.pending, b.spare = b.spare[:0], b.pending
+	written := b.written
+	b.before, b.written = written, make(chan struct{})
 	b.mu.Unlock()
 	if len(b.spare) > 0 {
 		_, _ = b.w.Write(b.spare)
 	}
-	b.mu.Lock()
-	close(b.flushed)
-	b.flushed = make(chan struct{})
-	b.mu.Unlock()
+	close(written)
 }
 
 // hurry has the pending lines written now, and waits until they are, but not for a writer that hangs.
 func (b *Batch) hurry() {
 	b.mu.Lock()
-	flushed := b.flushed
+	written := b.written
+	if len(b.pending) == 0 { // another one's flush has taken it
+		written = b.before
+	}
 	b.mu.Unlock()
 	signal(b.full)
 	late := time.NewTimer(urgentWait)
 	defer late.Stop()
 	select {
-	case <-flushed:
+	case <-written:
 	case <-late.C:
 	case <-b.stop: // Close writes what is left
 	}

@@ -92,16 +92,46 @@ func TestBatchKeepsTheOrderUnderLoad(t *testing.T) {
 
 func TestUrgentRecordsDoNotWait(t *testing.T) {
 	t.Parallel()
-	s := &sink{}
-	b := telemetry.NewBatch(s)
-	defer b.Close()
-	log := slog.New(telemetry.Urgent(telemetry.NewLogger(b, slog.LevelInfo).Handler(), b)).With(slog.Int("a", 1))
-	log.Warn("trouble")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !strings.Contains(s.out.String(), "trouble") {
-		t.Errorf("a warning waits in the batch: %q", &s.out)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{}
+		b := telemetry.NewBatch(s)
+		defer b.Close()
+		log := slog.New(telemetry.Urgent(telemetry.NewLogger(b, slog.LevelInfo).Handler(), b)).With(slog.Int("a", 1))
+		log.Warn("trouble")
+		if !strings.Contains(s.out.String(), "trouble") {
+			t.Errorf("a warning waits in the batch: %q", &s.out)
+		}
+	})
+}
+
+// TestUrgentRecordsAreWrittenAmongOthers: also one that comes while another one's is being written.
+func TestUrgentRecordsAreWrittenAmongOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // where no time passes while a goroutine can go on
+		s := &sink{}
+		b := telemetry.NewBatch(s)
+		defer b.Close()
+		log := slog.New(telemetry.Urgent(telemetry.NewLogger(b, slog.LevelInfo).Handler(), b))
+		start := time.Now()
+		var writers sync.WaitGroup
+		for w := range 4 {
+			writers.Go(func() {
+				for i := range 200 {
+					mark := fmt.Sprintf("trouble %d of %d.", i, w)
+					log.Warn(mark)
+					s.mu.Lock()
+					if !strings.Contains(s.out.String(), mark) {
+						t.Errorf("%q waits in the batch", mark)
+					}
+					s.mu.Unlock()
+				}
+			})
+		}
+		writers.Wait()
+		if took := time.Since(start); took > 0 {
+			t.Errorf("records waited for %v", took)
+		}
+	})
 }
 
 // stuck is a log whose disk hangs until free is closed.
