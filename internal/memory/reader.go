@@ -37,10 +37,11 @@ func (s *Share) Enlarge(ctx context.Context, b []byte) ([]byte, error) {
 	return s.enlarge(ctx, b, -1, math.MaxInt64-1)
 }
 
-// enlarge returns a copy of b with a larger capacity. Both copies are counted while both exist.
+// enlarge returns a copy of b with a larger capacity. Both copies are counted while both exist. What the share holds
+// beside b stays.
 func (s *Share) enlarge(ctx context.Context, b []byte, declared, limit int64) ([]byte, error) {
 	room := s.nextRoom(b, declared, limit)
-	before := s.held
+	before := min(s.held, int64(cap(b)))
 	if err := s.Grow(ctx, room); err != nil {
 		return b, err
 	}

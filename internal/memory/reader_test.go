@@ -68,3 +68,23 @@ func TestAGrowingBodyLeavesTheBudgetToAnswers(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWhatGrowsLeavesTheRestOfItsShare: a share that holds an answer gets its decoded bytes too.
+func TestWhatGrowsLeavesTheRestOfItsShare(t *testing.T) {
+	t.Parallel()
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := newBudget(t, 4*mib)
+	share, other := b.Share(memory.Answer), b.Share(memory.Answer)
+	grow(t, &share, 3*mib)
+	if _, err := share.ReadAll(now, io.LimitReader(zeros{}, mib/2), nil, -1, mib); err != nil {
+		t.Fatal(err)
+	}
+	if other.Grow(now, mib) == nil {
+		t.Error("the answer no longer counts")
+	}
+	share.Free()
+	if err := other.Grow(now, 4*mib); err != nil {
+		t.Errorf("something was not given back: %v", err)
+	}
+}
