@@ -27,6 +27,8 @@ func TestOwnMapsReplaceTheDefaults(t *testing.T) {
 			map[string]string{"demo-basic": "basic", "demo-plus": "plus"}},
 		{"users", "apiKeys.generate.alice=pro", string(service[1]), map[string]string{"alice": "pro"}},
 		{"both", "tiers.basic=5,apiKeys.generate.alice=basic", "basic:5", map[string]string{"alice": "basic"}},
+		{"defaults that are taken away one by one", "tiers.free=null,tiers.team=60,apiKeys.generate.demo-free=null",
+			"team:60", map[string]string{"demo-team": "team"}},
 		{"users that are taken away", "apiKeys.generate=null,tiers=null", string(service[1]),
 			map[string]string{"demo-free": "free", "demo-pro": "pro", "demo-enterprise": "enterprise"}},
 	} {

@@ -34,7 +34,7 @@
 {{- $errs = append $errs "gateway.create and gateway.parentRef.name are both set: attach to yours or make one, not both" }}
 {{- end }}
 {{- if and $v.gateway.enabled $v.gateway.create (ne $v.gateway.flavor "envoy") (eq $v.service.type "ClusterIP") $v.networkPolicy.enabled (not $v.networkPolicy.ingressFrom) (not $v.gateway.proxyNamespace) }}
-{{- $errs = append $errs (printf "gateway.create with gateway.flavor=%s does not say where the proxies run, and the NetworkPolicy would keep them out: set gateway.proxyNamespace to their namespace, or networkPolicy.ingressFrom" $v.gateway.flavor) }}
+{{- $errs = append $errs (printf "gateway.create with gateway.flavor=%s does not say where the proxies run, and the NetworkPolicy would keep them out: set gateway.proxyNamespace to their namespace, also if it is the release's own, or networkPolicy.ingressFrom" $v.gateway.flavor) }}
 {{- end }}
 {{- if and $v.gateway.enabled (eq $v.gateway.flavor "traefik") $l.maxBody }}
 {{- $errs = append $errs "gateway.limits.maxBody with gateway.flavor=traefik would have Traefik buffer answers too, and streams arrive as a whole: leave it empty, the service refuses larger bodies itself" }}

@@ -158,10 +158,11 @@ labels:
 {{- else }}{{ mul (include "spillway.goMemLimit" (list . .Values.resources.limits.memory) | int64) 524288 }}{{ end }}
 {{- end }}
 
-{{/* What the bodies of the jobs that one pod works on can take, in bytes. They are not in the memory budget. */}}
+{{/* What the bodies of the jobs that one pod works on, fewer than its slots, can take, in bytes. They are not in the memory
+budget. */}}
 {{- define "spillway.jobBodies" -}}
 {{- $body := .Values.config.JOBS_MAX_BODY | default 1048576 | int64 }}
-{{- if .Values.jobs.enabled }}{{ mul (int64 .Values.jobs.workers) $body }}{{ else }}0{{ end }}
+{{- if .Values.jobs.enabled }}{{ mul (min (int64 .Values.jobs.workers) (sub (int64 .Values.limits.slots) 1 | max 1)) $body }}{{ else }}0{{ end }}
 {{- end }}
 
 {{/* Memory of Go that a pod needs at worst, in bytes. The budget bounds bodies and answers, however many there are; one answer at

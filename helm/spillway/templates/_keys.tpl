@@ -3,12 +3,15 @@ the default entries too. */}}
 
 {{/* Requests per minute of each tier, as a map in JSON. */}}
 {{- define "spillway.tiers" -}}
-{{- .Values.tiers | default (dict "free" 10 "pro" 100 "enterprise" 1000) | toJson }}
+{{- $tiers := dict }}
+{{- range $tier, $rate := .Values.tiers }}{{ if not (kindIs "invalid" $rate) }}{{ $_ := set $tiers $tier $rate }}{{ end }}{{ end }}
+{{- $tiers | default (dict "free" 10 "pro" 100 "enterprise" 1000) | toJson }}
 {{- end }}
 
 {{/* The tier of each user whose key the chart makes, as a map in JSON. */}}
 {{- define "spillway.users" -}}
-{{- $users := .Values.apiKeys.generate | default dict }}
+{{- $users := dict }}
+{{- range $user, $tier := .Values.apiKeys.generate }}{{ if not (kindIs "invalid" $tier) }}{{ $_ := set $users $user $tier }}{{ end }}{{ end }}
 {{- if not $users }}
 {{- range $tier, $_ := include "spillway.tiers" . | fromJson }}{{ $_ := set $users (printf "demo-%s" $tier) $tier }}{{ end }}
 {{- end }}
