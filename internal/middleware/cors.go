@@ -47,7 +47,7 @@ func CORS(origins []string) gin.HandlerFunc {
 // asSent is an origin of the setting in the form in which browsers send it: in lower case, without a path, and without
 // the port that the scheme has anyway. It reports false for what is no origin.
 func asSent(origin string) (sent string, ok bool) {
-	if origin == "*" || origin == "null" { // what pages without an origin send, such as files
+	if origin == "*" || origin == "null" || origin == "file://" { // the last two are what pages from files send
 		return origin, true
 	}
 	u, err := url.Parse(origin)

@@ -72,6 +72,7 @@ func TestAPromptThatIsTooLongGoesElsewhere(t *testing.T) {
 		`{"object":"error","message":"Prompt contains 9 tokens, too large for model with 8","code":"3051"}`: {400, true},
 		`{"error":{"code":400,"message":"too long","type":"exceed_context_size_error"}}`:                    {400, true},
 		`{"error":{"message":"messages is missing","code":"missing_required_parameter"}}`:                   {400, false},
+		`{"error":{"message":"Prompt contains what is not allowed"}}`:                                       {400, false},
 		`{"error":{"message":"Prompt is a bad name","type":"invalid_request_error"}}`:                       {400, false},
 	} {
 		first := llmtest.Always(c.status, http.Header{"Content-Type": {"application/json"}}, document)

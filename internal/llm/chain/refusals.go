@@ -23,7 +23,6 @@ var (
 		"The input token count",                     // Gemini
 		"This model's maximum context length is",    // vLLM, DeepSeek and others, some without the code
 		"Request too large for",                     // Groq, with 413
-		"Prompt contains ",                          // Mistral
 		"the request exceeds the available context", // llama.cpp
 	}
 )
@@ -62,6 +61,9 @@ func saysTooLong(m jsonscan.Member) bool {
 	case "code", "type":
 		return slices.Contains(tooLongCodes, string(value))
 	case "message":
+		if bytes.HasPrefix(value, []byte("Prompt contains ")) && bytes.Contains(value, []byte(" tokens")) { // Mistral
+			return true
+		}
 		for _, text := range tooLongTexts {
 			if bytes.HasPrefix(value, []byte(text)) {
 				return true
