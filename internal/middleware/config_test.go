@@ -47,7 +47,7 @@ func TestOriginsThatNoBrowserSends(t *testing.T) {
 	t.Parallel()
 	for origin, says := range map[string]string{
 		"https://app.example": "", "http://localhost:3000": "", "http://[::1]:3000": "", "capacitor://localhost": "",
-		"https://xn--bcher-kva.example:8443": "", "*": "", "null": "",
+		"https://xn--bcher-kva.example:8443": "", "*": "", "null": "", "file://": "",
 
 		"https://app.example/":    "which no browser sends: write https://app.example",
 		"https://app.example/a?b": "which no browser sends: write https://app.example",
