@@ -34,6 +34,14 @@ func runLeft(s *Stage) {
 		wg.Go(func() { c.Timeline.add(c.ask(ctx, who, i)) })
 	}
 	c.eventually("every call is at the vendor", func() bool { return c.Vendor.Stats().InFlight == clients })
+	sum := func(metric string) (n float64) {
+		for _, p := range running {
+			n += p.Metric(metric)
+		}
+		return n
+	}
+	// Of a stream that has not begun the vendor may produce all, as of a buffered call.
+	c.eventually("every stream has begun", func() bool { return sum("llm_streams_open") == float64(clients/2) })
 	left := time.Now()
 	s.chart.Mark(left.Sub(began), "clients hang up")
 	leave()
@@ -50,23 +58,12 @@ func runLeft(s *Stage) {
 	}
 	s.Check(cancelled == clients, "vendor calls cancelled", figure(clients), cancelled)
 	s.CheckTime(last.Sub(left) <= time.Second, "the last of them, after its client left", "within 1 s", last.Sub(left))
-	slots := func() (n float64) {
-		for _, p := range running {
-			n += p.Metric("llm_slots_in_use")
-		}
-		return n
-	}
-	c.eventually("the slots are free", func() bool { return slots() == 0 })
-	inUse := slots()
+	c.eventually("the slots are free", func() bool { return sum("llm_slots_in_use") == 0 })
+	inUse := sum("llm_slots_in_use")
 	s.Check(inUse == 0, "slots in use afterwards", "0", inUse)
 
 	asked := float64(clients / 2 * each) // by the streams: the vendor may still produce what a buffered call asked for
-	freed := func() (n float64) {
-		for _, p := range running {
-			n += p.Metric(`llm_quota_settled_tokens_total{direction="down",lane="default"}`)
-		}
-		return n
-	}
+	freed := func() float64 { return sum(`llm_quota_settled_tokens_total{direction="down",lane="default"}`) }
 	c.eventually("the tokens are given back", func() bool { return freed() >= 0.95*asked })
 	back := freed() / asked
 	s.Check(back >= 0.95 && back <= 1.05, "tokens given back, of those the streams asked for",
