@@ -65,8 +65,8 @@ func TestContradictionsAreRefused(t *testing.T) {
 			"leave it empty, or set gateway.className=traefik"},
 		{"proxies that the NetworkPolicy keeps out", "gateway-envoy", "gateway.flavor=traefik",
 			"gateway.create with gateway.flavor=traefik does not say where the proxies run, and the NetworkPolicy " +
-				"would keep them out: set gateway.proxyNamespace to their namespace, also if it is the release's own, " +
-				"or networkPolicy.ingressFrom"},
+				"would keep them out: set gateway.proxyNamespace to their namespace, also if it is the release's " +
+				"own, or networkPolicy.ingressFrom"},
 		{"HPA upside down", "hpa", "autoscaling.minReplicas=7",
 			"autoscaling.minReplicas (7) is above autoscaling.maxReplicas (6)"},
 		{"KEDA upside down", "keda", "keda.minReplicas=7", "keda.minReplicas (7) is above keda.maxReplicas (6)"},
