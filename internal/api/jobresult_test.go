@@ -53,22 +53,6 @@ func (b *bundle) unread(path string) (conn net.Conn) {
 	return conn
 }
 
-// gauge is the value of a gauge whose one label has value.
-func (b *bundle) gauge(name, value string) float64 {
-	b.tb.Helper()
-	families, err := b.reg.Gather()
-	check(b.tb, err)
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			if f.GetName() == name && m.GetLabel()[0].GetValue() == value {
-				return m.GetGauge().GetValue()
-			}
-		}
-	}
-	b.tb.Fatalf("there is no %s of %s", name, value)
-	return 0
-}
-
 // TestResultsOfJobsAreInTheMemoryBudget: a result has its memory before it is read from Redis, and until its client has
 // it. The next one waits for that.
 func TestResultsOfJobsAreInTheMemoryBudget(t *testing.T) {

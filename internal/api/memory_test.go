@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	dto "github.com/prometheus/client_model/go"
 )
 
 // announced opens a connection that announces a body of length bytes and sends none of it yet.
@@ -22,18 +24,28 @@ func (b *bundle) announced(length int) net.Conn {
 
 // counter returns the value of a counter whose one label has value.
 func (b *bundle) counter(name, value string) float64 {
+	return b.metric(name, value).GetCounter().GetValue()
+}
+
+// gauge returns the value of a gauge whose one label has value.
+func (b *bundle) gauge(name, value string) float64 {
+	return b.metric(name, value).GetGauge().GetValue()
+}
+
+// metric returns the metric of a family whose one label has value.
+func (b *bundle) metric(name, value string) *dto.Metric {
 	b.tb.Helper()
 	families, err := b.reg.Gather()
 	check(b.tb, err)
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == name && m.GetLabel()[0].GetValue() == value {
-				return m.GetCounter().GetValue()
+				return m
 			}
 		}
 	}
 	b.tb.Fatalf("there is no %s of %s", name, value)
-	return 0
+	return nil
 }
 
 // TestBodyThatFindsNoMemoryIs503: a body takes its declared length from the budget before it is read. The next one
