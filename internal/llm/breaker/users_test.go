@@ -14,7 +14,7 @@ import (
 func newQuietBreaker(t *testing.T, cfg Config, url string) *Breaker {
 	t.Helper()
 	b := newPodBreaker(t, cfg, redisx.Config{URL: url})
-	ok(t, b.sync.close())
+	quiet(t, b)
 	return b
 }
 
