@@ -136,7 +136,8 @@ func (q *Quota) enter(ctx context.Context, call *llm.Call) (leave func(llm.Resul
 	}
 	t := q.tickets.Get().(*ticket)
 	t.booking, t.prompt = b, int64(call.Payload.Prompt())
-	if b.delay > 0 {
+	// A booking can overtake the report of a pause that this pod knows of: then Redis books a start within the pause.
+	if b.delay > 0 || q.pauses.current.Load().until.After(arrival) {
 		if err := q.sleep(ctx, &b, arrival.Add(wait)); err != nil {
 			t.leave(llm.Result{})
 			return nil, err

@@ -169,6 +169,25 @@ func TestPodsHearOfAPause(t *testing.T) {
 	}
 }
 
+// A call that is booked before Redis knows of a pause waits for its end too, and is rejected when that is too late.
+func TestABookingThatOvertakesAPauseWaits(t *testing.T) {
+	t.Parallel()
+	q := pod(t, Config{Requests: 1000, Burst: 100, Window: 55 * time.Second}, at(redistest.Start(t)))
+	const asked = 300 * time.Millisecond
+	begin := time.Now()
+	q.pauses.begin(asked, begin) // in this pod, as applyPause does before Redis knows
+	_, err := q.Enter(t.Context(), sized(llm.High, 1, 1))
+	ok(t, err)
+	if took := time.Since(begin); took < asked {
+		t.Errorf("a call passed after %v of a pause of %v", took, asked)
+	}
+	q.pauses.begin(time.Hour, time.Now())
+	_, err = q.Enter(t.Context(), sized(llm.High, 1, 1))
+	if r := rejection(t, err); r.RetryAfter < time.Hour/2 || r.Detail != q.details[whyPause] {
+		t.Errorf("during a long pause: %+v", r)
+	}
+}
+
 // A call whose client leaves while it sleeps gives its start and its tokens back.
 func TestGivesBackACallThatLeft(t *testing.T) {
 	t.Parallel()
