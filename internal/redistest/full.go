@@ -26,7 +26,7 @@ func StartLimited(tb testing.TB, maxmemory int64) *Server {
 // fillers is the key below which Fill writes.
 const fillers = "redistest:fill:"
 
-// Fill writes values until Redis refuses even the smallest.
+// Fill writes values until Redis refuses even the smallest, and then lowers its limit by slack.
 func (s *Server) Fill() {
 	s.tb.Helper()
 	ctx, c := context.Background(), s.Client()
@@ -36,9 +36,18 @@ func (s *Server) Fill() {
 			n++
 		}
 	}
+	used, err := c.InfoMap(ctx, "memory").Result()
+	must(s.tb, err)
+	n, err = strconv.ParseInt(used["Memory"]["used_memory"], 10, 64)
+	must(s.tb, err)
+	must(s.tb, c.ConfigSet(ctx, "maxmemory", strconv.FormatInt(n-slack, 10)).Err())
 }
 
-// Drain removes what Fill wrote.
+// slack is what Redis may free after Fill without having room again: it gives up buffers of connections some time after
+// they were needed, those of Fill's own values among them.
+const slack = 1 << 20
+
+// Drain removes what Fill wrote. Redis keeps the lower limit.
 func (s *Server) Drain() {
 	s.tb.Helper()
 	ctx, c := context.Background(), s.Client()
