@@ -98,8 +98,8 @@ func TestAdminPortWithProfiles(t *testing.T) {
 	}
 }
 
-// TestPagesForEverybody: they need no key, and are served when the pod is full or the vendor is down.
-func TestPagesForEverybody(t *testing.T) {
+// TestPagesNeedNoKey, and are served when the pod is full or the vendor is down.
+func TestPagesNeedNoKey(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, answers, options{down: 1e9})
 	for path, want := range map[string]struct{ media, says string }{

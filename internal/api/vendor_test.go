@@ -139,8 +139,8 @@ func TestRealStream(t *testing.T) {
 	}
 }
 
-// TestBreakerOpensAndClientsHearOfIt: while it is open the vendor is not called.
-func TestBreakerOpensAndClientsHearOfIt(t *testing.T) {
+// TestBreakerOpensAndClientsReadWhy: while it is open the vendor is not called.
+func TestBreakerOpensAndClientsReadWhy(t *testing.T) {
 	t.Parallel()
 	b, sim := realBundle(t, vendorsim.Config{}, "LLM_BREAKER_FAILURES=3", "LLM_RETRY_MAX=0")
 	check(t, sim.AddFault(vendorsim.Fault{Kind: "status", Status: 500}))

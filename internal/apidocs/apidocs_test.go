@@ -135,7 +135,7 @@ func TestPlainForm(t *testing.T) {
 }
 
 // TestPagesLoadNothingFromElsewhere, and run nothing that is written into them: they work without a way out, and a
-// description that somebody managed to change runs no script.
+// description that was tampered with runs no script.
 func TestPagesLoadNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
 	d := newDocs(t)

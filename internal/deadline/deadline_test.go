@@ -65,7 +65,7 @@ func TestEndsLikeOneWithATimer(t *testing.T) {
 	}
 }
 
-func TestStopEndsOneThatNobodyWaitedOn(t *testing.T) {
+func TestStopEndsOneThatNoCallerWaitedOn(t *testing.T) {
 	t.Parallel()
 	q := deadline.New(context.WithValue(t.Context(), testKey{}, 7), time.Now().Add(time.Hour), errOver)
 	q.Stop()
@@ -106,7 +106,7 @@ func TestStopEndsTheTimer(t *testing.T) {
 	})
 }
 
-func BenchmarkNobodyWaits(b *testing.B) {
+func BenchmarkNoCallerWaits(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	at := time.Now().Add(time.Hour)

@@ -3,6 +3,9 @@
 //
 //	starting -> ready <-> saturated      temporary, with hysteresis
 //	                 \-> draining        final
+//
+// A slow vendor can saturate every pod at once. That ends by itself: a pod without new calls has room again within the
+// queue timeout, because no call waits longer for a slot.
 package health
 
 import (

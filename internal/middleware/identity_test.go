@@ -28,7 +28,7 @@ func TestIdentity(t *testing.T) {
 		"bearer wins": {[]string{"Authorization", "Bearer key-of-ada", "X-API-Key", "key-of-bob"},
 			"ada pro"},
 		"other scheme beside key": {[]string{"Authorization", "Basic Zm9v", "X-API-Key", "key-of-bob"}, "bob free"},
-		"bad bearer beside key":   {[]string{"Authorization", "Bearer nobody", "X-API-Key", "key-of-bob"}, ""},
+		"bad bearer beside key":   {[]string{"Authorization", "Bearer unknown", "X-API-Key", "key-of-bob"}, ""},
 		"nothing":                 {nil, ""},
 		"empty":                   {[]string{"Authorization", "Bearer ", "X-API-Key", ""}, ""},
 		"unknown":                 {[]string{"X-API-Key", "key-of-eve"}, ""},

@@ -116,7 +116,7 @@ func serve(h http.Handler, n int) {
 }
 
 // Refused requests are quick, and must not make a slow pod look quick. Requests that ran into the SLA must count.
-func TestShedLearnsFromWhatTellsSomething(t *testing.T) {
+func TestShedLearnsFromMeaningfulLatencies(t *testing.T) {
 	t.Parallel()
 	for reason, late := range map[string]bool{"queue_timeout": false, "vendor_error": false, "deadline_exceeded": true,
 		"": true} {

@@ -61,7 +61,7 @@ func TestAReplicaDoesNotPassTheProbe(t *testing.T) {
 }
 
 // A new connection may take longer than a command, and no request waits for it. Here the TLS handshake never ends.
-func TestNobodyWaitsForAConnectionBeyondTheBudget(t *testing.T) {
+func TestNoCallerWaitsForAConnectionBeyondTheBudget(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, and no process answers
 	if err != nil {

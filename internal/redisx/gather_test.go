@@ -128,7 +128,7 @@ func TestGatherOutlivesAPanic(t *testing.T) {
 }
 
 // Every caller is in exactly one batch.
-func TestGatherLosesNobody(t *testing.T) {
+func TestGatherLosesNoCaller(t *testing.T) {
 	t.Parallel()
 	g := redisx.Gather[*atomic.Int64]{Limit: 4}
 	var callers sync.WaitGroup

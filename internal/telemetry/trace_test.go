@@ -13,7 +13,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
-func TestStartIsFreeWhileNobodyRecords(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts the whole process
+func TestStartIsFreeWithoutARecorder(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts the whole process
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(100, func() {
 		_, span := telemetry.Start(ctx, "layer")

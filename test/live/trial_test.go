@@ -180,8 +180,8 @@ func TestTwoPodsSteerOneVendor(t *testing.T) {
 	w.press(0, "load", `{"rate":0}`)
 }
 
-// TestTwoPodsTellTheStory of the breaker that they share.
-func TestTwoPodsTellTheStory(t *testing.T) {
+// TestTwoPodsOnOnePage: the story opens the breaker that both share.
+func TestTwoPodsOnOnePage(t *testing.T) {
 	t.Parallel()
 	w := startTrial(t, "LLM_PLAYGROUND=true", "LLM_BREAKER_OPEN=2s")
 	w.press(0, "story", `{"run":true}`)

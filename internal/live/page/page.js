@@ -456,7 +456,7 @@ const level = p => ({ ...p, breaker_level: ["closed", "half-open", "open"].index
 const LATE = 5000; // ms without an event after which the page says so
 const GONE = 20000; // and after which it connects anew
 const GAP = 2500; // ms between two points after which what is between them is asked for
-let heard = Date.now(),
+let lastEvent = Date.now(),
   filling = false;
 
 // fill asks for the points that were missed.
@@ -473,7 +473,7 @@ async function fill(query) {
 }
 
 setInterval(() => {
-  const silent = Date.now() - heard;
+  const silent = Date.now() - lastEvent;
   if (silent < LATE) return;
   tell("no events for " + (silent / 1000).toFixed(0) + " s", "bad");
   if (silent >= GONE) start();
@@ -494,13 +494,13 @@ async function start() {
     query = all ? "?pods=all" : "";
   const again = text => {
     if (mine != link) return;
-    heard = Date.now();
+    lastEvent = Date.now();
     tell(text, "bad");
     setTimeout(() => {
       if (mine == link) start();
     }, 2000);
   };
-  heard = Date.now();
+  lastEvent = Date.now();
   tell("connecting", "dim");
   try {
     const d = await (await fetch("/debug/live" + query, { signal: mine.signal })).json();
@@ -516,7 +516,7 @@ async function start() {
     if (mine != link) return;
     const s = JSON.parse(e.data),
       last = points[points.length - 1]?.at;
-    heard = Date.now();
+    lastEvent = Date.now();
     tell("live", "good");
     if (last != s.point.at) points = [...points, level(s.point)].slice(-KEEP);
     if (last && Date.parse(s.point.at) - Date.parse(last) > GAP) fill(query);

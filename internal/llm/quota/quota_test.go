@@ -134,7 +134,7 @@ func TestServesPodsInOrder(t *testing.T) {
 }
 
 // A pause that the vendor asks of one pod reaches a call that sleeps in another pod at once.
-func TestPodsHearOfAPause(t *testing.T) {
+func TestAPauseReachesOtherPods(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	cfg := Config{Requests: 21, Burst: 1, Window: 10 * time.Minute} // 33 s apart
@@ -215,7 +215,7 @@ func TestGivesBackACallThatLeft(t *testing.T) {
 }
 
 // Close sends the last report, and a call that leaves after it does no harm.
-func TestCloseTellsTheRest(t *testing.T) {
+func TestCloseSendsTheLastReport(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	q := pod(t, Config{Tokens: 10_000}, at(server))
@@ -338,7 +338,7 @@ func enterAndLeave(b *testing.B, q *Quota, call *llm.Call) {
 
 // The part of a report that other pods must not miss is sent again after a command that failed: the vendor's pause, and
 // what this pod used in local mode.
-func TestTellsAgainWhatRedisDidNotTake(t *testing.T) {
+func TestSendsAgainWhatRedisDidNotTake(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	q := newTestQuota(t, Config{Requests: 600, Tokens: 60000, Burst: 60, Shares: 10},

@@ -181,7 +181,7 @@ func replace(t *testing.T, old, changed string) func(string) string {
 
 // No pod calls in a pause that the vendor asked for, once the message can have reached it; pods that receive no
 // messages do.
-func TestPausesAreHeardByAllPods(t *testing.T) {
+func TestPausesReachAllPods(t *testing.T) {
 	t.Parallel()
 	size := short()
 	size.Window, size.Queue = 20*time.Second, 2*time.Second
