@@ -66,10 +66,14 @@ func startBrowser(dir string) (context.Context, func(), error) {
 		options = append(options, chromedp.NoSandbox)
 	}
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, closeBrowser := chromedp.NewContext(ctx)
+	ctx, kill := chromedp.NewContext(ctx)
 	if err := chromedp.Do(ctx); err != nil {
 		stop()
 		return nil, nil, fmt.Errorf("%s does not start: %w", path, err)
 	}
-	return ctx, func() { closeBrowser(); stop() }, nil
+	return ctx, func() {
+		_ = chromedp.Cancel(ctx) // it waits for the browser's end, and the browser for that of its processes
+		kill()
+		stop()
+	}, nil
 }
