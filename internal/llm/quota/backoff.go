@@ -9,12 +9,13 @@ import (
 
 // backoff makes pauses when the vendor refuses calls (429) without a time to wait. Each refusal in a row makes a
 // pause, twice as long as the one before. After a pause one call of each pod tries, each pod at a random moment. The
-// other calls wait for its result. The first success ends the pauses. All pods share them. It is safe for concurrent
+// other calls wait for its result. The first success of a call that began after the last refusal ends the pauses. All pods share them. It is safe for concurrent
 // use.
 type backoff struct {
 	refused atomic.Int64 // refusals in a row; 0: every call passes
 
 	mu      sync.Mutex
+	began   time.Time     // of the pause
 	resume  time.Time     // end of the pause
 	trying  bool          // a call of this pod is the one that tries
 	changed chan struct{} // closed when the call that tries has ended, or the pause has changed
@@ -59,7 +60,7 @@ func (b *backoff) announced(now time.Time, refused int64) {
 // pauseLocked begins a pause. Each pod adds up to a quarter at random, so that the pods do not all try at once.
 func (b *backoff) pauseLocked(now time.Time, refused int64) {
 	d := backoffAfter(refused)
-	b.resume = now.Add(d + rand.N(d/4))
+	b.began, b.resume = now, now.Add(d+rand.N(d/4))
 	b.refused.Store(refused)
 	b.changedLocked()
 }
@@ -106,14 +107,18 @@ func (b *backoff) ended() {
 	b.changedLocked()
 }
 
-// succeeded ends the pauses: the vendor has accepted a call.
-func (b *backoff) succeeded() {
+// succeeded ends the pauses: the vendor has accepted a call, whose exchange ended at the time now and took so long. A
+// call that began before the pause says nothing about it.
+func (b *backoff) succeeded(now time.Time, took time.Duration) {
 	if b.refused.Load() == 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if now.Add(-took).Before(b.began) {
+		return
+	}
 	b.refused.Store(0)
-	b.resume = time.Time{}
+	b.began, b.resume = time.Time{}, time.Time{}
 	b.changedLocked()
 }

@@ -30,7 +30,11 @@ func TestRefusalsWithoutANumberMakePausesThatGrow(t *testing.T) {
 		}
 		now = now.Add(pause)
 	}
-	b.succeeded()
+	b.succeeded(now, 2*longestBackoff)
+	if b.refused.Load() == 0 {
+		t.Error("a call that began before the last refusal ended the pauses")
+	}
+	b.succeeded(now, longestBackoff/2)
 	if pause, refused := b.refuse(now); refused != 1 || pause > 2*time.Second {
 		t.Errorf("after a success: %v after %d refusals", pause, refused)
 	}
@@ -77,6 +81,33 @@ func TestNoCallHammersAVendorThatRefuses(t *testing.T) {
 	}
 }
 
+// Neither a call from before the refusal nor a 4xx that the client gets shows that the vendor takes calls again.
+func TestPausesEndByASuccessThatFollowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newTestQuota(t, Config{}, nil)
+		old, err := q.Enter(t.Context(), sized(llm.High, 1, 1))
+		ok(t, err)
+		time.Sleep(time.Second)
+		leave, err := q.Enter(t.Context(), sized(llm.High, 1, 1))
+		ok(t, err)
+		leave(bare)
+		time.Sleep(2 * time.Second)
+		old(llm.Result{Called: true, Duration: 3 * time.Second})
+		for _, tt := range []struct {
+			refused bool
+			want    int64
+		}{{true, 1}, {false, 0}} {
+			leave, err = q.Enter(t.Context(), sized(llm.High, 1, 1)) // the call that tries
+			ok(t, err)
+			leave(llm.Result{Called: true, Refused: tt.refused})
+			if n := q.backoff.refused.Load(); n != tt.want {
+				t.Errorf("refused %t: %d refusals in a row, want %d", tt.refused, n, tt.want)
+			}
+		}
+	})
+}
+
 // After a pause one call tries, and the others wait for its result.
 func TestOneCallTriesAfterARefusal(t *testing.T) {
 	t.Parallel()
@@ -116,7 +147,7 @@ func TestPodsShareTheirRefusals(t *testing.T) {
 	cfg := Config{Window: time.Minute, Shares: 2}
 	a, b := pod(t, cfg, redis), pod(t, cfg, redis)
 	await.True(t, "the other pod pauses too", func() bool {
-		a.backoff.succeeded()
+		a.backoff.succeeded(time.Now(), 0)
 		leave, err := a.Enter(t.Context(), sized(llm.High, 1, 1))
 		if err == nil {
 			leave(bare)

@@ -111,7 +111,7 @@ func (q *Quota) Enter(ctx context.Context, call *llm.Call) (leave func(llm.Resul
 		q.backoff.ended()
 		return nil, err
 	}
-	call.OnCommit(q.backoff.succeeded) // the other calls need not wait for the end of a stream that has begun
+	call.OnCommit(func() { q.backoff.succeeded(time.Now(), 0) }) // others need not wait for the end of a stream
 	return func(out llm.Result) {
 		booked(out)
 		q.backoff.ended()
