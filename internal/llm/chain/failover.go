@@ -58,7 +58,7 @@ func (c *Chain) doWithFallback(ctx context.Context, call *llm.Call, serving, lan
 		}
 		if best = better(best, got); reason == "" {
 			call.Lane = best.lane
-			return best.resp, first.withSoonestWait(best.err)
+			return best.resp, first.withSoonestWait(best.err, call.Endpoint)
 		}
 		c.failovers.WithLabelValues(lane.name, next.name, reason).Inc()
 		_, span := telemetry.Start(ctx, "failover", attribute.String("llm.lane.from", lane.name),
@@ -105,13 +105,15 @@ func (l *lane) adapt(call, client *llm.Call) {
 }
 
 // withSoonestWait is the refusal err with the time until the first of the lane and its fallbacks can be tried again.
-// The fallbacks that were skipped because their breakers are open count too.
-func (l *lane) withSoonestWait(err error) error {
+// The fallbacks that were skipped because their breakers are open count too, if their vendors have the endpoint.
+func (l *lane) withSoonestWait(err error, e *llm.Endpoint) error {
 	if retryAfter(err) == 0 {
 		return err
 	}
 	for next := l.fallback; next != nil; next = next.fallback {
-		err = withShorterWait(err, next.breaker.RetryAfter())
+		if next.vendor.Speaks(e) {
+			err = withShorterWait(err, next.breaker.RetryAfter())
+		}
 	}
 	return err
 }

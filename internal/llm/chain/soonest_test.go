@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/await"
+	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/llm/chain"
+	"github.com/spillway-dev/spillway/internal/llm/llmtest"
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
@@ -27,6 +29,26 @@ func TestARefusalNamesTheSoonestLane(t *testing.T) {
 	rejected, ok := errors.AsType[*outcome.Rejected](err)
 	if !ok || rejected.Reason != outcome.VendorUnavailable || rejected.RetryAfter > 30*time.Minute ||
 		rejected.RetryAfter == 0 {
+		t.Errorf("%v, %+v", err, rejected)
+	}
+}
+
+// TestARefusalNamesNoLaneWithoutTheEndpoint: the fallback is back sooner, and has no embeddings.
+func TestARefusalNamesNoLaneWithoutTheEndpoint(t *testing.T) {
+	t.Parallel()
+	dead := answers(http.StatusInternalServerError)
+	l := newLanes(t, dead, dead, func(c *chain.Config) {
+		c.Retry.Max = 0
+		c.Breaker.Failures, c.Breaker.Open, c.Breaker.OpenMax = 1, time.Hour, time.Hour
+		c.Further[0].Breaker.Failures, c.Further[0].Breaker.Open, c.Further[0].Breaker.OpenMax = 1, time.Minute,
+			time.Minute
+		c.Vendor.Endpoints, c.Further[0].Vendor.Endpoints = []string{"chat", "embeddings"}, []string{"chat"}
+	})
+	await.True(t, "both breakers open", func() bool { _, _ = l.ask(t.Context()); return l.Down() > 0 })
+	call := llmtest.NewCall()
+	call.Endpoint = llm.EndpointNamed("embeddings")
+	_, err := l.Do(t.Context(), call)
+	if rejected, ok := errors.AsType[*outcome.Rejected](err); !ok || rejected.RetryAfter < 30*time.Minute {
 		t.Errorf("%v, %+v", err, rejected)
 	}
 }
