@@ -22,7 +22,6 @@ type Exchanger interface {
 // CallerConfig holds the settings of a Caller.
 type CallerConfig struct {
 	QueueTimeout time.Duration // time a call may spend in the gates of one attempt
-	CallTimeout  time.Duration // time one attempt may take; for a stream, the time to its first event
 	Retry        RetryConfig
 }
 
@@ -46,7 +45,7 @@ func NewCaller(cfg CallerConfig, gates []NamedGate, vendor Exchanger, pod func()
 	if err != nil {
 		return nil, err
 	}
-	retry := newRetry(cfg.Retry, cfg.CallTimeout, pod, m)
+	retry := newRetry(cfg.Retry, pod, m)
 	balance := telemetry.Gauge("llm_retry_budget",
 		"Retries that this pod's budget would pay for now. A quiet pod may make one now and then beside it.",
 		retry.balance)
@@ -72,12 +71,12 @@ func (c *Caller) Do(ctx context.Context, call *Call) (*Response, error) {
 	var t tries
 	for {
 		t.made++
-		before := call.Timing.Vendor
+		t.called, t.took = false, 0
 		resp, err := c.attempt(ctx, call, &t)
 		if err == nil {
 			return resp, nil
 		}
-		t.fallbackBetter = call.FallbackReady && !worthHere(err, t.made, call.Timing.Vendor-before)
+		t.fallbackBetter = call.FallbackReady && !worthHere(err, t.made, t.took)
 		t.ownerWaits = call.Background && asksToWait(err)
 		wait, ok := c.retry.next(ctx, &t, err)
 		if !ok {
@@ -130,10 +129,11 @@ func (c *Caller) attempt(ctx context.Context, call *Call, t *tries) (*Response, 
 	if call.Started != nil {
 		call.Started()
 	}
-	out.Called = true
+	out.Called, t.called = true, true
 	resp, sent := c.vendor.Send(ctx, call)
 	out = sent
 	out.Refused = resp != nil && resp.Status >= http.StatusBadRequest
+	t.took = out.Duration
 	call.Timing.Vendor += out.Duration
 	call.Usage = out.Usage
 	if !out.ClientGone {

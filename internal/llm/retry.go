@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/spillway-dev/spillway/internal/outcome"
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
@@ -49,36 +48,37 @@ type Conditions struct {
 
 // retry decides whether and when a failed attempt is tried again. It holds nothing while it sleeps.
 type retry struct {
-	cfg         RetryConfig
-	callTimeout time.Duration // of one attempt
-	pod         func() Conditions
-	metrics     *metrics
+	cfg     RetryConfig
+	pod     func() Conditions
+	metrics *metrics
 
 	mu     sync.Mutex
 	budget budget
 	recent recent
 }
 
-func newRetry(cfg RetryConfig, callTimeout time.Duration, pod func() Conditions, m *metrics) *retry {
-	return &retry{cfg: cfg, callTimeout: callTimeout, pod: pod, metrics: m, budget: newBudget(cfg.Budget)}
+func newRetry(cfg RetryConfig, pod func() Conditions, m *metrics) *retry {
+	return &retry{cfg: cfg, pod: pod, metrics: m, budget: newBudget(cfg.Budget)}
 }
 
 // tries is what one Do has tried.
 type tries struct {
-	made   int   // attempts, counting the present one
-	paid   bool  // the present one took a retry from the budget
-	last   error // of the last attempt that reached the vendor
-	newKey bool  // an attempt was made because the key had changed
+	made   int           // attempts, counting the present one
+	called bool          // the present one has called the vendor
+	took   time.Duration // the vendor exchange of the present one
+	paid   bool          // the present one took a retry from the budget
+	last   error         // of the last attempt that reached the vendor
+	newKey bool          // an attempt was made because the key had changed
 
 	fallbackBetter bool // the next attempt is better made in another lane
-	ownerWaits     bool // what made the call waits by itself, and then makes another one
+	ownerWaits     bool // the job worker that made the call waits, and then makes another call
 }
 
 // next returns how long to wait before another attempt. It returns false when none is to be made: because the error
 // would stay, or for one of the reasons of refusedLocked.
 func (r *retry) next(ctx context.Context, t *tries, err error) (time.Duration, bool) {
 	failed, ok := errors.AsType[*VendorError](err)
-	if _, rejected := errors.AsType[*outcome.Rejected](err); rejected && t.made > 1 {
+	if t.made > 1 && !t.called {
 		r.unused(t)
 	}
 	if !ok || ctx.Err() != nil {
@@ -116,7 +116,7 @@ func (r *retry) refusedLocked(
 	deadline, bounded := ctx.Deadline()
 	need := delay + r.recent.avgTook
 	if failed.Kind == KindTimeout { // with less time than the last attempt had, the next one would time out too
-		need = delay + r.callTimeout
+		need = delay + max(r.recent.avgTook, t.took)
 	}
 	switch {
 	case t.fallbackBetter:

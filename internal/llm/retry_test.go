@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,7 +13,6 @@ import (
 	"github.com/spillway-dev/spillway/internal/deadline"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/llm/llmtest"
-	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
 func TestRetryHeedsRetryAfter(t *testing.T) {
@@ -73,6 +73,27 @@ func TestNoRetryAfterATimeoutThatCannotBeWhole(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A timeout that came long before the call timeout, as that of a connection or of a stream's first event, leaves time
+// for another attempt that is as long.
+func TestRetryAfterATimeoutThatCameSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		seen := 0
+		c := llmtest.Caller(t, llmtest.Config(), func(*http.Request) (*http.Response, error) {
+			seen++
+			time.Sleep(5 * time.Second)
+			return nil, os.ErrDeadlineExceeded
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second) // below the call timeout
+		defer cancel()
+		_, err := c.Do(ctx, llmtest.NewCall())
+		if failed, isVendor := errors.AsType[*llm.VendorError](err); seen != 2 || !isVendor ||
+			failed.Kind != llm.KindTimeout {
+			t.Errorf("%d attempts, then %v", seen, err)
+		}
+	})
 }
 
 // When the SLA ends before another attempt reaches the vendor, the error is that of the last attempt that did.
@@ -199,13 +220,4 @@ func TestEveryDoHasItsOwnRetries(t *testing.T) {
 			t.Errorf("a success at once paid %v retries into the budget", more)
 		}
 	})
-}
-
-func rejection(t testing.TB, err error) *outcome.Rejected {
-	t.Helper()
-	r, rejected := errors.AsType[*outcome.Rejected](err)
-	if !rejected {
-		t.Fatalf("not a rejection: %v", err)
-	}
-	return r
 }

@@ -153,30 +153,46 @@ func TestAQuietPodRetriesAFailureNowAndThen(t *testing.T) {
 	})
 }
 
-// A retry that a gate turns away has cost the vendor nothing: the budget has it back, and the call counts as one that
-// failed.
-func TestARetryThatAGateTurnsAwayIsNotSpent(t *testing.T) {
+// A retry that does not get through the gates has cost the vendor nothing, whether a gate turns it away or its time ends
+// there: the budget has it back, and the call counts as one that failed.
+func TestARetryThatReachesNoVendorIsNotSpent(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		cfg := llmtest.Config()
-		cfg.Retry.Max, cfg.Retry.Budget = 1, 0.1
-		entered := 0
-		closes := llmtest.GateFunc(func(context.Context, *llm.Call) (func(llm.Result), error) {
-			if entered++; entered%2 == 0 {
-				return nil, &outcome.Rejected{Layer: "closed", Reason: outcome.QueueTimeout}
-			}
-			return llm.NoLeave, nil
+	for name, end := range map[string]func(context.Context) error{
+		"a gate turns it away": func(context.Context) error {
+			return &outcome.Rejected{Layer: "closed", Reason: outcome.QueueTimeout}
+		},
+		"its time ends in a gate": func(ctx context.Context) error {
+			<-ctx.Done()
+			return llm.Ended(ctx, "closed")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				cfg := llmtest.Config()
+				cfg.Retry.Max, cfg.Retry.Budget = 1, 0.1
+				entered := 0
+				closes := llmtest.GateFunc(func(ctx context.Context, _ *llm.Call) (func(llm.Result), error) {
+					if entered++; entered%2 == 0 {
+						return nil, end(ctx)
+					}
+					return llm.NoLeave, nil
+				})
+				c := llmtest.Caller(t, cfg, llmtest.Always(500, nil, `{}`), llm.Named("closes", closes))
+				for range 10 {
+					ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+					if _, err := c.Do(ctx, llmtest.NewCall()); err == nil {
+						t.Error("a call was served")
+					}
+					cancel()
+				}
+				if balance := c.RetryBalance(); balance < llm.BudgetLoan {
+					t.Errorf("%v retries are left of %d", balance, llm.BudgetLoan)
+				}
+				if calls, failed := c.RecentCalls(); calls != 10 || failed != 10 {
+					t.Errorf("counted %d calls, %d failed", calls, failed)
+				}
+			})
 		})
-		c := llmtest.Caller(t, cfg, llmtest.Always(500, nil, `{}`), llm.Named("closes", closes))
-		for range 10 {
-			_, err := c.Do(t.Context(), llmtest.NewCall())
-			rejection(t, err)
-		}
-		if balance := c.RetryBalance(); balance < llm.BudgetLoan {
-			t.Errorf("%v retries are left of %d", balance, llm.BudgetLoan)
-		}
-		if calls, failed := c.RecentCalls(); calls != 10 || failed != 10 {
-			t.Errorf("counted %d calls, %d failed", calls, failed)
-		}
-	})
+	}
 }

@@ -74,7 +74,7 @@ func (l *lane) build(pod Config, cfg LaneConfig, p parts) (err error) {
 		gates = append(gates, llm.Named("share", l.share))
 	}
 	gates = append(gates, llm.Named("slots", p.slots))
-	calls := llm.CallerConfig{QueueTimeout: pod.QueueTimeout, CallTimeout: pod.CallTimeout, Retry: pod.Retry}
+	calls := llm.CallerConfig{QueueTimeout: pod.QueueTimeout, Retry: pod.Retry}
 	l.caller, err = llm.NewCaller(calls, gates, l.vendor, l.conditions, reg)
 	return err
 }

@@ -83,8 +83,8 @@ func Caller(t testing.TB, cfg chain.Config, vendor RoundTrip, before ...llm.Name
 	pod := func() llm.Conditions {
 		return llm.Conditions{SlotUse: slots.Use()}
 	}
-	caller, err := llm.NewCaller(llm.CallerConfig{QueueTimeout: cfg.QueueTimeout, CallTimeout: cfg.CallTimeout,
-		Retry: cfg.Retry}, gates, exchanger, pod, reg)
+	caller, err := llm.NewCaller(llm.CallerConfig{QueueTimeout: cfg.QueueTimeout, Retry: cfg.Retry}, gates, exchanger,
+		pod, reg)
 	OK(t, err)
 	return Local{caller, slots, reg}
 }
