@@ -9,8 +9,8 @@ import (
 
 // backoff makes pauses when the vendor refuses calls (429) without a time to wait. Each refusal in a row makes a
 // pause, twice as long as the one before. After a pause one call of each pod tries, each pod at a random moment. The
-// other calls wait for its result. The first success of a call that began after the last refusal ends the pauses. All pods share them. It is safe for concurrent
-// use.
+// other calls wait for its result. The first success of a call that began after the last refusal ends the pauses. All
+// pods share them. It is safe for concurrent use.
 type backoff struct {
 	refused atomic.Int64 // refusals in a row; 0: every call passes
 

@@ -33,7 +33,7 @@ func (q *Quota) bookShared(ctx context.Context, r request) (booking, ruling, err
 // send makes the round trip for batch, and carries the pending report.
 func (q *Quota) send(ctx context.Context, batch []*entry) {
 	now, asked := time.Now(), q.pauses.current.Load().pause
-	r := q.pending.take(now, q.waiting.Load())
+	r := q.pending.take(now, q.asleep.Load())
 	err := q.shared.run(ctx, batch, r)
 	if err != nil {
 		q.pending.restore(r, now)

@@ -66,7 +66,7 @@ func (q *Quota) book(ctx context.Context, r request) (booking, ruling) {
 	if q.rejectWhenAway {
 		return booking{local: true}, ruling{why: whyAway}
 	}
-	return q.bookLocal(r.tokens, r.wait, q.waiting.Load(), time.Now())
+	return q.bookLocal(r.tokens, r.wait, q.asleep.Load(), time.Now())
 }
 
 // rejection returns the error of a call that may not start, with the time at which it could have started.

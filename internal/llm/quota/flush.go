@@ -41,7 +41,7 @@ func (q *Quota) flush(ctx context.Context) {
 		return
 	}
 	now, asked := time.Now(), q.pauses.current.Load().pause
-	r := q.pending.take(now, q.waiting.Load())
+	r := q.pending.take(now, q.asleep.Load())
 	if r == nil {
 		return
 	}

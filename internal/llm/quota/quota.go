@@ -49,7 +49,8 @@ type Quota struct {
 
 	leaveUnlimited func(llm.Result) // of every call that passes without a contract
 
-	waiting atomic.Int64
+	waiting atomic.Int64 // calls
+	asleep  atomic.Int64 // those of them that have booked
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 }
@@ -177,7 +178,7 @@ func (q *Quota) Recheck(*llm.Call) error {
 // announcements take.
 const pauseSlack = 50 * time.Millisecond
 
-// Waiting is the number of calls that sleep until their booked start.
+// Waiting is the number of calls that sleep until their booked start, or wait while the vendor refuses calls.
 func (q *Quota) Waiting() int { return int(q.waiting.Load()) }
 
 // Close sends the last report and waits for the goroutines to end. Calls must have ended before: what a call that ends

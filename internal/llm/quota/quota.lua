@@ -16,7 +16,7 @@
 -- ARGV     encoded in wire.go. [1]: for each call its tokens (-1: no call, only the report) and its longest wait (-1: a
 --          background call, which may not wait and must leave half of the burst), all in one text. With a report:
 --          [2] sleeping calls + 1 when this pod returns from local mode, else 0; [3] length of the pause that the
---          vendor asked for; [4] generation of the rest; [5] [6] tokens estimated and used by finished calls; [7]
+--          vendor asked for; [4] generation that the rest belongs to; [5] [6] tokens estimated and used by finished calls; [7]
 --          correction of the token pace, a time; [8] number of refunds; then their marks, times; then pairs of slice
 --          number and change in tokens
 -- Returns  one text of numbers: for each call admitted (1 or 0), delay, mark, slice, cost, why; then generation, paused
@@ -32,7 +32,7 @@ local function at(i) return tonumber(redis.call('HGET', key, int(i)) or 0) end
 local s = redis.call('HMGET', key, 'gen', 'rtat', 'back', 'ttat', 'ratio', 'sum', 'low', 'last', 'hold', 'paused')
 for i = 1, 10 do s[i] = tonumber(s[i] or 0) end
 local gen, rtat, back, ttat, ratio, sum, low, last, hold, paused = unpack(s)
-local returning, ask, batch = tonumber(ARGV[2] or 0), tonumber(ARGV[3] or 0), tonumber(ARGV[4] or 0)
+local returning, ask, report_gen = tonumber(ARGV[2] or 0), tonumber(ARGV[3] or 0), tonumber(ARGV[4] or 0)
 local current, oldest = math.floor(now / slice), math.floor((now - span) / slice)
 
 -- There is no state, or the clock went back by more than a window: begin with the burst used up.
@@ -62,7 +62,7 @@ end
 
 -- Refunds of calls that were booked and not made: at most the part that has not leaked out of the bucket since. A mark
 -- is the end of the bucket right after the booking, plus the sum of all refunds until then.
-if batch == gen then
+if report_gen == gen then
   for i = 9, 8 + tonumber(ARGV[8]) do
     local r = math.min(reqT, tonumber(ARGV[i]) - back - now)
     if r > 0 then rtat, back = rtat - r, back + r end
@@ -79,7 +79,7 @@ end
 if #ARGV > 8 then
   for i = 9 + tonumber(ARGV[8]), #ARGV, 2 do
     local to, change = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-    if to == 0 then to = current elseif batch ~= gen then to = -1 end
+    if to == 0 then to = current elseif report_gen ~= gen then to = -1 end
     if to >= low then
       change = math.max(change, -at(to))
       redis.call('HINCRBY', key, int(to), int(change))

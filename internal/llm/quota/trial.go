@@ -42,8 +42,9 @@ func (q *Quota) awaitBackoff(ctx context.Context, call *llm.Call) (tries bool, e
 	return may.tries, nil
 }
 
-// observeRefusal updates the backoff after an exchange. A success ends the pauses; a 4xx that the client gets is none. A refusal without a time to wait
-// makes the next pause, which all pods share. asked is the pause that the vendor asked for.
+// observeRefusal updates the backoff after an exchange. A success ends the pauses; a 4xx that the client gets is none.
+// A refusal without a time to wait makes the next pause, which all pods share. asked is the pause that the vendor asked
+// for.
 func (q *Quota) observeRefusal(out *llm.Result, asked time.Duration) {
 	switch {
 	case out.Called && out.Err == nil && !out.Refused:
