@@ -16,8 +16,8 @@ import (
 )
 
 // readBody reads a JSON body of at most limit bytes into a block of memory, which it first takes from the budget. The
-// caller releases the block when the request has ended, also after an error. The error is a *outcome.Rejected, or wraps
-// errClientGone when the client left before the end of the body.
+// caller releases the block when the request has ended, also after an error. The error is a *outcome.Rejected, the
+// cause of the context when that ended first, or wraps errClientGone when the client left before the end of the body.
 func (s *server) readBody(r *http.Request, limit int64) (body []byte, block *memory.Block, err error) {
 	block = s.memory.Block(memory.Body)
 	body, err = readWithin(r, min(limit, s.memory.Largest()), block)
@@ -33,7 +33,7 @@ func readWithin(r *http.Request, limit int64, block *memory.Block) ([]byte, erro
 	}
 	b, err := block.ReadAll(r.Context(), r.Body, r.ContentLength, limit)
 	switch _, refused := errors.AsType[*outcome.Rejected](err); {
-	case refused, err != nil && errors.Is(err, context.Cause(r.Context())): // of the memory budget
+	case refused, err != nil && errors.Is(err, context.Cause(r.Context())): // by the memory budget; while it waited
 		return nil, err
 	case err != nil:
 		return nil, unreadable(err)

@@ -20,7 +20,7 @@ func failing(longest time.Duration) middleware.Fail {
 	return func(c *gin.Context, err error) { answer(c, err, longest) }
 }
 
-// fail is the Fail for problems without a Retry-After, for which the longest one does not matter.
+// fail is failing(0), for problems without a Retry-After.
 func fail(c *gin.Context, err error) { answer(c, err, 0) }
 
 // answer answers the request with err, in the shape the route's clients understand, and ends it. A client that closed

@@ -33,7 +33,7 @@ type layer struct {
 	jobsSkip bool
 }
 
-// layers lists the inbound layers, outermost first. Outside them stand those that know no request yet: cmd/server
+// layers lists the inbound layers, outermost first. Outside them stand those that refuse no single request: cmd/server
 // bounds connections, and New sets a limit on writing and gives Azure's paths the names of the endpoints. Inside them
 // the handler reads the body (body.go) and books the user's tokens (llm.go, submitjob.go).
 func layers(cfg middleware.Config, d Deps, concurrency *middleware.Concurrency) ([]layer, error) {

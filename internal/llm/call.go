@@ -5,12 +5,12 @@
 //	Caller.Do       retries; holds nothing while it sleeps             caller.go, retry.go, retrybudget.go
 //	  attempt       one try                                            caller.go
 //	    enter       queue timeout, then the gates in order             gate.go
-//	      Gate      breaker, quota, Pacer, Slots                       llm/breaker, llm/quota, pacer.go, slots.go
+//	      Gate      breaker, quota, Pacer, share, Slots      llm/breaker, llm/quota, pacer.go, share.go, slots.go
 //	    Exchanger   one HTTP exchange                                  llm/upstream
 //	    leave       every gate learns the Result                       gate.go, result.go
 //
 // Before Do package chain chooses the lane. It also makes the list of the gates, in which they have their order. This
-// package knows none of the packages below it: gates and the exchange come in as arguments.
+// package imports none of its subpackages: gates and the exchange come in as arguments.
 //
 // Reject before waiting, wait before reserving, reserve before calling. What protects the vendor is shared through
 // Redis; what protects this pod is local. Every layer has one responsibility and can be read alone.
@@ -32,7 +32,7 @@ type Call struct {
 	ID      string   // request ID, sent on as X-Request-ID
 	Body    []byte   // the bytes to send; they must not change, even after Do, unless Hold is set
 	Parts   [][]byte // sent in place of Body when another model is asked for; nearly all are slices of Body. See AskFor
-	Hold    Holder   // counts the readers of Body, whose bytes are used again after the last one; nil for most calls
+	Hold    Holder   // counts the readers of Body, whose memory serves other bodies after the last one; nil for most
 	Payload Payload
 	// Endpoint is the kind of call. nil leaves it to the lane, whose VENDOR_URL names one: chain then sets it.
 	Endpoint *Endpoint
@@ -66,15 +66,15 @@ type Call struct {
 	onCommit []func() // see OnCommit
 }
 
-// Holder counts the readers of a body. When the last one has called Release, its bytes are used again.
+// Holder counts the readers of a body. When the last one has called Release, its memory serves other bodies.
 type Holder interface {
 	Hold()
 	Release()
 }
 
-// OnCommit adds a func that is called once, when the vendor's answer to the present attempt is known to be good. For a
-// stream that is at its first event with content and not at its end. A gate that must know so early calls OnCommit in
-// Enter, and the Exchanger calls Committed. Every attempt begins without such funcs.
+// OnCommit adds a func that is called when the stream that answers the present attempt has shown its first content, and
+// has not ended with it. It is called at most once, and not for a buffered answer. A gate that must know so early calls
+// OnCommit in Enter, and the Exchanger calls Committed. Every attempt begins without such funcs.
 func (c *Call) OnCommit(f func()) { c.onCommit = append(c.onCommit, f) }
 
 // Committed tells the gates that asked for it that the answer is good so far. It is for the Exchanger.

@@ -18,7 +18,8 @@ var LaneDecides *Endpoint
 type Dialect struct {
 	// TokenLimits are the members of a request that limit the tokens of its answer.
 	TokenLimits []string
-	// Usage are the objects in which the member "usage" counts tokens; "" is the answer, or the event, itself.
+	// Usage are the objects in which the member "usage" counts tokens; "" is the answer, or the event, itself. It is
+	// for docs/vendors.md: upstream/usage.go looks for the names of every dialect in every answer.
 	Usage []string
 	// LastEvents are the events that end a stream: by their type, or by their whole data where they have no type. Empty
 	// means that there are no streams.

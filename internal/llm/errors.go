@@ -12,7 +12,7 @@ type Kind string
 // The kinds of failure.
 const (
 	KindConnection Kind = "connection" // no connection, or it broke before the answer was whole
-	KindTimeout    Kind = "timeout"    // no answer within the call timeout, or no first event within its own
+	KindTimeout    Kind = "timeout"    // no answer within the call timeout, or no first event in time
 	// A status that is the vendor's failure: 5xx, 529, 408, 3xx, and what is no status of an answer.
 	KindStatus    Kind = "status"
 	KindRateLimit Kind = "rate_limit" // 429: too many calls for now
@@ -21,7 +21,7 @@ const (
 	KindAuth       Kind = "auth"
 	KindBadContent Kind = "bad_content" // an answer that is not what it says: broken JSON, a stream without events
 
-	// Limits of this service. They do not show that the vendor failed.
+	// Limits of this service that ended the answer. Of these only KindIdle also counts as a failure of the vendor.
 
 	KindTooLarge Kind = "too_large" // an answer above VENDOR_MAX_RESPONSE
 	KindIdle     Kind = "idle"      // a stream that paused for longer than STREAM_IDLE

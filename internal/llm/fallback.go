@@ -8,7 +8,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/deadline"
 )
 
-// What a gate or a retry leaves to others: to the lane that is the fallback, or to the owner of a background call.
+// This file decides when a gate or the retry gives up early: for the lane that is the fallback, or for the job worker
+// that made a background call.
 
 // FallbackPatience is how long a call of high priority waits in a gate of its lane at most while another lane would
 // take it at once.

@@ -12,7 +12,7 @@ type Result struct {
 	Duration   time.Duration // of the vendor exchange; zero when not called
 	Usage      Usage         // tokens, when the vendor said
 	Limits     Limits        // what the vendor said about its limits
-	ClientGone bool          // the client hung up, so Err says nothing about the vendor
+	ClientGone bool          // the client hung up, or the pod is shutting down: Err says nothing about the vendor
 }
 
 // Limits is what the vendor says about its limits, in headers and in the body of a refusal. All times are bounded and

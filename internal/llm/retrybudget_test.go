@@ -153,8 +153,8 @@ func TestAQuietPodRetriesAFailureNowAndThen(t *testing.T) {
 	})
 }
 
-// A retry that does not get through the gates has cost the vendor nothing, whether a gate turns it away or its time ends
-// there: the budget has it back, and the call counts as one that failed.
+// A retry that does not get through the gates has cost the vendor nothing, whether a gate turns it away or its time
+// ends there: the budget has it back, and the call counts as one that failed.
 func TestARetryThatReachesNoVendorIsNotSpent(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(context.Context) error{

@@ -2,7 +2,7 @@ package llm
 
 import "time"
 
-// What attempts and calls come to in the retry budget and in the figures of the last calls.
+// This file records how attempts and calls end, in the retry budget and in the figures of the last calls.
 
 // waited records the time one attempt spent in the gates.
 func (r *retry) waited(d time.Duration) {

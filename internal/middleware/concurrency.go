@@ -33,7 +33,7 @@ type held struct {
 
 // tierConcurrency is the limit of one tier, with what a refusal says.
 type tierConcurrency struct {
-	limit           int               // requests of one user; 0: none
+	limit           int               // requests of one user; 0: neither they nor the bytes are limited
 	refuseRequests  *outcome.Rejected // too many requests
 	refuseBytes     *outcome.Rejected // too many bytes of bodies
 	refusedRequests prometheus.Counter

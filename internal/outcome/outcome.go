@@ -1,4 +1,5 @@
-// Package outcome is the closed list of ways in which a request can be turned away before a vendor has answered it.
+// Package outcome lists the ways in which a request can be turned away before a vendor has answered it. Packages api
+// and jobs add reasons that only they give.
 //
 // A layer that turns a request away returns *Rejected with its own name and one of the reasons below. api/problem.go
 // has a table from each reason to a status and a code. Code and reason are the same text, but that ShedLatency has the
@@ -39,8 +40,8 @@ const (
 	ShuttingDown      Reason = "shutting_down"       // the pod is closing and the grace period is over
 )
 
-// Rejected is the error of a layer that turned a request away. Nothing of the request has reached the vendor in the
-// present attempt.
+// Rejected is the error of a layer that turned a request away. In the present attempt the vendor was not called, or
+// this pod broke the exchange off: it had no memory for the answer, or it is shutting down.
 type Rejected struct {
 	Layer      string        // the layer's name: "admission", "breaker", "quota", …
 	Reason     Reason        // one of the constants above

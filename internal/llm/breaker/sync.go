@@ -77,7 +77,7 @@ func (s *syncer) nudge() {
 	}
 }
 
-// run reports and polls until the breaker is closed, and then reports what is left.
+// run reports and polls until Close is called, and then reports what is left.
 func (s *syncer) run(ctx context.Context) {
 	for {
 		next := stepRetry
@@ -93,7 +93,7 @@ func (s *syncer) run(ctx context.Context) {
 	}
 }
 
-// pause waits for d or for a nudge, and at least for reportPace. It reports false when the breaker is closed.
+// pause waits for d or for a nudge, and at least for reportPace. It reports false when Close was called.
 func (s *syncer) pause(d time.Duration) bool {
 	timer := time.NewTimer(reportPace)
 	defer timer.Stop()

@@ -35,7 +35,8 @@ func (v *Vendor) streamed(w *watch, call *llm.Call, res *http.Response, out *llm
 var eventStream = []string{"text/event-stream; charset=utf-8"}
 
 // stream is one streamed answer on its way to the client. The call keeps its slot until the end. Nothing is passed on
-// before there is something to show: until then a failed attempt can be made again, and not after it.
+// before there is something to show, or more than mostHeld: until then a failed attempt can be made again, and not
+// after it.
 type stream struct {
 	v      *Vendor
 	w      *watch
@@ -47,7 +48,8 @@ type stream struct {
 	meter  *meter
 }
 
-// mostHeld is how many bytes of events are held back at most while there is nothing to show.
+// mostHeld is how many bytes of events are held back at most while there is nothing to show. More are passed on if they
+// have data; a stream of comments alone fails.
 const mostHeld = 64 << 10
 
 // relay passes the events on until the last one.
