@@ -131,6 +131,9 @@ func TestOneCallTriesAfterARefusal(t *testing.T) {
 		if len(passed) != 0 {
 			t.Fatalf("%d others did not wait", len(passed))
 		}
+		if waiting, booked := q.Waiting(), q.asleep.Load(); waiting != cap(passed) || booked != 0 {
+			t.Errorf("%d calls wait, and %d of them count as booked", waiting, booked)
+		}
 		trial.Committed() // a stream that has begun
 		synctest.Wait()
 		if len(passed) != cap(passed) {
