@@ -33,7 +33,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 	if err != nil {
 		return nil, err
 	}
-	caller, err := b.newCaller(room)
+	caller, err := b.newChain(room)
 	if err != nil {
 		return nil, err
 	}

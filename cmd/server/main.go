@@ -4,8 +4,9 @@
 //	main     the only place that reads the environment or exits      main.go
 //	  dev    --dev: embedded Redis, simulated vendor, known keys     dev.go
 //	  ask    -ask: one request to a running service                  ask.go
-//	  build  every part, once, in order                              build.go, parts.go
-//	  serve  listen, serve, close                                    serve.go
+//	  build  every part, once, in order                              build.go, parts.go, livepage.go, gc.go
+//	  serve  listen, serve, close                                    serve.go, closers.go
+//	         connections and broken requests                         connlimit.go, malformed.go
 //	  drain  unready, serve on, finish what is in flight             drain.go
 package main
 

@@ -12,8 +12,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/middleware"
 )
 
-// newCaller returns the way out, whose answers take their memory from room.
-func (b *builder) newCaller(room *memory.Budget) (*chain.Chain, error) {
+// newChain returns the way out, whose answers take their memory from room.
+func (b *builder) newChain(room *memory.Budget) (*chain.Chain, error) {
 	settings := b.cfg.LLM
 	settings.Vendor.Memory = room
 	if !b.cfg.Inbound.HasHighest() { // then no call may take the reserve

@@ -15,6 +15,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
+// This file writes the error of a request as an answer. It is the Fail that package middleware asks for.
+
 // failing returns a Fail that lets clients' libraries wait by themselves for a Retry-After of at most longest.
 func failing(longest time.Duration) middleware.Fail {
 	return func(c *gin.Context, err error) { answer(c, err, longest) }

@@ -11,6 +11,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
+// This file decides whether and when a failed attempt is made again. retrybudget.go bounds the retries of a pod.
+
 // RetryConfig sets how a failed attempt is tried again.
 type RetryConfig struct {
 	// Retries of one call at most, when the pod is calm. 0 switches retries off.

@@ -10,6 +10,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
 
+// This file books the start of a call, in Redis or from this pod's share, and decides how long the call may wait.
+
 // booking is what a call has booked of the contract.
 type booking struct {
 	local     bool   // of this pod's share

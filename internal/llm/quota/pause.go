@@ -11,6 +11,8 @@ import (
 	"github.com/spillway-dev/spillway/internal/llm"
 )
 
+// This file keeps the pauses that the vendor asks for, and reads them from its answers.
+
 // pause is what Redis knows of the pauses that the vendor asked for. It holds durations only, because the clocks of
 // pods differ.
 type pause struct {
@@ -121,7 +123,7 @@ func latest(a, b time.Time) time.Time {
 // next call then shows more.
 func requestedPause(out *llm.Result, queue time.Duration) time.Duration {
 	if out.Err == nil {
-		return min(spent(&out.Limits), queue)
+		return min(usedUpUntil(&out.Limits), queue)
 	}
 	failed, ok := errors.AsType[*llm.VendorError](out.Err)
 	if !ok || failed.Permanent() { // a pause does not mend an account, and each client is told what is wrong
@@ -132,7 +134,7 @@ func requestedPause(out *llm.Result, queue time.Duration) time.Duration {
 		if failed.RetryAfter > 0 {
 			return failed.RetryAfter
 		}
-		return max(out.Limits.RetryAfter, spent(&out.Limits))
+		return max(out.Limits.RetryAfter, usedUpUntil(&out.Limits))
 	case http.StatusServiceUnavailable, statusOverloaded:
 		return max(failed.RetryAfter, out.Limits.RetryAfter)
 	}
@@ -148,8 +150,8 @@ func isRefusal(err error) bool {
 	return ok && failed.Kind == llm.KindRateLimit
 }
 
-// spent returns the time until the reset of a limit of which nothing remains.
-func spent(l *llm.Limits) (d time.Duration) {
+// usedUpUntil returns the time until the reset of a limit of which nothing remains.
+func usedUpUntil(l *llm.Limits) (d time.Duration) {
 	if l.HasRequests && l.RemainingRequests == 0 {
 		d = l.ResetRequests
 	}
