@@ -13,18 +13,26 @@ import (
 	"github.com/spillway-dev/spillway/internal/outcome"
 )
 
-// TestARefusalNamesTheSoonestLane: with all breakers open a client gets the time at which the first of them lets a call
-// pass, also when that of its own lane comes later.
-func TestARefusalNamesTheSoonestLane(t *testing.T) {
-	t.Parallel()
+// bothOpen is a pod whose breakers are open: that of its own lane for an hour, that of the fallback for the given time.
+func bothOpen(t *testing.T, fallback time.Duration, change func(*chain.Config)) lanes {
+	t.Helper()
 	dead := answers(http.StatusInternalServerError)
 	l := newLanes(t, dead, dead, func(c *chain.Config) {
 		c.Retry.Max = 0
 		c.Breaker.Failures, c.Breaker.Open, c.Breaker.OpenMax = 1, time.Hour, time.Hour
-		c.Further[0].Breaker.Failures, c.Further[0].Breaker.Open, c.Further[0].Breaker.OpenMax = 1, 30*time.Minute,
-			30*time.Minute
+		other := &c.Further[0].Breaker
+		other.Failures, other.Open, other.OpenMax = 1, fallback, fallback
+		change(c)
 	})
 	await.True(t, "both breakers open", func() bool { _, _ = l.ask(t.Context()); return l.Down() > 0 })
+	return l
+}
+
+// TestARefusalNamesTheSoonestLane: with all breakers open a client gets the time at which the first of them lets a call
+// pass, also when that of its own lane comes later.
+func TestARefusalNamesTheSoonestLane(t *testing.T) {
+	t.Parallel()
+	l := bothOpen(t, 30*time.Minute, func(*chain.Config) {})
 	_, err := l.ask(t.Context())
 	rejected, ok := errors.AsType[*outcome.Rejected](err)
 	if !ok || rejected.Reason != outcome.VendorUnavailable || rejected.RetryAfter > 30*time.Minute ||
@@ -36,15 +44,9 @@ func TestARefusalNamesTheSoonestLane(t *testing.T) {
 // TestARefusalNamesNoLaneWithoutTheEndpoint: the fallback is back sooner, and has no embeddings.
 func TestARefusalNamesNoLaneWithoutTheEndpoint(t *testing.T) {
 	t.Parallel()
-	dead := answers(http.StatusInternalServerError)
-	l := newLanes(t, dead, dead, func(c *chain.Config) {
-		c.Retry.Max = 0
-		c.Breaker.Failures, c.Breaker.Open, c.Breaker.OpenMax = 1, time.Hour, time.Hour
-		c.Further[0].Breaker.Failures, c.Further[0].Breaker.Open, c.Further[0].Breaker.OpenMax = 1, time.Minute,
-			time.Minute
+	l := bothOpen(t, time.Minute, func(c *chain.Config) {
 		c.Vendor.Endpoints, c.Further[0].Vendor.Endpoints = []string{"chat", "embeddings"}, []string{"chat"}
 	})
-	await.True(t, "both breakers open", func() bool { _, _ = l.ask(t.Context()); return l.Down() > 0 })
 	call := llmtest.NewCall()
 	call.Endpoint = llm.EndpointNamed("embeddings")
 	_, err := l.Do(t.Context(), call)
