@@ -110,9 +110,6 @@ func (b *backoff) ended() {
 // succeeded ends the pauses: the vendor has accepted a call, whose exchange ended at the time now and took so long. A
 // call that began before the pause says nothing about it.
 func (b *backoff) succeeded(now time.Time, took time.Duration) {
-	if b.refused.Load() == 0 {
-		return
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if now.Add(-took).Before(b.began) {

@@ -49,10 +49,10 @@ type Quota struct {
 
 	leaveUnlimited func(llm.Result) // of every call that passes without a contract
 
-	waiting atomic.Int64 // calls
-	asleep  atomic.Int64 // those of them that have booked
-	stop    context.CancelFunc
-	done    sync.WaitGroup
+	asleep atomic.Int64 // calls that have booked a start and wait for it
+	held   atomic.Int64 // calls that wait while the vendor refuses calls, and have booked nothing
+	stop   context.CancelFunc
+	done   sync.WaitGroup
 }
 
 // New returns the quota of the vendor called vendorName. Pods and services that use the same name and the same Redis
@@ -179,7 +179,7 @@ func (q *Quota) Recheck(*llm.Call) error {
 const pauseSlack = 50 * time.Millisecond
 
 // Waiting is the number of calls that sleep until their booked start, or wait while the vendor refuses calls.
-func (q *Quota) Waiting() int { return int(q.waiting.Load()) }
+func (q *Quota) Waiting() int { return int(q.asleep.Load() + q.held.Load()) }
 
 // Close sends the last report and waits for the goroutines to end. Calls must have ended before: what a call that ends
 // later adds to the report is not sent.

@@ -15,11 +15,9 @@ import (
 func (q *Quota) sleep(ctx context.Context, b *booking, limit time.Time) error {
 	begin := time.Now()
 	ctx, span := telemetry.Start(ctx, "quota", attribute.Bool("llm.shared", !b.local))
-	q.waiting.Add(1)
 	q.asleep.Add(1)
 	err := q.await(ctx, b, begin.Add(time.Duration(b.delay)*time.Microsecond), limit)
 	q.asleep.Add(-1)
-	q.waiting.Add(-1)
 	telemetry.End(span, err)
 	if err == nil {
 		q.metrics.wait.Observe(time.Since(begin).Seconds())

@@ -19,8 +19,8 @@ func (q *Quota) awaitBackoff(ctx context.Context, call *llm.Call) (tries bool, e
 	patience := max(0, q.patience(ctx, call, begin))
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	q.waiting.Add(1)
-	defer q.waiting.Add(-1)
+	q.held.Add(1)
+	defer q.held.Add(-1)
 	for !may.passes {
 		left := patience - time.Since(begin)
 		if may.wait > left || left <= 0 {
@@ -48,7 +48,9 @@ func (q *Quota) awaitBackoff(ctx context.Context, call *llm.Call) (tries bool, e
 func (q *Quota) observeRefusal(out *llm.Result, asked time.Duration) {
 	switch {
 	case out.Called && out.Err == nil && !out.Refused:
-		q.backoff.succeeded(time.Now(), out.Duration)
+		if q.backoff.refused.Load() > 0 { // nearly no call has pauses to end, and so none reads the clock for that
+			q.backoff.succeeded(time.Now(), out.Duration)
+		}
 	case asked == 0 && isRefusal(out.Err):
 		pause, refused := q.backoff.refuse(time.Now())
 		if refused == 0 {
