@@ -8,7 +8,7 @@ import (
 )
 
 // addUp makes one snapshot of those of several pods. What all pods share is the largest that one of them tells: use of
-// the contract, the breaker, queued jobs. The rest is added up.
+// the contract, the breaker, queued jobs. So is the pressure, by which each pod sheds alone. The rest is added up.
 func addUp(pods []Snapshot) Snapshot {
 	var s Snapshot
 	ready := 0
@@ -17,11 +17,13 @@ func addUp(pods []Snapshot) Snapshot {
 		s.Layers = plusLayers(s.Layers, p.Layers)
 		s.Slots = Slots{Size: s.Slots.Size + p.Slots.Size, Used: s.Slots.Used + p.Slots.Used, Waiting: s.Slots.Waiting +
 			p.Slots.Waiting}
+		s.Pressure = max(s.Pressure, p.Pressure)
 		s.Quota = s.Quota.with(p.Quota)
 		s.Breaker = s.Breaker.with(p.Breaker)
 		s.Vendor = s.Vendor.plus(p.Vendor)
 		s.Retries = Retries{s.Retries.plus(p.Retries.Rate), plusNamed(s.Retries.Denied, p.Retries.Denied),
 			s.Retries.Budget + p.Retries.Budget}
+		s.Failover = s.Failover.plus(p.Failover)
 		s.Redis = Redis{Shared: (i == 0 || s.Redis.Shared) && p.Redis.Shared, Full: s.Redis.Full || p.Redis.Full}
 		s.Jobs = plusJobs(s.Jobs, p.Jobs)
 		s.Memory = plusMemory(s.Memory, p.Memory)

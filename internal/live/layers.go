@@ -5,18 +5,16 @@ import (
 	"slices"
 )
 
-// The places of requests that no layer refused.
-const (
-	layerVendor  = "vendor"  // the vendor failed
-	layerService = "service" // the service failed itself, or was closing
-)
-
-// order is the way of a request. Layers that are not named here come before the vendor.
-var order = []string{
-	"admission", "deadline", "identity", "header_limit", "user_concurrency", "fail_fast", "shed", "user_limit",
-	"payload", "token_limit",
-	"breaker", "quota", "pacer", "slots",
-}
+// order is the way of a request as far as the vendor, without the vendor. Layers that are not named here come before
+// the vendor.
+var order = func() (names []string) {
+	for _, step := range way {
+		if step.Part != PartBesides && step.Name != layerVendor {
+			names = append(names, step.Name)
+		}
+	}
+	return names
+}()
 
 // layers follows the requests that ended: each layer lets through what it and those before it did not refuse.
 func (s span) layers(in float64) []Layer {

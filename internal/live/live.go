@@ -12,6 +12,7 @@
 //	live.go      Config, New, and what happens each second
 //	snapshot.go  the document
 //	derive.go    two readings of the metrics become one snapshot; layers.go and parts.go have its parts
+//	way.go       the steps of a request's way, which the page and the README's picture show
 //	figures.go   how a reading is asked; quantile.go reads histograms
 //	refusals.go  the requests that were refused or failed of late
 //	view.go      what pages are shown; pods.go and addup.go: all pods as one
@@ -139,6 +140,7 @@ func (l *Live) look(now time.Time) {
 // document is the latest snapshot with the history.
 func (l *Live) document(of *view) Document {
 	d := of.document()
+	d.Way = way
 	if l.play != nil {
 		d.Lessons = lessons
 	}

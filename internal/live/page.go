@@ -22,7 +22,8 @@ type page struct {
 // newPage puts the page together, so that a browser loads one file.
 func newPage() page {
 	style := join("page/uplot/uPlot.min.css", "page/page.css")
-	script := join("page/uplot/uPlot.iife.min.js", "page/page.js")
+	script := join("page/uplot/uPlot.iife.min.js",
+		"page/base.js", "page/way.js", "page/charts.js", "page/state.js", "page/try.js", "page/link.js")
 	html := bytes.Replace(join("page/page.html"), []byte("{{style}}"), style, 1)
 	return page{html: bytes.Replace(html, []byte("{{script}}"), script, 1), policy: fmt.Sprintf(
 		"default-src 'none'; script-src '%s'; style-src '%s'; img-src data:; connect-src 'self'; "+

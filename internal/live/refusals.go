@@ -78,7 +78,7 @@ func place(reason string) string {
 	case reason == "deadline_exceeded":
 		return "deadline"
 	case reason == "client_closed":
-		return "client"
+		return layerClient
 	case strings.HasPrefix(reason, "vendor"), strings.HasPrefix(reason, "stream_"),
 		reason == "insufficient_quota", reason == "answer_too_large":
 		return layerVendor

@@ -6,6 +6,7 @@ import "time"
 type Document struct {
 	Snapshot
 
+	Way     []Step   `json:"way"`               // what Layers are
 	History []Point  `json:"history"`           // the last five minutes, one point a second, the oldest first
 	Lessons []Lesson `json:"lessons,omitempty"` // with the playground
 }
@@ -22,10 +23,12 @@ type Snapshot struct {
 	Requests Requests  `json:"requests"`
 	Layers   []Layer   `json:"layers"` // in the order in which a request meets them
 	Slots    Slots     `json:"slots"`
+	Pressure float64   `json:"pressure"` // what shedding goes by, 0 to 1; of all pods the largest
 	Quota    Quota     `json:"quota"`
 	Breaker  Breaker   `json:"breaker"`
 	Vendor   Vendor    `json:"vendor"`
 	Retries  Retries   `json:"retries"`
+	Failover Rate      `json:"failovers"` // calls that went on to another lane
 	Redis    Redis     `json:"redis"`
 	Jobs     *Jobs     `json:"jobs"`          // null when the pod takes none
 	Memory   *Memory   `json:"memory"`        // null when there is no budget

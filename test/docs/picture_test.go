@@ -8,75 +8,45 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spillway-dev/spillway/internal/live"
 )
 
-// layer is one line of the picture of the protections.
-type layer struct {
-	name   string
-	says   string
-	shared bool     // its state is in Redis, for all pods
-	depth  int      // how many layers of the way out stand around it
-	real   []string // its names in the list that the code is built from; nil: it is in no list
+// cluster are the lines of docs/pictures/protections-*.svg that no pod can see. The others are live.Way, which the live
+// page shows too.
+var cluster = []live.Step{
+	{Title: "gateway", Says: "A flood ends here: rate, rate of each address, connections, size of bodies"},
+	{Title: "readiness", Says: "Requests go to pods that want them"},
 }
 
-// protections are the lines of docs/pictures/protections-*.svg, outermost first. The picture is drawn from this table.
-var protections = []struct {
-	title  string
-	layers []layer
-}{
-	{"the cluster", []layer{
-		{name: "gateway", says: "A flood ends here: rate, rate of each address, connections, size of bodies"},
-		{name: "readiness", says: "Requests go to pods that want them"},
-	}},
-	{"the way in", []layer{
-		{name: "watching", says: "Each request has an ID, one log line, a trace; a panic stays inside",
-			real: []string{"tracing", "request ID", "access log", "metrics", "CORS", "recover"}},
-		{name: "admission", says: "A pod holds so many requests and bytes; others are refused at once",
-			real: []string{"admission"}},
-		{name: "deadline", says: "No request is answered later than the SLA", real: []string{"SLA deadline"}},
-		{name: "identity", says: "An API key names the user and the tier", real: []string{"identity"}},
-		{name: "header limit", says: "Headers that go on to the vendor are short", real: []string{"header limit"}},
-		{name: "user concurrency", says: "One user cannot fill a pod", real: []string{"user concurrency"}},
-		{name: "fail fast", says: "While every vendor is down nothing is spent on a request",
-			real: []string{"fail fast"}},
-		{name: "shedding", says: "A pod under pressure refuses early, the lowest tier first",
-			real: []string{"shedding"}},
-		{name: "user limit", says: "Requests a minute for each user, wherever they arrive", shared: true,
-			real: []string{"user limit"}},
-	}},
-	{"the way out", []layer{
-		{name: "lane", says: "The vendor for the model; another one when it fails"},
-		{name: "retry", says: "What may pass is repeated, within a budget; holds nothing while it sleeps", depth: 1},
-		{name: "queue timeout", says: "A call starts soon, or is refused", depth: 2},
-		{name: "breaker", says: "A vendor that is down is left alone; one probe finds it again", shared: true, depth: 3,
-			real: []string{"breaker"}},
-		{name: "quota", says: "The contract holds for all pods together: requests and tokens", shared: true, depth: 3,
-			real: []string{"quota"}},
-		{name: "pacer", says: "A burst becomes a steady stream", depth: 3, real: []string{"pacer"}},
-		{name: "slots", says: "So many calls are in flight; users wait in turn, by priority", depth: 3,
-			real: []string{"slots"}},
-		{name: "call timeout", says: "A silent vendor costs a call no more than this", depth: 4},
-		{name: "vendor", says: "One HTTP exchange, without a hidden retry", depth: 5},
-	}},
+// inCode are the names that the lists of the code have for a step, where they have it, and under another name.
+var inCode = map[string][]string{
+	"watching": {"tracing", "request ID", "access log", "metrics", "CORS", "recover"},
+	"deadline": {"SLA deadline"},
+	// In the handler, or around the gates.
+	"payload": {}, "token_limit": {}, "lanes": {}, "retry": {}, "queue_timeout": {}, "call_timeout": {}, "vendor": {},
 }
 
 // TestPictureOfProtections: the picture has the layers of the code, in their order, and the files are up to date.
 func TestPictureOfProtections(t *testing.T) {
 	t.Parallel()
-	for title, example := range map[string]string{
-		"the way in":  "internal/api/router_example_test.go",
-		"the way out": "internal/llm/chain/example_test.go",
+	for part, example := range map[string]string{
+		live.PartIn:  "internal/api/router_example_test.go",
+		live.PartOut: "internal/llm/chain/example_test.go",
 	} {
 		var drawn []string
-		for _, part := range protections {
-			for _, l := range part.layers {
-				if part.title == title {
-					drawn = append(drawn, l.real...)
-				}
+		for _, step := range live.Way() {
+			if step.Part != part {
+				continue
+			}
+			if names, other := inCode[step.Name]; other {
+				drawn = append(drawn, names...)
+			} else {
+				drawn = append(drawn, step.Title)
 			}
 		}
 		if want := outputOf(t, example); !slices.Equal(drawn, want) {
-			t.Errorf("%s: the picture has %q, the code %q", title, drawn, want)
+			t.Errorf("%s: the picture has %q, the code %q", part, drawn, want)
 		}
 	}
 	for name, c := range map[string]colours{
@@ -129,28 +99,43 @@ func drawProtections(c colours) string {
 			colour, weight, html.EscapeString(says))
 	}
 	dot := func(x, y int, shared bool) {
-		colour := c.local
 		if shared {
-			colour = c.shared
+			fmt.Fprintf(&b, `<circle cx="%d" cy="%d" r="5" fill="%s"/>`+"\n", x, y-4, c.shared)
+		} else {
+			fmt.Fprintf(&b, `<circle cx="%d" cy="%d" r="4" fill="none" stroke="%s" stroke-width="2"/>`+"\n", x, y-4, c.local)
 		}
-		fmt.Fprintf(&b, `<circle cx="%d" cy="%d" r="5" fill="%s"/>`+"\n", x, y-4, colour)
 	}
 	dot(nameAt-16, y, true)
 	text(nameAt, y, 13, c.faint, "normal", "shared by all pods, in Redis: protects the vendor, is fair to users")
 	dot(nameAt-16+450, y, false)
 	text(nameAt+450, y, 13, c.faint, "normal", "of each pod: protects the pod")
-	for _, part := range protections {
+	part := func(title string) {
 		y += rowHeight + 10
-		text(nameAt-22, y, 13, c.faint, "bold", part.title)
+		text(nameAt-22, y, 13, c.faint, "bold", title)
 		fmt.Fprintf(&b, `<path d="M%d %dH%d" stroke="%s"/>`+"\n", nameAt-22, y+8, pictureWidth-24, c.line)
 		y += 4
-		for _, l := range part.layers {
-			y += rowHeight
-			in := 12 * l.depth
-			dot(nameAt-16+in, y, l.shared)
-			text(nameAt+in, y, 15, c.text, "bold", l.name)
-			text(saysAt, y, 15, c.text, "normal", l.says)
+	}
+	line := func(step live.Step) {
+		y += rowHeight
+		in := 12 * step.Depth
+		dot(nameAt-16+in, y, step.Shared)
+		text(nameAt+in, y, 15, c.text, "bold", step.Title)
+		text(saysAt, y, 15, c.text, "normal", step.Says)
+	}
+	part("the cluster")
+	for _, step := range cluster {
+		line(step)
+	}
+	last := ""
+	for _, step := range live.Way() {
+		if step.Part == live.PartBesides {
+			continue
 		}
+		if step.Part != last {
+			part(step.Part)
+			last = step.Part
+		}
+		line(step)
 	}
 	head := fmt.Sprintf(
 		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" font-family="system-ui, sans-serif">`+

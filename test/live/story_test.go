@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/spillway-dev/spillway/internal/await"
+	document "github.com/spillway-dev/spillway/internal/live"
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
@@ -155,6 +157,29 @@ func agree(t *testing.T, p *page, pod *proctest.Process) {
 		}
 		return maps.Equal(metrics, page.Outcomes) && page.Ended == all && page.Refused == all-metrics["ok"]
 	})
+}
+
+// TestThePageShowsTheWay of a request as the README's picture has it, and what gets through and ends at each step.
+func TestThePageShowsTheWay(t *testing.T) {
+	t.Parallel()
+	p := open(t, startPod(t).URL)
+	var want []string
+	for _, step := range document.Way() {
+		want = append(want, step.Name)
+	}
+	if got := value[[]string](p, `[...document.querySelectorAll("#way [data-layer]")].map(e => e.dataset.layer)`); !slices.Equal(got, want) {
+		t.Errorf("the page has the steps %q, want %q", got, want)
+	}
+
+	// Where requests are turned away, the stream that gets through grows narrower by as much.
+	p.load(60)
+	p.press(`button[data-fault="down"]`, kb.Enter)
+	p.underLoad(60, box("fail_fast", "refused vendor_unavailable"))
+	p.underLoad(60, `(() => {
+		const width = (layer, part) => parseFloat(document.querySelector("[data-layer=" + layer + "] ." + part).style.width);
+		const before = width("user_concurrency", "pass"), pass = width("fail_fast", "pass"), turned = width("fail_fast", "turned");
+		return turned > 0 && pass < before && Math.abs(before - pass - turned) < 0.2;
+	})()`)
 }
 
 func TestRedisFreezes(t *testing.T) {
