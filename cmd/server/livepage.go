@@ -24,7 +24,7 @@ import (
 // livePage returns the page that shows what the pod does. Once started, it reads the metrics every second. name is the
 // name of the service, which all its pods have.
 func livePage(name string, metrics prometheus.Gatherer, rdb *redisx.Client, log *slog.Logger,
-	probeIn func() time.Duration) *live.Live {
+	probeIn func(lane string) time.Duration) *live.Live {
 	pod, err := os.Hostname()
 	if err != nil {
 		pod = "unknown"

@@ -87,7 +87,7 @@ func (b *builder) newHealth(caller *chain.Chain, keys *middleware.Keys) (*health
 }
 
 func (b *builder) newLivePage(caller *chain.Chain) *live.Live {
-	page := livePage(b.cfg.Jobs.Name, b.reg, b.rdb, b.log, caller.Down)
+	page := livePage(b.cfg.Jobs.Name, b.reg, b.rdb, b.log, caller.ProbeIn)
 	b.cleanup.add("live page", time.Second, withoutContext(func() error { page.Close(); return nil }))
 	return page
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// addUp makes one snapshot of those of several pods. What all pods share is the largest that one of them tells: use of
-// the contract, the breaker, queued jobs. So is the pressure, by which each pod sheds alone. The rest is added up.
+// addUp makes one snapshot of those of several pods. What all pods share is the largest that one of them tells: what
+// the contract allows, the breaker, queued jobs. So is the pressure, by which each pod sheds alone. The rest is added up.
 func addUp(pods []Snapshot) Snapshot {
 	var s Snapshot
 	ready := 0
@@ -18,7 +18,6 @@ func addUp(pods []Snapshot) Snapshot {
 		s.Slots = Slots{Size: s.Slots.Size + p.Slots.Size, Used: s.Slots.Used + p.Slots.Used, Waiting: s.Slots.Waiting +
 			p.Slots.Waiting}
 		s.Pressure = max(s.Pressure, p.Pressure)
-		s.Quota = s.Quota.with(p.Quota)
 		s.Breaker = s.Breaker.with(p.Breaker)
 		s.Vendor = s.Vendor.plus(p.Vendor)
 		s.Retries = Retries{s.Retries.plus(p.Retries.Rate), plusNamed(s.Retries.Denied, p.Retries.Denied),
@@ -36,6 +35,7 @@ func addUp(pods []Snapshot) Snapshot {
 			ready++
 		}
 	}
+	s.Quota = nearest(s.Lanes)
 	s.State = "ready"
 	if ready < len(pods) {
 		s.State = fmt.Sprintf("%d of %d ready", ready, len(pods))
@@ -50,9 +50,16 @@ func (r Requests) plus(o Requests) Requests {
 	return Requests{r.Rate.plus(o.Rate), r.Inside + o.Inside, plusNamed(r.Outcomes, o.Outcomes)}
 }
 
-// with has the larger use of a contract that both share, and all calls that wait for it.
-func (q Quota) with(o Quota) Quota {
-	return Quota{max(q.RequestsUsed, o.RequestsUsed), max(q.TokensUsed, o.TokensUsed), q.Waiting + o.Waiting}
+// plus adds up what two pods use of a contract that they share.
+func (q Quota) plus(o Quota) Quota {
+	return Quota{q.Requests.plus(o.Requests), q.Tokens.plus(o.Tokens), q.Waiting + o.Waiting}
+}
+
+func (u *Use) plus(o *Use) *Use {
+	if u == nil || o == nil {
+		return cmp.Or(u, o)
+	}
+	return &Use{u.PerSecond + o.PerSecond, max(u.Of, o.Of)}
 }
 
 func (v Vendor) plus(o Vendor) Vendor {
@@ -64,8 +71,8 @@ func (v Vendor) plus(o Vendor) Vendor {
 
 // with counts what both have seen: every pod sees the shared breaker open, and makes probes of its own.
 func (b Breaker) with(o Breaker) Breaker {
-	return Breaker{State: worse(b.State, o.State), Opened: max(b.Opened, o.Opened),
-		Probes: plusNamed(b.Probes, o.Probes)}
+	return Breaker{State: worse(b.State, o.State), ProbeInSeconds: sooner(b.ProbeInSeconds, o.ProbeInSeconds),
+		Opened: max(b.Opened, o.Opened), Probes: plusNamed(b.Probes, o.Probes)}
 }
 
 // worse is the state of a breaker that is farther from closed. A pod may not know yet that it has closed.
@@ -75,6 +82,14 @@ func worse(a, b string) string {
 		return b
 	}
 	return a
+}
+
+// sooner is the time of the next probe of two breakers; 0 while both are closed.
+func sooner(a, b float64) float64 {
+	if a > 0 && b > 0 {
+		return min(a, b)
+	}
+	return max(a, b)
 }
 
 // merged has the elements of both lists, those of the same name as one. It is never nil.
@@ -115,7 +130,8 @@ func plusLayers(a, b []Layer) []Layer {
 
 func plusLanes(a, b []Lane) []Lane {
 	return merged(a, b, func(l Lane) string { return l.Name }, func(x, y Lane) Lane {
-		return Lane{x.Name, x.Quota.with(y.Quota), worse(x.Breaker, y.Breaker), x.Vendor.plus(y.Vendor)}
+		return Lane{x.Name, x.Quota.plus(y.Quota), worse(x.Breaker, y.Breaker), sooner(x.ProbeInSeconds, y.ProbeInSeconds),
+			x.Vendor.plus(y.Vendor)}
 	})
 }
 

@@ -18,10 +18,10 @@ func twoPods(t *testing.T) (a, b Snapshot) {
 		return Snapshot{
 			Pod: name, State: state, Requests: Requests{Rate{10 * n, n}, n, []Named{{"ok", Rate{10 * n, n}}}},
 			Layers: []Layer{{"shed", n, Rate{n, n}, []Named{{"shed", Rate{n, n}}}}, {"vendor", n, Rate{}, []Named{}}},
-			Slots:  Slots{10, n, n}, Quota: Quota{n / 10, n / 20, n}, Breaker: Breaker{State: breaker},
+			Slots:  Slots{10, n, n}, Quota: Quota{&Use{n, 10}, &Use{n, 20}, n}, Breaker: Breaker{State: breaker},
 			Vendor: Vendor{Rate{n, n}, []Named{}, lasted, lasted}, Redis: Redis{Shared: true},
 			Jobs:  &Jobs{[]Amount{{"low", 7}}, n},
-			Lanes: []Lane{{"default", Quota{n / 10, 0, n}, breaker, Vendor{Rate{n, n}, []Named{}, lasted, lasted}}},
+			Lanes: []Lane{{"default", Quota{&Use{n, 10}, nil, n}, breaker, n, Vendor{Rate{n, n}, []Named{}, lasted, lasted}}},
 		}
 	}
 	for _, s := range []struct {
@@ -44,11 +44,12 @@ func TestPodsAddUp(t *testing.T) {
 		"state":    {s.State, "1 of 2 ready"},
 		"requests": {s.Requests, Requests{Rate{40, 4}, 4, []Named{{"ok", Rate{40, 4}}}}},
 		"slots":    {s.Slots, Slots{20, 4, 4}},
-		"quota":    {s.Quota, Quota{.3, .15, 4}},
+		"quota":    {s.Quota, Quota{&Use{4, 10}, nil, 4}},
 		"breaker":  {s.Breaker.State, "open"},
 		"latency":  {*s.Vendor.Latency.P50, 1.5},
 		"jobs":     {*s.Jobs, Jobs{[]Amount{{"low", 7}}, 4}},
-		"lane":     {s.Lanes[0].Quota, Quota{.3, 0, 4}},
+		"lane":     {s.Lanes[0].Quota, Quota{&Use{4, 10}, nil, 4}},
+		"probe":    {s.Lanes[0].ProbeInSeconds, 1.0},
 		"pods":     {[]string{s.Pods[0].Name, s.Pods[1].Name}, []string{"a", "b"}},
 		"layers": {[]string{s.Layers[0].Name, s.Layers[1].Name, s.Layers[2].Name},
 			[]string{"shed", "client", "vendor"}},

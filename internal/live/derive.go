@@ -20,15 +20,15 @@ type span struct{ old, now reading }
 // derive makes the snapshot of now. Rates are since recent, quantiles since earlier.
 func derive(recent, earlier, now reading) Snapshot {
 	s, f := span{recent, now}, now.figures
-	requests := s.requests()
+	requests, lanes := s.requests(), s.lanes(span{earlier, now})
 	return Snapshot{
 		At:       now.at,
 		State:    state(f),
 		Requests: requests,
-		Layers:   s.layers(requests.PerSecond),
+		Layers:   s.layers(requests),
 		Slots:    slots(f),
 		Pressure: f.max("llm_pressure", ""),
-		Quota:    quota(f, ""),
+		Quota:    nearest(lanes),
 		Breaker:  s.breaker(),
 		Vendor:   s.vendor(span{earlier, now}, ""),
 		Retries:  s.retries(),
@@ -36,17 +36,24 @@ func derive(recent, earlier, now reading) Snapshot {
 		Redis:    Redis{Shared: f.sum("llm_redis_up", "") > 0, Full: f.sum("llm_redis_full", "") > 0},
 		Jobs:     jobs(f),
 		Memory:   memory(f),
-		Lanes:    s.lanes(span{earlier, now}),
+		Lanes:    lanes,
 	}
 }
 
 // grown is a counter that was at old and is at now.
 func (s span) grown(old, now float64) Rate {
 	r := Rate{Total: now}
-	if took := s.now.at.Sub(s.old.at).Seconds(); took > 0 {
-		r.PerSecond = max(0, now-old) / took
-	}
+	r.PerSecond = max(0, s.change(old, now))
 	return r
+}
+
+// change is by how much a gauge grew each second.
+func (s span) change(old, now float64) float64 {
+	took := s.now.at.Sub(s.old.at).Seconds()
+	if took <= 0 {
+		return 0
+	}
+	return (now - old) / took
 }
 
 // rate is a counter, all its series added up.
@@ -71,32 +78,57 @@ func (s span) sorted(old, now map[string]float64) []Named {
 // outcomeOK is the outcome of a request that succeeded.
 const outcomeOK = "ok"
 
-// requests counts those that ask for calls and jobs.
+// requests counts those that ask for calls and jobs. Those that came are those that ended, and those that are inside
+// now and were not before.
 func (s span) requests() Requests {
-	old, now := outcomes(s.old.figures), outcomes(s.now.figures)
-	r := Requests{Inside: s.now.figures.sum("llm_http_in_flight", ""), Outcomes: s.sorted(old, now)}
-	r.Rate = s.grown(total(old), total(now))
-	return r
+	old, now := outcomes(s.old.figures, forAll), outcomes(s.now.figures, forAll)
+	was, inside := s.old.figures.sum("llm_http_in_flight", ""), s.now.figures.sum("llm_http_in_flight", "")
+	return Requests{
+		Rate:   Rate{Total: total(now), PerSecond: s.grown(total(old)+was, total(now)+inside).PerSecond},
+		Inside: inside, Outcomes: s.sorted(old, now),
+	}
 }
 
-// outcomes counts requests by how they ended.
-func outcomes(f figures) map[string]float64 {
+// What requests are for.
+type purpose int
+
+const (
+	forAll  purpose = iota
+	forCall         // to call a vendor and answer at once
+	forJob          // to take a job, which calls the vendor later
+	forRead         // to read jobs or lists of models: no vendor is called
+)
+
+// outcomes counts requests for a purpose by how they ended.
+func outcomes(f figures, of purpose) map[string]float64 {
 	sums := map[string]float64{}
 	for m := range f.series("llm_http_requests_total", "") {
-		route := label(m, "route")
+		route, status, name := label(m, "route"), label(m, "status"), label(m, "reason")
 		if !strings.HasPrefix(route, "/llm") && !strings.HasPrefix(route, "/v1/") {
 			continue
 		}
-		name := label(m, "reason")
-		if status := label(m, "status"); name == "" && status < "400" {
+		what := forCall
+		switch {
+		case strings.HasPrefix(route, "/llm/jobs"), strings.HasPrefix(route, "/v1/models"):
+			what = forRead
+		case status == "202":
+			what = forJob
+		}
+		if of != forAll && of != what {
+			continue
+		}
+		if name == "" && status < "400" {
 			name = outcomeOK
 		} else if name == "" {
-			name = "status_" + status // the vendor's own answer, passed on
+			name = passedOn + status
 		}
 		sums[name] += value(m)
 	}
 	return sums
 }
+
+// passedOn begins the outcome of a request that was given the vendor's own answer, which is no success.
+const passedOn = "status_"
 
 func total(sums map[string]float64) float64 {
 	all := 0.0

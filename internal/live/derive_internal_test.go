@@ -55,7 +55,8 @@ func TestRequestsAndLayersAddUp(t *testing.T) {
 	b.requests.WithLabelValues("/llm", "502", "vendor_error").Add(5)
 	b.requests.WithLabelValues("/llm", "404", "").Add(5)      // the vendor's own answer
 	b.requests.WithLabelValues("/health", "200", "").Add(999) // no request for a call
-	now := b.read(t, 5, map[cause]float64{{"shed", "shed"}: 15, {"vendor", "vendor_error"}: 5})
+	now := b.read(t, 5, map[cause]float64{{"shed", "shed"}: 15, {"vendor", "vendor_error"}: 5,
+		{"vendor", "status_404"}: 5})
 
 	s := derive(old, old, now)
 	if s.Requests.PerSecond != 8 || s.Requests.Total != 140 {
@@ -71,15 +72,89 @@ func TestRequestsAndLayersAddUp(t *testing.T) {
 		}
 	}
 	want := map[string]struct{ passed, refused float64 }{"admission": {8, 0}, "shed": {6, 2}, "slots": {6, 0},
-		"vendor": {5, 1}}
+		"vendor": {4, 2}}
 	for _, layer := range s.Layers {
 		if w, ok := want[layer.Name]; ok && (layer.Passed != w.passed || layer.Refused.PerSecond != w.refused) {
 			t.Errorf("%s lets %v through and refuses %v, want %+v", layer.Name, layer.Passed, layer.Refused.PerSecond,
 				w)
 		}
 	}
-	if p := s.point(); p.OK != 4 || p.Refused != 2 || p.Failed != 1 {
-		t.Errorf("the point is %+v, want 4 answered, 2 refused, 1 failed", p)
+	if p := s.point(); p.OK != 4 || p.Refused != 2 || p.Failed != 2 {
+		t.Errorf("the point is %+v, want 4 answered, 2 refused, 2 failed", p)
+	}
+}
+
+// TestRequestsAreFollowedToWhereTheyAre: those that are not answered yet count as soon as they come, and those that
+// need no call, or wait, get no further than that.
+func TestRequestsAreFollowedToWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	gauge := func(name string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: "A gauge."})
+		b.reg.MustRegister(g)
+		return g
+	}
+	inside, polls := gauge("llm_http_in_flight"), gauge("llm_jobs_waiting_requests")
+	booked, queued := gauge("llm_quota_waiting"), gauge("llm_slots_waiting")
+	inside.Set(5)
+	old := b.read(t, 0, nil)
+	b.requests.WithLabelValues("/v1/models", "200", "").Add(10)
+	b.requests.WithLabelValues("/llm/jobs/:id", "200", "").Add(20)
+	b.requests.WithLabelValues("/llm/jobs/:id", "404", "job_not_found").Add(5)
+	b.requests.WithLabelValues("/llm", "202", "").Add(15)
+	b.requests.WithLabelValues("/llm", "200", "").Add(10)
+	inside.Set(5 + 5 + 10 + 15 + 20) // of which some wait for a job, a booked start, and a slot
+	polls.Set(5)
+	booked.Set(10)
+	queued.Set(15)
+	s := derive(old, old, b.read(t, 5, map[cause]float64{{"jobs", "job_not_found"}: 5}))
+	if s.Requests.PerSecond != 22 || s.Requests.Total != 60 {
+		t.Errorf("requests are %+v, want 22 a second, and 60 that ended", s.Requests.Rate)
+	}
+	want := map[string]float64{"identity": 22, "header_limit": 15, "user_limit": 15, "token_limit": 12, "breaker": 12,
+		"quota": 10, "pacer": 10, "slots": 7, "vendor": 2, "here": 9}
+	for _, layer := range s.Layers {
+		if w, ok := want[layer.Name]; ok && layer.Passed != w {
+			t.Errorf("%s lets %v through, want %v", layer.Name, layer.Passed, w)
+		}
+	}
+}
+
+// TestUseOfTheContract is what was called of late, of what can be called: it falls when calls end, and there is none
+// without a limit.
+func TestUseOfTheContract(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	counter := func(name, label string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: "A counter."}, []string{"lane", label})
+		b.reg.MustRegister(c)
+		return c
+	}
+	usable := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "llm_quota_usable_per_second", Help: "A gauge."},
+		[]string{"lane", "resource"})
+	b.reg.MustRegister(usable)
+	attempts, tokens := counter("llm_vendor_attempts_total", "result"), counter("llm_tokens_total", "direction")
+	for lane, most := range map[string]float64{"default": 10, "spare": 100} {
+		usable.WithLabelValues(lane, "requests").Set(most)
+		usable.WithLabelValues(lane, "tokens").Set(math.Inf(1))
+	}
+	old := b.read(t, 0, nil)
+	attempts.WithLabelValues("default", "ok").Add(100)
+	attempts.WithLabelValues("default", "status").Add(50)
+	attempts.WithLabelValues("spare", "ok").Add(300)
+	tokens.WithLabelValues("default", "in").Add(9999)
+	busy := b.read(t, 30, nil)
+	s := derive(old, old, busy)
+	if *s.Lanes[0].Quota.Requests != (Use{5, 10}) || *s.Lanes[1].Quota.Requests != (Use{10, 100}) ||
+		*s.Quota.Requests != (Use{5, 10}) || *s.point().Requests != .5 {
+		t.Errorf("requests used: %+v and %+v, nearest %+v", *s.Lanes[0].Quota.Requests, *s.Lanes[1].Quota.Requests,
+			*s.Quota.Requests)
+	}
+	if s.Quota.Tokens != nil || s.point().Tokens != nil {
+		t.Errorf("tokens without a limit are used: %+v", s.Quota.Tokens)
+	}
+	if later := derive(busy, busy, b.read(t, 60, nil)); *later.Quota.Requests != (Use{0, 10}) {
+		t.Errorf("used without calls: %+v", *later.Quota.Requests)
 	}
 }
 

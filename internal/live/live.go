@@ -36,8 +36,8 @@ type Config struct {
 	Pod     string              // the name of this pod
 	Metrics prometheus.Gatherer // the service's own registry
 	Log     *slog.Logger        // told when the metrics cannot be read
-	// Time until the open breaker lets a probe through, 0 while it is closed; nil: not known.
-	ProbeIn func() time.Duration
+	// Time until the open breaker of a lane lets a probe through, 0 while it is closed; nil: not known.
+	ProbeIn func(lane string) time.Duration
 	Board   Board // where pods leave their figures for each other; nil: nowhere
 }
 
@@ -129,7 +129,11 @@ func (l *Live) look(now time.Time) {
 	s := derive(l.readings.back(rateSpan), l.readings.back(quantileSpan), read)
 	s.Pod, s.Shares, s.Refused = l.cfg.Pod, l.all != nil, l.refusals.list()
 	if l.cfg.ProbeIn != nil {
-		s.Breaker.ProbeInSeconds = l.cfg.ProbeIn().Seconds()
+		for i := range s.Lanes {
+			lane := &s.Lanes[i]
+			lane.ProbeInSeconds = l.cfg.ProbeIn(lane.Name).Seconds()
+			s.Breaker.ProbeInSeconds = sooner(s.Breaker.ProbeInSeconds, lane.ProbeInSeconds)
+		}
 	}
 	if l.play != nil {
 		s.Play = l.play.state(now)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/openloop"
@@ -24,6 +25,10 @@ type load struct {
 	with   Playground
 	client *http.Client
 
+	life     context.Context // of the requests; it ends when the pod stops
+	end      context.CancelFunc
+	underway atomic.Int64
+
 	changing sync.Mutex // held while one load is replaced by another
 	sending  sync.WaitGroup
 
@@ -35,7 +40,9 @@ type load struct {
 
 func newLoad(with Playground) *load {
 	transport := &http.Transport{MaxIdleConnsPerHost: maxLoad, IdleConnTimeout: 10 * time.Second}
-	return &load{with: with, client: &http.Client{Transport: transport, Timeout: loadTime}, stop: func() {}}
+	life, end := context.WithCancel(context.Background())
+	return &load{with: with, client: &http.Client{Transport: transport, Timeout: loadTime}, life: life, end: end,
+		stop: func() {}}
 }
 
 // serveLoad takes {"rate":50}; zero ends the load.
@@ -73,7 +80,8 @@ func (l *load) state(now time.Time) (rate int, left float64) {
 	return l.rate, l.until.Sub(now).Seconds()
 }
 
-// set ends the load and its requests, and sends rate requests a second from now on, for a minute.
+// set ends the load, and sends rate requests a second from now on, for a minute. Requests that are under way go on to
+// their end: clients do not leave because others do.
 func (l *load) set(rate int) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
@@ -92,22 +100,32 @@ func (l *load) keep(rate int) {
 // replaceLocked is called while changing is held.
 func (l *load) replaceLocked(rate int) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.stop()
-	l.mu.Unlock()
-	l.sending.Wait()
-	ctx, stop := context.WithTimeout(context.Background(), loadTime)
-	l.mu.Lock()
+	ctx, stop := context.WithTimeout(l.life, loadTime)
 	l.rate, l.until, l.stop = rate, time.Now().Add(loadTime), stop
 	if rate == 0 {
 		l.until = time.Time{}
 		stop()
+		return
 	}
-	l.mu.Unlock()
-	if rate > 0 {
-		l.sending.Go(func() {
-			openloop.Run(ctx, float64(rate), maxUnderway, func(n int) { l.post(ctx, n) })
+	l.sending.Go(func() {
+		openloop.Run(ctx, float64(rate), maxUnderway, func(n int) {
+			if l.underway.Add(1) <= maxUnderway { // those of the loads before count too
+				l.post(l.life, n)
+			}
+			l.underway.Add(-1)
 		})
-	}
+	})
+}
+
+// close ends the load and its requests, for good.
+func (l *load) close() {
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	l.replaceLocked(0)
+	l.end()
+	l.sending.Wait()
 }
 
 // post sends request number n and reads its answer. How it ends is what the page shows.

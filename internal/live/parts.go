@@ -2,6 +2,7 @@ package live
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
@@ -21,17 +22,46 @@ func slots(f figures) Slots {
 		Waiting: f.sum("llm_slots_waiting", "")}
 }
 
-func quota(f figures, lane string) Quota {
+// quota is the use of a lane's contract. Its rates are over s.
+func (s span) quota(lane string) Quota {
+	f := s.now.figures
 	q := Quota{Waiting: f.sum("llm_quota_waiting", lane)}
-	for m := range f.series("llm_quota_used_ratio", lane) {
+	for m := range f.series("llm_quota_usable_per_second", lane) {
+		if math.IsInf(value(m), 1) {
+			continue
+		}
 		switch label(m, "resource") {
 		case "requests":
-			q.RequestsUsed = max(q.RequestsUsed, value(m))
+			q.Requests = &Use{s.rate("llm_vendor_attempts_total", lane).PerSecond, value(m)}
 		case "tokens":
-			q.TokensUsed = max(q.TokensUsed, value(m))
+			q.Tokens = &Use{s.rate("llm_tokens_total", lane).PerSecond, value(m)}
 		}
 	}
 	return q
+}
+
+// nearest has the uses of those lanes that are nearest to their contracts.
+func nearest(lanes []Lane) (q Quota) {
+	for _, l := range lanes {
+		q.Requests, q.Tokens = q.Requests.nearer(l.Quota.Requests), q.Tokens.nearer(l.Quota.Tokens)
+		q.Waiting += l.Quota.Waiting
+	}
+	return q
+}
+
+func (u *Use) nearer(o *Use) *Use {
+	if u == nil || o != nil && *o.ratio() > *u.ratio() {
+		return o
+	}
+	return u
+}
+
+// ratio is nil when there is no limit.
+func (u *Use) ratio() *float64 {
+	if u == nil {
+		return nil
+	}
+	return new(u.PerSecond / u.Of)
 }
 
 func (s span) breaker() Breaker {
@@ -80,7 +110,7 @@ func (s span) lanes(long span) []Lane {
 	rows := []Lane{}
 	for _, name := range s.now.figures.lanes() {
 		f := s.now.figures
-		rows = append(rows, Lane{Name: name, Quota: quota(f, name), Breaker: breaker(f, name),
+		rows = append(rows, Lane{Name: name, Quota: long.quota(name), Breaker: breaker(f, name),
 			Vendor: s.vendor(long, name)})
 	}
 	return rows

@@ -61,7 +61,7 @@ func (p *play) state(now time.Time) *Play {
 // close ends the story, for good, and the load, and leaves Redis as it was.
 func (p *play) close() {
 	p.story.close()
-	p.load.set(0)
+	p.load.close()
 	p.redis.set(false)
 }
 

@@ -99,7 +99,6 @@ func together(own Snapshot, left [][]byte) Snapshot {
 	}
 	s := addUp(pods)
 	s.At, s.Pod, s.Shares, s.Refused, s.Play = own.At, own.Pod, own.Shares, own.Refused, own.Play
-	s.Breaker.ProbeInSeconds = own.Breaker.ProbeInSeconds
 	return s
 }
 

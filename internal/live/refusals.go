@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ import (
 type Refusal struct {
 	RequestID string    `json:"request_id"`
 	Layer     string    `json:"layer"`  // that refused it; "vendor" or "service" when it failed
-	Reason    string    `json:"reason"` // the code of the error document
+	Reason    string    `json:"reason"` // the code of the error document, or the status that the vendor gave
 	Status    int       `json:"status"`
 	At        time.Time `json:"at"`
 }
@@ -43,6 +44,7 @@ func (l *Live) Refused(r Refusal) {
 }
 
 func (r *refusals) add(one Refusal) {
+	one.Reason = cmp.Or(one.Reason, passedOn+strconv.Itoa(one.Status))
 	one.Layer = cmp.Or(one.Layer, place(one.Reason))
 	why := cause{one.Layer, one.Reason}
 	r.mu.Lock()
@@ -79,7 +81,7 @@ func place(reason string) string {
 		return "deadline"
 	case reason == "client_closed":
 		return layerClient
-	case strings.HasPrefix(reason, "vendor"), strings.HasPrefix(reason, "stream_"),
+	case strings.HasPrefix(reason, "vendor"), strings.HasPrefix(reason, passedOn), strings.HasPrefix(reason, "stream_"),
 		reason == "insufficient_quota", reason == "answer_too_large":
 		return layerVendor
 	}

@@ -12,7 +12,7 @@ type Document struct {
 }
 
 // Snapshot is what this pod, or all pods together, did of late. It has no data of users. A rate is the mean of the last
-// five seconds; a total counts since the pod started, as in /metrics.
+// five seconds, where nothing else is said; a total counts since the pod started, as in /metrics.
 type Snapshot struct {
 	At       time.Time `json:"at"`
 	Pod      string    `json:"pod"`
@@ -61,18 +61,18 @@ type Named struct {
 	Rate
 }
 
-// Requests are those that ask for calls and jobs; health checks and documentation are left out. They count when they
-// end.
+// Requests are those that ask for calls and jobs; health checks and documentation are left out. The rate is of those
+// that came, the total of those that ended.
 type Requests struct {
 	Rate
 	Inside   float64 `json:"inside"`   // in this pod now
-	Outcomes []Named `json:"outcomes"` // "ok", or the code of the error document
+	Outcomes []Named `json:"outcomes"` // how they ended: "ok", or the code of the error document
 }
 
 // Layer is one layer of the request's way.
 type Layer struct {
 	Name    string  `json:"name"`
-	Passed  float64 `json:"passed_per_second"` // requests it let through
+	Passed  float64 `json:"passed_per_second"` // requests it let through; of the vendor those it answered
 	Refused Rate    `json:"refused"`
 	Reasons []Named `json:"reasons"` // of the refused ones
 }
@@ -84,17 +84,24 @@ type Slots struct {
 	Waiting float64 `json:"waiting"` // calls in the queue for a slot
 }
 
-// Quota is the use of the vendor's contract as of the last booking, by all pods while Redis is shared.
+// Quota is the use of the vendor's contract by this pod, or by all pods together; of several lanes, that of the lane
+// which is nearest to its contract.
 type Quota struct {
-	RequestsUsed float64 `json:"requests_used_ratio"` // above 1 when calls wait
-	TokensUsed   float64 `json:"tokens_used_ratio"`
-	Waiting      float64 `json:"waiting"` // calls that sleep until their booked start
+	Requests *Use    `json:"requests"` // null: not limited
+	Tokens   *Use    `json:"tokens"`   // null: not limited
+	Waiting  float64 `json:"waiting"`  // calls that sleep until their booked start
+}
+
+// Use is how much of a limit was used, as the mean of the last thirty seconds.
+type Use struct {
+	PerSecond float64 `json:"per_second"`
+	Of        float64 `json:"of_per_second"` // what all pods together can start in the long run
 }
 
 // Breaker is the breaker as this pod knows it.
 type Breaker struct {
 	State          string  `json:"state"`            // closed, half-open or open
-	ProbeInSeconds float64 `json:"probe_in_seconds"` // 0 while it is closed
+	ProbeInSeconds float64 `json:"probe_in_seconds"` // 0 while it is closed; of several lanes the next probe
 	Opened         float64 `json:"opened"`           // times that it opened since the pod started
 	Probes         []Named `json:"probes"`           // calls that tried the vendor while it was half-open: won or lost
 }
@@ -145,13 +152,15 @@ type Memory []Amount
 
 // Lane is what one contract covers.
 type Lane struct {
-	Name    string `json:"name"`
-	Quota   Quota  `json:"quota"`
-	Breaker string `json:"breaker"` // closed, half-open or open
-	Vendor  Vendor `json:"vendor"`
+	Name           string  `json:"name"`
+	Quota          Quota   `json:"quota"`
+	Breaker        string  `json:"breaker"`          // closed, half-open or open
+	ProbeInSeconds float64 `json:"probe_in_seconds"` // 0 while it is closed
+	Vendor         Vendor  `json:"vendor"`
 }
 
-// Point is one second of the history: requests in each second, and gauges.
+// Point is one second of the history: requests in each second, and gauges. Null is what was not measured, or has no
+// limit.
 type Point struct {
 	At       time.Time `json:"at"`
 	In       float64   `json:"in"`
@@ -163,8 +172,8 @@ type Point struct {
 	P99      *float64  `json:"p99"`
 	Slots    float64   `json:"slots"`
 	Waiting  float64   `json:"waiting"`
-	Requests float64   `json:"quota_requests"` // ratio of the contract
-	Tokens   float64   `json:"quota_tokens"`   // ratio of the contract
+	Requests *float64  `json:"quota_requests"` // ratio of the contract
+	Tokens   *float64  `json:"quota_tokens"`   // ratio of the contract
 	Breaker  string    `json:"breaker"`
 	First    *float64  `json:"first_event"` // p95
 	Retries  float64   `json:"retries"`
@@ -176,7 +185,8 @@ func (s *Snapshot) point() Point {
 	p := Point{
 		At: s.At, In: s.Requests.PerSecond, P50: s.Vendor.Latency.P50, P95: s.Vendor.Latency.P95,
 		P99:   s.Vendor.Latency.P99,
-		Slots: s.Slots.Used, Waiting: s.Slots.Waiting, Requests: s.Quota.RequestsUsed, Tokens: s.Quota.TokensUsed,
+		Slots: s.Slots.Used, Waiting: s.Slots.Waiting, Requests: s.Quota.Requests.ratio(),
+		Tokens:  s.Quota.Tokens.ratio(),
 		Breaker: s.Breaker.State, First: s.Vendor.First.P95, Retries: s.Retries.PerSecond, Budget: s.Retries.Budget,
 	}
 	for _, o := range s.Requests.Outcomes {
@@ -185,9 +195,11 @@ func (s *Snapshot) point() Point {
 		}
 	}
 	for _, layer := range s.Layers {
-		if layer.Name == layerVendor || layer.Name == layerService {
+		switch layer.Name {
+		case layerVendor, layerService:
 			p.Failed += layer.Refused.PerSecond
-		} else {
+		case layerClient: // it was neither refused, nor did it fail
+		default:
 			p.Refused += layer.Refused.PerSecond
 		}
 	}

@@ -20,7 +20,7 @@ type Step struct {
 const (
 	PartIn      = "the way in"
 	PartOut     = "the way out"
-	PartBesides = "besides" // places where a request can end that are no step of its way
+	PartBesides = "besides" // where else a request can end
 )
 
 // The places of requests that no layer refused.
@@ -28,6 +28,7 @@ const (
 	layerClient  = "client"
 	layerVendor  = "vendor"  // the vendor failed
 	layerService = "service" // the service failed itself, or was closing
+	layerHere    = "here"    // answered without a call
 )
 
 // way is the way of a request, outermost step first.
@@ -56,6 +57,8 @@ var way = titled([]Step{
 	{Name: "slots", Part: PartOut, Depth: 3, Says: "So many calls are in flight; users wait in turn, by priority"},
 	{Name: "call_timeout", Part: PartOut, Depth: 4, Says: "A silent vendor costs a call no more than this"},
 	{Name: layerVendor, Part: PartOut, Depth: 5, Says: "One HTTP exchange, without a hidden retry"},
+	{Name: layerHere, Title: "answered here", Part: PartBesides,
+		Says: "Jobs that were taken, their results, lists of models: no vendor is called"},
 	{Name: layerClient, Title: "client left", Part: PartBesides, Says: "The client hung up before it was answered"},
 	{Name: layerService, Title: "this service", Part: PartBesides, Says: "The pod failed by itself, or is stopping"},
 })

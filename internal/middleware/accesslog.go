@@ -24,7 +24,7 @@ func AccessLog(log *slog.Logger, refused func(Refusal)) gin.HandlerFunc {
 		in := info(c)
 		defer func() { // also while a panic that breaks the connection passes through
 			code := status(c, in)
-			if refused != nil && in.Reason != "" {
+			if refused != nil && (in.Reason != "" || in.User != "" && code >= http.StatusBadRequest) {
 				refused(Refusal{RequestID: in.ID, Layer: in.Layer, Reason: in.Reason, Status: code, At: time.Now()})
 			}
 			level := logLevel(code, in)
@@ -43,7 +43,8 @@ func AccessLog(log *slog.Logger, refused func(Refusal)) gin.HandlerFunc {
 	}
 }
 
-// Refusal is a request that was refused or failed, without anything of its user.
+// Refusal is a request that was refused or failed, without anything of its user. Without a reason it was given the
+// vendor's own answer, such as 400.
 type Refusal struct {
 	RequestID string
 	Layer     string // the layer that refused it; "" when it failed

@@ -6,7 +6,14 @@ function showFacts(s) {
   const facts = [
     ["Breaker", breakerNow(s.breaker)],
     ["Slots", notes.slots(s)],
-    ["Contract used", quotaNow(s.quota) + ", " + count(s.quota.waiting) + " waiting"],
+    ...[
+      ["requests", s.quota.requests],
+      ["tokens", s.quota.tokens],
+    ].map(([what, use]) => [
+      (all ? "Contract used, " : "Contract used by this pod, ") + what,
+      use ? rate(use.per_second) + " of " + rate(use.of_per_second) + "/s: " + used(use) : "no limit",
+    ]),
+    ["Waiting for the contract", count(s.quota.waiting) + (s.quota.waiting == 1 ? " call" : " calls")],
     ["Vendor", rate(s.vendor.per_second) + " calls/s: " + (names(s.vendor.results) || "none")],
     ["Vendor latency, p50, p95, p99", three(s.vendor.latency)],
     ["First event of a stream, p50, p95, p99", three(s.vendor.first_event)],
@@ -76,10 +83,10 @@ function showLanes(s) {
       seconds(l.vendor.latency.p50),
       seconds(l.vendor.latency.p95),
       seconds(l.vendor.first_event.p95),
-      percent(l.quota.requests_used_ratio),
-      percent(l.quota.tokens_used_ratio),
+      used(l.quota.requests),
+      used(l.quota.tokens),
       l.quota.waiting,
-      l.breaker,
+      openNow(l.breaker, l.probe_in_seconds),
     ]),
   );
 }

@@ -68,17 +68,19 @@ const notes = {
     return n > 0 && count(n) + (n == 1 ? " call waits" : " calls wait");
   },
   breaker: s => breakerNow(s.breaker) + (s.breaker.opened > 0 ? "; " + breakerPast(s.breaker) : ""),
-  quota: s =>
-    quotaNow(s.quota) + " of the contract used" + (s.quota.waiting > 0 ? ", " + count(s.quota.waiting) + " wait" : ""),
+  quota: s => quotaNow(s.quota) + (s.quota.waiting > 0 ? ", " + count(s.quota.waiting) + " wait" : ""),
   slots: s => count(s.slots.used) + " of " + count(s.slots.size) + " in use, " + count(s.slots.waiting) + " in the queue",
   call_timeout: s => names(s.vendor.results.filter(r => r.name.includes("timeout"))),
   vendor: s =>
     s.vendor.latency.p50 != null && "p50 " + seconds(s.vendor.latency.p50) + ", p95 " + seconds(s.vendor.latency.p95),
 };
 
-const quotaNow = q => percent(q.requests_used_ratio) + " of requests, " + percent(q.tokens_used_ratio) + " of tokens";
-const breakerNow = b =>
-  b.state + (b.probe_in_seconds > 0 ? ", probe in " + b.probe_in_seconds.toFixed(0) + " s" : "");
+// used is how much of a limit of the contract is used.
+const used = u => (u ? percent(u.per_second / u.of_per_second) : "no limit");
+const quotaNow = q =>
+  q.requests || q.tokens ? "of the contract: requests " + used(q.requests) + ", tokens " + used(q.tokens) : "no contract";
+const openNow = (state, probe) => state + (probe > 0 ? ", probe in " + Math.ceil(probe) + " s" : "");
+const breakerNow = b => openNow(b.state, b.probe_in_seconds);
 
 // breakerPast is what the breaker has done so far. A probe of a vendor that is down is over in a blink.
 function breakerPast(b) {
@@ -86,7 +88,7 @@ function breakerPast(b) {
     .filter(p => p.total > 0)
     .map(p => count(p.total) + " " + p.name)
     .join(", ");
-  return "opened " + count(b.opened) + (b.opened == 1 ? " time" : " times") + (probes ? ", probes: " + probes : "");
+  return "went open " + count(b.opened) + (b.opened == 1 ? " time" : " times") + (probes ? ", probes: " + probes : "");
 }
 
 // reacting are the steps that do more than let requests through.
