@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func TestOnePodAddsUpToItself(t *testing.T) {
 	}
 	one := derive(reading{figures: f}, reading{figures: f}, reading{figures: f})
 	one.Pod, one.Refused = "a", []Refusal{}
-	two := together(one, [][]byte{figuresOf(one), []byte("of another version")})
+	two := together(one, nil, 1)
 	two.Pods, one.State = nil, two.State
 	if got, want := string(encode(two)), string(encode(one)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -96,11 +97,29 @@ func TestFiguresAreBoundedAndNoUsers(t *testing.T) {
 // keeps is a board on which only this pod leaves something.
 type keeps struct{ nowhere }
 
-func (keeps) Exchange(_ context.Context, figures []byte, _ bool) ([][]byte, error) {
-	if len(figures) == 0 {
-		return nil, nil
+func (keeps) Exchange(_ context.Context, figures []byte, _ bool) ([][]byte, int, error) {
+	return nil, min(1, len(figures)), nil
+}
+
+// TestPodsThatCannotBeReadAreMissing, and not left out without a word; what they leave does no harm.
+func TestPodsThatCannotBeReadAreMissing(t *testing.T) {
+	t.Parallel()
+	a, b := twoPods(t)
+	s := together(a, [][]byte{figuresOf(b), []byte("of another version"), []byte(`{"slots":"fifty"}`)}, 303)
+	if len(s.Pods) != 2 || s.Missing != 301 || s.Requests.PerSecond != 4 {
+		t.Errorf("%d pods, %d missing, %v requests a second", len(s.Pods), s.Missing, s.Requests.PerSecond)
 	}
-	return [][]byte{figures}, nil
+	bare := `{"pod":"c","layers":[{"name":"shed"}],"lanes":[{"name":"c"}],"jobs":{}}`
+	s = together(a, [][]byte{[]byte(bare)}, 2)
+	if text := string(encode(s)); len(s.Pods) != 2 || strings.Contains(text, `"reasons":null`) ||
+		strings.Contains(text, `"results":null`) || strings.Contains(text, `"queued":null`) {
+		t.Errorf("a page cannot read %s", text)
+	}
+	huge := `{"pod":"c","pressure":0,"requests":{"total":1.7e308}}`
+	s = together(a, [][]byte{[]byte(huge), []byte(huge)}, 3)
+	if s.Alone == "" || s.Pod != "a" || len(encode(s)) == 0 {
+		t.Errorf("figures that have no sum: %+v", s)
+	}
 }
 
 // TestThePageNeverShowsNoPod: figures that are too many to be left, or that cannot be read, leave the page with those

@@ -16,8 +16,8 @@ import (
 type nowhere struct{}
 
 func (nowhere) Wanted(context.Context) (bool, error) { return false, nil }
-func (nowhere) Exchange(context.Context, []byte, bool) ([][]byte, error) {
-	return nil, nil
+func (nowhere) Exchange(context.Context, []byte, bool) ([][]byte, int, error) {
+	return nil, 0, nil
 }
 
 // TestAViewOfAllPodsIsAskedForAgain while it is watched, also when no event comes: a pod that stood still for longer

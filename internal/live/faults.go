@@ -7,17 +7,23 @@ import (
 	"slices"
 )
 
-// fault is one way to fail: its name on the page, and how the simulator takes it.
-type fault struct{ name, body string }
+// Fault is one way to fail.
+type Fault struct {
+	Name string `json:"name"` // on its button
+	Says string `json:"says"` // what the vendor does then
+	body string // how the simulator takes it
+}
 
 // faults are the ways to fail that the page offers.
-var faults = []fault{
-	{"down", `{"kind":"status","status":503}`},
-	{"slow", `{"kind":"slow","delay":"3s"}`},
-	{"429", `{"kind":"status","status":429,"retry_after":"5s"}`},
-	{"cut streams", `{"kind":"cut","chunks":3}`},
-	{"silent", `{"kind":"hang"}`},
-	{"smaller contract", `{"kind":"contract","contract":{"requests":100,"window":"10s","enforce":true}}`},
+var faults = []Fault{
+	{"down", "The vendor answers every call with an error, 503.", `{"kind":"status","status":503}`},
+	{"slow", "The vendor takes three seconds longer for each answer.", `{"kind":"slow","delay":"3s"}`},
+	{"429", "The vendor answers \"too many requests\", and asks to wait for five seconds: 429 with Retry-After.",
+		`{"kind":"status","status":429,"retry_after":"5s"}`},
+	{"cut streams", "The vendor breaks each stream off after three events.", `{"kind":"cut","chunks":3}`},
+	{"silent", "The vendor takes calls and does not answer.", `{"kind":"hang"}`},
+	{"smaller contract", "The vendor grants 100 requests in ten seconds, which the service does not know, and refuses " +
+		"what is beyond.", `{"kind":"contract","contract":{"requests":100,"window":"10s","enforce":true}}`},
 }
 
 // otherFault is the name of what the simulator does when it was told so elsewhere, as with curl.
@@ -26,7 +32,7 @@ const otherFault = "other"
 func faultNames() []string {
 	names := make([]string, len(faults))
 	for i, f := range faults {
-		names[i] = f.name
+		names[i] = f.Name
 	}
 	return names
 }
@@ -50,7 +56,7 @@ func nameOf(list []byte) (string, error) {
 		var s sign
 		_ = json.Unmarshal([]byte(f.body), &s) // it is our own
 		if slices.Equal(has, []sign{s}) {
-			return f.name, nil
+			return f.Name, nil
 		}
 	}
 	return otherFault, nil

@@ -210,7 +210,8 @@ func TestFaultsReachTheSimulator(t *testing.T) {
 	defer l.Close()
 	l.Play(live.Playground{Vendors: []string{root(sim)}, Keys: []string{"k"}})
 	before := sim.Config()
-	for _, name := range read(t, l).Play.Faults {
+	for _, fault := range read(t, l).Play.Faults {
+		name := fault.Name
 		got := send(l, "POST", "/debug/live/fault", fmt.Sprintf(`{"fault":%q}`, name))
 		if got.Code != http.StatusNoContent || len(sim.Faults()) != 1 {
 			t.Errorf("%s: got %d %s, and the faults are %+v", name, got.Code, got.Body, sim.Faults())
@@ -329,13 +330,22 @@ func TestLoadUsesTheKeysInTurnAndStops(t *testing.T) {
 	l.Close() // returns when no request is under way
 }
 
-func TestLessonsNameFilesThatExist(t *testing.T) {
+func TestEachStepHasALessonAndAFile(t *testing.T) {
 	t.Parallel()
 	l := newLive()
 	l.Play(live.Playground{Keys: []string{"k"}})
+	taught := map[string]bool{}
 	for _, lesson := range read(t, l).Lessons {
+		taught[lesson.Layer] = true
 		if _, err := os.Stat(filepath.Join("../..", lesson.File)); err != nil {
 			t.Errorf("%s: %v", lesson.Layer, err)
+		}
+	}
+	// Those that turn nothing away themselves: their time limits are told of by where a request was.
+	silent := []string{"watching", "queue_timeout", "call_timeout", "here"}
+	for _, step := range live.Way() {
+		if !taught[step.Name] && !slices.Contains(silent, step.Name) {
+			t.Errorf("no lesson says what %s does", step.Title)
 		}
 	}
 }

@@ -21,7 +21,7 @@ type Playground struct {
 // Play is the state of the playground.
 type Play struct {
 	Fault       string   `json:"fault"`        // how the vendor fails; "" when it does not, "other" when told elsewhere
-	Faults      []string `json:"faults"`       // how it can fail
+	Faults      []Fault  `json:"faults"`       // how it can fail
 	Load        int      `json:"load"`         // requests that this pod is sent each second
 	LoadSeconds float64  `json:"load_seconds"` // until that stops
 	Tiers       []string `json:"tiers"`        // of the users that send it
@@ -52,7 +52,7 @@ func (l *Live) Play(with Playground) {
 }
 
 func (p *play) state(now time.Time) *Play {
-	s := &Play{Fault: p.vendor.fault(), Faults: faultNames(), Tiers: p.with.Tiers, Frozen: p.redis.is.Load(),
+	s := &Play{Fault: p.vendor.fault(), Faults: faults, Tiers: p.with.Tiers, Frozen: p.redis.is.Load(),
 		Story: p.story.state()}
 	s.Load, s.LoadSeconds = p.load.state(now)
 	return s

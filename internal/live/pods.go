@@ -11,9 +11,10 @@ import (
 type Board interface {
 	// Wanted reports whether a page of any pod wants the figures of all pods.
 	Wanted(ctx context.Context) (bool, error)
-	// Exchange leaves the figures of this pod for a few seconds. With want it asks all pods for theirs, and returns
-	// what they have left, this pod's too.
-	Exchange(ctx context.Context, figures []byte, want bool) (left [][]byte, err error)
+	// Exchange leaves the figures of this pod for a few seconds; none when they are empty. With want it asks the other
+	// pods for theirs, and returns what they have left, and how many pods have left something, this one too. It may
+	// return the figures of fewer.
+	Exchange(ctx context.Context, figures []byte, want bool) (others [][]byte, pods int, err error)
 }
 
 // Bounds of what pods leave.
@@ -59,7 +60,7 @@ func (c *cluster) turn(ctx context.Context, n int, own Snapshot) {
 		return
 	}
 	figures := figuresOf(own)
-	left, err := c.board.Exchange(ctx, figures, watched)
+	others, pods, err := c.board.Exchange(ctx, figures, watched)
 	if !watched {
 		return
 	}
@@ -69,7 +70,7 @@ func (c *cluster) turn(ctx context.Context, n int, own Snapshot) {
 	case figures == nil: // and those of the others, which have the same lanes, are most likely missing too
 		own.Alone = "With so many lanes the figures are more than pods leave for each other. This is this pod alone."
 	default:
-		own = together(own, left)
+		own = together(own, others, pods)
 	}
 	c.view.put(own)
 }
@@ -84,21 +85,37 @@ func figuresOf(s Snapshot) []byte {
 	return figures
 }
 
-// together adds up what pods have left. What cannot be read is left out: it is another version's. When nothing can be
-// read, what is left is this pod.
-func together(own Snapshot, left [][]byte) Snapshot {
-	var pods []Snapshot
-	for _, figures := range left {
+// together adds up this pod and what the others have left. What cannot be read is missing: it is another version's, or
+// there are too many. Figures whose sum is no number are no pod's of ours.
+func together(own Snapshot, others [][]byte, pods int) Snapshot {
+	all := []Snapshot{own}
+	for _, figures := range others {
 		var s Snapshot
 		if json.Unmarshal(figures, &s) == nil {
-			pods = append(pods, s)
+			all = append(all, s.whole())
 		}
 	}
-	if len(pods) == 0 {
-		pods = []Snapshot{own}
+	s := addUp(all)
+	if _, err := json.Marshal(s); err != nil {
+		own.Alone = "The figures of the other pods cannot be added up. This is this pod alone."
+		return own
 	}
-	s := addUp(pods)
+	s.Missing = max(0, pods-len(all))
 	s.At, s.Pod, s.Shares, s.Refused, s.Play = own.At, own.Pod, own.Shares, own.Refused, own.Play
+	return s
+}
+
+// whole has lists where another version may have left none. The page reads lists.
+func (s Snapshot) whole() Snapshot {
+	for i := range s.Layers {
+		s.Layers[i].Reasons = plusNamed(nil, s.Layers[i].Reasons)
+	}
+	for i := range s.Lanes {
+		s.Lanes[i].Vendor.Results = plusNamed(nil, s.Lanes[i].Vendor.Results)
+	}
+	if s.Jobs != nil && s.Jobs.Queued == nil {
+		s.Jobs.Queued = []Amount{}
+	}
 	return s
 }
 

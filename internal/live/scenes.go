@@ -4,6 +4,7 @@ import "context"
 
 // scene is one step of the story: what it says, what it does, and when it has come about.
 type scene struct {
+	skip        func(now Snapshot) bool // whether it has come about already; nil: never
 	title, says string
 	do          func(context.Context, *play) error // nil: nothing
 	over        func(before, now Snapshot) bool    // nil: at once
@@ -18,17 +19,18 @@ const (
 // scenes show the whole life of a breaker to a reader who has seen none before.
 var scenes = []scene{
 	{
+		skip:  closed,
+		title: "First, the breaker closes",
+		says: "It is still open, from what was tried before. The vendor is well now. The breaker finds that out with its " +
+			"next probe.",
+		do:   flow,
+		over: func(_, now Snapshot) bool { return closed(now) },
+	},
+	{
 		title: "Requests flow",
 		says: "20 requests a second go to the service, which calls the vendor for each. The breaker is closed: " +
 			"it lets every call pass.",
-		do: func(ctx context.Context, p *play) error {
-			p.redis.set(false)
-			if err := p.vendor.set(ctx, ""); err != nil {
-				return err
-			}
-			p.load.set(storyLoad)
-			return nil
-		},
+		do: flow,
 		over: func(before, now Snapshot) bool {
 			return closed(now) && answered(now) >= answered(before)+answers
 		},
@@ -62,6 +64,16 @@ var scenes = []scene{
 			"one breaker: they open and close together, with one probe at a time among them. The load ends by itself " +
 			"after a minute. Press the other buttons and see what reacts.",
 	},
+}
+
+// flow lets requests flow, and be answered.
+func flow(ctx context.Context, p *play) error {
+	p.redis.set(false)
+	if err := p.vendor.set(ctx, ""); err != nil {
+		return err
+	}
+	p.load.set(storyLoad)
+	return nil
 }
 
 func closed(s Snapshot) bool { return s.Breaker.State == "closed" }

@@ -18,6 +18,7 @@ type Snapshot struct {
 	Pod      string    `json:"pod"`
 	Shares   bool      `json:"shares"`          // there are the figures of all pods too: ?pods=all
 	Pods     []Pod     `json:"pods,omitempty"`  // whose figures are added up; absent when they are those of one pod
+	Missing  int       `json:"missing"`         // further pods, whose figures could not be read
 	Alone    string    `json:"alone,omitempty"` // why these are the figures of one pod, though all were asked for
 	State    string    `json:"state"`           // starting, ready, saturated or draining
 	Requests Requests  `json:"requests"`

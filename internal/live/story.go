@@ -114,6 +114,9 @@ func (t *story) run(ctx context.Context) {
 	defer cancel()
 	var err error
 	for _, s := range scenes {
+		if s.skip != nil && s.skip(t.view.snapshot()) {
+			continue
+		}
 		t.tell(s.title, s.says)
 		if err = t.perform(ctx, s); err != nil {
 			break

@@ -119,11 +119,26 @@ func TestTheStoryOfABreaker(t *testing.T) {
 		s.expect("The probe fails", "", storyLoad, true)
 		s.shows(func(s *Snapshot) { s.Breaker.State = "closed" })
 		s.expect("The breaker closes", "", storyLoad, false)
-		if told := s.story.state().Told; len(told) != len(scenes) {
+		if told := s.story.state().Told; len(told) != len(scenes)-1 { // the first one is of a breaker that is open
 			t.Errorf("%d scenes were told", len(told))
 		}
 		s.press("load", `{"rate":0}`) // ends no story: none runs
 		s.expect("The breaker closes", "", 0, false)
+	})
+}
+
+// TestTheStoryOfAnOpenBreaker begins with its closing, so that no scene says what is not so.
+func TestTheStoryOfAnOpenBreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.press("fault", `{"fault":"down"}`)
+		s.shows(func(s *Snapshot) { s.Breaker.State = "open" })
+		s.press("story", `{"run":true}`)
+		s.expect("First, the breaker closes", "", storyLoad, true)
+		s.shows(func(s *Snapshot) { s.Breaker.State = "closed" })
+		s.expect("Requests flow", "", storyLoad, true)
+		s.close()
 	})
 }
 

@@ -38,7 +38,7 @@ func (v *vendor) note(name string) {
 func (v *vendor) set(ctx context.Context, name string) error {
 	body := "[]"
 	if name != "" {
-		i := slices.IndexFunc(faults, func(f fault) bool { return f.name == name })
+		i := slices.IndexFunc(faults, func(f Fault) bool { return f.Name == name })
 		if i < 0 {
 			return fmt.Errorf("%w: the faults are %q", errBadRequest, faultNames())
 		}

@@ -66,7 +66,7 @@ func TestTheBreakerIsShown(t *testing.T) {
 	p.press("#story-button", kb.Enter)
 	p.await(scene("Stopped"))
 	p.await(`document.getElementById("load-left").textContent == "no load"`)
-	p.await(`[...document.querySelectorAll("#faults [aria-pressed=true]")].length == 0`)
+	p.await(`document.querySelector("#faults [aria-pressed=true]").dataset.fault == ""`)
 }
 
 // watchStory presses the button with the keyboard and watches the story to its end.

@@ -10,6 +10,7 @@ package board
 import (
 	"context"
 	_ "embed" // the script
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,7 +21,7 @@ import (
 // Bounds of what is left.
 const (
 	keptFor  = 5 * time.Second // that figures and wishes are kept
-	mostPods = 200             // whose figures are read; of more, those that came last
+	mostPods = 200             // other pods whose figures are read; of more, those that came last
 )
 
 //go:embed board.lua
@@ -50,16 +51,22 @@ func (b *Board) Wanted(ctx context.Context) (wanted bool, err error) {
 }
 
 // Exchange leaves the figures of this pod; none when they are empty. With want it asks the other pods for theirs, and
-// returns what all have left.
-func (b *Board) Exchange(ctx context.Context, figures []byte, want bool) (left [][]byte, err error) {
+// returns what they have left, and how many pods have left something, this one too.
+func (b *Board) Exchange(ctx context.Context, figures []byte, want bool) (others [][]byte, pods int, err error) {
 	err = b.rdb.Do(ctx, func(ctx context.Context, r redis.Cmdable) error {
 		keys := []string{b.root + "pods", b.root + "wanted", b.root + "pod:" + b.pod}
 		found, err := b.script.Run(ctx, r, keys, b.pod, figures, want, keptFor.Milliseconds(), mostPods).StringSlice()
-		left = make([][]byte, len(found))
-		for i, one := range found {
-			left[i] = []byte(one)
+		if err != nil || len(found) == 0 {
+			return err
 		}
-		return err
+		if pods, err = strconv.Atoi(found[0]); err != nil {
+			return err
+		}
+		others = make([][]byte, len(found)-1)
+		for i, one := range found[1:] {
+			others[i] = []byte(one)
+		}
+		return nil
 	})
-	return left, err
+	return others, pods, err
 }

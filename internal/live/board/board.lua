@@ -4,7 +4,8 @@
 -- KEYS[3]  figures of this pod
 -- ARGV     ID of this pod; its figures, '': none; 1 to ask for the figures of all pods; how long figures are kept, in
 --          milliseconds; the most pods to return
--- Returns  list of the figures of the pods, newest first; empty when they were not asked for
+-- Returns  number of pods that have stored figures, and the figures of the others, newest first; empty when they were
+--          not asked for
 local pod, figures, want, kept, most = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -21,10 +22,10 @@ end
 redis.call('SET', KEYS[2], 1, 'PX', kept + 1000) -- longer than the time between two looks of a pod
 
 local root = string.sub(KEYS[1], 1, -5)
-local left = {}
-for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, most - 1)) do
-  local found = redis.call('GET', root .. 'pod:' .. id)
-  if found then
+local left = {tostring(redis.call('ZCARD', KEYS[1]))}
+for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, most)) do
+  local found = id ~= pod and redis.call('GET', root .. 'pod:' .. id)
+  if found and #left <= most then
     left[#left + 1] = found
   end
 end

@@ -26,10 +26,10 @@ func client(t *testing.T, addr string) *redisx.Client {
 	return rdb
 }
 
-// exchange leaves figures and returns what is there, in order.
+// exchange leaves figures and returns those of the others, in order.
 func exchange(t *testing.T, b *board.Board, figures string, want bool) []string {
 	t.Helper()
-	left, err := b.Exchange(t.Context(), []byte(figures), want)
+	left, _, err := b.Exchange(t.Context(), []byte(figures), want)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,14 +55,14 @@ func TestPodsReadEachOther(t *testing.T) {
 			if got := exchange(t, b, "b1", false); len(got) != 0 {
 				t.Errorf("a pod that asks for nothing got %q", got)
 			}
-			if got := exchange(t, a, "a1", true); !slices.Equal(got, []string{"a1", "b1"}) {
+			if got := exchange(t, a, "a1", true); !slices.Equal(got, []string{"b1"}) {
 				t.Errorf("got %q", got)
 			}
 			if wanted, err := b.Wanted(t.Context()); !wanted || err != nil {
 				t.Errorf("figures are not wanted after a page has asked: %v", err)
 			}
 			exchange(t, b, "b2", false)
-			if got := exchange(t, a, "a2", true); !slices.Equal(got, []string{"a2", "b2"}) {
+			if got := exchange(t, a, "a2", true); !slices.Equal(got, []string{"b2"}) {
 				t.Errorf("a pod's new figures do not replace its old ones: %q", got)
 			}
 		})
@@ -79,12 +79,12 @@ func TestWhatIsLeftExpires(t *testing.T) {
 	exchange(t, board.New(rdb, "llm", "b"), "of a pod that dies", false)
 	embedded.SetTime(now.Add(4 * time.Second))
 	embedded.FastForward(4 * time.Second)
-	if got := exchange(t, a, "a", true); len(got) != 2 {
+	if got := exchange(t, a, "a", true); len(got) != 1 {
 		t.Errorf("after 4 seconds there is %q", got)
 	}
 	embedded.SetTime(now.Add(6 * time.Second))
 	embedded.FastForward(2 * time.Second)
-	if got := exchange(t, a, "a", true); !slices.Equal(got, []string{"a"}) {
+	if got := exchange(t, a, "a", true); len(got) != 0 {
 		t.Errorf("after 6 seconds there is %q", got)
 	}
 	embedded.FastForward(10 * time.Second)
@@ -100,7 +100,11 @@ func TestManyPodsAreBounded(t *testing.T) {
 	for n := range 210 {
 		exchange(t, board.New(rdb, "llm", strconv.Itoa(n)), "figures", false)
 	}
-	if got := exchange(t, board.New(rdb, "llm", "a"), "figures", true); len(got) != 200 {
-		t.Errorf("%d pods were read, and 200 are the most", len(got))
+	a := board.New(rdb, "llm", "a")
+	for _, own := range []string{"", "figures"} { // before and after it has left figures itself
+		others, pods, err := a.Exchange(t.Context(), []byte(own), true)
+		if want := 210 + min(1, len(own)); len(others) != 200 || pods != want || err != nil {
+			t.Errorf("%d of %d pods were read, %v; want 200, which is the most, of %d", len(others), pods, err, want)
+		}
 	}
 }

@@ -2,68 +2,90 @@
 const KEEP = 300; // points
 let points = []; // one a second, the oldest first
 
-// charts: a title, how values are written, and the lines: their field, name and colour.
+const whole = n => (n == null || n % 1 ? "" : String(n)); // on an axis of whole things
+
+// A chart has a title, how values are written, its lines (their field, name and colour), the least that its axis goes
+// up to, and how values are written on the axis when that differs.
 const charts = [
-  [
-    "Requests a second",
-    rate,
-    [
+  {
+    name: "Requests a second",
+    format: rate,
+    lines: [
       ["in", "in", "blue"],
       ["ok", "answered", "good"],
       ["refused", "refused", "warn"],
       ["failed", "failed", "bad"],
     ],
-  ],
-  [
-    "Vendor latency",
-    seconds,
-    [
+    least: 5,
+  },
+  {
+    name: "Vendor latency",
+    format: seconds,
+    lines: [
       ["p50", "p50", "blue"],
       ["p95", "p95", "good"],
       ["p99", "p99", "warn"],
       ["first_event", "first event p95", "violet"],
     ],
-  ],
-  ["Breaker", n => ["closed", "half-open", "open"][n] || "", [["breaker_level", "state", "bad"]], [0, 2]],
-  [
-    "Slots and queue",
-    rate,
-    [
+    least: 0.2,
+  },
+  {
+    name: "Breaker",
+    format: n => ["closed", "half-open", "open"][n] || "",
+    lines: [["breaker_level", "state", "bad"]],
+    steps: true,
+    least: 2,
+  },
+  {
+    name: "Slots and queue",
+    format: count,
+    lines: [
       ["slots", "slots in use", "blue"],
       ["waiting", "queue", "warn"],
     ],
-  ],
-  [
-    "Contract used",
-    percent,
-    [
+    least: 4,
+    tick: whole,
+  },
+  {
+    name: "Contract used",
+    format: percent,
+    lines: [
       ["quota_requests", "requests", "blue"],
       ["quota_tokens", "tokens", "violet"],
     ],
-  ],
-  [
-    "Retries",
-    rate,
-    [
+    least: 1,
+  },
+  {
+    name: "Retries",
+    format: rate,
+    lines: [
       ["retries", "a second", "warn"],
       ["retry_budget", "budget", "good"],
     ],
-  ],
-].map(([name, format, lines, range]) => {
-  const figure = make("figure", "", make("figcaption", "", name)),
-    box = make("div", "");
-  box.setAttribute("role", "img");
-  figure.append(box);
-  $("charts").append(figure);
-  return { name, format, lines, range, box };
+    least: 5,
+  },
+].map(c => {
+  const box = make("div", "chart"),
+    said = make("p", "unseen");
+  box.tabIndex = 0;
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-roledescription", "chart");
+  said.setAttribute("role", "status");
+  $("charts").append(make("figure", "", make("figcaption", "", c.name), box, said));
+  box.addEventListener("keydown", e => walk(c, e));
+  box.addEventListener("blur", () => c.plot?.setCursor({ left: -10, top: -10 }));
+  return Object.assign(c, { box, said });
 });
+const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]]; // the lines of a chart differ without their colours, too
 const unit = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16; // 1 at the usual text size
 const height = () => Math.round(118 * unit());
+const clock = t => new Date(1000 * t).toLocaleTimeString("en-GB");
 
 // build makes the chart anew, with the colours that are in force.
 function build(c) {
   const style = getComputedStyle(document.documentElement),
-    colour = name => style.getPropertyValue("--" + name).trim();
+    colour = name => style.getPropertyValue("--" + name).trim(),
+    tick = c.tick || c.format;
   const axis = {
     stroke: colour("dim"),
     grid: { stroke: colour("line"), width: 1 },
@@ -75,8 +97,16 @@ function build(c) {
     {
       width: Math.max(120, c.box.clientWidth),
       height: height(),
-      padding: [6, 8, 0, 0],
-      cursor: { y: false, drag: { setScale: false }, sync: { key: "live" } },
+      padding: [10, 18, 0, 0],
+      cursor: {
+        y: false,
+        drag: { setScale: false },
+        sync: { key: "live" },
+        // Where there is no point there is no value.
+        dataIdx: (u, line, n, at) => (n != null && Math.abs(u.data[0][n] - at) > 2 ? null : n),
+      },
+      legend: { markers: { dash: (u, n) => ["", "solid", "dashed", "dotted", "dashed"][n] } },
+      hooks: { setCursor: [u => u.root.classList.toggle("pointed", u.cursor.left >= 0)] },
       scales: {
         x: {
           range: () => {
@@ -84,32 +114,32 @@ function build(c) {
             return [end - KEEP, end];
           },
         },
-        y: { range: c.range ? () => c.range : (u, low, high) => [0, Math.max(high || 0, 1e-3) * 1.08] },
+        y: { range: (u, low, high) => [0, c.steps ? c.least : Math.max(high || 0, c.least) * 1.05] },
       },
       axes: [
         {
           ...axis,
           size: 22 * unit(),
-          space: 70,
-          values: (u, at) =>
-            at.map(t => new Date(1000 * t).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })),
+          space: 70 * unit(),
+          values: (u, at) => at.map(t => clock(t).slice(0, 5)),
           incrs: [60, 120],
         },
         {
           ...axis,
-          size: (c.range ? 66 : 52) * unit(),
-          space: 26,
-          values: (u, at) => at.map(v => (c.range && v % 1 ? "" : c.format(v))),
+          size: (c.steps ? 66 : 52) * unit(),
+          space: 26 * unit(),
+          values: (u, at) => at.map(v => (c.steps && v % 1 ? "" : tick(v))),
         },
       ],
       series: [
-        { value: (u, t) => (t == null ? "" : new Date(1000 * t).toLocaleTimeString("en-GB")) },
-        ...c.lines.map(([, label, name]) => ({
+        { label: "at", value: (u, t) => (t == null ? "" : clock(t)) },
+        ...c.lines.map(([, label, name], n) => ({
           label,
           stroke: colour(name),
-          width: 1.5,
+          width: 1.5 * unit(),
+          dash: DASHES[n],
           points: { show: false },
-          paths: c.range && uPlot.paths.stepped({ align: 1 }),
+          paths: c.steps && uPlot.paths.stepped({ align: 1 }),
           value: (u, v) => (v == null ? "–" : c.format(v)),
         })),
       ],
@@ -127,15 +157,39 @@ const data = c => [
 function draw(c) {
   if (!c.plot) build(c);
   c.plot.setData(data(c));
-  if (c.plot.cursor.idx == null || c.plot.cursor.left < 0) c.plot.setLegend({ idx: points.length - 1 }, false);
-  const last = points[points.length - 1] || {};
-  c.box.setAttribute(
-    "aria-label",
-    c.name +
-      ", now: " +
-      c.lines.map(([field, text]) => text + " " + (last[field] == null ? "–" : c.format(last[field]))).join(", "),
+  if (!c.plot.root.classList.contains("pointed"))
+    requestAnimationFrame(() => c.plot.setLegend({ idx: points.length - 1 }, false)); // when uPlot has drawn
+  if (document.activeElement != c.box) c.box.setAttribute("aria-label", summary(c)); // not while it is listened to
+}
+
+// summary says what the lines of a chart show: their values now, and between what they were.
+function summary(c) {
+  const lines = c.lines.map(([field, name]) => {
+    const values = points.map(p => p[field]).filter(v => v != null);
+    if (!values.length) return name + ": nothing yet";
+    const last = points[points.length - 1][field],
+      [low, high] = [Math.min(...values), Math.max(...values)].map(c.format);
+    return name + " " + (last == null ? "–" : c.format(last)) + (low == high ? "" : ", from " + low + " to " + high);
+  });
+  return c.name + ": " + lines.join("; ") + ". The arrow keys read single moments.";
+}
+
+// walk moves the cursor of a chart by keys, and says the values there.
+function walk(c, e) {
+  const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -KEEP, End: KEEP }[e.key];
+  if (!by || !points.length) return;
+  e.preventDefault();
+  const u = c.plot,
+    from = u.cursor.left >= 0 && u.cursor.idx != null ? u.cursor.idx : points.length - 1,
+    n = Math.min(points.length - 1, Math.max(0, from + by)),
+    at = u.data[0][n];
+  u.setCursor({ left: u.valToPos(at, "x"), top: 0 });
+  write(
+    c.said,
+    clock(at) + ": " + c.lines.map(([field, name]) => name + " " + (points[n][field] == null ? "–" : c.format(points[n][field]))).join(", "),
   );
 }
+
 new ResizeObserver(() =>
   charts.forEach(c => c.plot?.setSize({ width: Math.max(120, c.box.clientWidth), height: height() })),
 ).observe($("charts"));
@@ -143,4 +197,3 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   charts.forEach(build);
   charts.forEach(draw);
 });
-

@@ -1,11 +1,13 @@
 // The link to the pod: its history once, and then a snapshot a second.
+const ALL = "#all-pods"; // in the address of a page that shows all pods
 let source,
-  all = false; // pods, or this one
+  all = location.hash == ALL; // pods, or this one
 
 for (const b of $("switch").children)
   b.addEventListener("click", () => {
     if ((b.dataset.pods == "all") == all) return;
     all = b.dataset.pods == "all";
+    history.replaceState(null, "", all ? ALL : location.pathname);
     start();
   });
 
@@ -47,13 +49,20 @@ async function fill(query) {
 setInterval(() => {
   const silent = Date.now() - lastEvent;
   if (silent < LATE) return;
-  tell("no events for " + (silent / 1000).toFixed(0) + " s", "bad");
+  tell("no events", "bad");
+  write($("silent"), "for " + (silent / 1000).toFixed(0) + " s");
   if (silent >= GONE) start();
 }, 1000);
 
+// tell says how the link is. While there is none, what the page shows is of the past.
 function tell(text, cls) {
-  $("link").textContent = text;
+  write($("link"), text);
   $("link").className = cls;
+  write($("silent"), "");
+  document.body.classList.toggle("past", cls == "bad");
+  if (cls != "bad") return;
+  write($("state"), "not known");
+  $("state").className = "warn";
 }
 
 // start loads the history and then listens. After a break it begins again, so that the lines have no gap. One link is
@@ -73,7 +82,6 @@ async function start() {
     }, 2000);
   };
   lastEvent = Date.now();
-  tell("connecting", "dim");
   try {
     const d = await (await fetch("/debug/live" + query, { signal: mine.signal })).json();
     if (mine != link) return;
@@ -82,7 +90,7 @@ async function start() {
     buildWay(d.way);
     show(d);
   } catch (e) {
-    return again("the pod cannot be reached, trying again");
+    return again("no connection, trying again");
   }
   source = new EventSource("/debug/live/events" + query);
   source.onmessage = e => {
@@ -98,7 +106,7 @@ async function start() {
   source.onerror = () => {
     if (mine != link) return;
     source.close();
-    again("no events, trying again");
+    again("no connection, trying again");
   };
 }
 start();

@@ -4,7 +4,7 @@ function showFacts(s) {
   const three = l => [l.p50, l.p95, l.p99].map(seconds).join(", "),
     denied = names(s.retries.denied);
   const facts = [
-    ["Breaker", breakerNow(s.breaker)],
+    ["Breaker", breakerNow(s.breaker), s.breaker.state == "closed" ? "" : "bad"],
     ["Slots", notes.slots(s)],
     ...[
       ["requests", s.quota.requests],
@@ -23,6 +23,7 @@ function showFacts(s) {
       "Redis",
       (s.redis.shared ? "shared with all pods" : "away: " + (all ? "pods count alone" : "this pod is alone")) +
         (s.redis.full ? ", full" : ""),
+      s.redis.shared && !s.redis.full ? "" : "bad",
     ],
   ];
   if (s.jobs)
@@ -35,14 +36,50 @@ function showFacts(s) {
       name = m.name.replace("llm_memory_", "").replace("_bytes", "").replaceAll("_", " ");
     facts.push(["Memory: " + name, bytes ? size(m.value) : count(m.value)]);
   }
-  $("facts").replaceChildren(
-    ...facts.map(([name, text]) => make("div", "", make("dt", "", name), make("dd", "", text))),
-  );
+  const list = $("facts");
+  while (list.children.length > facts.length) list.lastChild.remove();
+  while (list.children.length < facts.length) list.append(make("div", "", make("dt"), make("dd")));
+  facts.forEach(([name, text, cls], n) => {
+    const [term, value] = list.children[n].children;
+    write(term, name);
+    write(value, text);
+    value.className = cls || "";
+  });
 }
 
-// table fills the body of a table. The first cell of a row names it.
-function table(id, list) {
-  $(id).replaceChildren(...list.map(cells => make("tr", "", ...cells.map(c => make("td", "", c)))));
+// table fills the body of a table with rows of cells. The first cell of a row names it, or all cells with whole. What
+// stays is left alone, so that it can be selected and copied. A table that does not fit can be scrolled by keyboard.
+function table(id, list, whole) {
+  const body = $(id),
+    had = new Map([...body.children].map(row => [row.name, row])),
+    seen = new Map(); // how many rows have a name: two pods of one machine may have the same
+  let next = body.firstChild;
+  for (const cells of list) {
+    const text = whole ? cells.join("\n") : String(cells[0]);
+    seen.set(text, (seen.get(text) || 0) + 1);
+    const name = text + "\n" + seen.get(text);
+    let row = had.get(name);
+    if (row && row == next) next = next.nextSibling;
+    else {
+      row ||= make("tr", "", ...cells.map((_, n) => make(n || whole ? "td" : "th")));
+      row.name = name;
+      if (!whole) row.firstChild.scope = "row";
+      body.insertBefore(row, next);
+    }
+    cells.forEach((text, n) => write(row.children[n], String(text)));
+  }
+  while (next) {
+    const gone = next;
+    next = next.nextSibling;
+    gone.remove();
+  }
+  if (!list.length) {
+    body.append(make("tr", "dim", make("td", "", "none so far")));
+    body.firstChild.firstChild.colSpan = 20;
+  }
+  const box = body.closest(".scroll");
+  if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+  else box.removeAttribute("tabindex");
 }
 
 // showPods shows whose figures these are.
@@ -54,14 +91,21 @@ function showPods(s) {
   write($("pod"), cluster ? s.pods.length + (s.pods.length == 1 ? " pod" : " pods") : s.pod);
   write(
     $("about"),
-    (cluster ? "This page adds up all pods." : "This page shows one pod.") + " Rates are the mean of five seconds.",
+    (cluster
+      ? s.missing > 0
+        ? "This page adds up " + s.pods.length + " of " + (s.pods.length + s.missing) + " pods: the others' figures " +
+          "could not be read, or are too many."
+        : "This page adds up all pods."
+      : "This page shows one pod.") + " Rates are the mean of five seconds.",
   );
+  write($("redis-state"), s.redis.shared ? (s.redis.full ? "Redis is full" : "") : "Redis is away");
+  $("redis-state").className = "bad";
   write($("alone"), s.alone || "");
   $("pods-box").hidden = !cluster;
   table(
     "pods",
     (s.pods || []).map(p => [
-      p.name,
+      p.name + (p.name == s.pod ? " (this one)" : ""),
       p.state,
       rate(p.requests_per_second),
       p.inside,
@@ -76,19 +120,23 @@ function showLanes(s) {
   $("lanes-box").hidden = !s.lanes.length;
   table(
     "lanes",
-    s.lanes.map(l => [
-      l.name,
-      rate(l.vendor.per_second),
-      names(l.vendor.results) || "–",
-      seconds(l.vendor.latency.p50),
-      seconds(l.vendor.latency.p95),
-      seconds(l.vendor.first_event.p95),
-      used(l.quota.requests),
-      used(l.quota.tokens),
-      l.quota.waiting,
-      openNow(l.breaker, l.probe_in_seconds),
-    ]),
+    [...s.lanes]
+      .sort((a, b) => (b.name == "default") - (a.name == "default"))
+      .map(l => [
+        l.name,
+        openNow(l.breaker, l.probe_in_seconds),
+        rate(l.vendor.per_second),
+        used(l.quota.requests),
+        used(l.quota.tokens),
+        l.quota.waiting,
+        seconds(l.vendor.latency.p50),
+        seconds(l.vendor.latency.p95),
+        seconds(l.vendor.latency.p99),
+        seconds(l.vendor.first_event.p95),
+        names(l.vendor.results) || "–",
+      ]),
   );
+  for (const row of $("lanes").children) row.classList.toggle("open", !row.textContent.includes("closed"));
 }
 
 function showEnds(s) {
@@ -96,10 +144,8 @@ function showEnds(s) {
     "outcomes",
     s.requests.outcomes.map(o => [o.name, rate(o.per_second), count(o.total)]),
   );
-  [...$("outcomes").children].forEach((row, n) => {
-    row.dataset.outcome = s.requests.outcomes[n].name;
-    row.dataset.total = s.requests.outcomes[n].total;
-  });
+  s.requests.outcomes.forEach((o, n) => Object.assign($("outcomes").children[n].dataset, { outcome: o.name, total: o.total }));
+  if (held($("refused"))) return;
   table(
     "refused",
     s.refused.map(r => [
@@ -109,5 +155,12 @@ function showEnds(s) {
       r.reason,
       r.request_id,
     ]),
+    true,
   );
+}
+
+// held reports whether somebody reads a table, who points at it or has selected something in it: it stays as it is.
+function held(body) {
+  const selected = getSelection();
+  return body.matches(":hover") || (!selected.isCollapsed && body.contains(selected.anchorNode));
 }

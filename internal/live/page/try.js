@@ -16,65 +16,85 @@ function showStory(s) {
     if (running && n == told.length - 1) li.setAttribute("aria-current", "step");
     else li.removeAttribute("aria-current");
   });
-  $("story-now").textContent = running
-    ? "Now: breaker " + breakerNow(s.breaker) + "; answered " + rate(s.point.ok) + "/s, refused " + rate(s.point.refused) +
-      "/s, failed " + rate(s.point.failed) + "/s"
-    : "";
+  const ends = [
+    ["answered", s.point.ok],
+    ["refused", s.point.refused],
+    ["failed", s.point.failed],
+  ].map(([how, n]) => how + " " + rate(n) + "/s");
+  write($("story-now"), running ? "Now: breaker " + breakerNow(s.breaker) + "; " + ends.join(", ") : "");
 }
 
-let saidLessons = "";
 function showDev(s) {
   $("play").hidden = !s.dev;
   if (!s.dev) return;
   showStory(s);
   if (!$("faults").children.length) {
-    for (const fault of ["", ...s.dev.faults]) {
-      const button = make("button", "", fault || "well");
+    for (const fault of [well, ...s.dev.faults]) {
+      const button = make("button", "", fault.name || "well");
       button.type = "button";
-      button.dataset.fault = fault;
-      button.addEventListener("click", () => post("fault", { fault }));
+      button.title = fault.says;
+      button.dataset.fault = fault.name;
+      button.addEventListener("click", () => post("fault", { fault: fault.name }));
       $("faults").append(button);
     }
   }
-  press($("faults").children, b => b.dataset.fault != "" && b.dataset.fault == s.dev.fault);
-  $("elsewhere").textContent = s.dev.fault == "other" ? "It fails as it was told elsewhere: its /faults says how." : "";
-  $("tiers").textContent = "over the tiers " + s.dev.tiers.join(", ");
-  press($("redis").querySelectorAll("button"), b => b.dataset.frozen == "true" && s.dev.redis_frozen);
-  $("load-left").textContent = s.dev.load
-    ? s.dev.load + "/s are sent, stops in " + s.dev.load_seconds.toFixed(0) + " s"
-    : "no load";
-  if (document.activeElement != $("load")) showLoad(s.dev.load);
-  const now = reacting(s),
-    active = lessons.filter(l => now.has(l.layer));
-  const text = active.map(l => l.layer).join();
-  if (text == saidLessons && $("lessons").children.length) return; // a screen reader says only what is new
-  saidLessons = text;
-  $("lessons").replaceChildren(
-    ...active.map(l =>
-      make("li", "", make("b", "", title(l.layer) + ": "), l.says + " ", make("code", "", l.file)),
-    ),
-  );
-  if (!active.length) $("lessons").append(make("li", "dim", "Nothing: every layer lets requests through."));
+  press($("faults").children, b => b.dataset.fault == s.dev.fault);
+  write($("fault-says"), ([well, other, ...s.dev.faults].find(f => f.name == s.dev.fault) || other).says);
+  press($("redis").querySelectorAll("button"), b => (b.dataset.frozen == "true") == s.dev.redis_frozen);
+  showLoad(s.dev);
+  showLessons(reacting(s));
 }
 
-function showLoad(n) {
+const well = { name: "", says: "The vendor answers as it should." },
+  other = { name: "other", says: "The vendor fails as it was told elsewhere: its /faults says how." };
+
+// showLessons adds what began to react and removes what has stopped: a screen reader says only what is new.
+function showLessons(now) {
+  const list = $("lessons"),
+    active = lessons.filter(l => now.has(l.layer));
+  for (const li of [...list.children]) if (!active.some(l => l.layer == li.dataset.step)) li.remove();
+  active.forEach((l, n) => {
+    if (list.children[n]?.dataset.step == l.layer) return;
+    const li = make("li", "", make("b", "", title(l.layer) + ": "), l.says + " ", make("code", "", l.file));
+    li.dataset.step = l.layer;
+    list.insertBefore(li, list.children[n] || null);
+  });
+  if (!active.length) list.append(make("li", "dim", "Nothing: every layer lets requests through."));
+}
+
+// showLoad shows the load that there is. The slider follows it, but not while somebody moves it.
+let lastLoad,
+  touched = 0; // when the slider was moved last
+function showLoad({ load, load_seconds, tiers }) {
+  write($("tiers"), "over the tiers " + tiers.join(", "));
+  write($("load-left"), load ? load + "/s are sent, stops in " + load_seconds.toFixed(0) + " s" : "no load");
+  const free = document.activeElement != $("load") || (load != lastLoad && Date.now() - touched > 3000);
+  if (free && pending == 0) setLoad(load);
+  lastLoad = load;
+}
+
+function setLoad(n) {
   $("load").value = n;
-  $("load-text").textContent = n;
+  write($("load-text"), n + "/s");
+  $("load").setAttribute("aria-valuetext", n + " requests a second");
 }
 
 // post presses a button. What is pressed meanwhile waits for its turn, so that the service hears all in order; of
 // several values of the slider that wait, the last one counts.
-let turn = Promise.resolve();
+let turn = Promise.resolve(),
+  pending = 0; // buttons that the service has not heard of yet
 const waiting = {};
 function post(what, body) {
-  const queued = waiting[what];
+  const queued = waiting[what] != null;
   waiting[what] = body;
-  if (!queued)
-    turn = turn.then(() => {
-      const last = waiting[what];
-      delete waiting[what];
-      return send(what, last);
-    });
+  if (queued) return;
+  pending++;
+  turn = turn.then(async () => {
+    const last = waiting[what];
+    delete waiting[what];
+    await send(what, last);
+    pending--;
+  });
 }
 
 async function send(what, body) {
@@ -91,7 +111,8 @@ async function send(what, body) {
   }
 }
 $("load").addEventListener("input", e => {
-  $("load-text").textContent = e.target.value;
+  touched = Date.now();
+  setLoad(Number(e.target.value));
 });
 $("load").addEventListener("change", e => post("load", { rate: Number(e.target.value) }));
 $("story-button").addEventListener("click", e => post("story", { run: e.target.dataset.run != "false" }));

@@ -67,7 +67,8 @@ const notes = {
     const n = s.quota.waiting + s.slots.waiting;
     return n > 0 && count(n) + (n == 1 ? " call waits" : " calls wait");
   },
-  breaker: s => breakerNow(s.breaker) + (s.breaker.opened > 0 ? "; " + breakerPast(s.breaker) : ""),
+  breaker: s =>
+    breakerNow(s.breaker).slice(s.breaker.state.length) + (s.breaker.opened > 0 ? "; " + breakerPast(s.breaker) : ""),
   quota: s => quotaNow(s.quota) + (s.quota.waiting > 0 ? ", " + count(s.quota.waiting) + " wait" : ""),
   slots: s => count(s.slots.used) + " of " + count(s.slots.size) + " in use, " + count(s.slots.waiting) + " in the queue",
   call_timeout: s => names(s.vendor.results.filter(r => r.name.includes("timeout"))),
@@ -139,7 +140,8 @@ function showWay(s) {
     if (l.refused.per_second > 0)
       note.push(make("span", "bad", verb + " " + names(l.reasons).replaceAll("_", "_\u200b"))); // may break here
     const says = notes[l.name]?.(s);
-    if (says) note.push(make("span", "dim", says));
+    if (l.name == "breaker") note.push(make("span", "dim", make("b", "pill " + s.breaker.state, s.breaker.state), says));
+    else if (says) note.push(make("span", "dim", says));
     if (!note.length) note.push(make("span", "says", row.says));
     if (l.refused.total > 0) note.push(inAll(l.refused.total, verb));
     row.li.classList.toggle("reacts", react.has(l.name));
