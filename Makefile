@@ -22,7 +22,9 @@ help: ## list the targets
 
 .PHONY: run
 run: ## run the service with nothing else: embedded Redis, simulated vendor
-	@go run ./cmd/server --dev
+	@echo 'Compiling, which takes half a minute or more the first time.'
+# No `go run`, which would end with an error when the service is stopped.
+	@go build -o bin/server-dev ./cmd/server && exec bin/server-dev --dev
 
 .PHONY: build
 build: ## build bin/server and bin/vendorsim

@@ -26,7 +26,8 @@ const devTiers = "free pro enterprise"
 // known, the service listens on the loopback interface only.
 //
 // The breaker's pauses are short, so that a newcomer does not wait long for a probe: with the service's own defaults a
-// breaker whose first probe fails stays open for 15 s or longer.
+// breaker whose first probe fails stays open for 15 s or longer. With the embedded Redis there is one pod, so its share
+// of the contract while Redis is away is all of it.
 func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]string, error) {
 	settings := []string{
 		"ADDR=localhost:8080", "ADMIN_ADDR=localhost:9090", "PPROF=true", "DRAIN_DELAY=0s",
@@ -54,6 +55,9 @@ func devEnvironment(ctx context.Context, environ []string, cleanup *closers) ([]
 			return nil, fmt.Errorf("--dev: %w", err)
 		}
 		settings = append(settings, part.name+"="+value)
+		if part.name == "REDIS_URL" {
+			settings = append(settings, "QUOTA_SHARES=1", "JOBS_MEMORY=268435456")
+		}
 	}
 	all := make([]string, 0, len(settings)+len(environ))
 	for _, s := range settings {
@@ -104,16 +108,24 @@ func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 	return path, os.WriteFile(path, []byte(lines.String()), 0o600)
 }
 
+// devPost is the command that posts a body, which is to follow.
+func devPost(svc *service) string {
+	return "curl -sS http://" + reachable(svc.addr) +
+		"/llm -H 'Authorization: Bearer dev-pro' -H 'Content-Type: application/json'"
+}
+
+// devBody is a body for it.
+const devBody = `-d '{"model":"demo","messages":[{"role":"user","content":"Hello!"}]}'`
+
 // welcome prints the first commands to try.
 func welcome(w io.Writer, svc *service, vendor string) {
-	base, admin := "http://"+reachable(svc.addr), "http://"+reachable(svc.adminAddr)
-	post := "curl -sS " + base + "/llm -H 'Authorization: Bearer dev-pro' -H 'Content-Type: application/json'"
+	base, admin, post := "http://"+reachable(svc.addr), "http://"+reachable(svc.adminAddr), devPost(svc)
 	fmt.Fprintf(w, `
 Watch it live: %[3]s/
 
 Spillway runs with an embedded Redis, a simulated vendor and well-known keys. Nothing here is for production.
 
-  %[1]s -d '{"model":"demo","messages":[{"role":"user","content":"Hello!"}]}'
+  %[1]s %[6]s
 
 as a stream:
 
@@ -124,7 +136,7 @@ Browser: %[3]s/docs   Metrics: %[4]s/metrics   Stop: Ctrl-C
 Let the vendor fail:  curl -X POST %[5]s/faults -d '{"kind":"status","status":503}'
 Let it work again:    curl -X DELETE %[5]s/faults
 
-`, post, post, base, admin, vendor)
+`, post, post, base, admin, vendor, devBody)
 }
 
 // reachable returns the host and port at which a client on this machine reaches addr.

@@ -68,7 +68,7 @@ func newPlayground(cfg config.Config) *playground {
 		for _, tier := range p.tiers {
 			key := rand.Text()
 			p.keys = append(p.keys, key)
-			p.lines = append(p.lines, fmt.Sprintf("%x live-page-%d-%s %s", sha256.Sum256([]byte(key)), n+1, tier, tier))
+			p.lines = append(p.lines, fmt.Sprintf("%x %s%d-%s %s", sha256.Sum256([]byte(key)), playUser, n+1, tier, tier))
 		}
 	}
 	return p
@@ -87,9 +87,19 @@ func (p *playground) own() []string {
 // streams of the page end when the pod drains, because the main port waits for its requests.
 func playOn(svc *service, cfg config.Config, dev bool) {
 	if p := svc.playground; p != nil {
+		var try func() string
+		if dev {
+			try = func() string {
+				if svc.addr == nil { // it does not listen yet
+					return ""
+				}
+				return devPost(svc) + " " + devBody
+			}
+		}
 		svc.page.Play(live.Playground{
 			Service: func() string { return "http://" + reachable(svc.addr) },
-			Vendors: vendorRoots(cfg), Freeze: p.freezer.freeze, Keys: p.keys, Tiers: p.tiers, LocalOnly: !dev,
+			Vendors: vendorRoots(cfg), Freeze: p.freezer.freeze, Keys: p.keys, Tiers: p.tiers, Try: try,
+			LocalOnly: !dev,
 		})
 	}
 	if !dev {

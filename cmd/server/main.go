@@ -4,7 +4,7 @@
 //	main     the only place that reads the environment or exits      main.go
 //	  dev    --dev: embedded Redis, simulated vendor, known keys     dev.go
 //	  ask    -ask: one request to a running service                  ask.go
-//	  build  every part, once, in order                              build.go, parts.go, livepage.go, gc.go
+//	  build  every part, once, in order                              build.go, parts.go, livepage.go, playlog.go, gc.go
 //	  serve  listen, serve, close                                    serve.go, closers.go
 //	         connections and broken requests                         connlimit.go, malformed.go
 //	  drain  unready, serve on, finish what is in flight             drain.go
@@ -118,6 +118,9 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	}
 	level.Set(cfg.Server.LogLevel)
 	setGC(lookupIn(environ))
+	if cfg.Server.Playground {
+		log = slog.New(playLog{log.Handler()})
+	}
 	log.LogAttrs(ctx, slog.LevelInfo, "starting", slog.String("version", buildVersion()),
 		slog.Any("changed_settings", cfg))
 	log.LogAttrs(ctx, slog.LevelInfo, "what the settings rule out", slog.Any("answers", cfg.RulesOut()))

@@ -150,7 +150,7 @@ func TestFlags(t *testing.T) {
 		"missing file": {env: []string{"LLM_VENDOR_URL=http://v/", "LLM_REDIS_URL=redis://127.0.0.1:1",
 			"LLM_API_KEYS_FILE=/nowhere"}, code: 1, stderr: "/nowhere"},
 		"taken address": {args: []string{"--dev"}, env: []string{"LLM_ADDR=256.0.0.1:1"},
-			code: 1, stderr: "listening on LLM_ADDR"},
+			code: 1, stderr: "Choose another address with LLM_ADDR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -106,7 +106,7 @@ func (s *service) serve(ctx context.Context) error {
 func (s *service) listen(ctx context.Context, addr, name string, limit int) (*connLimit, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listening on %s_%s: %w", config.Prefix, name, err)
+		return nil, fmt.Errorf("%w. Choose another address with %s_%s", err, config.Prefix, name)
 	}
 	return newConnLimit(listener, limit), nil
 }

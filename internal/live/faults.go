@@ -21,7 +21,8 @@ var faults = []Fault{
 	{"429", "The vendor answers \"too many requests\", and asks to wait for five seconds: 429 with Retry-After.",
 		`{"kind":"status","status":429,"retry_after":"5s"}`},
 	{"cut streams", "The vendor breaks each stream off after three events.", `{"kind":"cut","chunks":3}`},
-	{"silent", "The vendor takes calls and does not answer.", `{"kind":"hang"}`},
+	{"silent", "The vendor takes calls and does not answer. Each call fails at the call timeout, which is 30 seconds " +
+		"unless it was set.", `{"kind":"hang"}`},
 	{"smaller contract", "The vendor grants 100 requests in ten seconds, which the service does not know, and refuses " +
 		"what is beyond.", `{"kind":"contract","contract":{"requests":100,"window":"10s","enforce":true}}`},
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type Playground struct {
 	Freeze    func(bool)    // freezes Redis for this pod, or lets it go on; nil does nothing
 	Keys      []string      // API keys that load is sent with, in turn: those of the tiers should alternate
 	Tiers     []string      // of the keys
+	Try       func() string // a command that sends a request, for the page to show; nil: none
 	LocalOnly bool          // take requests from the loopback interface alone, as those of kubectl port-forward are
 }
 
@@ -26,6 +28,7 @@ type Play struct {
 	LoadSeconds float64  `json:"load_seconds"` // until that stops
 	Tiers       []string `json:"tiers"`        // of the users that send it
 	Frozen      bool     `json:"redis_frozen"` // for this pod
+	Try         string   `json:"try"`          // a command that sends a request; "" for none
 	Story       Story    `json:"story"`
 }
 
@@ -52,7 +55,11 @@ func (l *Live) Play(with Playground) {
 }
 
 func (p *play) state(now time.Time) *Play {
-	s := &Play{Fault: p.vendor.fault(), Faults: faults, Tiers: p.with.Tiers, Frozen: p.redis.is.Load(),
+	try := ""
+	if p.with.Try != nil {
+		try = p.with.Try()
+	}
+	s := &Play{Fault: p.vendor.fault(), Faults: faults, Tiers: p.with.Tiers, Frozen: p.redis.is.Load(), Try: try,
 		Story: p.story.state()}
 	s.Load, s.LoadSeconds = p.load.state(now)
 	return s
@@ -122,9 +129,9 @@ func read(r *http.Request, into any) error {
 func local(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
-		name = host
+		name = strings.Trim(host, "[]") // there is no port
 	}
-	return name == "localhost" || net.ParseIP(name) != nil
+	return strings.EqualFold(strings.TrimSuffix(name, "."), "localhost") || net.ParseIP(name) != nil
 }
 
 // loopback reports whether an address is one of the loopback interface.

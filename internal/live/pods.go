@@ -31,6 +31,7 @@ type cluster struct {
 	wanted bool // by a page of any pod, as of the last look
 
 	mu    sync.Mutex
+	since time.Time // when the pages of this pod have begun to ask for all pods
 	until time.Time // when the pages of this pod have stopped to ask for all pods
 }
 
@@ -71,6 +72,9 @@ func (c *cluster) turn(ctx context.Context, n int, own Snapshot) {
 		own.Alone = "With so many lanes the figures are more than pods leave for each other. This is this pod alone."
 	default:
 		own = together(own, others, pods)
+		if len(own.Pods) < 2 && c.young(time.Now()) {
+			own.Alone = comeSoon
+		}
 	}
 	c.view.put(own)
 }
@@ -125,10 +129,20 @@ func (c *cluster) ask(own *view, now time.Time) {
 	defer c.mu.Unlock()
 	if now.After(c.until) {
 		s := own.snapshot()
-		s.Alone = "The figures of the other pods come in a moment. This is this pod alone."
+		s.Alone = comeSoon
 		c.view.begin(s)
+		c.since = now
 	}
 	c.until = now.Add(watchTime)
+}
+
+// comeSoon is shown until the other pods have had the time to notice that their figures are wanted.
+const comeSoon = "The figures of the other pods come in a moment. This is this pod alone."
+
+func (c *cluster) young(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return now.Sub(c.since) < (askEvery+1)*interval
 }
 
 func (c *cluster) watched(now time.Time) bool {

@@ -47,11 +47,12 @@ var scenes = []scene{
 		says: "Too many calls have failed. The service has stopped calling the vendor: each request is refused at " +
 			"once, with the time after which to try again, and the vendor is left in peace to recover. After a pause " +
 			"the breaker lets one request through to see whether the vendor is back. That request is the probe.",
-		over: func(before, now Snapshot) bool {
-			return lost(now) > lost(before) || now.Breaker.Opened > before.Breaker.Opened
+		over: func(before, now Snapshot) bool { // closed: somebody else has made the vendor well
+			return lost(now) > lost(before) || now.Breaker.Opened > before.Breaker.Opened || closed(now)
 		},
 	},
 	{
+		skip:  closed,
 		title: "The probe fails",
 		says: "The vendor is still down. The breaker stays open, this time for twice as long. Meanwhile the vendor " +
 			"has come back. The breaker does not know that yet: its next probe will tell.",

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/spillway-dev/spillway/internal/await"
@@ -21,6 +22,8 @@ func TestAllPodsAsOne(t *testing.T) {
 	here, there := startPod(t, "LLM_REDIS_URL="+redis.URL()), startPod(t, "LLM_REDIS_URL="+redis.URL())
 	p := open(t, here.URL)
 	p.press(`button[data-pods="all"]`, kb.Enter)
+	p.await(`document.querySelectorAll("#pods tr").length == 2`)
+	p.do(chromedp.Reload()) // the address says that it is of all pods
 	p.await(`document.querySelectorAll("#pods tr").length == 2`)
 
 	// Load on both until both have answered. When it has ended, the page has the counts of both.
@@ -44,6 +47,7 @@ func TestAllPodsAsOne(t *testing.T) {
 	redis.Kill()
 	p.await(`document.getElementById("alone").textContent.includes("Redis is away")`)
 	p.await(`document.getElementById("pods-box").hidden`)
+	p.await(`document.getElementById("redis-state").textContent == "Redis is away"`)
 	redis.Restart()
 	p.await(`document.querySelectorAll("#pods tr").length == 2 && document.getElementById("alone").textContent == ""`)
 	p.press(`button[data-pods="one"]`, kb.Enter)

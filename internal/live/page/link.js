@@ -89,6 +89,7 @@ async function start() {
     lessons = d.lessons || [];
     buildWay(d.way);
     show(d);
+    write($("trouble"), "");
   } catch (e) {
     return again("no connection, trying again");
   }

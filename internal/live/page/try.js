@@ -41,25 +41,30 @@ function showDev(s) {
   press($("faults").children, b => b.dataset.fault == s.dev.fault);
   write($("fault-says"), ([well, other, ...s.dev.faults].find(f => f.name == s.dev.fault) || other).says);
   press($("redis").querySelectorAll("button"), b => (b.dataset.frozen == "true") == s.dev.redis_frozen);
+  $("try").hidden = !s.dev.try;
+  write($("try-line"), s.dev.try);
   showLoad(s.dev);
-  showLessons(reacting(s));
+  showLessons(s);
 }
 
 const well = { name: "", says: "The vendor answers as it should." },
   other = { name: "other", says: "The vendor fails as it was told elsewhere: its /faults says how." };
 
 // showLessons adds what began to react and removes what has stopped: a screen reader says only what is new.
-function showLessons(now) {
+function showLessons(s) {
   const list = $("lessons"),
+    now = reacting(s),
     active = lessons.filter(l => now.has(l.layer));
-  for (const li of [...list.children]) if (!active.some(l => l.layer == li.dataset.step)) li.remove();
+  for (const li of [...list.querySelectorAll("[data-step]")]) if (!active.some(l => l.layer == li.dataset.step)) li.remove();
   active.forEach((l, n) => {
     if (list.children[n]?.dataset.step == l.layer) return;
     const li = make("li", "", make("b", "", title(l.layer) + ": "), l.says + " ", make("code", "", l.file));
     li.dataset.step = l.layer;
     list.insertBefore(li, list.children[n] || null);
   });
-  if (!active.length) list.append(make("li", "dim", "Nothing: every layer lets requests through."));
+  const idle = !s.dev.load && (s.dev.fault || s.dev.redis_frozen);
+  $("no-lesson").hidden = active.length > 0;
+  write($("no-lesson"), idle ? "Nothing, because no requests come: move the load." : "Nothing: every layer lets requests through.");
 }
 
 // showLoad shows the load that there is. The slider follows it, but not while somebody moves it.

@@ -68,7 +68,8 @@ const notes = {
     return n > 0 && count(n) + (n == 1 ? " call waits" : " calls wait");
   },
   breaker: s =>
-    breakerNow(s.breaker).slice(s.breaker.state.length) + (s.breaker.opened > 0 ? "; " + breakerPast(s.breaker) : ""),
+    breakerNow(s.breaker).slice(s.breaker.state.length) +
+    (s.breaker.state == "half-open" && s.requests.per_second == 0 ? ", the next requests are its probes" : "") + (s.breaker.opened > 0 ? "; " + breakerPast(s.breaker) : ""),
   quota: s => quotaNow(s.quota) + (s.quota.waiting > 0 ? ", " + count(s.quota.waiting) + " wait" : ""),
   slots: s => count(s.slots.used) + " of " + count(s.slots.size) + " in use, " + count(s.slots.waiting) + " in the queue",
   call_timeout: s => names(s.vendor.results.filter(r => r.name.includes("timeout"))),

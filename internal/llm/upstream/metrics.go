@@ -38,7 +38,8 @@ func newMetrics(own *llm.Endpoint, reg prometheus.Registerer) (*metrics, error) 
 	took := func(name, help string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: name, Help: help,
-			Buckets: []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200},
+			// Calls that end at the default call timeout, 30 s, have a bucket of their own just above it.
+			Buckets: []float64{.005, .025, .1, .25, .5, 1, 2, 5, 10, 20, 29.5, 30.5, 60, 120, 300, 600, 1200},
 		}, []string{"endpoint"})
 	}
 	m := &metrics{
