@@ -169,7 +169,9 @@ function summary(c) {
     if (!values.length) return name + ": nothing yet";
     const last = points[points.length - 1][field],
       [low, high] = [Math.min(...values), Math.max(...values)].map(c.format);
-    return name + " " + (last == null ? "–" : c.format(last)) + (low == high ? "" : ", from " + low + " to " + high);
+    return (
+      name + " " + (last == null ? "–" : c.format(last)) + (low == high ? "" : ", from " + low + " to " + high)
+    );
   });
   return c.name + ": " + lines.join("; ") + ". The arrow keys read single moments.";
 }
@@ -186,7 +188,11 @@ function walk(c, e) {
   u.setCursor({ left: u.valToPos(at, "x"), top: 0 });
   write(
     c.said,
-    clock(at) + ": " + c.lines.map(([field, name]) => name + " " + (points[n][field] == null ? "–" : c.format(points[n][field]))).join(", "),
+    clock(at) +
+      ": " +
+      c.lines
+        .map(([field, name]) => name + " " + (points[n][field] == null ? "–" : c.format(points[n][field])))
+        .join(", "),
   );
 }
 

@@ -93,7 +93,11 @@ function showPods(s) {
     $("about"),
     (cluster
       ? s.missing > 0
-        ? "This page adds up " + s.pods.length + " of " + (s.pods.length + s.missing) + " pods: the others' figures " +
+        ? "This page adds up " +
+          s.pods.length +
+          " of " +
+          (s.pods.length + s.missing) +
+          " pods: the others' figures " +
           "could not be read, or are too many."
         : "This page adds up all pods."
       : "This page shows one pod.") + " Rates are the mean of five seconds.",
@@ -144,7 +148,9 @@ function showEnds(s) {
     "outcomes",
     s.requests.outcomes.map(o => [o.name, rate(o.per_second), count(o.total)]),
   );
-  s.requests.outcomes.forEach((o, n) => Object.assign($("outcomes").children[n].dataset, { outcome: o.name, total: o.total }));
+  s.requests.outcomes.forEach((o, n) =>
+    Object.assign($("outcomes").children[n].dataset, { outcome: o.name, total: o.total }),
+  );
   if (held($("refused"))) return;
   table(
     "refused",

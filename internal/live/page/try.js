@@ -55,7 +55,8 @@ function showLessons(s) {
   const list = $("lessons"),
     now = reacting(s),
     active = lessons.filter(l => now.has(l.layer));
-  for (const li of [...list.querySelectorAll("[data-step]")]) if (!active.some(l => l.layer == li.dataset.step)) li.remove();
+  for (const li of [...list.querySelectorAll("[data-step]")])
+    if (!active.some(l => l.layer == li.dataset.step)) li.remove();
   active.forEach((l, n) => {
     if (list.children[n]?.dataset.step == l.layer) return;
     const li = make("li", "", make("b", "", title(l.layer) + ": "), l.says + " ", make("code", "", l.file));
@@ -64,7 +65,10 @@ function showLessons(s) {
   });
   const idle = !s.dev.load && (s.dev.fault || s.dev.redis_frozen);
   $("no-lesson").hidden = active.length > 0;
-  write($("no-lesson"), idle ? "Nothing, because no requests come: move the load." : "Nothing: every layer lets requests through.");
+  write(
+    $("no-lesson"),
+    idle ? "Nothing, because no requests come: move the load." : "Nothing: every layer lets requests through.",
+  );
 }
 
 // showLoad shows the load that there is. The slider follows it, but not while somebody moves it.
@@ -123,4 +127,3 @@ $("load").addEventListener("change", e => post("load", { rate: Number(e.target.v
 $("story-button").addEventListener("click", e => post("story", { run: e.target.dataset.run != "false" }));
 for (const b of $("redis").querySelectorAll("button"))
   b.addEventListener("click", () => post("redis", { frozen: b.dataset.frozen == "true" }));
-

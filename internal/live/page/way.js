@@ -59,7 +59,9 @@ const notes = {
   },
   lanes: s =>
     s.lanes.length > 1 &&
-    s.lanes.length + " lanes" + (s.failovers.per_second > 0 ? ", to another " + rate(s.failovers.per_second) + "/s" : ""),
+    s.lanes.length +
+      " lanes" +
+      (s.failovers.per_second > 0 ? ", to another " + rate(s.failovers.per_second) + "/s" : ""),
   retry: s =>
     s.retries.per_second > 0 &&
     rate(s.retries.per_second) + "/s, budget left for " + rate(s.retries.budget) + " more",
@@ -69,18 +71,23 @@ const notes = {
   },
   breaker: s =>
     breakerNow(s.breaker).slice(s.breaker.state.length) +
-    (s.breaker.state == "half-open" && s.requests.per_second == 0 ? ", the next requests are its probes" : "") + (s.breaker.opened > 0 ? "; " + breakerPast(s.breaker) : ""),
+    (s.breaker.state == "half-open" && s.requests.per_second == 0 ? ", the next requests are its probes" : "") +
+    (s.breaker.opened > 0 ? "; " + breakerPast(s.breaker) : ""),
   quota: s => quotaNow(s.quota) + (s.quota.waiting > 0 ? ", " + count(s.quota.waiting) + " wait" : ""),
-  slots: s => count(s.slots.used) + " of " + count(s.slots.size) + " in use, " + count(s.slots.waiting) + " in the queue",
+  slots: s =>
+    count(s.slots.used) + " of " + count(s.slots.size) + " in use, " + count(s.slots.waiting) + " in the queue",
   call_timeout: s => names(s.vendor.results.filter(r => r.name.includes("timeout"))),
   vendor: s =>
-    s.vendor.latency.p50 != null && "p50 " + seconds(s.vendor.latency.p50) + ", p95 " + seconds(s.vendor.latency.p95),
+    s.vendor.latency.p50 != null &&
+    "p50 " + seconds(s.vendor.latency.p50) + ", p95 " + seconds(s.vendor.latency.p95),
 };
 
 // used is how much of a limit of the contract is used.
 const used = u => (u ? percent(u.per_second / u.of_per_second) : "no limit");
 const quotaNow = q =>
-  q.requests || q.tokens ? "of the contract: requests " + used(q.requests) + ", tokens " + used(q.tokens) : "no contract";
+  q.requests || q.tokens
+    ? "of the contract: requests " + used(q.requests) + ", tokens " + used(q.tokens)
+    : "no contract";
 const openNow = (state, probe) => state + (probe > 0 ? ", probe in " + Math.ceil(probe) + " s" : "");
 const breakerNow = b => openNow(b.state, b.probe_in_seconds);
 
@@ -90,7 +97,9 @@ function breakerPast(b) {
     .filter(p => p.total > 0)
     .map(p => count(p.total) + " " + p.name)
     .join(", ");
-  return "went open " + count(b.opened) + (b.opened == 1 ? " time" : " times") + (probes ? ", probes: " + probes : "");
+  return (
+    "went open " + count(b.opened) + (b.opened == 1 ? " time" : " times") + (probes ? ", probes: " + probes : "")
+  );
 }
 
 // reacting are the steps that do more than let requests through.
@@ -141,7 +150,8 @@ function showWay(s) {
     if (l.refused.per_second > 0)
       note.push(make("span", "bad", verb + " " + names(l.reasons).replaceAll("_", "_\u200b"))); // may break here
     const says = notes[l.name]?.(s);
-    if (l.name == "breaker") note.push(make("span", "dim", make("b", "pill " + s.breaker.state, s.breaker.state), says));
+    if (l.name == "breaker")
+      note.push(make("span", "dim", make("b", "pill " + s.breaker.state, s.breaker.state), says));
     else if (says) note.push(make("span", "dim", says));
     if (!note.length) note.push(make("span", "says", row.says));
     if (l.refused.total > 0) note.push(inAll(l.refused.total, verb));
