@@ -8,6 +8,7 @@
 //	settings    the service accepts the chart's settings; none is missing        settings_test.go
 //	alerts      fire exactly when they should                                    alerts_test.go
 //	metrics     those of alerts, dashboard and autoscaler exist                  metrics_test.go
+//	dashboard   one for each release; queries, legends, units and states          dashboard_test.go, panels_test.go
 //	keys        API keys are made once and kept                                  keys_test.go
 //	operations  what an upgrade keeps, and what replaces a pod                   operations_test.go
 //	network     where pods may connect to, and which pods may call them          network_test.go

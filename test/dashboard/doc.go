@@ -3,7 +3,8 @@
 //
 //	pod, two simulated vendors, Redis ──scraped by──▶ Prometheus ◀──queries── the panels
 //
-//	dashboard_test.go   the panels, and that each query returns data
+//	dashboard_test.go   that each query and each variable returns data, for all lanes and for those that are chosen
+//	panels_test.go      the panels and variables, as they are in the file
 //	story_test.go       what happens to the pod, one stage after the other
 //	pod_test.go         the pod, its vendors and its clients
 //	prometheus_test.go  starts Prometheus, and queries it

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -133,7 +134,12 @@ func large() string { return strings.Replace(chat, "Hi!", strings.Repeat("Hi! ",
 
 // ask sends a request, reads the whole answer, and returns the code of the problem document, if it is one.
 func (w *world) ask(key, body string, header ...string) (code string) {
-	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.pod.URL+"/llm", strings.NewReader(body))
+	return w.askIn(w.t.Context(), key, body, header...)
+}
+
+// askIn is ask by a client that hangs up when ctx ends.
+func (w *world) askIn(ctx context.Context, key, body string, header ...string) (code string) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.pod.URL+"/llm", strings.NewReader(body))
 	if err != nil {
 		w.t.Error(err)
 		return ""

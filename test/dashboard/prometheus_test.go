@@ -20,14 +20,17 @@ import (
 	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// The labels that the chart's ServiceMonitor and Prometheus itself add to scraped series.
+// The labels that the chart's ServiceMonitor and Prometheus itself add to scraped series. The second target is the same
+// pod as if it belonged to another release.
 const config = `
 global: {scrape_interval: 500ms, scrape_timeout: 500ms}
 scrape_configs:
   - job_name: spillway
     static_configs:
-      - targets: [%q]
+      - targets: [%[1]q]
         labels: {namespace: test, service: llm-spillway, pod: pod-1}
+      - targets: [%[1]q]
+        labels: {namespace: other, service: other-spillway, pod: pod-2}
 `
 
 // prometheus is a Prometheus that scrapes a pod.
@@ -87,31 +90,17 @@ type series struct {
 func (p prometheus) between(t *testing.T, query string, from, to time.Time) []series {
 	t.Helper()
 	seconds := func(at time.Time) string { return strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64) }
-	answer, err := http.PostForm(p.url+"/api/v1/query_range", url.Values{
-		"query": {query}, "start": {seconds(from)}, "end": {seconds(to)}, "step": {"1"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
 	var said struct {
-		Error string
-		Data  struct {
-			Result []struct {
-				Metric map[string]string
-				Values [][2]any // time, and a number as text
-			}
+		Result []struct {
+			Metric map[string]string
+			Values [][2]any // time, and a number as text
 		}
 	}
-	text, err := io.ReadAll(answer.Body)
-	if err == nil {
-		err = json.Unmarshal(text, &said)
-	}
-	if err != nil || said.Error != "" {
-		t.Fatalf("%s: %v, %s: %.2000s", query, err, answer.Status, text)
-	}
+	p.ask(t, "/api/v1/query_range", url.Values{
+		"query": {query}, "start": {seconds(from)}, "end": {seconds(to)}, "step": {"1"},
+	}, &said)
 	var all []series
-	for _, r := range said.Data.Result {
+	for _, r := range said.Result {
 		one := series{Labels: r.Metric}
 		for _, v := range r.Values {
 			if n, err := strconv.ParseFloat(fmt.Sprint(v[1]), 64); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) {
@@ -123,6 +112,34 @@ func (p prometheus) between(t *testing.T, query string, from, to time.Time) []se
 		}
 	}
 	return all
+}
+
+// values are the values of a label in all series that a selector matches, in order.
+func (p prometheus) values(t *testing.T, label, selector string) (all []string) {
+	t.Helper()
+	p.ask(t, "/api/v1/label/"+label+"/values", url.Values{"match[]": {selector}}, &all)
+	return all
+}
+
+// ask calls Prometheus and reads the data of its answer.
+func (p prometheus) ask(t *testing.T, path string, with url.Values, data any) {
+	t.Helper()
+	answer, err := http.Get(p.url + path + "?" + with.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	said := struct {
+		Error string
+		Data  any
+	}{Data: data}
+	text, err := io.ReadAll(answer.Body)
+	if err == nil {
+		err = json.Unmarshal(text, &said)
+	}
+	if err != nil || said.Error != "" {
+		t.Fatalf("%s %v: %v, %s: %.2000s", path, with, err, answer.Status, text)
+	}
 }
 
 // shape formats series for a log: their labels, and the largest value of each.

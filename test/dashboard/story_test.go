@@ -1,6 +1,8 @@
 package dashboard
 
 import (
+	"context"
+	"strings"
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/await"
@@ -22,6 +24,8 @@ func story(w *world) {
 	w.until(`llm_jobs_submitted_total`, func() { w.ask("dev-pro", chat, "Prefer", "respond-async") })
 	w.until(`llm_jobs_waits_total`, func() { w.ask("dev-pro", chat, "Prefer", "respond-async, wait=5") })
 	w.ask("no such key", chat)
+	w.ask("dev-pro", chat, "Idempotency-Key", strings.Repeat("long", 100))
+	w.ask("dev-pro", "{")
 	w.until(`llm_model_lists_total`, w.list)
 	w.crowd(200, "free", chat) // each of 20 users may send 5, and fewer by their tokens
 	await.True(w.t, "a user's tokens are used up", func() bool {
@@ -71,6 +75,12 @@ func story(w *world) {
 	// The vendor does not answer: the deadline ends the request.
 	w.faults(silent)
 	w.refused("deadline_exceeded")
+	// Nor does the client wait for it.
+	w.until(`llm_vendor_attempts_total{endpoint="chat",lane="default",result="client_gone"}`, func() {
+		impatient, leave := context.WithTimeout(w.t.Context(), 300*time.Millisecond)
+		defer leave()
+		w.askIn(impatient, "dev-enterprise", chat)
+	})
 	w.faults()
 
 	// Redis hangs: the pod uses its own counts.

@@ -21,6 +21,15 @@ dash and a hash of 10 characters, and a label has at most 63: so at most 52 are 
 {{ .Values.namespaceOverride | default .Release.Namespace }}
 {{- end }}
 
+{{/* The dashboard's uid in Grafana, which has at most 40 characters: the name, and the namespace if that is another one.
+Neither has capitals. Of long ones only the beginning is kept, with a hash of the whole. */}}
+{{- define "spillway.dashboardUID" -}}
+{{- $name := include "spillway.fullname" . }}
+{{- $namespace := include "spillway.namespace" . }}
+{{- $whole := ternary $name (printf "%s-IN-%s" $name $namespace) (eq $name $namespace) }}
+{{- if le (len $whole) 40 }}{{ $whole }}{{ else }}{{ trunc 29 $whole }}-{{ sha256sum $whole | trunc 10 }}{{ end }}
+{{- end }}
+
 {{- define "spillway.selector" -}}
 app.kubernetes.io/name: {{ include "spillway.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
