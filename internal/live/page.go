@@ -27,7 +27,8 @@ func newPage() page {
 	html := bytes.Replace(join("page/page.html"), []byte("{{style}}"), style, 1)
 	return page{html: bytes.Replace(html, []byte("{{script}}"), script, 1), policy: fmt.Sprintf(
 		"default-src 'none'; script-src '%s'; style-src '%s'; img-src data:; connect-src 'self'; "+
-			"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+			"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "+
+			"require-trusted-types-for 'script'; trusted-types 'none'",
 		hash(script), hash(style),
 	)}
 }

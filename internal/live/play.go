@@ -106,7 +106,7 @@ func (l *Live) change(do func(*play, *http.Request) error) http.HandlerFunc {
 // alone ends the story before it presses a button: the one who watches has taken over.
 func alone(do func(*play, *http.Request) error) func(*play, *http.Request) error {
 	return func(p *play, r *http.Request) error {
-		p.story.halt("Another button was pressed, so this ends here.")
+		p.story.halt(takeOver)
 		return do(p, r)
 	}
 }

@@ -6,8 +6,8 @@ import "context"
 type scene struct {
 	skip        func(now Snapshot) bool // whether it has come about already; nil: never
 	title, says string
-	do          func(context.Context, *play) error // nil: nothing
-	over        func(before, now Snapshot) bool    // nil: at once
+	do          func(context.Context, *story) error // nil: nothing
+	over        func(before, now Snapshot) bool     // nil: at once
 }
 
 // What the story is played with.
@@ -39,7 +39,7 @@ var scenes = []scene{
 		title: "The vendor goes down",
 		says: "From now on the vendor answers every call with an error. Each one costs time and a place, and clients " +
 			"get errors. The breaker counts them.",
-		do:   func(ctx context.Context, p *play) error { return p.vendor.set(ctx, "down") },
+		do:   func(ctx context.Context, t *story) error { return t.set(ctx, "down") },
 		over: func(before, now Snapshot) bool { return !closed(now) || now.Breaker.Opened > before.Breaker.Opened },
 	},
 	{
@@ -56,7 +56,7 @@ var scenes = []scene{
 		title: "The probe fails",
 		says: "The vendor is still down. The breaker stays open, this time for twice as long. Meanwhile the vendor " +
 			"has come back. The breaker does not know that yet: its next probe will tell.",
-		do:   func(ctx context.Context, p *play) error { return p.vendor.set(ctx, "") },
+		do:   func(ctx context.Context, t *story) error { return t.set(ctx, "") },
 		over: func(_, now Snapshot) bool { return closed(now) },
 	},
 	{
@@ -68,12 +68,12 @@ var scenes = []scene{
 }
 
 // flow lets requests flow, and be answered.
-func flow(ctx context.Context, p *play) error {
-	p.redis.set(false)
-	if err := p.vendor.set(ctx, ""); err != nil {
+func flow(ctx context.Context, t *story) error {
+	t.play.redis.set(false)
+	if err := t.set(ctx, ""); err != nil {
 		return err
 	}
-	p.load.set(storyLoad)
+	t.play.load.set(storyLoad)
 	return nil
 }
 

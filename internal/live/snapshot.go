@@ -197,7 +197,7 @@ func (s *Snapshot) point() Point {
 	}
 	for _, layer := range s.Layers {
 		switch layer.Name {
-		case layerVendor, layerService:
+		case layerVendor, layerService, "deadline": // what took too long had passed the layers
 			p.Failed += layer.Refused.PerSecond
 		case layerClient: // it was neither refused, nor did it fail
 		default:

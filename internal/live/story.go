@@ -24,8 +24,19 @@ type Told struct {
 // storyTime is the longest time of a story. It takes a quarter of a minute with --dev.
 const storyTime = 3 * time.Minute
 
-// errStuck ends a story that takes too long.
-var errStuck = errors.New("this takes too long, so it ends here; the log of the pod may say why")
+// ending is why a story does not come to its end, in the words of its last scene.
+type ending string
+
+func (e ending) Error() string { return string(e) }
+
+const (
+	stopped  ending = "The vendor is well again, and the load has ended."
+	takeOver ending = "Another button was pressed, so this ends here."
+	anew     ending = "It begins anew."
+	podStops ending = "The pod stops."
+	taken    ending = "Somebody else has changed what the vendor does, so this ends here."
+	stuck    ending = "This takes too long, so it ends here, and the vendor is well again."
+)
 
 // story plays the scenes one after the other, each when the snapshots show that the one before has come about.
 type story struct {
@@ -35,6 +46,7 @@ type story struct {
 	changing sync.Mutex // held while a story begins or ends
 	closed   bool       // no other one begins
 	running  sync.WaitGroup
+	fault    string // that the story which runs has set
 
 	mu   sync.Mutex
 	told []Told
@@ -54,7 +66,7 @@ func (p *play) serveStory(r *http.Request) error {
 	if want.Run {
 		return p.story.begin(r.Context())
 	}
-	p.story.halt("The vendor is well again, and the load has ended.")
+	p.story.halt(stopped)
 	p.load.set(0)
 	return p.vendor.set(r.Context(), "")
 }
@@ -72,7 +84,7 @@ func (t *story) begin(ctx context.Context) error {
 	}
 	t.changing.Lock()
 	defer t.changing.Unlock()
-	t.haltLocked("")
+	t.haltLocked(anew)
 	if t.closed {
 		return nil
 	}
@@ -85,16 +97,16 @@ func (t *story) begin(ctx context.Context) error {
 }
 
 // halt ends the story that runs, if one does, and says why. When it returns the story does nothing any more.
-func (t *story) halt(why string) {
+func (t *story) halt(why ending) {
 	t.changing.Lock()
 	defer t.changing.Unlock()
 	t.haltLocked(why)
 }
 
-func (t *story) haltLocked(why string) {
+func (t *story) haltLocked(why ending) {
 	t.mu.Lock()
 	if t.stop != nil {
-		t.stop(errors.New(why))
+		t.stop(why)
 	}
 	t.mu.Unlock()
 	t.running.Wait()
@@ -105,12 +117,12 @@ func (t *story) close() {
 	t.changing.Lock()
 	defer t.changing.Unlock()
 	t.closed = true
-	t.haltLocked("The pod stops.")
+	t.haltLocked(podStops)
 }
 
 // run plays the scenes, and says what ended them when they do not come to their end.
 func (t *story) run(ctx context.Context) {
-	ctx, cancel := context.WithTimeoutCause(ctx, storyTime, errStuck)
+	ctx, cancel := context.WithTimeoutCause(ctx, storyTime, stuck)
 	defer cancel()
 	var err error
 	for _, s := range scenes {
@@ -126,6 +138,7 @@ func (t *story) run(ctx context.Context) {
 		err = cause
 	}
 	if err != nil {
+		t.leave(err)
 		t.tell("Stopped", err.Error())
 	}
 	t.mu.Lock()
@@ -134,12 +147,29 @@ func (t *story) run(ctx context.Context) {
 	t.stop = nil
 }
 
+// leave makes the vendor well when nobody else will: the story's fault must not outlive a story that is stuck, or a pod
+// that stops.
+func (t *story) leave(err error) {
+	if !errors.Is(err, stuck) && !errors.Is(err, podStops) || t.fault == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = t.play.vendor.set(ctx, "") // the simulator may stop as well
+}
+
+// set makes the vendor fail, or well.
+func (t *story) set(ctx context.Context, fault string) error {
+	t.fault = fault
+	return t.play.vendor.set(ctx, fault)
+}
+
 // perform does what a scene does, and waits until it has come about. It keeps the load on meanwhile, which would
 // otherwise stop by itself on a slow machine.
 func (t *story) perform(ctx context.Context, s scene) error {
 	before := t.view.snapshot()
 	if s.do != nil {
-		if err := s.do(ctx, t.play); err != nil {
+		if err := s.do(ctx, t); err != nil {
 			return err
 		}
 	}
@@ -147,6 +177,9 @@ func (t *story) perform(ctx context.Context, s scene) error {
 		_, changed := t.view.now()
 		if s.over(before, t.view.snapshot()) {
 			break
+		}
+		if t.play.vendor.fault() != t.fault {
+			return taken
 		}
 		t.play.load.keep(storyLoad)
 		select {

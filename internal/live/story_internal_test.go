@@ -163,10 +163,29 @@ func TestTheStoryEnds(t *testing.T) {
 		time.Sleep(storyTime + time.Second)
 		synctest.Wait()
 		s.expect("Stopped", "", 0, false) // the load has ended by itself
+
+		// Stuck, or with its pod, it leaves the vendor well; when somebody else has the vendor, as they want it.
+		s.press("story", `{"run":true}`)
+		s.shows(answer(s.answers() + 10))
+		time.Sleep(storyTime + time.Second)
+		synctest.Wait()
+		s.expect("Stopped", "", 0, false)
+		s.press("story", `{"run":true}`)
+		s.shows(answer(s.answers() + 10))
+		if err := s.vendor.set(t.Context(), "silent"); err != nil {
+			t.Fatal(err)
+		}
+		s.shows(func(*Snapshot) {})
+		s.expect("Stopped", "silent", storyLoad, false)
+		s.press("story", `{"run":true}`)
+		time.Sleep(storyTime + time.Second)
+		synctest.Wait()
 		if told := s.story.state().Told; !strings.Contains(told[len(told)-1].Says, "too long") {
 			t.Errorf("told %+v", told)
 		}
 		s.press("story", `{"run":true}`)
+		s.shows(answer(s.answers() + 10))
+		s.expect("The vendor goes down", "down", storyLoad, true)
 		s.close()
 		s.expect("Stopped", "", 0, false)
 		s.press("story", `{"run":true}`)

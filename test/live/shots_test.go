@@ -16,7 +16,7 @@ import (
 var shots = flag.String("shots", "", "the directory that the pictures are written into")
 
 // largest is the largest size of a picture of the README, in bytes.
-const largest = 300_000
+const largest = 400_000
 
 // TestShots takes the pictures of the README: load, slow answers, and then the story of the breaker, while it is open.
 // It is open for longer here than with --dev, so that both pictures show the same.

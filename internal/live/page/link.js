@@ -82,17 +82,18 @@ async function start() {
     }, 2000);
   };
   lastEvent = Date.now();
+  let d;
   try {
-    const d = await (await fetch("/debug/live" + query, { signal: mine.signal })).json();
-    if (mine != link) return;
-    points = d.history.map(level);
-    lessons = d.lessons || [];
-    buildWay(d.way);
-    show(d);
-    write($("trouble"), "");
+    d = await (await fetch("/debug/live" + query, { signal: mine.signal })).json();
   } catch (e) {
     return again("no connection, trying again");
   }
+  if (mine != link) return;
+  points = d.history.map(level);
+  lessons = d.lessons || [];
+  buildWay(d.way);
+  show(d);
+  write($("trouble"), "");
   source = new EventSource("/debug/live/events" + query);
   source.onmessage = e => {
     if (mine != link) return;
