@@ -36,6 +36,12 @@ func TestRedisFreezesAndGoesOn(t *testing.T) {
 	l, states := newLive(), []bool{}
 	defer l.Close()
 	l.Play(live.Playground{Freeze: func(frozen bool) { states = append(states, frozen) }})
+	defer func() {
+		l.Close()
+		if len(states) == 0 || states[len(states)-1] {
+			t.Error("a pod that ends leaves Redis frozen")
+		}
+	}()
 	for _, body := range []string{`{"frozen":true}`, `{"frozen":false}`} {
 		if got := send(l, "POST", "/debug/live/redis", body).Code; got != http.StatusNoContent {
 			t.Errorf("%s: got %d", body, got)
@@ -44,6 +50,7 @@ func TestRedisFreezesAndGoesOn(t *testing.T) {
 	if !slices.Equal(states, []bool{true, false}) {
 		t.Errorf("Redis was frozen: %v", states)
 	}
+	send(l, "POST", "/debug/live/redis", `{"frozen":true}`)
 }
 
 func newLive() *live.Live {
@@ -92,7 +99,8 @@ func TestThePageRunsItsOwnScriptOnly(t *testing.T) {
 	page := send(newLive(), "GET", "/", "")
 	policy, html := page.Header().Get("Content-Security-Policy"), page.Body.String()
 	for _, want := range []string{"default-src 'none'", "script-src 'sha256-", "style-src 'sha256-",
-		"connect-src 'self'", "frame-ancestors 'none'"} {
+		"connect-src 'self'", "img-src data:", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'",
+		"require-trusted-types-for 'script'", "trusted-types 'none'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("the policy has no %q: %s", want, policy)
 		}
