@@ -68,7 +68,8 @@ func newPlayground(cfg config.Config) *playground {
 		for _, tier := range p.tiers {
 			key := rand.Text()
 			p.keys = append(p.keys, key)
-			p.lines = append(p.lines, fmt.Sprintf("%x %s%d-%s %s", sha256.Sum256([]byte(key)), playUser, n+1, tier, tier))
+			user := fmt.Sprintf("%s%d-%s", playUser, n+1, tier)
+			p.lines = append(p.lines, fmt.Sprintf("%x %s %s", sha256.Sum256([]byte(key)), user, tier))
 		}
 	}
 	return p

@@ -8,7 +8,8 @@ import (
 )
 
 // addUp makes one snapshot of those of several pods. What all pods share is the largest that one of them tells: what
-// the contract allows, the breaker, queued jobs. So is the pressure, by which each pod sheds alone. The rest is added up.
+// the contract allows, the breaker, queued jobs. So is the pressure, by which each pod sheds alone. The rest is added
+// up.
 func addUp(pods []Snapshot) Snapshot {
 	var s Snapshot
 	ready := 0
@@ -130,8 +131,8 @@ func plusLayers(a, b []Layer) []Layer {
 
 func plusLanes(a, b []Lane) []Lane {
 	return merged(a, b, func(l Lane) string { return l.Name }, func(x, y Lane) Lane {
-		return Lane{x.Name, x.Quota.plus(y.Quota), worse(x.Breaker, y.Breaker), sooner(x.ProbeInSeconds, y.ProbeInSeconds),
-			x.Vendor.plus(y.Vendor)}
+		return Lane{x.Name, x.Quota.plus(y.Quota), worse(x.Breaker, y.Breaker),
+			sooner(x.ProbeInSeconds, y.ProbeInSeconds), x.Vendor.plus(y.Vendor)}
 	})
 }
 

@@ -21,8 +21,8 @@ var scenes = []scene{
 	{
 		skip:  closed,
 		title: "First, the breaker closes",
-		says: "It is still open, from what was tried before. The vendor is well now. The breaker finds that out with its " +
-			"next probe.",
+		says: "It is still open, from what was tried before. The vendor is well now. The breaker finds that out with " +
+			"its next probe.",
 		do:   flow,
 		over: func(_, now Snapshot) bool { return closed(now) },
 	},

@@ -101,7 +101,8 @@ func TestWhatIsWorseOfTwoPods(t *testing.T) {
 	b.Breaker, b.Redis, b.Pressure = Breaker{State: "open", ProbeInSeconds: 7}, Redis{Shared: true, Full: true}, .7
 	for _, both := range [][]Snapshot{{a, b}, {b, a}} {
 		s := addUp(both)
-		if s.Breaker.State != "open" || s.Breaker.ProbeInSeconds != 7 || s.Redis != (Redis{false, true}) || s.Pressure != .7 {
+		if s.Breaker.State != "open" || s.Breaker.ProbeInSeconds != 7 || s.Redis != (Redis{false, true}) ||
+			s.Pressure != .7 {
 			t.Errorf("breaker %+v, redis %+v, pressure %v", s.Breaker, s.Redis, s.Pressure)
 		}
 	}

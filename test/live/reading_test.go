@@ -115,7 +115,8 @@ func TestForcedColours(t *testing.T) {
 	}))
 	p.await(`matchMedia("(forced-colors: active)").matches`)
 	if value[bool](p, `(() => {
-		const ground = is => getComputedStyle(document.querySelector("#faults [aria-pressed=" + is + "]")).backgroundColor;
+		const button = is => document.querySelector("#faults [aria-pressed=" + is + "]");
+		const ground = is => getComputedStyle(button(is)).backgroundColor;
 		return ground(true) == ground(false);
 	})()`) {
 		t.Error("the button that is pressed looks like the others")

@@ -176,8 +176,10 @@ func TestThePageShowsTheWay(t *testing.T) {
 	p.press(`button[data-fault="down"]`, kb.Enter)
 	p.underLoad(60, box("fail_fast", "refused vendor_unavailable"))
 	p.underLoad(60, `(() => {
-		const width = (layer, part) => parseFloat(document.querySelector("[data-layer=" + layer + "] ." + part).style.width);
-		const before = width("user_concurrency", "pass"), pass = width("fail_fast", "pass"), turned = width("fail_fast", "turned");
+		const part = (layer, name) => document.querySelector("[data-layer=" + layer + "] ." + name);
+		const width = (layer, name) => parseFloat(part(layer, name).style.width);
+		const before = width("user_concurrency", "pass");
+		const pass = width("fail_fast", "pass"), turned = width("fail_fast", "turned");
 		return turned > 0 && pass < before && Math.abs(before - pass - turned) < 0.2;
 	})()`)
 }

@@ -94,8 +94,8 @@ func (c *Chain) Down() time.Duration {
 	return down
 }
 
-// ProbeIn is the time until a lane whose breaker is open lets a probe through; 0 while it is closed, and for a lane that
-// there is not.
+// ProbeIn is the time until a lane whose breaker is open lets a probe through; 0 while it is closed, and for a lane
+// that there is not.
 func (c *Chain) ProbeIn(lane string) time.Duration {
 	if l := c.lane(lane); l != nil {
 		return l.breaker.RetryAfter()
