@@ -121,8 +121,8 @@ function inAll(n, what) {
   return span;
 }
 
-// widest is what a full bar stands for: the most requests of the last half minute.
-const widest = s => Math.max(1, s.requests.per_second, ...points.slice(-30).map(p => p.in));
+// widest is what a full bar stands for: the most requests of the last ten seconds.
+const widest = s => Math.max(1, s.requests.per_second, ...points.slice(-10).map(p => p.in));
 
 function showWay(s) {
   const most = widest(s),
