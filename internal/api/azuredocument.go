@@ -70,7 +70,7 @@ func asAzure(operation json.RawMessage, path string) (json.RawMessage, error) {
 	}
 	summary := "The same at a path of Azure's clients"
 	if own.Summary != "" {
-		summary += ": " + strings.ToLower(own.Summary[:1]) + own.Summary[1:]
+		summary += ". " + own.Summary
 	}
 	for name, value := range map[string]any{
 		"operationId": id, "parameters": own.Parameters, "tags": []string{"Azure"}, "summary": summary,

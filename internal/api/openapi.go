@@ -45,14 +45,35 @@ type components struct {
 }
 
 type response struct {
-	Description string           `json:"description"`
-	Headers     map[string]ref   `json:"headers"`
-	Content     map[string]media `json:"content"`
+	Description string         `json:"description"`
+	Headers     map[string]ref `json:"headers"`
+	Content     content        `json:"content"`
 }
 
+// content is the bodies of an answer, by their types, in their order: a page shows the first one.
+type content []media
+
 type media struct {
+	kind     string         // its type
 	Schema   any            `json:"schema"`
 	Examples map[string]ref `json:"examples,omitempty"`
+}
+
+// MarshalJSON writes an object whose members are in the order of c.
+func (c content) MarshalJSON() ([]byte, error) {
+	b := []byte("{")
+	for i, m := range c {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			return nil, err
+		}
+		b = append(strconv.AppendQuote(b, m.kind), ':')
+		b = append(b, text...)
+	}
+	return append(b, '}'), nil
 }
 
 type ref struct {
@@ -137,33 +158,29 @@ func (c components) add(k kind) {
 			r.Description += ","
 		}
 		r.Description += " " + p.code
-		r.Content[k.contentType].Examples[name] = ref{"#/components/examples/" + name}
+		r.Content[0].Examples[name] = ref{"#/components/examples/" + name}
 		c.Responses[key] = r
 	}
 }
 
 // newResponse is the answer of a kind of routes with a status, without its codes yet.
 func newResponse(k kind, status int) response {
-	headers := map[string]ref{"X-Request-ID": {"#/components/headers/RequestID"}}
-	switch status {
-	case http.StatusUnauthorized:
-		headers["WWW-Authenticate"] = ref{"#/components/headers/Authenticate"}
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		headers["Retry-After"] = ref{"#/components/headers/RetryAfter"}
-	}
+	headers := k.headers(status)
 	schema := any(ref{"#/components/schemas/Problem"})
 	if k.dialect == dialectAnthropic {
 		schema = ref{"#/components/schemas/AnthropicProblem"}
 	}
-	r := response{Description: http.StatusText(status), Headers: headers, Content: map[string]media{}}
+	r := response{Description: http.StatusText(status), Headers: headers}
+	own := media{kind: k.contentType, Schema: schema, Examples: map[string]ref{}}
 	if k.calls && status < http.StatusInternalServerError {
 		r.Description += ", or the vendor's own answer with this status"
-		own := ref{"#/components/schemas/VendorError"}
-		schema = map[string]any{"anyOf": []any{schema, own}}
-		r.Content["*/*"] = media{Schema: own}
+		vendors := ref{"#/components/schemas/VendorError"}
+		own.Schema = map[string]any{"anyOf": []any{schema, vendors}}
+		r.Content = content{own, {kind: "*/*", Schema: vendors}}
+	} else {
+		r.Content = content{own}
 	}
 	r.Description += ". Codes:"
-	r.Content[k.contentType] = media{schema, map[string]ref{}}
 	return r
 }
 

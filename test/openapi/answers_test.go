@@ -76,6 +76,12 @@ func (p *pod) check(t *testing.T, got *seen, q question, want int) reply {
 	}
 	path, status := p.route(t, q, want)
 	got.add(q.method, path, status)
+	if status != "" {
+		p.checkHeaders(t, q, path, status, r)
+	}
+	if want >= http.StatusBadRequest && path != "/ready" {
+		p.checkProblem(t, q, r)
+	}
 	if kind := r.response.Header.Get("Content-Type"); strings.HasPrefix(kind, "text/event-stream") {
 		return r // a stream is no document
 	}
@@ -276,7 +282,9 @@ func vendorFails(t *testing.T, got *seen) {
 			t.Fatal(err)
 		}
 		for path, body := range p.bodies(t) {
-			p.check(t, got, call(path, body), want)
+			q := call(path, body)
+			q.passed = want < http.StatusInternalServerError
+			p.check(t, got, q, want)
 		}
 	}
 }
@@ -294,6 +302,11 @@ func withJobs(t *testing.T, got *seen) {
 		return strings.Contains(string(p.check(t, got, look[1], http.StatusOK).body), "succeeded")
 	})
 	p.check(t, got, look[2], http.StatusConflict)
+	waits := look[1]
+	waits.headers = []string{"Prefer", "wait=1"}
+	if p.check(t, got, waits, http.StatusOK).response.Header.Get("Preference-Applied") == "" {
+		t.Error("a look that would have waited does not say so")
+	}
 	hang := vendorsim.Fault{Kind: "hang"}
 	if err := p.AddFault(hang); err != nil {
 		t.Fatal(err)

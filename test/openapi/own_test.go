@@ -1,0 +1,61 @@
+package openapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pb33f/libopenapi-validator/schema_validation"
+)
+
+// everywhere are headers that no answer describes: HTTP's own, and those that speak to browsers and caches.
+var everywhere = []string{"Cache-Control", "Connection", "Content-Encoding", "Content-Length",
+	"Content-Security-Policy", "Content-Type", "Date", "Etag", "Referrer-Policy", "Transfer-Encoding", "Vary",
+	"X-Accel-Buffering", "X-Content-Type-Options"}
+
+// checkHeaders compares the headers of an answer with those of its description: none is missing that it must have, and
+// it has no others.
+func (p *pod) checkHeaders(t *testing.T, q question, path, status string, r reply) {
+	t.Helper()
+	item := p.model.Paths.PathItems.GetOrZero(path)
+	op, _ := item.GetOperations().Get(strings.ToLower(q.method))
+	described := []string{}
+	for name, header := range op.Responses.Codes.GetOrZero(status).Headers.FromOldest() {
+		name = http.CanonicalHeaderKey(name)
+		described = append(described, name)
+		if _, sent := r.response.Header[name]; header.Required && !sent {
+			t.Errorf("%s %s, status %s: no header %s", q.method, path, status, name)
+		}
+	}
+	for name := range r.response.Header {
+		if !slices.Contains(described, name) && !slices.Contains(everywhere, name) {
+			t.Errorf("%s %s, status %s: the header %s is not described", q.method, path, status, name)
+		}
+	}
+}
+
+// checkProblem holds a refusal of the service's own to the schema of problems, because its description also takes what
+// a vendor answers, which may be anything.
+func (p *pod) checkProblem(t *testing.T, q question, r reply) {
+	t.Helper()
+	if q.passed || strings.HasPrefix(q.path, "/docs") { // which is for people
+		return
+	}
+	name := "Problem"
+	if strings.HasSuffix(q.path, "/messages") || r.request.Header.Get("Anthropic-Version") != "" && strings.Contains(q.path, "/models") {
+		name = "AnthropicProblem"
+	}
+	var document any
+	if err := json.Unmarshal(r.body, &document); err != nil {
+		t.Errorf("%s %s: %v: %.300s", q.method, q.path, err, r.body)
+		return
+	}
+	schema := p.model.Components.Schemas.GetOrZero(name).Schema()
+	if ok, errs := schema_validation.NewSchemaValidator().ValidateSchemaObject(schema, document); !ok {
+		for _, e := range errs {
+			t.Errorf("%s %s is no %s: %s: %s\n%.400s", q.method, q.path, name, e.Message, e.Reason, r.body)
+		}
+	}
+}
