@@ -119,7 +119,8 @@ func (d description) trouble(r *http.Request, got *answerSeen) string {
 		Code  string
 		Title string // the vendor's own errors have none
 	}
-	if err := json.Unmarshal(got.body, &problem); err != nil || problem.Title == "" || problem.Code == "" {
+	if err := json.Unmarshal(got.body, &problem); err != nil || problem.Title == "" || problem.Code == "" ||
+		api.InEvents(problem.Code) {
 		return ""
 	}
 	var codes []string

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	_ "embed" // the written part of the description
 	"encoding/json"
 	"fmt"
@@ -88,7 +89,7 @@ type example struct {
 // description returns the whole description as JSON.
 func description() ([]byte, error) {
 	var d openAPI
-	if err := json.Unmarshal(written, &d); err != nil {
+	if err := json.Unmarshal(withStalled(written), &d); err != nil {
 		return nil, fmt.Errorf("reading the description of the API: %w", err)
 	}
 	d.Components.Responses, d.Components.Examples = map[string]response{}, map[string]example{}
@@ -117,6 +118,19 @@ func description() ([]byte, error) {
 	return json.MarshalIndent(d, "", " ")
 }
 
+// withStalled puts the last event of a stream that stalls where the written part has a mark for it.
+func withStalled(written []byte) []byte {
+	for mark, event := range map[string]string{
+		"llm":      "event: error\ndata: " + string(streamIdle.example(dialectOpenAI)),
+		"call":     "data: " + string(streamIdle.example(dialectOpenAI)),
+		"messages": "event: error\ndata: " + string(streamIdle.example(dialectAnthropic)),
+	} {
+		text := appendJSONString(nil, event+"\n")
+		written = bytes.ReplaceAll(written, []byte("{{stalled-"+mark+"}}"), text[1:len(text)-1])
+	}
+	return written
+}
+
 // docsFile serves a file of the pages that show the description.
 func (s *server) docsFile(c *gin.Context) {
 	if !s.docs.Part(c.Writer, c.Request) {
@@ -138,7 +152,7 @@ func allProblems() []problem {
 // add describes the problems of a kind of routes.
 func (c components) add(k kind) {
 	for _, p := range allProblems() {
-		if !k.takes(p.code) && p.code != internalError.code {
+		if inEvents[p.code] || !k.takes(p.code) && p.code != internalError.code {
 			continue
 		}
 		name := p.code

@@ -72,6 +72,9 @@ const (
 	plainJSON   = "application/json"
 )
 
+// inEvents are codes that only streams end with, when they have begun.
+var inEvents = map[string]bool{streamIdle.code: true, streamTooLong.code: true}
+
 // ofCalls also has what an endpoint answers that is not open.
 func ofCalls(code string) bool {
 	return !lookups[code] && !submissions[code] && code != methodNotAllowed && code != modelNotFound

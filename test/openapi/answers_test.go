@@ -36,7 +36,7 @@ func TestAnswersAreDescribed(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *seen){
 		"a pod": serving, "small limits": smallLimits, "full": full, "the vendor fails": vendorFails, "jobs": withJobs,
 		"draining": draining, "little is open": littleOpen, "slow": slow, "slow clients": slowClients,
-		"results are dropped": dropped,
+		"results are dropped": dropped, "streams stall": stalled,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, got) })
 	}
@@ -83,6 +83,7 @@ func (p *pod) check(t *testing.T, got *seen, q question, want int) reply {
 		p.checkProblem(t, q, r)
 	}
 	if kind := r.response.Header.Get("Content-Type"); strings.HasPrefix(kind, "text/event-stream") {
+		p.checkStream(t, q, path)
 		return r // a stream is no document
 	}
 	if ok, errs := p.validator.ValidateHttpResponse(r.request, r.response); !ok {
@@ -185,9 +186,11 @@ func serving(t *testing.T, got *seen) {
 		if ok, errs := p.validator.ValidateHttpRequest(call(path, body).request(t, p.url)); !ok {
 			t.Errorf("the example of %s is no request of it: %v", path, errs)
 		}
-		stream := strings.Replace(body, "{", `{"stream":true,`, 1)
-		if !strings.Contains(path, "embeddings") && !strings.Contains(path, "moderations") {
-			p.check(t, got, call(path, stream), http.StatusOK)
+	}
+	for path, body := range p.streamed(t) {
+		r := p.check(t, got, call(path, body), http.StatusOK)
+		if kind := r.response.Header.Get("Content-Type"); kind != "text/event-stream; charset=utf-8" {
+			t.Errorf("%s streams as %q", path, kind)
 		}
 	}
 	for _, path := range []string{"/health", "/ready", "/openapi.json", "/docs", "/redoc", "/docs/docs.js"} {
@@ -211,6 +214,20 @@ func serving(t *testing.T, got *seen) {
 	p.check(t, got, question{method: http.MethodGet, path: "/docs/none.js"}, http.StatusNotFound)
 	p.check(t, got, question{method: http.MethodGet, path: "/docs/swagger-ui.css",
 		headers: []string{"Accept-Encoding", "br"}}, http.StatusNotAcceptable)
+}
+
+// streamed is the routes that can stream, with a body that asks for it.
+func (p *pod) streamed(t *testing.T) map[string]string {
+	t.Helper()
+	all := p.bodies(t)
+	for path, body := range all {
+		if strings.Contains(path, "embeddings") || strings.Contains(path, "moderations") {
+			delete(all, path)
+			continue
+		}
+		all[path] = strings.Replace(body, "{", `{"stream":true,`, 1)
+	}
+	return all
 }
 
 // smallLimits sends more requests than a pod allows.

@@ -23,7 +23,7 @@ func TestDocumentIsOpenAPI(t *testing.T) {
 	}
 }
 
-// TestExamplesFitTheirSchemas: of requests, and of error documents.
+// TestExamplesFitTheirSchemas: of requests, of answers and of error documents.
 func TestExamplesFitTheirSchemas(t *testing.T) {
 	t.Parallel()
 	p := start(t)
@@ -46,6 +46,16 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 			}
 			for status, answer := range op.Responses.Codes.FromOldest() {
 				for kind, media := range answer.Content.FromOldest() {
+					if media.Example != nil {
+						checked++
+						var value any
+						if err := media.Example.Decode(&value); err != nil {
+							t.Fatal(err)
+						}
+						if ok, errs := schemas.ValidateSchemaObject(media.Schema.Schema(), value); !ok {
+							t.Errorf("%s %s, %s %s: %v", method, path, status, kind, errs)
+						}
+					}
 					for name, example := range media.Examples.FromOldest() {
 						checked++
 						var value any
@@ -55,7 +65,8 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 						if ok, errs := schemas.ValidateSchemaObject(media.Schema.Schema(), value); !ok {
 							t.Errorf("%s %s, %s %s, example %s: %v", method, path, status, kind, name, errs)
 						}
-						if text, err := json.Marshal(value); err != nil || !strings.Contains(string(text), `"code"`) {
+						text, err := json.Marshal(value)
+						if err != nil || status >= "4" && !strings.Contains(string(text), `"code"`) {
 							t.Errorf("%s is no problem: %s, %v", name, text, err)
 						}
 					}

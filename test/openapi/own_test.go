@@ -2,12 +2,15 @@ package openapi
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pb33f/libopenapi-validator/schema_validation"
+
+	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
 
 // everywhere are headers that no answer describes: HTTP's own, and those that speak to browsers and caches.
@@ -56,6 +59,45 @@ func (p *pod) checkProblem(t *testing.T, q question, r reply) {
 	if ok, errs := schema_validation.NewSchemaValidator().ValidateSchemaObject(schema, document); !ok {
 		for _, e := range errs {
 			t.Errorf("%s %s is no %s: %s: %s\n%.400s", q.method, q.path, name, e.Message, e.Reason, r.body)
+		}
+	}
+}
+
+// checkStream: the description of a route that streams says so.
+func (p *pod) checkStream(t *testing.T, q question, path string) {
+	t.Helper()
+	op, _ := p.model.Paths.PathItems.GetOrZero(path).GetOperations().Get(strings.ToLower(q.method))
+	if _, ok := op.Responses.Codes.GetOrZero("200").Content.Get("text/event-stream"); !ok {
+		t.Errorf("%s %s is a stream, which is not described", q.method, path)
+	}
+}
+
+// stalled asks for streams that stop in the middle: the last event of each has a problem.
+func stalled(t *testing.T, _ *seen) {
+	p := start(t, "LLM_STREAM_IDLE=300ms")
+	if err := p.AddFault(vendorsim.Fault{Kind: "stall", Chunks: 3}); err != nil {
+		t.Fatal(err)
+	}
+	for path, body := range p.streamed(t) {
+		q := call(path, body)
+		response, err := http.DefaultClient.Do(q.request(t, p.url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body) // as far as it comes
+		_ = response.Body.Close()
+		if err == nil {
+			t.Errorf("%s: a stream that stalled has come to its end", path)
+		}
+		events := strings.Split(strings.TrimSpace(string(text)), "\n\n")
+		last := events[len(events)-1]
+		named, document, _ := strings.Cut("\n"+last, "\ndata: ")
+		if wantName := !strings.Contains(path, "/v1/") && !strings.HasPrefix(path, "/openai") || strings.HasSuffix(path, "messages"); (named == "\nevent: error") != wantName {
+			t.Errorf("%s: the last event is named %q", path, named)
+		}
+		p.checkProblem(t, q, reply{request: q.request(t, p.url), body: []byte(document)})
+		if !strings.Contains(document, `"code":"stream_idle"`) {
+			t.Errorf("%s: the last event is %s", path, last)
 		}
 	}
 }
