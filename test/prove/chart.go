@@ -47,7 +47,7 @@ type mark struct {
 
 // write draws the chart as SVG.
 func (c Chart) write(title, name string) error {
-	const width, height, names = 25 * vg.Centimeter, 7.5 * vg.Centimeter, 5.4 * vg.Centimeter
+	const width, height, names = 27 * vg.Centimeter, 7.5 * vg.Centimeter, 7.4 * vg.Centimeter
 	plots := make([][]*plot.Plot, len(c.Panels))
 	var until, from float64
 	for _, p := range c.Panels {
@@ -73,14 +73,17 @@ func (c Chart) write(title, name string) error {
 		plots[i] = []*plot.Plot{p}
 	}
 	canvas := vgsvg.New(width, height*vg.Length(len(c.Panels)))
+	page := draw.New(canvas)
+	page.SetColor(color.White) // without a ground of its own the picture is black on black where pages are dark
+	page.Fill(page.Path())
 	tiles := draw.Tiles{Rows: len(c.Panels), Cols: 1, PadY: vg.Points(8), PadTop: vg.Points(4), PadBottom: vg.Points(4),
 		PadLeft: vg.Points(4), PadRight: names}
-	for i, row := range plot.Align(plots, tiles, draw.New(canvas)) {
+	for i, row := range plot.Align(plots, tiles, page) {
 		p, area := plots[i][0], row[0]
 		legend := p.Legend
 		p.Legend = plot.NewLegend()
 		p.Draw(area)
-		area.Min.X, area.Max.X, area.Max.Y = area.Max.X+vg.Points(8), width, area.Max.Y-vg.Points(20)
+		area.Min.X, area.Max.X, area.Max.Y = width-names+vg.Points(8), width, area.Max.Y-vg.Points(20)
 		legend.Draw(area)
 	}
 	f, err := os.Create(name)
@@ -94,10 +97,14 @@ func (c Chart) write(title, name string) error {
 	return f.Close()
 }
 
+// letter is about the width of a letter of a mark, as a share of the width of the plot.
+const letter = 0.009
+
 // plot draws the panel. named adds the texts of the marks.
 func (panel Panel) plot(marks []mark, from, until float64, named bool) (*plot.Plot, error) {
 	p := plot.New()
-	p.Y.Label.Text = panel.Y
+	p.BackgroundColor = nil // the page's shows through
+	p.Y.Label.Text, p.Y.Label.TextStyle.Font.Size = panel.Y, font.Length(10)
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.TextStyle.Font.Size, p.Legend.Padding = font.Length(10), vg.Points(3)
 	p.Add(plotter.NewGrid())
@@ -133,8 +140,10 @@ func (panel Panel) plot(marks []mark, from, until float64, named bool) (*plot.Pl
 		if !named {
 			continue
 		}
+		// A text that does not fit to the right of its line ends with the plot, so that it does not reach the legend.
+		length := letter * float64(len(m.text)) * (until - from)
 		label, err := plotter.NewLabels(plotter.XYLabels{
-			XYs:    plotter.XYs{{X: m.at, Y: p.Y.Max * (0.97 - 0.06*float64(i%3))}},
+			XYs:    plotter.XYs{{X: min(m.at, max(from, until-length)), Y: p.Y.Max * (0.97 - 0.06*float64(i%3))}},
 			Labels: []string{" " + m.text},
 		})
 		if err != nil {
