@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Takes the files of /docs and /redoc from their npm packages: compressed, because that is how they are served, and
-# without the line that names a source map, and without the address of a picture that ReDoc would load. The versions are those of the table in internal/apidocs/dist/README.md.
+# Takes the files of /docs and /redoc from their npm packages: compressed, because that is how they are served, without
+# the line that names a source map, without the address of a picture that ReDoc would load, and with the script of
+# ReDoc's search in a file of its own. The versions are those of the table in internal/apidocs/dist/README.md.
 set -euo pipefail
-cd "$(dirname "$0")/../internal/apidocs/dist"
+tools=$(cd "$(dirname "$0")" && pwd)
+cd "$tools/../internal/apidocs/dist"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -28,3 +30,7 @@ take() {
 
 take swagger-ui-dist swagger-ui swagger-ui-bundle.js swagger-ui.css
 take redoc redoc bundles/redoc.standalone.js
+
+gunzip redoc/redoc.standalone.js.gz
+node "$tools/redoc-search.js" redoc/redoc.standalone.js redoc/redoc.search.js
+gzip -9 -n -f redoc/redoc.standalone.js redoc/redoc.search.js

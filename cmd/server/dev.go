@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spillway-dev/spillway/internal/apidocs"
 	"github.com/spillway-dev/spillway/internal/llm"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
@@ -106,6 +108,32 @@ func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 	}
 	path := filepath.Join(dir, "keys")
 	return path, os.WriteFile(path, []byte(lines.String()), 0o600)
+}
+
+// docsOn lets the pages of the API lead to the live page and name the well-known keys.
+func docsOn(svc *service, keysFile string) error {
+	keys, err := devKeys(keysFile)
+	if err != nil {
+		return err
+	}
+	svc.handler, err = apidocs.OverDev(svc.handler, keys)
+	return err
+}
+
+// devKeys returns the well-known keys that a key file has. A file that is not writeKeys' may have none.
+func devKeys(file string) ([]string, error) {
+	lines, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--dev: %w", err)
+	}
+	var keys []string
+	for tier := range strings.FieldsSeq(devTiers) {
+		key := "dev-" + tier
+		if bytes.Contains(lines, fmt.Appendf(nil, "%x ", sha256.Sum256([]byte(key)))) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
 }
 
 // devPost is the command that posts a body, which is to follow.

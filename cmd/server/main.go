@@ -136,6 +136,9 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	}
 	playOn(svc, cfg, o.dev)
 	if o.dev {
+		if err := docsOn(svc, cfg.Inbound.APIKeysFile); err != nil {
+			return err
+		}
 		vendor := vendorRoot(cfg.LLM.Vendor.URL)
 		svc.greet = func() { welcome(stdout, svc, vendor) }
 	}

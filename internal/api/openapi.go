@@ -31,6 +31,7 @@ var written []byte
 type openAPI struct {
 	OpenAPI    string          `json:"openapi"`
 	Info       json.RawMessage `json:"info"`
+	Servers    json.RawMessage `json:"servers"`
 	Tags       json.RawMessage `json:"tags,omitempty"`
 	Paths      json.RawMessage `json:"paths"`
 	Components components      `json:"components"`
@@ -112,6 +113,7 @@ func description() ([]byte, error) {
 	if d.Paths, err = withAzure(d.Paths); err != nil {
 		return nil, fmt.Errorf("describing Azure's paths: %w", err)
 	}
+	d.Components.prune(d.Paths)
 	if d.Components.Schemas["Code"], err = json.Marshal(codes); err != nil {
 		return nil, err
 	}
@@ -174,6 +176,15 @@ func (c components) add(k kind) {
 		r.Description += " " + p.code
 		r.Content[0].Examples[name] = ref{"#/components/examples/" + name}
 		c.Responses[key] = r
+	}
+}
+
+// prune removes the answers that no path refers to. Their examples stay.
+func (c components) prune(paths json.RawMessage) {
+	for name := range c.Responses {
+		if !bytes.Contains(paths, []byte(`"#/components/responses/`+name+`"`)) {
+			delete(c.Responses, name)
+		}
 	}
 }
 

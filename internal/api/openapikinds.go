@@ -19,16 +19,15 @@ type kind struct {
 
 // kinds are all kinds of routes on which something can fail.
 var kinds = []kind{
-	{name: "llm", contentType: problemJSON, dialect: dialectOpenAI, calls: true, counted: true, takes: func(code string) bool {
-		return !lookups[code] && !routing[code] && code != modelNotFound
-	}},
+	{name: "llm", contentType: problemJSON, dialect: dialectOpenAI, calls: true, counted: true, takes: ofLLM},
 	{name: "call", contentType: plainJSON, dialect: dialectOpenAI, calls: true, counted: true, takes: ofCalls},
 	{name: "messages", contentType: plainJSON, dialect: dialectAnthropic, calls: true, counted: true, takes: ofCalls},
 	{name: "jobs", contentType: problemJSON, dialect: dialectOpenAI, takes: func(code string) bool {
 		return lookups[code] || common[code] || code == tooManyCalls
 	}},
 	{name: "models", contentType: plainJSON, dialect: dialectOpenAI, counted: true, takes: func(code string) bool {
-		return common[code] || code == modelNotFound || code == rejections[outcome.VendorUnavailable].code
+		return common[code] && !submissions[code] && code != rejections[outcome.InvalidPayload].code ||
+			code == modelNotFound || code == rejections[outcome.VendorUnavailable].code
 	}},
 	{name: "any", contentType: problemJSON, dialect: dialectOpenAI, takes: func(code string) bool {
 		return routing[code]
@@ -74,6 +73,8 @@ const (
 
 // inEvents are codes that only streams end with, when they have begun.
 var inEvents = map[string]bool{streamIdle.code: true, streamTooLong.code: true}
+
+func ofLLM(code string) bool { return !lookups[code] && !routing[code] && code != modelNotFound }
 
 // ofCalls also has what an endpoint answers that is not open.
 func ofCalls(code string) bool {

@@ -2,7 +2,9 @@
 // /redoc (ReDoc). It knows no route and no problem: the description comes in as a document.
 //
 //	apidocs.go  which files there are, and each page's Content-Security-Policy
+//	page.go     the HTML of the pages, which differs with --dev
 //	file.go     how a file is served: compressed, with an ETag
+//	docs.js     Swagger UI; streams.js shows streams as they come; redoc.js is ReDoc
 //	dist        files of other projects, with their licences
 //
 // The pages load nothing from elsewhere, so that they work in a cluster without a way out. Everyone may read them, so
@@ -15,29 +17,20 @@ import (
 	"path"
 )
 
-//go:embed docs.* redoc.* dist
+//go:embed docs.* redoc.* streams.js dist
 var source embed.FS
-
-// Policies of the pages. Each lets a page run what this service serves and nothing that is written into the page. ReDoc
-// makes its style sheets while it runs, so its page has to allow styles.
-const (
-	swaggerPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src " +
-		"'self'; " +
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	redocPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-		"connect-src 'self'; " +
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 // parts are the files that the pages load, by the name in /docs/{name}.
 var parts = map[string]string{
 	"docs.css":             "docs.css",
 	"docs.js":              "docs.js",
+	"streams.js":           "streams.js",
 	"redoc.css":            "redoc.css",
 	"redoc.js":             "redoc.js",
 	"swagger-ui.css":       "dist/swagger-ui/swagger-ui.css.gz",
 	"swagger-ui-bundle.js": "dist/swagger-ui/swagger-ui-bundle.js.gz",
 	"redoc.standalone.js":  "dist/redoc/redoc.standalone.js.gz",
+	"redoc.search.js":      "dist/redoc/redoc.search.js.gz",
 }
 
 // types are the content types, by extension. Those of the machine could be others.
@@ -61,13 +54,9 @@ func New(description []byte) (*Docs, error) {
 	if d.description, err = newFile("openapi.json", description); err != nil {
 		return nil, err
 	}
-	if d.swagger, err = embedded("docs.html"); err != nil {
+	if d.swagger, d.redoc, err = pages(shown{}); err != nil {
 		return nil, err
 	}
-	if d.redoc, err = embedded("redoc.html"); err != nil {
-		return nil, err
-	}
-	d.swagger.policy, d.redoc.policy = swaggerPolicy, redocPolicy
 	for name, from := range parts {
 		if d.parts[name], err = embedded(from); err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,14 +51,14 @@ func newDocs(t *testing.T) *apidocs.Docs {
 // files are all paths that are served: the pages, and what they load.
 func files(t *testing.T) []string {
 	t.Helper()
-	paths := []string{"/openapi.json", "/docs", "/redoc"}
+	paths := []string{"/openapi.json", "/docs", "/redoc", "/docs/redoc.search.js"}
 	for _, page := range []string{"docs.html", "redoc.html"} {
 		for _, m := range regexp.MustCompile(`(?:src|href)="(docs/[^"]+)"`).FindAllStringSubmatch(readFile(t, page),
 			-1) {
 			paths = append(paths, "/"+m[1])
 		}
 	}
-	if len(paths) != 10 {
+	if len(paths) != 12 {
 		t.Errorf("the paths are %v", paths)
 	}
 	return paths
@@ -152,10 +153,47 @@ func TestPagesLoadNothingFromElsewhere(t *testing.T) {
 			t.Errorf("%s has %q", path, m)
 		}
 	}
-	for _, own := range []string{"docs.js", "redoc.js"} {
+	for _, own := range []string{"docs.js", "redoc.js", "streams.js"} {
 		if m := regexp.MustCompile(`https?://|eval\(|innerHTML`).FindString(readFile(t, own)); m != "" {
 			t.Errorf("%s has %q", own, m)
 		}
+	}
+}
+
+// TestDevAloneNamesKeys and the live page. What is no page goes to the service.
+func TestDevAloneNamesKeys(t *testing.T) {
+	t.Parallel()
+	d := newDocs(t)
+	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	dev, err := apidocs.OverDev(next, []string{"dev-<pro>"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(method, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		dev.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+		return w
+	}
+	for _, path := range []string{"/docs", "/redoc"} {
+		page, other := ask(http.MethodGet, path), get(t, d, http.MethodGet, path)
+		if !strings.Contains(page.Body.String(), `href="./"`) || strings.Contains(other.Body.String(), `href="./"`) {
+			t.Errorf("%s: the link to the live page", path)
+		}
+		named := strings.Contains(page.Body.String(), "dev-&lt;pro&gt;")
+		if named != (path == "/docs") || strings.Contains(other.Body.String(), "dev-") {
+			t.Errorf("%s: the keys", path)
+		}
+		for _, name := range []string{"Content-Security-Policy", "X-Content-Type-Options"} {
+			if has := page.Header().Get(name); has == "" || has != other.Header().Get(name) {
+				t.Errorf("%s: %s is %q", path, name, has)
+			}
+		}
+		if w := ask(http.MethodPost, path); w.Code != http.StatusTeapot {
+			t.Errorf("POST %s: %d", path, w.Code)
+		}
+	}
+	if w := ask(http.MethodGet, "/docs/docs.js"); w.Code != http.StatusTeapot {
+		t.Errorf("a file: %d", w.Code)
 	}
 }
 
@@ -171,6 +209,7 @@ func TestDistNamesItsLicences(t *testing.T) {
 	}
 	for _, row := range rows {
 		scripts, err := filepath.Glob(filepath.Join("dist", row[1], "*.js.gz"))
+		scripts = slices.DeleteFunc(scripts, func(name string) bool { return strings.HasSuffix(name, "search.js.gz") })
 		if err != nil || len(scripts) != 1 {
 			t.Fatal(scripts, err)
 		}

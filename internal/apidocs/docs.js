@@ -1,57 +1,24 @@
 "use strict";
-// The page of Swagger UI, and what Swagger UI does not have: a stream's events are shown as they come, and each problem
-// code has an anchor.
+// The page of Swagger UI, and what Swagger UI does not have: the dark scheme of the system, keys to try with --dev, and
+// an anchor for each problem code. Streams are in streams.js.
 const id = (name) => document.getElementById(name);
-let stop = new AbortController();
 
-// watched is fetch, but a stream is read twice: once to be shown at once, once for Swagger UI, which shows it at its end.
-async function watched(url, request) {
-  const own = new AbortController();
-  const response = await fetch(url, { ...request, signal: own.signal });
-  if (!(response.headers.get("Content-Type") || "").startsWith("text/event-stream")) return response;
-  stop = own;
-  const [shown, whole] = response.body.tee();
-  show(shown, url);
-  const { status, statusText, headers } = response;
-  return new Response(whole, { status, statusText, headers });
-}
-
-// show writes what arrives into the panel. A long stream keeps its last part.
-async function show(body, url) {
-  const text = id("stream-text"), title = id("stream-title"), begun = performance.now();
-  const name = new URL(url, location.href).pathname;
-  let events = 0, kept = "";
-  text.textContent = "";
-  id("stream").hidden = false;
-  const tell = (state) => { title.textContent = `${name}: ${events} events, ${((performance.now() - begun) / 1000).toFixed(1)} s${state}`; };
-  tell("");
-  try {
-    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let part; !(part = await reader.read()).done;) {
-      events += part.value.split("\n").filter((line) => line.startsWith("data:")).length;
-      kept = (kept + part.value).slice(-100_000);
-      text.textContent = kept;
-      text.scrollTop = text.scrollHeight;
-      tell("");
-    }
-    tell(", ended");
-  } catch (err) {
-    tell(`, broken off (${err.name})`);
-  }
-}
-
-id("stream-stop").onclick = () => stop.abort();
-id("stream-close").onclick = () => { id("stream").hidden = true; };
+// Swagger UI's dark style is a class.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const dress = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", dress);
+dress();
 
 // list writes the table of problem codes from the examples of the description.
 function list(spec) {
-  const rows = Object.values(spec.components.examples).map((example) => example.value).filter((value) => value.code && value.type !== "error");
+  const values = Object.values(spec.components.examples).map((example) => example.value);
+  const rows = values.filter((value) => value.code && value.type !== "error");
   rows.sort((a, b) => a.status - b.status || a.code.localeCompare(b.code));
   const body = id("codes").createTBody();
   for (const problem of rows) {
     const row = body.insertRow();
     if (!id(problem.code)) row.id = problem.code;
-    for (const value of [problem.status, problem.code, problem.title, problem.detail]) row.insertCell().textContent = value;
+    for (const name of ["status", "code", "title", "detail"]) row.insertCell().textContent = problem[name];
   }
   lead();
 }
@@ -65,11 +32,29 @@ function lead() {
 }
 window.addEventListener("hashchange", lead);
 
+// offer makes the keys that the page names ready to be used.
+function offer(ui) {
+  for (const button of document.querySelectorAll("#keys button")) {
+    button.disabled = false;
+    button.onclick = () => {
+      ui.preauthorizeApiKey("bearer", button.textContent);
+      id("key-given").textContent = `${button.textContent} is given.`;
+    };
+  }
+}
+
+// once removes the word Bearer from a key that was given with it, because Swagger UI adds it.
+function once(request) {
+  const { headers } = request;
+  if (headers?.Authorization) headers.Authorization = headers.Authorization.replace(/^Bearer +Bearer +/i, "Bearer ");
+  return request;
+}
+
 fetch("openapi.json").then((response) => response.json()).then((spec) => {
   list(spec);
   window.ui = SwaggerUIBundle({
     spec, dom_id: "#swagger-ui", deepLinking: location.hash === "" || location.hash.startsWith("#/"),
-    presets: [SwaggerUIBundle.presets.apis], displayRequestDuration: true, defaultModelsExpandDepth: 0,
-    requestInterceptor: (request) => { request.userFetch = watched; return request; },
+    presets: [SwaggerUIBundle.presets.apis], plugins: [streamsInPlace], requestInterceptor: once,
+    displayRequestDuration: true, defaultModelsExpandDepth: 0, onComplete: () => offer(window.ui),
   });
 });

@@ -72,6 +72,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", tag)
 	h.Set("Vary", "Accept-Encoding")
+	h.Set("X-Content-Type-Options", "nosniff")
 	if f.policy != "" {
 		h.Set("Content-Security-Policy", f.policy)
 		h.Set("Referrer-Policy", "no-referrer")

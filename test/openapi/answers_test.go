@@ -13,6 +13,7 @@ import (
 
 	"github.com/spillway-dev/spillway/internal/await"
 	"github.com/spillway-dev/spillway/internal/vendorsim"
+	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
 // seen are the answers so far: "POST /llm 200".
@@ -291,11 +292,17 @@ var models = []question{
 	{method: http.MethodGet, path: "/v1/models/demo", key: "dev-pro"},
 }
 
-// vendorFails sends calls that the vendor does not serve.
+// vendorFails sends calls that the vendor does not serve, or with another status than 200.
 func vendorFails(t *testing.T, got *seen) {
-	for fault, want := range map[int]int{500: http.StatusBadGateway, 404: http.StatusNotFound, 418: http.StatusTeapot} {
-		p := start(t)
-		if err := p.AddFault(vendorsim.Fault{Kind: "status", Status: fault}); err != nil {
+	for fault, want := range map[int]int{
+		500: http.StatusBadGateway, 404: http.StatusNotFound, 418: http.StatusTeapot, 201: http.StatusCreated,
+	} {
+		p, does := start(t), vendorsim.Fault{Kind: "status", Status: fault}
+		if fault == http.StatusCreated {
+			made := &script.Answer{Status: fault, Body: []script.Piece{{Text: "made"}}}
+			does = vendorsim.Fault{Kind: "answer", Answer: made}
+		}
+		if err := p.AddFault(does); err != nil {
 			t.Fatal(err)
 		}
 		for path, body := range p.bodies(t) {

@@ -46,8 +46,8 @@ func (p *pod) checkProblem(t *testing.T, q question, r reply) {
 	if q.passed || strings.HasPrefix(q.path, "/docs") { // which is for people
 		return
 	}
-	name := "Problem"
-	if strings.HasSuffix(q.path, "/messages") || r.request.Header.Get("Anthropic-Version") != "" && strings.Contains(q.path, "/models") {
+	name, ofAnthropic := "Problem", r.request.Header.Get("Anthropic-Version") != ""
+	if strings.HasSuffix(q.path, "/messages") || ofAnthropic && strings.Contains(q.path, "/models") {
 		name = "AnthropicProblem"
 	}
 	var document any
@@ -92,7 +92,8 @@ func stalled(t *testing.T, _ *seen) {
 		events := strings.Split(strings.TrimSpace(string(text)), "\n\n")
 		last := events[len(events)-1]
 		named, document, _ := strings.Cut("\n"+last, "\ndata: ")
-		if wantName := !strings.Contains(path, "/v1/") && !strings.HasPrefix(path, "/openai") || strings.HasSuffix(path, "messages"); (named == "\nevent: error") != wantName {
+		isNamed := path == "/llm" || strings.HasSuffix(path, "messages") // OpenAI's clients know no name
+		if (named == "\nevent: error") != isNamed {
 			t.Errorf("%s: the last event is named %q", path, named)
 		}
 		p.checkProblem(t, q, reply{request: q.request(t, p.url), body: []byte(document)})

@@ -86,7 +86,7 @@ func closed(t *testing.T, document []byte) []byte {
 		switch v := v.(type) {
 		case map[string]any:
 			_, isOpen := v["additionalProperties"]
-			if members, ok := v["properties"].(map[string]any); ok && v["type"] == "object" && !isOpen && len(members) > 0 {
+			if _, ok := v["properties"].(map[string]any); ok && v["type"] == "object" && !isOpen {
 				v["additionalProperties"] = false
 			}
 			for _, one := range v {

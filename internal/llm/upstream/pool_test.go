@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spillway-dev/spillway/internal/await"
@@ -140,4 +141,31 @@ func TestConnectionsWithoutAGreatestAge(t *testing.T) {
 	if n := vendor.calls[1].Load(); n > 0 {
 		t.Errorf("%d calls to the second machine", n)
 	}
+}
+
+// TestConnectionsAreNoMoreThanThePool: however many calls come at once, also when no slot holds them back. There is one
+// connection more, for the list of models.
+func TestConnectionsAreNoMoreThanThePool(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := vendorAt(t, "http://vendor.example/v1", func(c *chain.Config) { c.Vendor.Pool = 5 })
+		var opened atomic.Int64
+		v.Pool().DialContext = func(context.Context, string, string) (net.Conn, error) {
+			opened.Add(1)
+			ours, vendors := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, vendors) }() // the vendor never answers
+			return ours, nil
+		}
+		ctx, hangUp := context.WithCancel(t.Context())
+		var calls sync.WaitGroup
+		for range 50 {
+			calls.Go(func() { _, _ = v.Send(ctx, llmtest.NewCall()) })
+		}
+		synctest.Wait()
+		if n := opened.Load(); n != 6 {
+			t.Errorf("%d connections for 50 calls", n)
+		}
+		hangUp()
+		calls.Wait()
+	})
 }
