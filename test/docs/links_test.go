@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,9 @@ var (
 	link     = regexp.MustCompile(`\]\(([^)\s]+)(?: "[^"]*")?\)`)
 	htmlLink = regexp.MustCompile(`(?:src|srcset|href)="([^"]+)"`)
 	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
+	refers   = regexp.MustCompile(`\]\[([^\]]+)\]`)
+	defines  = regexp.MustCompile(`(?m)^\[([^\]]+)\]: `)
+	short    = regexp.MustCompile(`github\.com/[^/\s]+/[^/\s]+/(?:blob|commit|raw|tree)/[0-9a-f]{7,39}(?:[/)\s]|$)`)
 )
 
 // pages are all Markdown pages of the repository, by path.
@@ -57,21 +61,22 @@ func anchors(text string) map[string]bool {
 			}
 		}
 		name := b.String()
-		for names[name] { // GitHub numbers a title that is there already
-			name += "-1"
+		for n := 1; names[name]; n++ { // GitHub numbers a title that is there already
+			name = fmt.Sprintf("%s-%d", b.String(), n)
 		}
 		names[name] = true
 	}
 	return names
 }
 
-// TestLinks: every link to a file and every anchor exists. Links to other sites are not checked.
+// TestLinks: every link to a file and every anchor exists. Of links to other sites only the form is checked.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	links := 0
 	for _, page := range pages(t) {
 		text := read(t, page)
 		body := inline.ReplaceAllString(comment.ReplaceAllString(fence.ReplaceAllString(text, ""), ""), "")
+		checkReferences(t, page, body)
 		found := append(link.FindAllStringSubmatch(body, -1), htmlLink.FindAllStringSubmatch(body, -1)...)
 		for _, m := range found {
 			if strings.Contains(m[1], "://") {
@@ -94,5 +99,30 @@ func TestLinks(t *testing.T) {
 	}
 	if links < 50 {
 		t.Errorf("only %d links", links)
+	}
+}
+
+// checkReferences looks at the links of a page whose address stands elsewhere on it: each has one, and each address is
+// used. A commit that a link names is whole, because a short one may become that of two commits.
+func checkReferences(t *testing.T, page, body string) {
+	t.Helper()
+	defined, used := map[string]bool{}, map[string]bool{}
+	for _, m := range defines.FindAllStringSubmatch(body, -1) {
+		defined[strings.ToLower(m[1])] = true
+	}
+	for _, m := range refers.FindAllStringSubmatch(body, -1) {
+		name := strings.ToLower(m[1])
+		used[name] = true
+		if !defined[name] {
+			t.Errorf("%s: the link [%s] has no address", page, m[1])
+		}
+	}
+	for name := range defined {
+		if !used[name] {
+			t.Errorf("%s: the address of [%s] is not used", page, name)
+		}
+	}
+	for _, m := range short.FindAllString(body, -1) {
+		t.Errorf("%s: the commit is not whole: %s", page, m)
 	}
 }
