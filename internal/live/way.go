@@ -35,7 +35,7 @@ const (
 var way = titled([]Step{
 	{Name: "watching", Part: PartIn, Says: "Each request has an ID, one log line, a trace; a panic stays inside"},
 	{Name: "admission", Part: PartIn, Says: "A pod holds so many requests and bytes; others are refused at once"},
-	{Name: "deadline", Part: PartIn, Says: "No request is answered later than the SLA"},
+	{Name: "deadline", Part: PartIn, Says: "No request waits longer than the SLA for its answer or first event"},
 	{Name: "identity", Part: PartIn, Says: "An API key names the user and the tier"},
 	{Name: "header_limit", Part: PartIn, Says: "Headers that go on to the vendor are short"},
 	{Name: "user_concurrency", Part: PartIn, Says: "One user cannot fill a pod"},

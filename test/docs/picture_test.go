@@ -27,7 +27,8 @@ var inCode = map[string][]string{
 	"payload": {}, "token_limit": {}, "lanes": {}, "retry": {}, "queue_timeout": {}, "call_timeout": {}, "vendor": {},
 }
 
-// TestPictureOfProtections: the picture has the layers of the code, in their order, and the files are up to date.
+// TestPictureOfProtections: the picture has the layers of the code, in their order, and the README names each of them.
+// The files are up to date.
 func TestPictureOfProtections(t *testing.T) {
 	t.Parallel()
 	for part, example := range map[string]string{
@@ -47,6 +48,13 @@ func TestPictureOfProtections(t *testing.T) {
 		}
 		if want := outputOf(t, example); !slices.Equal(drawn, want) {
 			t.Errorf("%s: the picture has %q, the code %q", part, drawn, want)
+		}
+	}
+	_, alt, _ := strings.Cut(read(t, "README.md"), `docs/pictures/protections-light.svg" alt="`)
+	alt, _, _ = strings.Cut(alt, `"`)
+	for _, step := range slices.Concat(cluster, live.Way()) {
+		if step.Part != live.PartBesides && !strings.Contains(alt, step.Title) {
+			t.Errorf("the text of the README for those who do not see the picture lacks %s", step.Title)
 		}
 	}
 	for name, c := range map[string]colours{
@@ -108,7 +116,7 @@ func drawProtections(c colours) string {
 	dot(nameAt-16, y, true)
 	text(nameAt, y, 13, c.faint, "normal", "shared by all pods, in Redis: protects the vendor, is fair to users")
 	dot(nameAt-16+450, y, false)
-	text(nameAt+450, y, 13, c.faint, "normal", "of each pod: protects the pod")
+	text(nameAt+450, y, 13, c.faint, "normal", "of each pod, in its own memory")
 	part := func(title string) {
 		y += rowHeight + 10
 		text(nameAt-22, y, 13, c.faint, "bold", title)
