@@ -1,55 +1,69 @@
 package docs
 
 import (
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/spillway-dev/spillway/internal/proctest"
 )
 
-// runBy lists the target of make or the test that runs a command, by the beginning of the command. Commands that need a
-// cluster or Docker are run by targets that have one.
-var runBy = []struct{ begins, by string }{
-	{"make run", "TestNewcomer"},
-	{"make ", "TestMakeTargetsExist"}, // which does not run them
-	{"curl http://localhost:8080/llm ", "TestNewcomer"},
-	{"curl -i http://localhost:8080/llm ", "TestNewcomer"},
-	{"curl -sS ", "TestVendors"},
-	{"curl -X POST localhost:9091/", "TestLivePageCommands"},
-	{"curl -X DELETE localhost:9091/", "TestLivePageCommands"},
-	{"go run ./cmd/vendorsim", "TestVendors"}, // which starts the same simulator
-	{"KEY=", "TestRunningWithAVendor"},
-	{"echo ", "TestRunningWithAVendor"},
-	{"LLM_VENDOR_URL=", "TestRunningWithAVendor"},
-	{"helm ", "e2e"},
-	{"kubectl ", "e2e"},
-	{"kind create cluster", "e2e-kind"},
+// command is one line of a page that a reader would type: of a block, or between backquotes in a sentence.
+type command struct {
+	page, text string
+	mentioned  bool // in a sentence
 }
 
-// command is one line of a page that a reader would type.
-type command struct{ page, text string }
+// notShell are the languages of blocks that are no commands. All others are.
+var notShell = []string{"diff", "go", "json", "text", "yaml"}
 
-var language = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```")
+// programs begin a command in a sentence.
+const programs = `(?:[A-Z_]+=\S+ )*(?:(?:make|go|kubectl|helm|curl|docker|skaffold|git|kind)|(?:\./)?bin/\S+) `
 
-// commands returns the commands of all pages: the lines of blocks without a language, or with sh.
+var (
+	fenceBegin = regexp.MustCompile("^[ \t>]*(?:[-*+] |[0-9]+[.)] )?[ \t]*(`{3,}|~{3,})[ \t]*([^\\s`]*)[^`]*$")
+	quotedJSON = regexp.MustCompile(`'\{[^']*'`)
+	span       = regexp.MustCompile("`([^`]+)`")
+	asCommand  = regexp.MustCompile(`^` + programs + `\S`)
+	indented   = regexp.MustCompile(`(?m)^(?:\s*\n)(?: {4,}|\t)[$ ]*(` + programs + `.*)`)
+)
+
+// blocks returns the text of the blocks of a page that a shell would run, and the page without any block.
+func blocks(page string) (shell []string, rest string) {
+	var block, others strings.Builder
+	end, isShell := "", false
+	for line := range strings.Lines(page) {
+		begin := fenceBegin.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		switch {
+		case end == "" && begin != nil:
+			end, isShell = begin[1], !slices.Contains(notShell, strings.ToLower(begin[2]))
+			block.Reset()
+		case end == "":
+			others.WriteString(line)
+		case begin != nil && strings.HasPrefix(begin[1], end) && begin[2] == "":
+			if end = ""; isShell {
+				shell = append(shell, block.String())
+			}
+		default:
+			block.WriteString(line)
+		}
+	}
+	return shell, others.String()
+}
+
+// commands returns the commands in the blocks of all pages.
 func commands(t *testing.T) (all []command) {
 	t.Helper()
 	for _, page := range pages(t) {
-		for _, block := range language.FindAllStringSubmatch(read(t, page), -1) {
-			if block[1] != "" && block[1] != "sh" && block[1] != "bash" {
-				continue
-			}
-			joined := strings.ReplaceAll(block[2], "\\\n", "")
-			joined = regexp.MustCompile(`'\{[^']*'`).ReplaceAllStringFunc(joined, func(quoted string) string {
+		shell, _ := blocks(read(t, page))
+		for _, block := range shell {
+			joined := strings.ReplaceAll(block, "\\\n", "")
+			joined = quotedJSON.ReplaceAllStringFunc(joined, func(quoted string) string {
 				return strings.ReplaceAll(quoted, "\n", " ")
 			})
 			for line := range strings.Lines(joined) {
-				line, _, _ = strings.Cut(line, " # ")
+				line, _, _ = strings.Cut(" "+strings.TrimPrefix(strings.TrimSpace(line), "$ "), " # ")
 				if line = strings.TrimSpace(line); line != "" {
-					all = append(all, command{page, line})
+					all = append(all, command{page, line, false})
 				}
 			}
 		}
@@ -57,82 +71,77 @@ func commands(t *testing.T) (all []command) {
 	return all
 }
 
-// TestEveryCommandIsRun: each command of the README and the docs is one that a test or a target runs.
-func TestEveryCommandIsRun(t *testing.T) {
-	t.Parallel()
-	_, tests := source(t, root)
-	makefile := read(t, "Makefile")
-	for _, c := range commands(t) {
-		i := slices.IndexFunc(runBy, func(r struct{ begins, by string }) bool {
-			return strings.HasPrefix(c.text+" ",
-				r.begins)
-		})
-		if i < 0 {
-			t.Errorf("%s: nothing runs %q. A block that is no commands needs a language, such as text", c.page, c.text)
-			continue
-		}
-		if by := runBy[i].by; !strings.Contains(tests, "func "+by+"(") && !strings.Contains(makefile, "\n"+by+":") {
-			t.Errorf("%s: %q is run by %s, which is not there", c.page, c.text, by)
-		}
-	}
-}
-
-// TestMakeTargetsExist runs make -n on every target in the pages.
-func TestMakeTargetsExist(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	texts := []string{}
-	for _, c := range commands(t) {
-		texts = append(texts, c.text)
-	}
+// mentions returns the commands in the sentences of all pages.
+func mentions(t *testing.T) (all []command) {
+	t.Helper()
 	for _, page := range pages(t) {
-		for _, m := range regexp.MustCompile("`(make [a-z0-9-]+)[^`]*`").FindAllStringSubmatch(read(t, page), -1) {
-			texts = append(texts, m[1])
+		_, rest := blocks(read(t, page))
+		for _, m := range indented.FindAllStringSubmatch(rest, -1) {
+			all = append(all, command{page, words(m[1]), true})
 		}
-	}
-	for _, text := range texts {
-		words := strings.Fields(text)
-		if words[0] != "make" || len(words) < 2 || seen[words[1]] {
-			continue
-		}
-		seen[words[1]] = true
-		dry := proctest.Command(t, "make", "-n", words[1])
-		dry.Dir = root
-		if out, err := dry.CombinedOutput(); err != nil {
-			t.Errorf("make %s: %v\n%s", words[1], err, out)
-		}
-	}
-	if len(seen) < 8 {
-		t.Errorf("only these: %v", seen)
-	}
-}
-
-// TestHelmSetsExist: the chart has every value that the pages set with helm.
-func TestHelmSetsExist(t *testing.T) {
-	t.Parallel()
-	type schema struct {
-		Properties map[string]json.RawMessage
-	}
-	sets := 0
-	for _, c := range commands(t) {
-		if !strings.Contains(c.text, "helm/spillway") {
-			continue
-		}
-		for _, m := range regexp.MustCompile(`--set '?([A-Za-z.]+)=`).FindAllStringSubmatch(c.text, -1) {
-			sets++
-			at := json.RawMessage(read(t, "helm/spillway/values.schema.json"))
-			for name := range strings.SplitSeq(m[1], ".") {
-				var s schema
-				if err := json.Unmarshal(at, &s); err != nil {
-					t.Fatal(err)
-				}
-				if at = s.Properties[name]; at == nil {
-					t.Fatalf("%s: the chart has no value %s", c.page, m[1])
-				}
+		for _, m := range span.FindAllStringSubmatch(rest, -1) {
+			if text := words(m[1]); asCommand.MatchString(text) {
+				all = append(all, command{page, text, true})
 			}
 		}
 	}
-	if sets < 5 {
-		t.Errorf("only %d values", sets)
+	return all
+}
+
+// words puts one space between the words of a text.
+func words(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// row is an entry of testdata/commands.txt: how a command of a page is run, or why it is not.
+type row struct{ page, how, text string }
+
+// rows reads testdata/commands.txt. Its head says what it looks like.
+func rows(t *testing.T) (all []row) {
+	t.Helper()
+	page := ""
+	for line := range strings.Lines(read(t, "test/docs/testdata/commands.txt")) {
+		how, text, isRow := strings.Cut(strings.TrimSpace(line), ": ")
+		switch {
+		case strings.HasPrefix(line, "#"), strings.TrimSpace(line) == "":
+		case strings.HasPrefix(line, "    "): // a row goes on
+			all[len(all)-1].text += " " + words(line)
+		case strings.HasPrefix(line, "  ") && isRow:
+			all = append(all, row{page, how, words(text)})
+		default:
+			page = strings.TrimSpace(line)
+		}
+	}
+	return all
+}
+
+// TestEveryCommandIsListed: each command of every page has its row, which names the test that runs it or says why there
+// is none, and each row has its command.
+func TestEveryCommandIsListed(t *testing.T) {
+	t.Parallel()
+	_, tests := source(t, root)
+	list := rows(t)
+	found := map[row]bool{}
+	for _, c := range append(commands(t), mentions(t)...) {
+		i := slices.IndexFunc(list, func(r row) bool { return r.page == c.page && r.text == words(c.text) })
+		if i < 0 {
+			t.Errorf("%s: testdata/commands.txt does not say what runs %q. A block of no commands needs a language: %v",
+				c.page, c.text, notShell)
+			continue
+		}
+		found[list[i]] = true
+	}
+	for _, r := range list {
+		if !found[r] {
+			t.Errorf("testdata/commands.txt: %s has no command %q", r.page, r.text)
+		}
+		isIn := strings.Contains(tests, "func "+r.how+"(")
+		if strings.HasPrefix(r.how, ".") {
+			isIn = regexp.MustCompile(`(?m)^ *(- run: )?` + regexp.QuoteMeta(r.text) + `( |$)`).MatchString(read(t, r.how))
+		}
+		if !strings.HasPrefix(r.how, "not run, ") && !isIn {
+			t.Errorf("testdata/commands.txt: %q is not in %s, or that is not there", r.text, r.how)
+		}
+	}
+	if len(list) < 80 {
+		t.Errorf("only %d commands", len(list))
 	}
 }
