@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spillway-dev/spillway/internal/api"
+	"github.com/spillway-dev/spillway/internal/apidocs"
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/memory"
 	"github.com/spillway-dev/spillway/internal/redisx"
@@ -19,7 +20,7 @@ import (
 // build makes every part once, each from its own settings and from the parts above it. What has to be closed is handed
 // to cleanup as soon as it exists, so that a later failure leaves nothing behind.
 func build(ctx context.Context, cfg config.Config, lookup func(string) (string, bool), log *slog.Logger,
-	cleanup *closers) (*service, error) {
+	cleanup *closers, trial apidocs.Trial) (*service, error) {
 	routeLibraryLogs(log)
 	b, err := newBuilder(ctx, cfg, lookup, log, cleanup)
 	if err != nil {
@@ -59,6 +60,7 @@ func build(ctx context.Context, cfg config.Config, lookup func(string) (string, 
 		Memory: room, Streams: open, Redis: b.rdb, Tokens: tokens, Keys: keys, Load: loadOf(caller), Health: pod,
 		Log: log, Reg: b.reg, Tracer: b.tracer,
 		Models: caller.Models, Speaks: caller.Speaks, PassedHeaders: caller.Passed(),
+		Trial: trial,
 	})
 	if err != nil {
 		return nil, err

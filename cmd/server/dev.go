@@ -110,30 +110,21 @@ func writeKeys(_ context.Context, cleanup *closers) (string, error) {
 	return path, os.WriteFile(path, []byte(lines.String()), 0o600)
 }
 
-// docsOn lets the pages of the API lead to the live page and name the well-known keys.
-func docsOn(svc *service, keysFile string) error {
-	keys, err := devKeys(keysFile)
+// devTrial is what the pages of the API show: the live page, and those of the well-known keys that a key file has. A
+// file that is not writeKeys' may have none.
+func devTrial(keysFile string) (apidocs.Trial, error) {
+	lines, err := os.ReadFile(keysFile)
 	if err != nil {
-		return err
+		return apidocs.Trial{}, fmt.Errorf("--dev: %w", err)
 	}
-	svc.handler, err = apidocs.OverDev(svc.handler, keys)
-	return err
-}
-
-// devKeys returns the well-known keys that a key file has. A file that is not writeKeys' may have none.
-func devKeys(file string) ([]string, error) {
-	lines, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("--dev: %w", err)
-	}
-	var keys []string
+	trial := apidocs.Trial{Live: true}
 	for tier := range strings.FieldsSeq(devTiers) {
 		key := "dev-" + tier
 		if bytes.Contains(lines, fmt.Appendf(nil, "%x ", sha256.Sum256([]byte(key)))) {
-			keys = append(keys, key)
+			trial.Keys = append(trial.Keys, key)
 		}
 	}
-	return keys, nil
+	return trial, nil
 }
 
 // devPost is the command that posts a body, which is to follow.

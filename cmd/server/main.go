@@ -25,6 +25,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spillway-dev/spillway/internal/apidocs"
 	"github.com/spillway-dev/spillway/internal/config"
 	"github.com/spillway-dev/spillway/internal/telemetry"
 )
@@ -127,7 +128,13 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	for _, w := range cfg.Warnings() {
 		log.LogAttrs(ctx, slog.LevelWarn, w)
 	}
-	svc, err := build(ctx, cfg, lookupIn(environ), log, cleanup)
+	var trial apidocs.Trial
+	if o.dev {
+		if trial, err = devTrial(cfg.Inbound.APIKeysFile); err != nil {
+			return err
+		}
+	}
+	svc, err := build(ctx, cfg, lookupIn(environ), log, cleanup, trial)
 	if err != nil {
 		return err
 	}
@@ -136,9 +143,6 @@ func run(ctx context.Context, environ, args []string, stdout, stderr io.Writer) 
 	}
 	playOn(svc, cfg, o.dev)
 	if o.dev {
-		if err := docsOn(svc, cfg.Inbound.APIKeysFile); err != nil {
-			return err
-		}
 		vendor := vendorRoot(cfg.LLM.Vendor.URL)
 		svc.greet = func() { welcome(stdout, svc, vendor) }
 	}

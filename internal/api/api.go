@@ -84,6 +84,8 @@ type Deps struct {
 	Speaks func(*llm.Endpoint) bool
 	// PassedHeaders are the names of the clients' headers that a vendor gets; their sizes are bounded.
 	PassedHeaders []string
+	// Trial is what the pages of the API show where the service is tried out.
+	Trial apidocs.Trial
 	// Refused is called with every request that was refused or failed; it may be nil.
 	Refused func(middleware.Refusal)
 }
@@ -122,7 +124,7 @@ func New(cfg Config, inbound middleware.Config, d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	docs, err := apidocs.New(text)
+	docs, err := apidocs.New(text, d.Trial)
 	if err != nil {
 		return nil, err
 	}

@@ -177,6 +177,30 @@ func TestOpenAPIRefersToWhatExists(t *testing.T) {
 	}
 }
 
+// TestProblemsAreShownFirst: pages show the first type of an answer's bodies, which has the examples.
+func TestProblemsAreShownFirst(t *testing.T) {
+	t.Parallel()
+	_, text := readDescription(t)
+	var d struct {
+		Components struct {
+			Responses map[string]struct{ Content json.RawMessage }
+		}
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range d.Components.Responses {
+		var content map[string]struct{ Examples map[string]any }
+		if err := json.Unmarshal(r.Content, &content); err != nil {
+			t.Fatal(err)
+		}
+		first := strings.SplitN(string(r.Content), `"`, 3)[1]
+		if len(content[first].Examples) == 0 {
+			t.Errorf("%s: %s comes first and has no example", name, first)
+		}
+	}
+}
+
 // TestNoHeaderIsFilledIn: Swagger UI sends a parameter's example, and a Prefer that was not asked for would make each
 // call that is tried out a job. What a path needs is filled in, so that it can be tried.
 func TestNoHeaderIsFilledIn(t *testing.T) {

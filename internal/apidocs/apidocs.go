@@ -48,13 +48,16 @@ type Docs struct {
 }
 
 // New returns the pages of a description, an OpenAPI document in JSON.
-func New(description []byte) (*Docs, error) {
+func New(description []byte, with Trial) (*Docs, error) {
 	d := &Docs{parts: map[string]*file{}}
 	var err error
 	if d.description, err = newFile("openapi.json", description); err != nil {
 		return nil, err
 	}
-	if d.swagger, d.redoc, err = pages(shown{}); err != nil {
+	if d.swagger, err = newPage("docs.html", swaggerPolicy, with); err != nil {
+		return nil, err
+	}
+	if d.redoc, err = newPage("redoc.html", redocPolicy, with); err != nil {
 		return nil, err
 	}
 	for name, from := range parts {

@@ -1,10 +1,9 @@
 package apidocs
 
 import (
-	"bytes"
 	"fmt"
-	"html/template"
-	"net/http"
+	"html"
+	"strings"
 )
 
 // Policies of the pages. Each lets a page run what this service serves and nothing that is written into the page. ReDoc
@@ -18,53 +17,36 @@ const (
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-// shown is what the pages show beside the description.
-type shown struct {
+// Trial is what the pages show beside the description where the service is tried out, as with --dev. The zero value
+// shows nothing.
+type Trial struct {
 	Live bool     // there is a link to the live page, at / of the same port
 	Keys []string // well-known API keys that the service takes
 }
 
-// pages returns both pages.
-func pages(what shown) (swagger, redoc *file, err error) {
-	if swagger, err = newPage("docs.html", swaggerPolicy, what); err != nil {
-		return nil, nil, err
-	}
-	redoc, err = newPage("redoc.html", redocPolicy, what)
-	return swagger, redoc, err
-}
-
-func newPage(name, policy string, what shown) (*file, error) {
-	form, err := template.ParseFS(source, name)
+// newPage returns a page, with the trial where its HTML has marks for it. They are replaced by hand: a package for
+// templates makes the linker keep every method of the program, which is 13 MB more.
+func newPage(name, policy string, with Trial) (*file, error) {
+	text, err := source.ReadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading a page of the API: %w", err)
 	}
-	var text bytes.Buffer
-	if err := form.Execute(&text, what); err != nil {
-		return nil, fmt.Errorf("writing a page of the API: %w", err)
+	live, keys := "", `<p id="keys">To try it here, press Authorize and give your key.</p>`
+	if with.Live {
+		live = `<a href="./">Live page</a>`
 	}
-	page, err := newFile(name, text.Bytes())
+	if len(with.Keys) > 0 {
+		var buttons strings.Builder
+		for _, key := range with.Keys {
+			fmt.Fprintf(&buttons, `<button type="button" disabled>%s</button> `, html.EscapeString(key))
+		}
+		keys = `<p id="keys">This service runs with --dev and has these keys: press one to use it. ` +
+			buttons.String() + `<span id="key-given" role="status"></span></p>`
+	}
+	page, err := newFile(name, []byte(strings.NewReplacer("{{live}}", live, "{{keys}}", keys).Replace(string(text))))
 	if err != nil {
 		return nil, err
 	}
 	page.policy = policy
 	return page, nil
-}
-
-// OverDev serves the pages as they are with --dev, and leaves every other request to next: they lead to the live page,
-// which is at / of the same port, and name the well-known keys. Other services never name a key.
-func OverDev(next http.Handler, keys []string) (http.Handler, error) {
-	swagger, redoc, err := pages(shown{Live: true, Keys: keys})
-	if err != nil {
-		return nil, err
-	}
-	own := http.NewServeMux()
-	own.HandleFunc("GET /docs", swagger.serve)
-	own.HandleFunc("GET /redoc", redoc.serve)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := own.Handler(r); pattern == "" {
-			next.ServeHTTP(w, r)
-			return
-		}
-		own.ServeHTTP(w, r)
-	}), nil
 }

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -55,12 +56,42 @@ func (p *pod) checkProblem(t *testing.T, q question, r reply) {
 		t.Errorf("%s %s: %v: %.300s", q.method, q.path, err, r.body)
 		return
 	}
+	code := fmt.Sprint(field(document, "code"))
+	if codes := p.codes(t, q, r.response); codes != nil && !slices.Contains(codes, code) {
+		t.Errorf("%s %s has the code %s, described are %q", q.method, q.path, code, codes)
+	}
 	schema := p.model.Components.Schemas.GetOrZero(name).Schema()
 	if ok, errs := schema_validation.NewSchemaValidator().ValidateSchemaObject(schema, document); !ok {
 		for _, e := range errs {
 			t.Errorf("%s %s is no %s: %s: %s\n%.400s", q.method, q.path, name, e.Message, e.Reason, r.body)
 		}
 	}
+}
+
+// codes are those that the description has for an answer, in its examples; nil for what is no answer.
+func (p *pod) codes(t *testing.T, q question, response *http.Response) (codes []string) {
+	t.Helper()
+	if response == nil { // an event
+		return nil
+	}
+	path, status := p.route(t, q, response.StatusCode)
+	op, _ := p.model.Paths.PathItems.GetOrZero(path).GetOperations().Get(strings.ToLower(q.method))
+	for media := range op.Responses.Codes.GetOrZero(status).Content.ValuesFromOldest() {
+		for example := range media.Examples.ValuesFromOldest() {
+			var document any
+			if err := example.Value.Decode(&document); err != nil {
+				t.Fatal(err)
+			}
+			codes = append(codes, fmt.Sprint(field(document, "code")))
+		}
+	}
+	return codes
+}
+
+// field is a member of an object; nil when there is none.
+func field(document any, name string) any {
+	members, _ := document.(map[string]any)
+	return members[name]
 }
 
 // checkStream: the description of a route that streams says so.
