@@ -17,14 +17,14 @@ type command struct {
 var notShell = []string{"diff", "go", "json", "text", "yaml"}
 
 // programs begin a command in a sentence.
-const programs = `(?:[A-Z_]+=\S+ )*(?:(?:make|go|kubectl|helm|curl|docker|skaffold|git|kind)|(?:\./)?bin/\S+) `
+const programs = `(?:[A-Z_]+=\S+ )*(?:(?:make|go|kubectl|helm|curl|docker|skaffold|git|kind)|(?:\./)?bin/\S+)`
 
 var (
 	fenceBegin = regexp.MustCompile("^[ \t>]*(?:[-*+] |[0-9]+[.)] )?[ \t]*(`{3,}|~{3,})[ \t]*([^\\s`]*)[^`]*$")
 	quotedJSON = regexp.MustCompile(`'\{[^']*'`)
 	span       = regexp.MustCompile("`([^`]+)`")
-	asCommand  = regexp.MustCompile(`^` + programs + `\S`)
-	indented   = regexp.MustCompile(`(?m)^(?:\s*\n)(?: {4,}|\t)[$ ]*(` + programs + `.*)`)
+	asCommand  = regexp.MustCompile(`^` + programs + ` \S|^(?:\./)?bin/\S+$`)
+	indented   = regexp.MustCompile(`(?m)^(?:\s*\n)(?: {4,}|\t)[$ ]*(` + programs + ` .*)`)
 )
 
 // blocks returns the text of the blocks of a page that a shell would run, and the page without any block.
@@ -46,6 +46,9 @@ func blocks(page string) (shell []string, rest string) {
 		default:
 			block.WriteString(line)
 		}
+	}
+	if isShell && end != "" { // a block that nothing ends goes to the end of the page
+		shell = append(shell, block.String())
 	}
 	return shell, others.String()
 }
@@ -111,6 +114,17 @@ func rows(t *testing.T) (all []row) {
 		}
 	}
 	return all
+}
+
+// runBy returns the rows that name a test, which runs them: so the list is true.
+func runBy(t *testing.T, test string) (own []row) {
+	t.Helper()
+	for _, r := range rows(t) {
+		if r.how == test {
+			own = append(own, r)
+		}
+	}
+	return own
 }
 
 // TestEveryCommandIsListed: each command of every page has its row, which names the test that runs it or says why there

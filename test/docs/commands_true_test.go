@@ -65,6 +65,12 @@ func TestCommandsAreTrue(t *testing.T) {
 			makes(t, r, args)
 			continue
 		}
+		if name, isBuilt := strings.CutPrefix(program, "bin/"); isBuilt && len(args) == 0 {
+			if _, err := os.Stat(filepath.Join(root, "cmd", name)); err != nil && name != "NAME" {
+				t.Errorf("%s: make build makes no %s", r.page, program)
+			}
+			continue
+		}
 		known, ok := usage[program]
 		if !ok {
 			t.Errorf("%s: the test does not know %s of %q", r.page, program, r.text)

@@ -42,10 +42,7 @@ func TestNewcomer(t *testing.T) {
 		t.Fatal(err)
 	}
 	ran := 0
-	for _, c := range commands(t) {
-		if !strings.Contains(c.text, "http://localhost:8080/llm ") {
-			continue
-		}
+	for _, c := range runBy(t, "TestNewcomer") {
 		ran++
 		curl := proctest.Command(t, "bash", "-ec", strings.ReplaceAll(c.text, "http://localhost:8080", pod.URL))
 		out, err := curl.CombinedOutput()
@@ -76,12 +73,10 @@ func TestRunningWithAVendor(t *testing.T) {
 	t.Cleanup(sim.Close)
 	var shell []string
 	var start string
-	for _, c := range commands(t) {
-		switch {
-		case c.page != "docs/running.md":
-		case strings.HasPrefix(c.text, "LLM_"):
+	for _, c := range runBy(t, "TestRunningWithAVendor") {
+		if strings.HasPrefix(c.text, "LLM_") {
 			start = c.text
-		default:
+		} else {
 			shell = append(shell, c.text)
 		}
 	}

@@ -14,10 +14,6 @@ import (
 // answers in the page.
 func TestVendors(t *testing.T) {
 	t.Parallel()
-	_, page, ok := strings.Cut(read(t, "docs/vendors.md"), "## Play an answer")
-	if page, _, _ = strings.Cut(page, "\n## "); !ok {
-		t.Fatal("the page has no such section")
-	}
 	sim, err := vendorsim.Start(t.Context(), "", vendorsim.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -32,20 +28,18 @@ func TestVendors(t *testing.T) {
 	}
 	here := strings.NewReplacer("localhost:9091", vendor, "localhost:8080", strings.TrimPrefix(pod.URL, "http://"))
 	ran := 0
-	for _, block := range regexp.MustCompile("(?s)\n```\n(.*?)\n```").FindAllStringSubmatch(page, -1) {
-		if !strings.HasPrefix(block[1], "curl ") {
-			continue
-		}
+	for _, c := range runBy(t, "TestVendors") {
 		ran++
-		curl := proctest.Command(t, "bash", "-ec", here.Replace(block[1]))
-		if out, err := curl.CombinedOutput(); err != nil || strings.Contains(string(out), "the fields are") {
-			t.Errorf("%s\n%v\n%s", block[1], err, out)
+		text := strings.Replace(here.Replace(c.text), "curl ", "curl -w '\n%{http_code}\n' ", 1)
+		out, err := proctest.Command(t, "bash", "-ec", text).CombinedOutput()
+		if err != nil || strings.Contains(string(out), "the fields are") || strings.HasSuffix(string(out), "\n404\n") {
+			t.Errorf("%s: %s\n%v\n%s", c.page, c.text, err, out)
 		}
 	}
-	if faults := sim.Faults(); ran < 4 || len(faults) != 1 || faults[0].Answer.Status != 503 {
+	if faults := sim.Faults(); ran < 9 || len(faults) != 1 || faults[0].Answer.Status != 503 {
 		t.Errorf("%d blocks ran; the last one has left %+v", ran, faults)
 	}
-	names := regexp.MustCompile("`([a-z0-9-]+)`").FindAllStringSubmatch(tableOfAnswers(page), -1)
+	names := regexp.MustCompile("`([a-z0-9-]+)`").FindAllStringSubmatch(tableOfAnswers(read(t, "docs/vendors.md")), -1)
 	for _, name := range names {
 		if _, ok := script.Find(name[1]); !ok {
 			t.Errorf("there is no answer %s", name[1])
@@ -58,7 +52,7 @@ func TestVendors(t *testing.T) {
 
 // tableOfAnswers is the table of a page.
 func tableOfAnswers(page string) string {
-	_, table, _ := strings.Cut(page, "|---|---|\n")
+	_, table, _ := strings.Cut(page, "\n|---|---|\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	return table
 }
