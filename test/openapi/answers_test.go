@@ -16,7 +16,7 @@ import (
 	"github.com/spillway-dev/spillway/internal/vendorsim/script"
 )
 
-// seen are the answers so far: "POST /llm 200".
+// seen are the answers so far, "POST /llm 200", and their headers, "X-Request-Id" and "200 X-Request-Id".
 type seen struct {
 	mu  sync.Mutex
 	all map[string]bool
@@ -28,12 +28,20 @@ func (s *seen) add(method, path, status string) {
 	s.mu.Unlock()
 }
 
+func (s *seen) addHeaders(status string, headers http.Header) {
+	s.mu.Lock()
+	for name := range headers {
+		s.all[status+" "+name], s.all[name] = true, true
+	}
+	s.mu.Unlock()
+}
+
 // TestAnswersAreDescribed produces every status of every route and checks each answer against the document.
 func TestAnswersAreDescribed(t *testing.T) {
 	t.Parallel()
 	got := &seen{all: map[string]bool{}}
 	p := start(t)
-	t.Cleanup(func() { p.allSeen(t, got) }) // after the subtests
+	t.Cleanup(func() { p.allSeen(t, got); p.headersSeen(t, got) }) // after the subtests
 	for name, test := range map[string]func(*testing.T, *seen){
 		"a pod": serving, "small limits": smallLimits, "full": full, "the vendor fails": vendorFails, "jobs": withJobs,
 		"draining": draining, "little is open": littleOpen, "slow": slow, "slow clients": slowClients,
@@ -64,7 +72,7 @@ func (p *pod) allSeen(t *testing.T, got *seen) {
 			}
 		}
 	}
-	t.Logf("%d kinds of answers", len(got.all))
+	t.Logf("%d kinds of answers and headers", len(got.all))
 }
 
 // check sends a request and checks the answer against the document: with the validator, and by the list of statuses.
@@ -77,6 +85,7 @@ func (p *pod) check(t *testing.T, got *seen, q question, want int) reply {
 	}
 	path, status := p.route(t, q, want)
 	got.add(q.method, path, status)
+	got.addHeaders(status, r.response.Header)
 	if status != "" {
 		p.checkHeaders(t, q, path, status, r)
 	}
