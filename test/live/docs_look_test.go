@@ -93,6 +93,8 @@ func TestAPIPagesLook(t *testing.T) {
 		value[any](p, `Promise.allSettled(document.getAnimations().filter(a => a instanceof CSSTransition)
 			.map(a => a.finished)).then(() => true)`, chromedp.EvalAwaitPromise)
 		backgrounds["docs"][p.look("/docs, "+scheme)] = true
+		p.do(chromedp.Navigate(pod.URL + "/docs")) // it begins in the scheme, too
+		p.await(fmt.Sprintf(`document.documentElement.classList.contains("dark-mode") == %t`, scheme == "dark"))
 
 		p = openPath(t, pod.URL, "redoc")
 		p.scheme(scheme)

@@ -90,7 +90,7 @@ func stalled(t *testing.T) *proctest.Process {
 	if err := sim.AddFault(vendorsim.Fault{Kind: "stall", Chunks: 3}); err != nil {
 		t.Fatal(err)
 	}
-	return startPod(t, "LLM_VENDOR_URL="+sim.URL)
+	return startPod(t, "LLM_VENDOR_URL="+sim.URL, "LLM_STREAM_IDLE=10m") // the service itself ends none
 }
 
 // openStreams waits until a pod has n open streams.
@@ -157,6 +157,7 @@ func TestNoStreamRunsUnseen(t *testing.T) {
 		`press("#operations-Calls-llm .try-out__btn.cancel")`,
 		`press("#operations-Calls-llm .opblock-summary-control")`,
 		`press("#operations-tag-Calls button")`,
+		`dispatchEvent(new Event("pagehide"))`, // a page that is kept to go back to
 		`location.href = "redoc"`,
 	} {
 		for _, control := range []string{"#operations-tag-Calls[data-is-open=false] button",
@@ -185,8 +186,6 @@ func TestStreamsHaveTheirPlaces(t *testing.T) {
 	value[any](p, `press("#operations-Calls-llm .stream-stop")`)
 	openStreams(t, pod, 1)
 	p.await(`document.querySelector("#` + other + ` .stream-state")?.textContent == "running"`)
-	p.stream(other) // in the place of the one before
-	openStreams(t, pod, 1)
 	value[any](p, `press("#`+other+` .stream-stop")`)
 	openStreams(t, pod, 0)
 }
