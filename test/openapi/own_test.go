@@ -40,6 +40,24 @@ func (p *pod) checkHeaders(t *testing.T, q question, path, status string, r repl
 	}
 }
 
+// headersSeen looks for headers in the document that no answer had. Most answers may lack most of them; those that are
+// listed here come with these statuses.
+func (p *pod) headersSeen(t *testing.T, got *seen) {
+	t.Helper()
+	for name := range p.model.Components.Headers.KeysFromOldest() {
+		name = http.CanonicalHeaderKey(name)
+		ofTokens := strings.HasSuffix(name, "-Tokens") // tiers have no such limit here; see tokens_test.go in internal/api
+		if !got.all[name] && !ofTokens {
+			t.Errorf("no answer had the header %s", name)
+		}
+	}
+	for _, key := range []string{"200 X-Ratelimit-Limit", "202 Retry-After", "429 Retry-After", "503 Retry-After"} {
+		if !got.all[key] {
+			t.Errorf("no answer had this header: %s", key)
+		}
+	}
+}
+
 // checkProblem holds a refusal of the service's own to the schema of problems, because its description also takes what
 // a vendor answers, which may be anything.
 func (p *pod) checkProblem(t *testing.T, q question, r reply) {
