@@ -46,7 +46,7 @@ func (p *pod) headersSeen(t *testing.T, got *seen) {
 	t.Helper()
 	for name := range p.model.Components.Headers.KeysFromOldest() {
 		name = http.CanonicalHeaderKey(name)
-		ofTokens := strings.HasSuffix(name, "-Tokens") // tiers have no such limit here; see tokens_test.go in internal/api
+		ofTokens := strings.HasSuffix(name, "-Tokens") // no tier has such a limit here: internal/api/tokens_test.go
 		if !got.all[name] && !ofTokens {
 			t.Errorf("no answer had the header %s", name)
 		}
