@@ -36,8 +36,9 @@ type page struct {
 	tab    context.Context
 	origin string
 
-	mu      sync.Mutex
-	trouble []string // what went wrong in the page
+	mu       sync.Mutex
+	trouble  []string // what went wrong in the page
+	podsGone bool     // no pod answers any more, which the browser tells of
 }
 
 // open opens the live page of the pod at url and waits until it is live.
@@ -86,7 +87,17 @@ func openPath(t *testing.T, url, path string) *page {
 func (p *page) note(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trouble = append(p.trouble, what)
+	if !p.podsGone {
+		p.trouble = append(p.trouble, what)
+	}
+}
+
+// kill ends the pod of the page. What the browser tells of from then on is no trouble.
+func (p *page) kill(pod *proctest.Process) {
+	p.mu.Lock()
+	p.podsGone = true
+	p.mu.Unlock()
+	pod.Kill()
 }
 
 func (p *page) do(steps ...chromedp.Action[chromedp.Void]) {

@@ -86,10 +86,9 @@ func TestAPodThatIsGoneLooksGone(t *testing.T) {
 	pod := startPod(t)
 	p := open(t, pod.URL)
 	p.await(`document.getElementById("state").textContent == "ready"`)
-	pod.Kill()
+	p.kill(pod)
 	p.await(`document.getElementById("state").textContent == "not known" && document.body.classList.contains("past")`)
 	p.await(`document.getElementById("link").textContent == "no connection, trying again"`)
-	p.trouble = nil // the browser tells of each connection that is refused
 }
 
 // TestAFaultSaysWhatItDoes, and that nothing shows it while no requests come.
