@@ -128,7 +128,7 @@ function showLanes(s) {
       .sort((a, b) => (b.name == "default") - (a.name == "default"))
       .map(l => [
         l.name,
-        openNow(l.breaker, l.probe_in_seconds),
+        l.breaker + probeNow(l.probe_in_seconds),
         rate(l.vendor.per_second),
         used(l.quota.requests),
         used(l.quota.tokens),

@@ -70,7 +70,7 @@ const notes = {
     return n > 0 && count(n) + (n == 1 ? " call waits" : " calls wait");
   },
   breaker: s =>
-    breakerNow(s.breaker).slice(s.breaker.state.length) +
+    probeNow(s.breaker.probe_in_seconds) +
     (s.breaker.state == "half-open" && s.requests.per_second == 0 ? ", the next requests are its probes" : "") +
     (s.breaker.opened > 0 ? "; " + breakerPast(s.breaker) : ""),
   quota: s => quotaNow(s.quota) + (s.quota.waiting > 0 ? ", " + count(s.quota.waiting) + " wait" : ""),
@@ -88,8 +88,8 @@ const quotaNow = q =>
   q.requests || q.tokens
     ? "of the contract: requests " + used(q.requests) + ", tokens " + used(q.tokens)
     : "no contract";
-const openNow = (state, probe) => state + (probe > 0 ? ", probe in " + Math.ceil(probe) + " s" : "");
-const breakerNow = b => openNow(b.state, b.probe_in_seconds);
+const probeNow = probe => (probe > 0 ? ", probe in " + Math.ceil(probe) + " s" : "");
+const breakerNow = b => b.state + probeNow(b.probe_in_seconds);
 
 // breakerPast is what the breaker has done so far. A probe of a vendor that is down is over in a blink.
 function breakerPast(b) {
