@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/pb33f/libopenapi-validator/schema_validation"
+	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 
 	"github.com/spillway-dev/spillway/internal/vendorsim"
 )
@@ -19,14 +20,18 @@ var everywhere = []string{"Cache-Control", "Connection", "Content-Encoding", "Co
 	"Content-Security-Policy", "Content-Type", "Date", "Etag", "Referrer-Policy", "Transfer-Encoding", "Vary",
 	"X-Accel-Buffering", "X-Content-Type-Options"}
 
+// answer is the description of an answer with a status, at a path of the document.
+func (p *pod) answer(q question, path, status string) *v3.Response {
+	op, _ := p.model.Paths.PathItems.GetOrZero(path).GetOperations().Get(strings.ToLower(q.method))
+	return op.Responses.Codes.GetOrZero(status)
+}
+
 // checkHeaders compares the headers of an answer with those of its description: none is missing that it must have, and
 // it has no others.
 func (p *pod) checkHeaders(t *testing.T, q question, path, status string, r reply) {
 	t.Helper()
-	item := p.model.Paths.PathItems.GetOrZero(path)
-	op, _ := item.GetOperations().Get(strings.ToLower(q.method))
 	described := []string{}
-	for name, header := range op.Responses.Codes.GetOrZero(status).Headers.FromOldest() {
+	for name, header := range p.answer(q, path, status).Headers.FromOldest() {
 		name = http.CanonicalHeaderKey(name)
 		described = append(described, name)
 		if _, sent := r.response.Header[name]; header.Required && !sent {
@@ -93,8 +98,7 @@ func (p *pod) codes(t *testing.T, q question, response *http.Response) (codes []
 		return nil
 	}
 	path, status := p.route(t, q, response.StatusCode)
-	op, _ := p.model.Paths.PathItems.GetOrZero(path).GetOperations().Get(strings.ToLower(q.method))
-	for media := range op.Responses.Codes.GetOrZero(status).Content.ValuesFromOldest() {
+	for media := range p.answer(q, path, status).Content.ValuesFromOldest() {
 		for example := range media.Examples.ValuesFromOldest() {
 			var document any
 			if err := example.Value.Decode(&document); err != nil {
@@ -115,8 +119,7 @@ func field(document any, name string) any {
 // checkStream: the description of a route that streams says so.
 func (p *pod) checkStream(t *testing.T, q question, path string) {
 	t.Helper()
-	op, _ := p.model.Paths.PathItems.GetOrZero(path).GetOperations().Get(strings.ToLower(q.method))
-	if _, ok := op.Responses.Codes.GetOrZero("200").Content.Get("text/event-stream"); !ok {
+	if _, ok := p.answer(q, path, "200").Content.Get("text/event-stream"); !ok {
 		t.Errorf("%s %s is a stream, which is not described", q.method, path)
 	}
 }
